@@ -5,16 +5,17 @@ import "time"
 // Kind is what happened to a session; its text is the <change> of the event's type.
 type Kind string
 
+// The kinds of changes, in the order in which one observation may bring them for one session.
 const (
-	Discovered   Kind = "discovered"
-	Started      Kind = "started"
-	Updating     Kind = "updating"
-	Updated      Kind = "updated"
-	UpdateFailed Kind = "updatefailed"
-	Ending       Kind = "ending"
-	Ended        Kind = "ended"
-	Vanished     Kind = "vanished"
-	Changed      Kind = "changed"
+	Discovered   Kind = "discovered"   // seen first, and older than the watch
+	Started      Kind = "started"      // seen first, and news
+	Updating     Kind = "updating"     // the status became UPDATE_IN_PROGRESS
+	Updated      Kind = "updated"      // the status became UPDATE_SUCCEEDED
+	UpdateFailed Kind = "updatefailed" // the status became UPDATE_FAILED
+	Changed      Kind = "changed"      // any other new status, or a new target that is not ENDED
+	Ending       Kind = "ending"       // the target became ENDED
+	Ended        Kind = "ended"        // the session ended
+	Vanished     Kind = "vanished"     // the service stopped knowing the session without showing its end
 )
 
 // Bounds says between which two answers the service began to show a change.
@@ -49,11 +50,42 @@ type Record struct {
 type Changes struct {
 	Worker     WorkerKey
 	Status     *WorkerStatus
-	Events     []Change // to publish, in order; the changes of one session stand together
+	Events     []Change // to publish, in order of session id; the changes of one session stand together
 	Remembered []Record // to store without an event
 	Forgotten  []string // session ids whose records are to be tombstoned
 	Stale      []string // ended sessions that an answer showed as open
-	Reappeared []string // vanished sessions that an answer showed again
+	Reappeared []string // vanished sessions that an answer showed again, each once in a process
 
-	// unexported: what moves the snapshot and is no event (sightings, absences, ...)
+	notes   []note   // open sessions whose evidence moved, by session id
+	absent  []string // remembered sessions that a complete listing lacked for the first time
+	present []string // remembered sessions that had been absent and were seen
+	listing listing  // the complete listing that this came from
+}
+
+// note is what was learned of an open session beside its state.
+type note struct {
+	sessionID string
+	evidence  evidence
+}
+
+// listing is when a complete listing began and how far it can be trusted to miss nothing.
+type listing struct {
+	complete bool
+	sent     time.Time
+	pages    int
+}
+
+// Records are what is to be stored because of the changes: the last state of every session that changed, and
+// those that are only to be remembered. Forgotten is not among them.
+func (c Changes) Records() []Record {
+	records := make([]Record, 0, len(c.Events)+len(c.Remembered))
+	for i, e := range c.Events {
+		if i+1 < len(c.Events) && c.Events[i+1].Session.SessionID == e.Session.SessionID {
+			continue
+		}
+		records = append(records, Record{
+			Session: e.Session, Sequence: e.Sequence, Seen: e.Seen, Vanished: e.Kind == Vanished,
+		})
+	}
+	return append(records, c.Remembered...)
 }

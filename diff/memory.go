@@ -1,0 +1,250 @@
+package diff
+
+import (
+	"cmp"
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ForgetAfter is how far apart two complete listings must be that lack a remembered session for it to be forgotten.
+const ForgetAfter = 24 * time.Hour
+
+// memory is the ended and vanished sessions of a worker. Ids of the documented form (session- and 32 hexadecimal
+// digits) are packed into 16 bytes, others are kept as they are. A place counts through packed and then named.
+type memory struct {
+	base   time.Time // marks count from here: the first absence that was noted; zero: none yet
+	packed []packed  // by id
+	named  []named   // by id
+}
+
+// packed is one remembered session: 20 bytes.
+type packed struct {
+	id   packedID
+	mark mark
+}
+
+type named struct {
+	id   string
+	mark mark
+}
+
+// mark is what is known of a remembered session beside its id. The lower 30 bits are 0, or 1 and the seconds
+// after memory.base when a listing began that lacked the session, none having shown it since.
+type mark uint32
+
+const (
+	markVanished   mark = 1 << 31 // it vanished and did not end
+	markReappeared mark = 1 << 30 // it was shown again after that, and this was reported
+	markSince      mark = 1<<30 - 1
+)
+
+func (m mark) vanished() bool   { return m&markVanished != 0 }
+func (m mark) reappeared() bool { return m&markReappeared != 0 }
+func (m mark) absent() bool     { return m&markSince != 0 }
+
+func (m *memory) len() int { return len(m.packed) + len(m.named) }
+
+func (m *memory) mark(place int) mark { return *m.markAt(place) }
+
+func (m *memory) markAt(place int) *mark {
+	if place < len(m.packed) {
+		return &m.packed[place].mark
+	}
+	return &m.named[place-len(m.packed)].mark
+}
+
+func (m *memory) id(place int) string {
+	if place < len(m.packed) {
+		return m.packed[place].id.String()
+	}
+	return m.named[place-len(m.packed)].id
+}
+
+// find is where the session is remembered.
+func (m *memory) find(sessionID string) (place int, ok bool) {
+	if m.len() == 0 {
+		return 0, false
+	}
+	if id, ok := pack(sessionID); ok {
+		return findPacked(m.packed, id)
+	}
+	place, ok = slices.BinarySearchFunc(m.named, sessionID, func(n named, id string) int {
+		return strings.Compare(n.id, id)
+	})
+	return len(m.packed) + place, ok
+}
+
+// forgettable reports whether an absent session may be forgotten because a listing that began then lacked it too.
+func (m *memory) forgettable(place int, sent time.Time) bool {
+	since := time.Duration(m.mark(place)&markSince-1) * time.Second
+	return sent.Sub(m.base) >= since+ForgetAfter
+}
+
+// with is the memory after the changes; the old one stays as it is.
+func (m memory) with(c *Changes) memory {
+	added := closed(c.Events)
+	if added.len() == 0 && len(c.Forgotten)+len(c.Reappeared)+len(c.absent)+len(c.present) == 0 {
+		return m
+	}
+	next := m.clone(added.len())
+	if next.base.IsZero() {
+		next.base = c.listing.sent
+	}
+	since := 1 + mark(max(0, min((c.listing.sent.Sub(next.base)+time.Second-1)/time.Second, 1<<29)))
+	next.remark(c.absent, func(m mark) mark { return m&^markSince | since })
+	next.remark(c.present, func(m mark) mark { return m &^ markSince })
+	next.remark(c.Reappeared, func(m mark) mark { return m | markReappeared })
+	next.drop(c.Forgotten)
+	next.add(added)
+	return next
+}
+
+// remark changes the marks of sessions.
+func (m *memory) remark(sessionIDs []string, change func(mark) mark) {
+	for _, id := range sessionIDs {
+		if place, ok := m.find(id); ok {
+			at := m.markAt(place)
+			*at = change(*at)
+		}
+	}
+}
+
+// drop forgets sessions.
+func (m *memory) drop(sessionIDs []string) {
+	if len(sessionIDs) == 0 {
+		return
+	}
+	const dropped = ^mark(0)
+	m.remark(sessionIDs, func(mark) mark { return dropped })
+	m.packed = slices.DeleteFunc(m.packed, func(p packed) bool { return p.mark == dropped })
+	m.named = slices.DeleteFunc(m.named, func(n named) bool { return n.mark == dropped })
+}
+
+// add remembers what is not yet remembered.
+func (m *memory) add(a memory) {
+	if a.len() == 0 {
+		return
+	}
+	m.packed = append(m.packed, a.packed...)
+	slices.SortStableFunc(m.packed, func(a, b packed) int { return a.id.compare(&b.id) })
+	m.named = append(m.named, a.named...)
+	slices.SortStableFunc(m.named, func(a, b named) int { return strings.Compare(a.id, b.id) })
+	m.compact()
+}
+
+// compact keeps the first of each session.
+func (m *memory) compact() {
+	m.packed = slices.CompactFunc(m.packed, func(a, b packed) bool { return a.id == b.id })
+	m.named = slices.CompactFunc(m.named, func(a, b named) bool { return a.id == b.id })
+}
+
+// clone is a copy with room for more sessions and no more than that.
+func (m *memory) clone(more int) memory {
+	c := memory{base: m.base}
+	if n := len(m.packed); n+more > 0 {
+		c.packed = append(make([]packed, 0, n+more), m.packed...)
+	}
+	c.named = slices.Clone(m.named)
+	return c
+}
+
+// closed is the sessions that ended or vanished by the events, in order of the events.
+func closed(events []Change) memory {
+	var m memory
+	for i := range events {
+		e := &events[i]
+		if e.Kind == Vanished {
+			m.push(e.Session.SessionID, markVanished)
+		} else if e.Session.HasEnded() {
+			m.push(e.Session.SessionID, 0)
+		}
+	}
+	return m
+}
+
+// push appends a session.
+func (m *memory) push(sessionID string, k mark) {
+	if id, ok := pack(sessionID); ok {
+		m.packed = append(m.packed, packed{id: id, mark: k})
+	} else {
+		m.named = append(m.named, named{id: sessionID, mark: k})
+	}
+}
+
+func findPacked(all []packed, id packedID) (int, bool) {
+	low, high := 0, len(all)
+	for low < high {
+		middle := int(uint(low+high) >> 1)
+		if all[middle].id.compare(&id) < 0 {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low, low < len(all) && all[low].id == id
+}
+
+const (
+	packedPrefix = "session-"
+	packedLength = len(packedPrefix) + 2*len(packedID{})
+)
+
+// packedID is a session id of the documented form without its prefix.
+type packedID [16]byte
+
+// pack reports false if the id has another form.
+func pack[T string | []byte](sessionID T) (id packedID, ok bool) {
+	if len(sessionID) != packedLength || string(sessionID[:len(packedPrefix)]) != packedPrefix {
+		return id, false
+	}
+	digits := sessionID[len(packedPrefix):]
+	for i := range id {
+		high, low := nibble(digits[2*i]), nibble(digits[2*i+1])
+		if high|low > 15 {
+			return id, false
+		}
+		id[i] = high<<4 | low
+	}
+	return id, true
+}
+
+// nibble is the value of a lower-case hexadecimal digit, and 255 for anything else: an id must come back as it was.
+func nibble(digit byte) byte {
+	switch {
+	case digit-'0' <= 9:
+		return digit - '0'
+	case digit-'a' <= 5:
+		return digit - 'a' + 10
+	}
+	return 255
+}
+
+func (id packedID) String() string {
+	text := append(make([]byte, 0, packedLength), packedPrefix...)
+	return string(hex.AppendEncode(text, id[:]))
+}
+
+func (id *packedID) compare(other *packedID) int {
+	a, b := binary.BigEndian.Uint64(id[:]), binary.BigEndian.Uint64(other[:])
+	if a == b {
+		a, b = binary.BigEndian.Uint64(id[8:]), binary.BigEndian.Uint64(other[8:])
+	}
+	return cmp.Compare(a, b)
+}
+
+// bits is a set of places.
+type bits []uint64
+
+// newBits is an empty set for places below n, in small if they fit.
+func newBits(small []uint64, n int) bits {
+	if words := (n + 63) / 64; words > len(small) {
+		return make(bits, words)
+	}
+	return bits(small)
+}
+
+func (b bits) add(place int)      { b[place/64] |= 1 << (place % 64) }
+func (b bits) has(place int) bool { return b[place/64]&(1<<(place%64)) != 0 }
