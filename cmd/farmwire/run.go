@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"farmwire"
+	"farmwire/poller"
+	"farmwire/publisher"
+)
+
+type runCmd struct {
+	kafkaFlags
+	topicFlags
+	logFlags
+
+	Farm      []string      `placeholder:"ID" help:"Watch only this farm. Repeatable; default: all that can be listed."`
+	Fleet     []string      `placeholder:"ID" help:"Watch only this fleet. Repeatable; default: all that can be listed."`
+	APIRate   float64       `name:"api-rate" default:"10" help:"Requests a second to the Deadline Cloud API, all operations and attempts together, over all instances."`
+	Staleness time.Duration `default:"15s" help:"The longest that a worker may go unlisted, when the API rate allows."`
+	Discovery time.Duration `default:"30s" help:"How often farms, fleets and workers are looked up."`
+	Initial   string        `enum:"open,all,none" default:"open" help:"First start only. open: publish open sessions as discovered; all: history too; none: only remember them."`
+	DryRun    bool          `help:"Print the events as JSON lines and use no Kafka: shows what would be published, and whether the AWS permissions suffice."`
+
+	CreateTopics   bool          `help:"Create topics that are missing."`
+	Compression    string        `enum:"none,gzip" default:"none" help:"none or gzip."`
+	Group          string        `help:"Consumer group by which instances share the shards. Default: farmwire.<state topic>."`
+	InstanceID     string        `name:"instance-id" help:"Static group membership: only for instances with stable names."`
+	SessionTimeout time.Duration `default:"10s" help:"After this long without a heartbeat an instance's shards go to others."`
+
+	Listen string `default:"127.0.0.1:8080" help:"Address for /livez, /readyz and /metrics. off: none."`
+}
+
+// Run watches until the context ends.
+func (c *runCmd) Run(ctx context.Context, std *streams) error {
+	if err := c.check(); err != nil {
+		return usageError{err}
+	}
+	log, err := c.logger(std.err)
+	if err != nil {
+		return err
+	}
+	defer log.Sync()
+	cfg, err := c.config(ctx, std)
+	if err != nil {
+		return err
+	}
+	return farmwire.Run(ctx, cfg, log)
+}
+
+func (c *runCmd) check() error {
+	switch {
+	case len(c.Brokers) == 0 && !c.DryRun:
+		return errors.New("--brokers is missing: give host:port of your Kafka brokers, or try without Kafka by --dry-run")
+	case c.APIRate <= 0:
+		return fmt.Errorf("--api-rate is %v: give a number of requests a second above 0", c.APIRate)
+	case c.Staleness <= 0 || c.Discovery <= 0:
+		return errors.New("--staleness and --discovery must be above 0, for example 15s")
+	}
+	return nil
+}
+
+func (c *runCmd) config(ctx context.Context, std *streams) (farmwire.Config, error) {
+	client, err := poller.NewClient(ctx)
+	if err != nil {
+		return farmwire.Config{}, usageError{err}
+	}
+	kafka, err := c.kafkaFlags.config()
+	if err != nil {
+		return farmwire.Config{}, err
+	}
+	kafka.Region, kafka.Initial = client.Options().Region, c.Initial
+	kafka.Group, kafka.InstanceID, kafka.SessionTimeout = c.Group, c.InstanceID, c.SessionTimeout
+	kafka.Compression = publisher.Compression(c.Compression)
+	cfg := farmwire.Config{
+		Client:    client,
+		Poller:    poller.Config{Farms: c.Farm, Fleets: c.Fleet, Rate: c.APIRate, Staleness: c.Staleness, Discovery: c.Discovery},
+		Publisher: kafka,
+		Topics:    c.topicFlags.spec(),
+		Create:    c.CreateTopics,
+	}
+	if c.DryRun {
+		cfg.DryRun = std.out
+	}
+	if c.Listen != "off" {
+		if cfg.Listener, err = net.Listen("tcp", c.Listen); err != nil {
+			return farmwire.Config{}, usageError{fmt.Errorf("--listen: %w; give another address, or off", err)}
+		}
+	}
+	return cfg, nil
+}

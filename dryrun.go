@@ -1,0 +1,59 @@
+package farmwire
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"farmwire/diff"
+	"farmwire/publisher"
+)
+
+// printer is the log of a dry run: it starts empty, remembers nothing, and prints each event as a line: a
+// CloudEvent in JSON format, with the same attributes and data that Kafka would hold.
+type printer struct {
+	out   io.Writer
+	watch publisher.Watch
+}
+
+func newPrinter(cfg Config) *printer {
+	return &printer{out: cfg.DryRun, watch: publisher.Watch{Region: cfg.Publisher.Region, Partitions: 1, Initial: cfg.Publisher.Initial}}
+}
+
+func (p *printer) Watch() publisher.Watch              { return p.watch }
+func (p *printer) Snapshots() map[string]diff.Snapshot { return map[string]diff.Snapshot{} }
+
+func (p *printer) PublishWatch(context.Context, publisher.Watch) error { return nil }
+
+func (p *printer) Publish(_ context.Context, changes []diff.Changes) error {
+	for _, c := range changes {
+		env := publisher.Envelope{Region: p.watch.Region, Status: c.Status, Recorded: time.Now()}
+		for i := range c.Events {
+			line, err := cloudEvent(publisher.EncodeEvent(&c.Events[i], env))
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprintf(p.out, "%s\n", line); err != nil {
+				return fmt.Errorf("print an event: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// cloudEvent gives an event in binary mode (attributes in headers) the structured JSON form. Source:
+// CloudEvents 1.0, JSON Event Format.
+func cloudEvent(e publisher.Event) ([]byte, error) {
+	attributes := map[string]any{"data": json.RawMessage(e.Value)}
+	for _, h := range e.Headers {
+		name := strings.TrimPrefix(h.Key, "ce_")
+		if name == "content-type" {
+			name = "datacontenttype"
+		}
+		attributes[name] = string(h.Value)
+	}
+	return json.Marshal(attributes)
+}
