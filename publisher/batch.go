@@ -1,0 +1,179 @@
+package publisher
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"time"
+)
+
+// Where the fields of a record batch (magic 2) are. The checksum covers everything from the
+// attributes on, the producer's identity included.
+const (
+	batchLengthAt       = 8
+	batchLeaderEpochAt  = 12
+	batchMagicAt        = 16
+	batchChecksumAt     = 17
+	batchAttributesAt   = 21
+	batchLastOffsetAt   = 23
+	batchFirstTimeAt    = 27
+	batchMaxTimeAt      = 35
+	batchProducerAt     = 43
+	batchEpochAt        = 51
+	batchSequenceAt     = 53
+	batchRecordsAt      = 57
+	batchHeaderSize     = 61
+	attributeGzip       = 1
+	attributeTransacted = 1 << 4
+)
+
+// identity is what the broker knows an incarnation of a transactional producer by.
+type identity struct {
+	producer int64
+	epoch    int16
+}
+
+// batch is one record batch. Records are appended, then it is sealed; the sealed bytes are what is
+// sent, and sent again.
+type batch struct {
+	bytes   []byte // the header, zero until sealed, and the records
+	records int32
+	sealed  []byte
+}
+
+func (b *batch) reset() {
+	if cap(b.bytes) < batchHeaderSize {
+		b.bytes = make([]byte, 0, 16<<10)
+	}
+	b.bytes = b.bytes[:batchHeaderSize]
+	clear(b.bytes)
+	b.records = 0
+	b.sealed = nil
+}
+
+// appendRecord appends a record without its length to buf. A nil value is a tombstone.
+func appendRecord(buf []byte, offset int32, key, value []byte, headers []Header) []byte {
+	buf = append(buf, 0)              // attributes: none are defined
+	buf = binary.AppendVarint(buf, 0) // all records of a batch have its time
+	buf = binary.AppendVarint(buf, int64(offset))
+	buf = appendVarBytes(buf, key)
+	buf = appendVarBytes(buf, value)
+	buf = binary.AppendVarint(buf, int64(len(headers)))
+	for i := range headers {
+		buf = binary.AppendVarint(buf, int64(len(headers[i].Key)))
+		buf = append(buf, headers[i].Key...)
+		buf = appendVarBytes(buf, headers[i].Value)
+	}
+	return buf
+}
+
+func appendVarBytes(buf, b []byte) []byte {
+	if b == nil {
+		return binary.AppendVarint(buf, -1)
+	}
+	buf = binary.AppendVarint(buf, int64(len(b)))
+	return append(buf, b...)
+}
+
+// seal completes the batch: its header, its compression and its checksum.
+func (b *batch) seal(id identity, sequence int32, at time.Time, compression Compression) error {
+	attributes := uint16(attributeTransacted)
+	out := b.bytes
+	if compression == CompressionGzip {
+		attributes |= attributeGzip
+		packed, err := compress(b.bytes)
+		if err != nil {
+			return err
+		}
+		out = packed
+	}
+	be, ms := binary.BigEndian, uint64(at.UnixMilli())
+	be.PutUint32(out[batchLengthAt:], uint32(len(out)-batchLeaderEpochAt))
+	be.PutUint32(out[batchLeaderEpochAt:], ^uint32(0))
+	out[batchMagicAt] = 2
+	be.PutUint16(out[batchAttributesAt:], attributes)
+	be.PutUint32(out[batchLastOffsetAt:], uint32(b.records-1))
+	be.PutUint64(out[batchFirstTimeAt:], ms)
+	be.PutUint64(out[batchMaxTimeAt:], ms)
+	be.PutUint64(out[batchProducerAt:], uint64(id.producer))
+	be.PutUint16(out[batchEpochAt:], uint16(id.epoch))
+	be.PutUint32(out[batchSequenceAt:], uint32(sequence))
+	be.PutUint32(out[batchRecordsAt:], uint32(b.records))
+	be.PutUint32(out[batchChecksumAt:], crc32.Checksum(out[batchAttributesAt:], crc32.MakeTable(crc32.Castagnoli)))
+	b.sealed = out
+	return nil
+}
+
+// compress returns the header's room and the compressed records.
+func compress(b []byte) ([]byte, error) {
+	var out bytes.Buffer
+	out.Grow(len(b) / 2)
+	out.Write(b[:batchHeaderSize])
+	w := gzip.NewWriter(&out)
+	if _, err := w.Write(b[batchHeaderSize:]); err != nil {
+		return nil, fmt.Errorf("compress a batch: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("compress a batch: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// topicPartition names a partition.
+type topicPartition struct {
+	topic     string
+	partition int32
+}
+
+// outgoing is what one transaction writes to one partition: batches, each below the limit. Its
+// buffers are used again by the next transaction.
+type outgoing struct {
+	topicPartition
+	limit   int // bytes of a batch
+	batches []batch
+	used    int // of batches
+	sent    int // of used: acknowledged
+	scratch []byte
+}
+
+func (o *outgoing) reset() { o.used, o.sent = 0, 0 }
+
+func (o *outgoing) append(key, value []byte, headers []Header) {
+	for {
+		if o.used == 0 {
+			o.open()
+		}
+		b := &o.batches[o.used-1]
+		o.scratch = appendRecord(o.scratch[:0], b.records, key, value, headers)
+		if b.records > 0 && len(b.bytes)+binary.MaxVarintLen32+len(o.scratch) > o.limit {
+			o.open()
+			continue
+		}
+		b.bytes = binary.AppendVarint(b.bytes, int64(len(o.scratch)))
+		b.bytes = append(b.bytes, o.scratch...)
+		b.records++
+		return
+	}
+}
+
+func (o *outgoing) open() {
+	if o.used == len(o.batches) {
+		o.batches = append(o.batches, batch{})
+	}
+	o.batches[o.used].reset()
+	o.used++
+}
+
+// seal completes all batches, the first with the given sequence, and returns the sequence after the last.
+func (o *outgoing) seal(id identity, sequence int32, at time.Time, compression Compression) (int32, error) {
+	for i := range o.batches[:o.used] {
+		b := &o.batches[i]
+		if err := b.seal(id, sequence, at, compression); err != nil {
+			return 0, err
+		}
+		sequence = int32((uint32(sequence) + uint32(b.records)) & (1<<31 - 1)) // wraps to 0, as the broker's does
+	}
+	return sequence, nil
+}

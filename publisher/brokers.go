@@ -1,0 +1,201 @@
+package publisher
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	kafka "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/findcoordinator"
+	"github.com/segmentio/kafka-go/protocol/metadata"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// clientID is how Farmwire calls itself to brokers.
+const clientID = "farmwire"
+
+// brokers sends requests of transactions to the brokers of one cluster over shared connections.
+// It is safe for concurrent use.
+//
+// The transport of kafka-go asks for the coordinator before every transactional call. The requests
+// here name their broker themselves and leave it the connections, TLS, SASL and the metadata.
+type brokers struct {
+	transport *kafka.Transport
+	addr      net.Addr
+	conns     *connections
+	patience  patience
+	metrics   *metrics
+}
+
+// patience bounds what a transaction may take.
+type patience struct {
+	transaction time.Duration // after this the broker aborts the transaction by itself
+	total       time.Duration // from the first request to the last answer; below transaction
+	fence       time.Duration // for the fence, which waits for the other's transaction to end
+	attempt     time.Duration // for one request and its answer, dialing included
+	grace       time.Duration // for ending a transaction after its context has ended
+	missing     time.Duration // how long a topic that brokers do not know may still appear
+}
+
+// patienceOfProduction leaves room for a broker that dies: its partitions and coordinators stand
+// still for about twelve seconds.
+func patienceOfProduction() patience {
+	return patience{
+		transaction: 60 * time.Second,
+		total:       50 * time.Second,
+		fence:       60 * time.Second,
+		attempt:     6 * time.Second,
+		grace:       3 * time.Second,
+		missing:     5 * time.Second,
+	}
+}
+
+// newBrokers takes the transport over: it is closed by close. topics are the ones whose leaders are asked for.
+func newBrokers(transport *kafka.Transport, addrs, topics []string, m *metrics) *brokers {
+	b := &brokers{
+		transport: transport,
+		addr:      kafka.TCP(addrs...),
+		conns:     newConnections(transport.Dial),
+		patience:  patienceOfProduction(),
+		metrics:   m,
+	}
+	transport.Dial = b.conns.dial
+	transport.ClientID = clientID
+	// The time to live is the deadline of a refresh too; a leader that moves must be found sooner
+	// than the default of six seconds. Without topics each refresh would ask for the whole cluster.
+	transport.MetadataTTL = time.Second
+	transport.MetadataTopics = topics
+	return b
+}
+
+// close closes all connections, those of requests that nobody waits for any more included.
+func (b *brokers) close() {
+	b.transport.CloseIdleConnections()
+	b.conns.close()
+}
+
+// findCoordinator asks any broker for the coordinator of a transactional id.
+func (b *brokers) findCoordinator(ctx context.Context, transactionalID string) (node int32, err error) {
+	const transactions = 1
+	m, err := b.transport.RoundTrip(ctx, b.addr, &findcoordinator.Request{Key: transactionalID, KeyType: transactions})
+	if err != nil {
+		return -1, err
+	}
+	answer, ok := m.(*findcoordinator.Response)
+	if !ok {
+		return -1, fmt.Errorf("answer of type %T", m)
+	}
+	if answer.ErrorCode != 0 {
+		return -1, kafka.Error(answer.ErrorCode)
+	}
+	return answer.NodeID, nil
+}
+
+// leaders is the broker that leads each partition, by topic and partition, and -1 for none; as the transport
+// last heard, at most a second or two ago.
+func (b *brokers) leaders(ctx context.Context, topics ...string) (map[string][]int32, error) {
+	m, err := b.transport.RoundTrip(ctx, b.addr, &metadata.Request{TopicNames: topics})
+	if err != nil {
+		return nil, err
+	}
+	answer, ok := m.(*metadata.Response)
+	if !ok {
+		return nil, fmt.Errorf("answer of type %T", m)
+	}
+	leaders := make(map[string][]int32, len(topics))
+	for i := range answer.Topics {
+		t := &answer.Topics[i]
+		of := make([]int32, len(t.Partitions))
+		for j := range of {
+			of[j] = -1
+		}
+		for j := range t.Partitions {
+			p := &t.Partitions[j]
+			if int(p.PartitionIndex) < len(of) {
+				of[p.PartitionIndex] = p.LeaderID
+			}
+		}
+		leaders[t.Name] = of
+	}
+	return leaders, nil
+}
+
+// exchange is one request to the broker that it names, and its answer, in the version that the request
+// is set to. It writes and reads its own bytes, so that nothing is asked or copied on the way.
+//
+// It must not be used again: if the answer is late, the connection still reads from it.
+type exchange struct {
+	node   int32
+	buffer []byte // the request's bytes are appended to buffer[:0]
+	ask    kmsg.Request
+	answer kmsg.Response
+}
+
+// send sends a request to a broker. It returns the buffer that holds the request's bytes; on an error
+// a connection may still be writing from it.
+func (b *brokers) send(ctx context.Context, node int32, request kmsg.Request, buffer []byte) (kmsg.Response, []byte, error) {
+	x := &exchange{node: node, ask: request, buffer: buffer}
+	if _, err := b.transport.RoundTrip(ctx, b.addr, x); err != nil {
+		return nil, nil, err
+	}
+	return x.answer, x.buffer, nil
+}
+
+// ApiKey is part of the transport's interface.
+func (x *exchange) ApiKey() protocol.ApiKey { return protocol.ApiKey(x.ask.Key()) }
+
+// Broker routes the exchange to the broker that it names.
+func (x *exchange) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
+	broker, ok := cluster.Brokers[x.node]
+	if !ok {
+		return broker, kafka.BrokerNotAvailable
+	}
+	return broker, nil
+}
+
+// Required says that RawExchange is to be called on connections to brokers of every version.
+func (x *exchange) Required(map[protocol.ApiKey]int16) bool { return true }
+
+// RawExchange writes the request and reads its answer. The connection carries one request at a time.
+func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+	const correlation = 1 << 30 // apart from the numbers that the transport gives its own requests
+	format := kmsg.NewRequestFormatter(kmsg.FormatterClientID(clientID))
+	x.buffer = format.AppendRequest(x.buffer[:0], x.ask, correlation)
+	if _, err := rw.Write(x.buffer); err != nil {
+		return nil, err
+	}
+	var head [4]byte
+	if _, err := io.ReadFull(rw, head[:]); err != nil {
+		return nil, err
+	}
+	const headerSize, sizeLimit = 4, 64 << 20
+	size := binary.BigEndian.Uint32(head[:])
+	if size < headerSize || size > sizeLimit {
+		return nil, fmt.Errorf("answer of %d bytes", size)
+	}
+	body := make([]byte, size)
+	if _, err := io.ReadFull(rw, body); err != nil {
+		return nil, err
+	}
+	if got := binary.BigEndian.Uint32(body); got != correlation {
+		return nil, fmt.Errorf("answer to request %d", got)
+	}
+	body = body[headerSize:]
+	answer := x.ask.ResponseKind()
+	if answer.IsFlexible() {
+		if len(body) == 0 || body[0] != 0 {
+			return nil, errors.New("answer has a header with tags")
+		}
+		body = body[1:]
+	}
+	if err := answer.ReadFrom(body); err != nil {
+		return nil, err
+	}
+	x.answer = answer
+	return x, nil
+}

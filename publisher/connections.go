@@ -1,0 +1,65 @@
+package publisher
+
+import (
+	"context"
+	"net"
+	"sync"
+)
+
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// connections remembers what was dialed. The transport closes only idle connections; one that waits
+// for an answer that nobody wants any more would outlive the publisher by its deadline.
+type connections struct {
+	next   dialFunc
+	mu     sync.Mutex
+	closed bool
+	open   map[*connection]struct{}
+}
+
+func newConnections(next dialFunc) *connections {
+	if next == nil {
+		next = new(net.Dialer).DialContext
+	}
+	return &connections{next: next, open: make(map[*connection]struct{})}
+}
+
+func (c *connections) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := c.next(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	opened := &connection{Conn: conn, of: c}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		conn.Close()
+		return nil, net.ErrClosed
+	}
+	c.open[opened] = struct{}{}
+	return opened, nil
+}
+
+func (c *connections) close() {
+	c.mu.Lock()
+	c.closed = true
+	open := c.open
+	c.open = nil
+	c.mu.Unlock()
+	for conn := range open {
+		conn.Conn.Close()
+	}
+}
+
+type connection struct {
+	net.Conn
+	of *connections
+}
+
+// Close closes the connection and forgets it.
+func (c *connection) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.open, c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}

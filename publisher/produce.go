@@ -1,0 +1,180 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// produce sends all batches, in rounds: each round sends the next batch of every partition, one request
+// for each leader, side by side. So at most one batch of a partition is unanswered, and what failed is sent
+// again as it was, to whoever leads the partition then.
+func (p *producer) produce(ctx context.Context, out []*outgoing) error {
+	pause := newPauses()
+	began := time.Now()
+	var pending []*outgoing
+	for _, o := range out {
+		if o.used > 0 {
+			pending = append(pending, o)
+		}
+	}
+	for len(pending) > 0 {
+		errs := p.round(ctx, pending)
+		var repeat error
+		kept := pending[:0]
+		for i, o := range pending {
+			if err := errs[i]; err != nil {
+				err = fmt.Errorf("produce to %s-%d: %w", o.topic, o.partition, err)
+				if err := p.final(ctx, err, began); err != nil {
+					return err
+				}
+				p.brokers.metrics.retry(err)
+				repeat = err
+			} else {
+				o.sent++
+			}
+			if o.sent < o.used {
+				kept = append(kept, o)
+			}
+		}
+		pending = kept
+		if repeat != nil && pause.wait(ctx, later) != nil {
+			return stopped(ctx, repeat)
+		}
+	}
+	return nil
+}
+
+// final is err, classified, if repeating does not help, else nil.
+func (p *producer) final(ctx context.Context, err error, began time.Time) error {
+	if ctx.Err() != nil {
+		return stopped(ctx, err)
+	}
+	switch v := judgeLeader(err); {
+	case v == fenced:
+		return fmt.Errorf("%w: %w", ErrFenced, err)
+	case v == giveUp, v == appears && time.Since(began) > p.brokers.patience.missing:
+		return err
+	}
+	return nil
+}
+
+// round sends the next batch of every partition and returns an error, or nil, for each.
+func (p *producer) round(ctx context.Context, pending []*outgoing) []error {
+	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.attempt)
+	defer cancel()
+	errs := make([]error, len(pending))
+	shares, err := p.share(ctx, pending)
+	if err != nil {
+		for i := range errs {
+			errs[i] = err
+		}
+		return errs
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for leader, share := range shares {
+		buffer := p.buffers[leader]
+		delete(p.buffers, leader) // until the answer says that the connection is done with it
+		wg.Go(func() {
+			buffer = p.sendShare(ctx, leader, buffer, pending, share, errs)
+			if buffer != nil {
+				mu.Lock()
+				p.buffers[leader] = buffer
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return errs
+}
+
+// share gives each leader the indexes of its partitions.
+func (p *producer) share(ctx context.Context, pending []*outgoing) (map[int32][]int, error) {
+	var topics []string
+	for _, o := range pending {
+		if len(topics) == 0 || topics[len(topics)-1] != o.topic {
+			topics = append(topics, o.topic)
+		}
+	}
+	leaders, err := p.brokers.leaders(ctx, topics...)
+	if err != nil {
+		return nil, err
+	}
+	shares := make(map[int32][]int)
+	for i, o := range pending {
+		leader := int32(-1)
+		if of := leaders[o.topic]; int(o.partition) < len(of) {
+			leader = of[o.partition]
+		}
+		shares[leader] = append(shares[leader], i)
+	}
+	return shares, nil
+}
+
+// sendShare sends one produce request and puts what became of each partition into errs. It
+// returns the buffer if it may be used again.
+func (p *producer) sendShare(ctx context.Context, leader int32, buffer []byte, pending []*outgoing, share []int, errs []error) []byte {
+	fail := func(err error) []byte {
+		for _, i := range share {
+			errs[i] = err
+		}
+		return nil
+	}
+	if leader < 0 {
+		return fail(errNoLeader)
+	}
+	size := 256
+	for _, i := range share {
+		size += 128 + len(pending[i].batches[pending[i].sent].sealed)
+	}
+	if cap(buffer) < size {
+		buffer = make([]byte, 0, size)
+	}
+	m, buffer, err := p.brokers.send(ctx, leader, p.produceRequest(pending, share), buffer)
+	if err != nil {
+		return fail(err)
+	}
+	codes := make(map[topicPartition]int16, len(share))
+	for _, t := range m.(*kmsg.ProduceResponse).Topics {
+		for _, tp := range t.Partitions {
+			codes[topicPartition{t.Topic, tp.Partition}] = tp.ErrorCode
+		}
+	}
+	for _, i := range share {
+		code, ok := codes[pending[i].topicPartition]
+		if errs[i] = asError(code); !ok {
+			errs[i] = errors.New("the answer does not name the partition")
+		}
+	}
+	return buffer
+}
+
+var errNoLeader = errors.New("no leader")
+
+func (p *producer) produceRequest(pending []*outgoing, share []int) *kmsg.ProduceRequest {
+	const allReplicas = -1
+	request := kmsg.NewPtrProduceRequest()
+	request.Version = 8
+	request.TransactionID = &p.id
+	request.Acks = allReplicas
+	// The broker gives up a little before this side does, and says so.
+	request.TimeoutMillis = int32((p.brokers.patience.attempt * 4 / 5).Milliseconds())
+	for _, i := range share {
+		o := pending[i]
+		n := len(request.Topics)
+		if n == 0 || request.Topics[n-1].Topic != o.topic {
+			request.Topics = append(request.Topics, kmsg.ProduceRequestTopic{Topic: o.topic})
+			n++
+		}
+		request.Topics[n-1].Partitions = append(request.Topics[n-1].Partitions, kmsg.ProduceRequestTopicPartition{
+			Partition: o.partition,
+			Records:   o.batches[o.sent].sealed,
+		})
+	}
+	return request
+}

@@ -1,0 +1,120 @@
+package publisher
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	kafka "github.com/segmentio/kafka-go"
+	"go.uber.org/zap"
+)
+
+// Publisher is a connection to a cluster whose topics were checked. It is safe for concurrent use.
+type Publisher struct {
+	config         Config
+	log            *zap.Logger
+	metrics        *metrics
+	brokers        *brokers
+	partitions     int // of each topic
+	acquireTimeout time.Duration
+	restoring      chan struct{} // bounds the shards that are restored at the same time
+}
+
+// restoresAtOnce bounds the connections and the memory of a start with many shards.
+const restoresAtOnce = 4
+
+// Open connects to the cluster, checks the topics, and makes sure that the state topic is born.
+// Close must be called. registry may be nil.
+//
+// ErrRefused is final and says what to do. Any other error says what could not be reached or was not allowed.
+func Open(ctx context.Context, c Config, log *zap.Logger, registry prometheus.Registerer) (*Publisher, error) {
+	transport, err := c.transport()
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(registry)
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, c, newBrokers(transport, c.Brokers, []string{c.EventsTopic(), c.EndedTopic(), c.StateTopic()}, m), log)
+}
+
+// openTimeout bounds all of Open: a cluster that is not there must be reported, not waited for.
+const openTimeout = 30 * time.Second
+
+// acquireTimeout bounds a fence and a restore. A fence may have to wait until a dead broker's partitions have
+// moved, and a restore of a million records takes seconds.
+const acquireTimeout = 5 * time.Minute
+
+func open(ctx context.Context, c Config, b *brokers, log *zap.Logger) (*Publisher, error) {
+	p := &Publisher{
+		config:         c,
+		log:            log,
+		metrics:        b.metrics,
+		brokers:        b,
+		acquireTimeout: acquireTimeout,
+		restoring:      make(chan struct{}, restoresAtOnce),
+	}
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	var err error
+	if p.partitions, err = CheckTopics(ctx, c); err == nil {
+		err = p.bear(ctx)
+	}
+	if err != nil {
+		b.close()
+		return nil, fmt.Errorf("open the topics %s.*: %w", c.TopicPrefix, err)
+	}
+	return p, nil
+}
+
+// Shards is the number of partitions of the state topic.
+func (p *Publisher) Shards() int { return p.partitions }
+
+// Close closes all connections. Shards must not be used any more.
+func (p *Publisher) Close() { p.brokers.close() }
+
+// defaultBatchLimit is max.message.bytes where nobody has set it.
+const defaultBatchLimit = 1_048_588
+
+// batchLimits asks how large a batch each topic takes.
+func (p *Publisher) batchLimits(ctx context.Context) (batchLimits, error) {
+	c := p.config
+	limits := batchLimits{defaultBatchLimit, defaultBatchLimit, defaultBatchLimit}
+	of := map[string]*int{c.EventsTopic(): &limits.events, c.EndedTopic(): &limits.ended, c.StateTopic(): &limits.state}
+	request := &kafka.DescribeConfigsRequest{Addr: p.brokers.addr}
+	for topic := range of {
+		request.Resources = append(request.Resources, kafka.DescribeConfigRequestResource{
+			ResourceType: kafka.ResourceTypeTopic,
+			ResourceName: topic,
+			ConfigNames:  []string{"max.message.bytes"},
+		})
+	}
+	pause := newPauses()
+	for {
+		answer, err := p.describe(ctx, request)
+		if err != nil {
+			if judgeCoordinator(err) == giveUp || pause.wait(ctx, later) != nil {
+				return limits, fmt.Errorf("max.message.bytes of the topics: %w", err)
+			}
+			continue
+		}
+		for _, r := range answer.Resources {
+			for _, entry := range r.ConfigEntries {
+				if n, err := strconv.Atoi(entry.ConfigValue); err == nil && of[r.ResourceName] != nil {
+					*of[r.ResourceName] = n
+				}
+			}
+		}
+		return limits, nil
+	}
+}
+
+func (p *Publisher) describe(ctx context.Context, request *kafka.DescribeConfigsRequest) (*kafka.DescribeConfigsResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.attempt)
+	defer cancel()
+	client := &kafka.Client{Addr: p.brokers.addr, Transport: p.brokers.transport}
+	return client.DescribeConfigs(ctx, request)
+}

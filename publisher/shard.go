@@ -1,0 +1,208 @@
+package publisher
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"farmwire/diff"
+)
+
+// Shard is a partition of the state topic that this process has fenced and restored. It is used by
+// one goroutine at a time.
+//
+// After an error of Publish or PublishWatch it is dead: whatever the error, the shard must be acquired again,
+// which settles the transaction and shows what was committed.
+type Shard struct {
+	publisher *Publisher
+	number    int
+	producer  *producer
+	encoder   *encoder
+	watch     Watch
+	snapshots map[string]diff.Snapshot
+	failed    error
+	log       *zap.Logger
+}
+
+// Acquire takes a shard over from whoever had it and restores what was committed: it raises the epoch of the
+// shard's transactional id, reads the partition to its uncommitted end, and folds the records.
+//
+// ErrRefused is final. After any other error it may be tried again, best after a growing pause.
+func (p *Publisher) Acquire(ctx context.Context, shard int) (*Shard, error) {
+	if shard < 0 || shard >= p.partitions {
+		return nil, fmt.Errorf("acquire shard %d: there are %d", shard, p.partitions)
+	}
+	select {
+	case p.restoring <- struct{}{}:
+		defer func() { <-p.restoring }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, p.acquireTimeout)
+	defer cancel()
+	s, records, err := p.acquire(ctx, shard)
+	if err != nil {
+		return nil, fmt.Errorf("acquire shard %d: %w", shard, err)
+	}
+	took := time.Since(began)
+	p.metrics.restores.Observe(took.Seconds())
+	p.metrics.restoreRecords.Add(float64(records))
+	s.log.Info("shard acquired", zap.Int("records", records), zap.Int("workers", len(s.snapshots)), zap.Duration("took", took),
+		zap.Int64("producer", s.producer.identity.producer), zap.Int16("epoch", s.producer.identity.epoch))
+	if w := s.watch.Initial; w != p.config.Initial {
+		s.log.Warn("another --initial is stored and stays in force", zap.String("stored", w), zap.String("given", p.config.Initial))
+	}
+	return s, nil
+}
+
+func (p *Publisher) acquire(ctx context.Context, shard int) (*Shard, int, error) {
+	topic := p.config.StateTopic()
+	producer, err := p.brokers.fence(ctx, transactionalID(topic, shard), p.config.Compression)
+	if err != nil {
+		return nil, 0, err
+	}
+	limits, err := p.batchLimits(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	encoder := newEncoder(p.config, shard, p.partitions, limits)
+	state, err := p.restore(ctx, shard, func(ctx context.Context) error {
+		return producer.commit(ctx, time.Now(), []*outgoing{encoder.marker()})
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	if state.watch == nil {
+		return nil, 0, refuse("partition %d of %s has no watch record: part of the topic is lost; restore it from a backup, or begin with another --topic-prefix",
+			shard, topic)
+	}
+	if err := state.watch.check(topic, p.config.Region, p.partitions); err != nil {
+		return nil, 0, err
+	}
+	return &Shard{
+		publisher: p,
+		number:    shard,
+		producer:  producer,
+		encoder:   encoder,
+		watch:     *state.watch,
+		snapshots: state.snapshots,
+		log:       p.log.With(zap.Int("shard", shard)),
+	}, state.records, nil
+}
+
+// Number is the shard's number, which is its partition of the state topic.
+func (s *Shard) Number() int { return s.number }
+
+// Watch is what was restored, or what was last committed since. The caller may change the copy.
+func (s *Shard) Watch() Watch { return s.watch.Clone() }
+
+// Snapshots are what was restored, by worker id.
+func (s *Shard) Snapshots() map[string]diff.Snapshot { return s.snapshots }
+
+// PublishWatch commits a new watch record in a transaction of its own.
+func (s *Shard) PublishWatch(ctx context.Context, w Watch) error {
+	w = w.Clone()
+	w.Schema = schema
+	s.encoder.reset(time.Now())
+	s.encoder.addWatch(w)
+	if err := s.commit(ctx); err != nil {
+		return err
+	}
+	s.watch = w
+	return nil
+}
+
+// Publish commits the changes of some observations: their events, the copies for .ended and the state that follows,
+// in one transaction or, if there are many, in several, never a part of one session's changes. Nothing
+// is written if there is nothing to write.
+//
+// Errors are ErrFenced (ask the group first), ErrUnknownOutcome, or say why nothing more was committed. In all
+// cases the shard must be acquired again; some of the changes may have been committed.
+func (s *Shard) Publish(ctx context.Context, changes []diff.Changes) error {
+	s.encoder.reset(time.Now())
+	for i := range changes {
+		if err := s.publish(ctx, &changes[i]); err != nil {
+			return err
+		}
+	}
+	return s.flush(ctx)
+}
+
+func (s *Shard) publish(ctx context.Context, c *diff.Changes) error {
+	for events := c.Events; len(events) > 0; {
+		n := sessionRun(events)
+		if err := s.makeRoom(ctx, n); err != nil {
+			return err
+		}
+		s.encoder.addSession(events[:n], c.Status)
+		events = events[n:]
+	}
+	for i := range c.Remembered {
+		if err := s.makeRoom(ctx, 0); err != nil {
+			return err
+		}
+		s.encoder.addRecord(&c.Remembered[i])
+	}
+	for _, id := range c.Forgotten {
+		if err := s.makeRoom(ctx, 0); err != nil {
+			return err
+		}
+		s.encoder.addTombstone(id)
+	}
+	return nil
+}
+
+// sessionRun is how many of the first changes are of one session.
+func sessionRun(events []diff.Change) int {
+	n := 1
+	for n < len(events) && events[n].Session.SessionID == events[0].Session.SessionID {
+		n++
+	}
+	return n
+}
+
+// What one transaction holds at most. Larger ones gain nothing and hold consumers back.
+const (
+	maxEvents = 1_000
+	maxStates = 4_000
+)
+
+// makeRoom commits what is there if some events and one state record more would be too many.
+func (s *Shard) makeRoom(ctx context.Context, events int) error {
+	e := s.encoder
+	if e.states == 0 || e.events+events <= maxEvents && e.states < maxStates {
+		return nil
+	}
+	if err := s.flush(ctx); err != nil {
+		return err
+	}
+	e.reset(time.Now())
+	return nil
+}
+
+func (s *Shard) flush(ctx context.Context) error {
+	if s.encoder.states == 0 {
+		return nil
+	}
+	if err := s.commit(ctx); err != nil {
+		return err
+	}
+	for kind, n := range s.encoder.byKind {
+		s.publisher.metrics.events.WithLabelValues(string(kind)).Add(float64(n))
+	}
+	return nil
+}
+
+func (s *Shard) commit(ctx context.Context) error {
+	if s.failed != nil {
+		return fmt.Errorf("shard %d must be acquired again: %w", s.number, s.failed)
+	}
+	if err := s.producer.commit(ctx, s.encoder.at, s.encoder.outgoing()); err != nil {
+		s.failed = err
+		return fmt.Errorf("publish to shard %d: %w", s.number, err)
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	kafka "github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// producer writes transactions under one transactional id, in Kafka's classic protocol: the epoch
+// changes only by InitProducerID. It is used by one goroutine at a time.
+//
+// The laws that it keeps:
+//
+//  1. Nothing is produced to a partition before AddPartitionsToTxn has answered 0 for it. EndTxn is
+//     answered before the markers are written, and a record that arrives in that gap would become part
+//     of the transaction that was just committed.
+//  2. After any error the producer writes nothing more: a fence gives a new one with a new epoch.
+//     Otherwise a delayed produce of an aborted transaction would be committed with the next one.
+//  3. Id and epoch are adopted from every answer to InitProducerID.
+//  4. fence says −1/−1, which fences whoever came before and answers 51 until his transaction is
+//     aborted and its markers are written: after it the log's end is final.
+//  5. It never raises an epoch that it holds itself. A zombie that did would abort its successor's transaction.
+type producer struct {
+	brokers     *brokers
+	id          string // transactional id
+	compression Compression
+
+	coordinator int32 // broker id, -1: to be asked for
+	identity    identity
+	sequences   map[topicPartition]int32 // of the next record, by partition
+	buffers     map[int32][]byte         // of produce requests, by broker
+}
+
+// fence takes the transactional id over and returns its producer.
+func (b *brokers) fence(ctx context.Context, transactionalID string, compression Compression) (*producer, error) {
+	p := &producer{
+		brokers:     b,
+		id:          transactionalID,
+		compression: compression,
+		coordinator: -1,
+		sequences:   make(map[topicPartition]int32),
+		buffers:     make(map[int32][]byte),
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.patience.fence)
+	defer cancel()
+	err := p.coordinate(ctx, "fence", func(ctx context.Context, node int32) error {
+		request := kmsg.NewPtrInitProducerIDRequest()
+		request.Version = 4
+		request.TransactionalID = &transactionalID
+		request.TransactionTimeoutMillis = int32(b.patience.transaction.Milliseconds())
+		request.ProducerID, request.ProducerEpoch = -1, -1
+		m, _, err := b.send(ctx, node, request, nil)
+		if err != nil {
+			return err
+		}
+		answer := m.(*kmsg.InitProducerIDResponse)
+		if err := asError(answer.ErrorCode); err != nil {
+			return err
+		}
+		p.identity = identity{answer.ProducerID, answer.ProducerEpoch}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.metrics.fences.Inc()
+	return p, nil
+}
+
+// commit writes everything in one transaction. After an error the producer must not be used again.
+// at is the time of the records.
+//
+// The error is ErrFenced, ErrUnknownOutcome, or says why nothing was committed.
+func (p *producer) commit(ctx context.Context, at time.Time, out []*outgoing) error {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.total)
+	defer cancel()
+	err := p.write(ctx, at, out)
+	if err == nil {
+		err = p.end(ctx, true)
+		if err != nil && !errors.Is(err, ErrFenced) {
+			err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+		}
+	} else if !errors.Is(err, ErrFenced) {
+		// So that consumers need not wait for the broker to do it. What matters is only that nobody
+		// writes under this identity any more.
+		err = errors.Join(err, p.abort(ctx))
+	}
+	p.brokers.metrics.transactions.WithLabelValues(outcome(err)).Inc()
+	if err == nil {
+		p.brokers.metrics.seconds.Observe(time.Since(began).Seconds())
+	}
+	return err
+}
+
+func outcome(err error) string {
+	switch {
+	case err == nil:
+		return "committed"
+	case errors.Is(err, ErrFenced):
+		return "fenced"
+	case errors.Is(err, ErrUnknownOutcome):
+		return "unknown"
+	}
+	return "aborted"
+}
+
+func (p *producer) write(ctx context.Context, at time.Time, out []*outgoing) error {
+	for _, o := range out {
+		next, err := o.seal(p.identity, p.sequences[o.topicPartition], at, p.compression)
+		if err != nil {
+			return err
+		}
+		p.sequences[o.topicPartition] = next
+	}
+	if err := p.add(ctx, out); err != nil {
+		return err
+	}
+	return p.produce(ctx, out)
+}
+
+// add begins the transaction: one AddPartitionsToTxn for all of its partitions.
+func (p *producer) add(ctx context.Context, out []*outgoing) error {
+	request := kmsg.NewPtrAddPartitionsToTxnRequest()
+	request.Version = 3
+	request.TransactionalID = p.id
+	request.ProducerID, request.ProducerEpoch = p.identity.producer, p.identity.epoch
+	for _, o := range out {
+		n := len(request.Topics)
+		if n == 0 || request.Topics[n-1].Topic != o.topic {
+			request.Topics = append(request.Topics, kmsg.AddPartitionsToTxnRequestTopic{Topic: o.topic})
+			n++
+		}
+		request.Topics[n-1].Partitions = append(request.Topics[n-1].Partitions, o.partition)
+	}
+	return p.coordinate(ctx, "begin a transaction", func(ctx context.Context, node int32) error {
+		m, _, err := p.brokers.send(ctx, node, request, nil)
+		if err != nil {
+			return err
+		}
+		return added(m.(*kmsg.AddPartitionsToTxnResponse), len(out))
+	})
+}
+
+// added says whether every partition was added. A partition that the answer does not name was not;
+// of the errors the one that says what happened is returned: 55 only says that another one failed.
+func added(answer *kmsg.AddPartitionsToTxnResponse, partitions int) error {
+	if err := asError(answer.ErrorCode); err != nil {
+		return err
+	}
+	var failed error
+	for _, t := range answer.Topics {
+		for _, tp := range t.Partitions {
+			partitions--
+			err := asError(tp.ErrorCode)
+			if err != nil && (failed == nil || errors.Is(failed, codeNotAttempted)) {
+				failed = fmt.Errorf("add %s-%d: %w", t.Topic, tp.Partition, err)
+			}
+		}
+	}
+	if failed == nil && partitions != 0 {
+		return errors.New("the answer does not name every partition")
+	}
+	return failed
+}
+
+// end asks for the commit or the abort until it is answered. When ctx ends it goes on for the grace: a transaction that
+// is left open holds up every consumer.
+func (p *producer) end(ctx context.Context, commit bool) error {
+	ctx, cancel := detached(ctx, p.brokers.patience.grace)
+	defer cancel()
+	what := "abort"
+	if commit {
+		what = "commit"
+	}
+	request := kmsg.NewPtrEndTxnRequest()
+	request.Version = 3
+	request.TransactionalID = p.id
+	request.ProducerID, request.ProducerEpoch = p.identity.producer, p.identity.epoch
+	request.Commit = commit
+	return p.coordinate(ctx, what, func(ctx context.Context, node int32) error {
+		m, _, err := p.brokers.send(ctx, node, request, nil)
+		if err != nil {
+			return err
+		}
+		return asError(m.(*kmsg.EndTxnResponse).ErrorCode)
+	})
+}
+
+// abort ends a transaction that failed, within the grace.
+func (p *producer) abort(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.brokers.patience.grace)
+	defer cancel()
+	err := p.end(ctx, false)
+	if errors.Is(err, kafka.InvalidTransactionState) {
+		return nil // nothing was open
+	}
+	return err
+}
+
+func asError(code int16) error {
+	if code == 0 {
+		return nil
+	}
+	return kafka.Error(code)
+}
