@@ -1,0 +1,61 @@
+package diff
+
+import "testing"
+
+var testWorker = WorkerKey{FarmID: "farm", FleetID: "fleet", WorkerID: "worker"}
+
+// stateLog is the state topic's part of one worker: in its order, never compacted.
+type stateLog []stateRecord
+
+type stateRecord struct {
+	id     string
+	record *Record // nil: a tombstone
+}
+
+// put stores what the changes say.
+func (l *stateLog) put(c Changes) {
+	for _, r := range c.Records() {
+		*l = append(*l, stateRecord{r.Session.SessionID, &r})
+	}
+	for _, id := range c.Forgotten {
+		*l = append(*l, stateRecord{id, nil})
+	}
+}
+
+// restore is the worker's snapshot from the log.
+func (l stateLog) restore(w Watch) Snapshot {
+	r := NewRestorer()
+	for _, e := range l {
+		if e.record == nil {
+			r.Delete(e.id)
+		} else {
+			r.Put(*e.record)
+		}
+	}
+	if s, ok := r.Snapshots(func(string) Watch { return w })[testWorker.WorkerID]; ok {
+		return s
+	}
+	return NewSnapshot(testWorker, w)
+}
+
+// compacted is the log with only the last record of each session.
+func (l stateLog) compacted() stateLog {
+	last := map[string]int{}
+	for i, e := range l {
+		last[e.id] = i
+	}
+	var kept stateLog
+	for i, e := range l {
+		if last[e.id] == i {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// id is the documented form of a session id.
+func testID(t testing.TB, n int) string {
+	t.Helper()
+	id := packedID{0: byte(n >> 24), 1: byte(n >> 16), 2: byte(n >> 8), 3: byte(n), 15: 7}
+	return id.String()
+}
