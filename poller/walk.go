@@ -37,9 +37,9 @@ func walk(ctx context.Context, client SessionLister, params *deadline.ListSessio
 		pages := deadline.NewListSessionsForWorkerPaginator(client, params)
 		received := make(tokenSet)
 		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
+			page, err := pages.NextPage(ctx, checkBody)
 			if err == nil {
-				err = checkEntries(page.Sessions)
+				err = checkEntries(page)
 			}
 			if err != nil {
 				yield(nil, err)

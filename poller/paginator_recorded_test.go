@@ -1,0 +1,272 @@
+package poller_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/deadline"
+	"github.com/aws/aws-sdk-go-v2/service/deadline/types"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/google/go-cmp/cmp"
+
+	"farmwire/diff"
+	"farmwire/poller"
+	"farmwire/poller/farmtest/recorded"
+)
+
+func readRecorded(t *testing.T) recorded.File {
+	t.Helper()
+	file, err := recorded.Read("testdata/paginator-vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func testWorker() diff.WorkerKey {
+	return diff.WorkerKey{FarmID: "farm-1", FleetID: "fleet-1", WorkerID: "worker-1"}
+}
+
+// serve starts a server and makes the SDK's client for it, without retries.
+func serve(t *testing.T, handler http.Handler) *deadline.Client {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return deadline.New(deadline.Options{
+		Region:       "us-west-2",
+		BaseEndpoint: &server.URL,
+		HTTPClient:   server.Client(),
+		Credentials:  credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		Retryer:      aws.NopRetryer{},
+		APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
+			return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("NoHostPrefix",
+				func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+					return next.HandleInitialize(smithyhttp.DisableEndpointHostPrefix(ctx, true), in)
+				}), middleware.Before)
+		}},
+	})
+}
+
+// optionsOf turns a recorded configuration into ours; false if a number is none, which only text can be.
+func optionsOf(c recorded.Config) (options poller.PaginatorOptions, ok bool) {
+	options.StartingToken, ok = c.StartingToken, true
+	for _, n := range []struct {
+		text *recorded.Text
+		set  **int
+	}{{c.MaxItems, &options.MaxItems}, {c.PageSize, &options.PageSize}} {
+		if n.text == nil {
+			continue
+		}
+		value, err := strconv.Atoi(string(*n.text))
+		if err != nil {
+			return options, false
+		}
+		*n.set = &value
+	}
+	return options, ok
+}
+
+// list pages through a listing and says what a command would exit with.
+func list(t *testing.T, client poller.SessionLister, options poller.PaginatorOptions) (*recorded.Result, int, error) {
+	t.Helper()
+	pages, err := poller.NewPaginator(client, testWorker(), options)
+	if errors.Is(err, poller.ErrRefused) {
+		return nil, 2, err
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := pages.Collect(t.Context())
+	if err != nil {
+		if len(result.Sessions) != 0 || result.NextToken != "" || pages.NextToken() != "" {
+			t.Errorf("an error came with a result: %v", result)
+		}
+		return nil, 1, err
+	}
+	got := &recorded.Result{NextToken: result.NextToken}
+	if result.Sessions != nil {
+		got.Sessions = []string{}
+	}
+	for _, s := range result.Sessions {
+		got.Sessions = append(got.Sessions, *s.SessionId)
+	}
+	return got, 0, nil
+}
+
+// expect compares one listing with what was recorded.
+func expect(t *testing.T, server *recorded.Server, c recorded.Case, got *recorded.Result, exit int, err error) {
+	t.Helper()
+	want := c.Expect
+	if c.Ours != nil {
+		want.Exit = c.Ours.Exit
+		if c.Ours.Requests != nil {
+			want.Requests = c.Ours.Requests
+		}
+	}
+	if exit != want.Exit {
+		t.Errorf("exit %d (%v), want %d", exit, err, want.Exit)
+	}
+	if diff := cmp.Diff(want.Requests, server.Requests()); diff != "" && len(want.Requests)+len(server.Requests()) > 0 {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+	if want.Exit != 0 {
+		if want.Error != nil && want.Exit == 1 {
+			checkKind(t, want.Error.Kind, want.Error.Message, err)
+		}
+		return
+	}
+	if want.Result.NextTokenDecoded != "" {
+		decoded := decode(t, got.NextToken)
+		if decoded != want.Result.NextTokenDecoded {
+			t.Errorf("NextToken is of %s, want %s", decoded, want.Result.NextTokenDecoded)
+		}
+		got.NextToken, want.Result.NextTokenDecoded = "", ""
+	}
+	if diff := cmp.Diff(want.Result, got); diff != "" {
+		t.Errorf("result (-want +got):\n%s", diff)
+	}
+}
+
+// checkKind compares an error with boto3's: of the service the code, of a repeated token the token.
+func checkKind(t *testing.T, kind, message string, err error) {
+	t.Helper()
+	switch {
+	case strings.HasSuffix(kind, "Exception"):
+		if !strings.Contains(err.Error(), kind) {
+			t.Errorf("error %q does not name %s", err, kind)
+		}
+	case kind == "PaginationError":
+		token := strings.Trim(message[strings.LastIndex(message, ": ")+2:], `'"}`)
+		if !errors.Is(err, poller.ErrRepeatedToken) || !strings.Contains(err.Error(), token) {
+			t.Errorf("error %q is not of the repeated token %q", err, token)
+		}
+	}
+}
+
+func TestRecordedCases(t *testing.T) {
+	file := readRecorded(t)
+	if len(file.Cases) < 100 {
+		t.Fatalf("only %d cases were read", len(file.Cases))
+	}
+	for _, c := range file.Cases {
+		t.Run(c.Name, func(t *testing.T) {
+			server, err := file.Server(c.Pages)
+			if err != nil {
+				t.Fatal(err)
+			}
+			options, ok := optionsOf(c.Config)
+			if !ok {
+				if c.Expect.Exit != 2 {
+					t.Fatal("a configuration that is no number is expected to work")
+				}
+				return // cannot be said in Go
+			}
+			got, exit, err := list(t, serve(t, server), options)
+			expect(t, server, c, got, exit, err)
+		})
+	}
+}
+
+func TestRecordedWalks(t *testing.T) {
+	file := readRecorded(t)
+	for _, w := range file.Walks {
+		t.Run(w.Name, func(t *testing.T) {
+			var next *string
+			for _, step := range w.Steps {
+				server, err := file.Server(w.Pages)
+				if err != nil {
+					t.Fatal(err)
+				}
+				options, _ := optionsOf(step.Config)
+				if diff := cmp.Diff(options.StartingToken, next); diff != "" {
+					t.Errorf("the token of the step before (-want +got):\n%s", diff)
+				}
+				got, exit, err := list(t, serve(t, server), options)
+				expect(t, server, recorded.Case{Expect: step.Expect}, got, exit, err)
+				next = &got.NextToken
+			}
+			if *next != "" {
+				t.Error("the walk goes on after its last step")
+			}
+		})
+	}
+}
+
+// The tables of bodies and times also say what the Go SDK makes of them; what we build on it holds
+// only as long as that is so.
+func TestRecordedSDK(t *testing.T) {
+	file := readRecorded(t)
+	for _, r := range file.Responses {
+		t.Run(r.Name, func(t *testing.T) {
+			out, err := askSDK(t, string(r.Body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []map[string]string
+			if string(r.GoSDK) == `"nil list"` {
+				if out.Sessions != nil {
+					t.Errorf("a list came: %v", out.Sessions)
+				}
+				return
+			}
+			if err := json.Unmarshal(r.GoSDK, &want); err != nil {
+				t.Fatal(err)
+			}
+			got := []map[string]string{}
+			for _, s := range out.Sessions {
+				got = append(got, shownBySDK(s))
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("the SDK's sessions (-want +got):\n%s", diff)
+			}
+		})
+	}
+	for _, c := range file.Times {
+		t.Run(string(c.Wire), func(t *testing.T) {
+			got := "error"
+			if out, err := askSDK(t, `{"sessions":[{"startedAt":`+string(c.Wire)+`}]}`); err == nil {
+				got = out.Sessions[0].StartedAt.Format(time.RFC3339Nano)
+			}
+			if got != c.GoSDK {
+				t.Errorf("got %s, want %s", got, c.GoSDK)
+			}
+		})
+	}
+}
+
+func askSDK(t *testing.T, body string) (*deadline.ListSessionsForWorkerOutput, error) {
+	t.Helper()
+	client := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(body)) }))
+	w := testWorker()
+	return client.ListSessionsForWorker(t.Context(), &deadline.ListSessionsForWorkerInput{FarmId: &w.FarmID, FleetId: &w.FleetID, WorkerId: &w.WorkerID})
+}
+
+// shownBySDK is a session with the fields that the tables show.
+func shownBySDK(s types.WorkerSessionSummary) map[string]string {
+	fields := map[string]string{}
+	for name, value := range map[string]string{
+		"sessionId":             aws.ToString(s.SessionId),
+		"lifecycleStatus":       string(s.LifecycleStatus),
+		"targetLifecycleStatus": string(s.TargetLifecycleStatus),
+	} {
+		if value != "" {
+			fields[name] = value
+		}
+	}
+	for name, value := range map[string]*time.Time{"startedAt": s.StartedAt, "endedAt": s.EndedAt} {
+		if value != nil {
+			fields[name] = value.Format(time.RFC3339Nano)
+		}
+	}
+	return fields
+}

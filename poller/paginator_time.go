@@ -1,0 +1,59 @@
+package poller
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+const secondsLayout = "2006-01-02T15:04:05"
+
+// timeInUTC turns an RFC 3339 time of the wire into the same time in UTC with every digit of its
+// fraction, and none if that is zero. A time without zone is in UTC. Leap seconds and lower-case
+// letters are not taken: the SDK does not read them either.
+func timeInUTC(wire string) (string, error) {
+	refused := fmt.Errorf("%q is no RFC 3339 time", wire)
+	if len(wire) < len(secondsLayout) {
+		return "", refused
+	}
+	seconds, rest := wire[:len(secondsLayout)], wire[len(secondsLayout):]
+	t, err := time.Parse(secondsLayout, seconds)
+	if err != nil || t.Format(secondsLayout) != seconds { // Go also takes hours of one digit
+		return "", refused
+	}
+	fraction := ""
+	if digits, ok := strings.CutPrefix(rest, "."); ok {
+		zone := strings.TrimLeft(digits, "0123456789")
+		fraction = digits[:len(digits)-len(zone)]
+		if fraction == "" {
+			return "", refused
+		}
+		rest = zone
+	}
+	offset, ok := zoneOffset(rest)
+	if !ok {
+		return "", refused
+	}
+	t = t.Add(-offset)
+	if t.Year() < 0 || t.Year() > 9999 {
+		return "", refused
+	}
+	if fraction = strings.TrimRight(fraction, "0"); fraction != "" {
+		fraction = "." + fraction
+	}
+	return t.Format(secondsLayout) + fraction + "Z", nil
+}
+
+// zoneOffset reads Z, ±hh:mm or nothing.
+func zoneOffset(zone string) (time.Duration, bool) {
+	if zone == "" || zone == "Z" {
+		return 0, true
+	}
+	t, err := time.Parse("-07:00", zone)
+	if err != nil || len(zone) != len("-07:00") {
+		return 0, false
+	}
+	_, seconds := t.Zone()
+	offset := time.Duration(seconds) * time.Second
+	return offset, offset.Abs() < 24*time.Hour
+}

@@ -1,0 +1,237 @@
+package poller
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// resumePoint is where a listing is to be taken up again: the service's token of a page
+// (nil: the first page) and, inside a page, how many of its sessions were delivered before.
+type resumePoint struct {
+	token  *string
+	inside bool // false: the start of the page, written without an offset
+	offset int
+}
+
+const (
+	tokenMember   = "nextToken"
+	offsetMember  = "boto_truncate_amount"
+	oldSeparator  = "___"
+	noneToken     = "None" // Python's, in the old form
+	base64Symbols = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+)
+
+// encode writes the point as boto3 writes its NextToken, in the same bytes: the base64 of a JSON
+// object as Python's json.dumps spells it.
+func (p resumePoint) encode() string {
+	text := append([]byte(nil), `{"`+tokenMember+`": `...)
+	if p.token == nil {
+		text = append(text, "null"...)
+	} else {
+		text = appendASCII(text, *p.token)
+	}
+	if p.inside {
+		text = append(text, `, "`+offsetMember+`": `...)
+		text = strconv.AppendInt(text, int64(p.offset), 10)
+	}
+	return base64.StdEncoding.EncodeToString(append(text, '}'))
+}
+
+// appendASCII appends a JSON string as Python writes it: whatever is not printable ASCII is escaped,
+// above U+FFFF as a surrogate pair.
+func appendASCII(text []byte, s string) []byte {
+	text = append(text, '"')
+	for _, r := range s {
+		switch short := strings.IndexRune("\"\\\n\r\t\b\f", r); {
+		case short >= 0:
+			text = append(text, '\\', `"\nrtbf`[short])
+		case r >= ' ' && r <= '~':
+			text = append(text, byte(r))
+		default:
+			for _, unit := range utf16.AppendRune(nil, r) {
+				text = fmt.Appendf(text, `\u%04x`, unit)
+			}
+		}
+	}
+	return append(text, '"')
+}
+
+// parseStartingToken reads a starting token in all the forms that boto3 takes: its own NextToken, the
+// old form <token>___<offset>, or a token of the service as it is. What can be seen to be broken is
+// ErrRefused.
+func parseStartingToken(s string) (resumePoint, error) {
+	if !utf8.ValidString(s) {
+		return resumePoint{}, fmt.Errorf("%w: starting token %q is not UTF-8", ErrRefused, s)
+	}
+	point, isObject, err := parseOwnToken(s)
+	if !isObject && err == nil {
+		point, err = parseForeignToken(s)
+	}
+	if err != nil {
+		return resumePoint{}, fmt.Errorf("%w: starting token %q: %w", ErrRefused, s, err)
+	}
+	if point.token != nil && *point.token == noneToken {
+		point.token = nil
+	}
+	return point, nil
+}
+
+// parseOwnToken reads base64 of a JSON object. Anything that is not JSON, and a JSON list, is some
+// other form (false); JSON that is a scalar is an error, as in boto3.
+func parseOwnToken(s string) (resumePoint, bool, error) {
+	text, ok := decodeBase64(s)
+	if !ok || !utf8.Valid(text) || !json.Valid(text) {
+		return resumePoint{}, false, nil
+	}
+	switch text := strings.TrimLeft(string(text), " \t\r\n"); text[0] {
+	case '{':
+	case '[':
+		return resumePoint{}, false, nil
+	default:
+		return resumePoint{}, false, errors.New("it holds JSON that is no object")
+	}
+	if hasLoneSurrogate(text) {
+		return resumePoint{}, false, errors.New("it holds text that is no Unicode")
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return resumePoint{}, false, err
+	}
+	point, err := pointOf(members)
+	return point, true, err
+}
+
+func pointOf(members map[string]json.RawMessage) (resumePoint, error) {
+	var point resumePoint
+	token, ok := members[tokenMember]
+	if !ok {
+		return point, errors.New("it has no " + tokenMember)
+	}
+	if err := json.Unmarshal(token, &point.token); err != nil {
+		return point, fmt.Errorf("its %s is no string", tokenMember)
+	}
+	for name, value := range members {
+		switch name {
+		case tokenMember:
+		case offsetMember:
+			offset, ok := parseInteger(string(value))
+			if !ok || offset < 0 {
+				return point, fmt.Errorf("its %s is %s, not an integer of 0 or more", offsetMember, value)
+			}
+			point.inside, point.offset = true, offset
+		default:
+			return point, fmt.Errorf("its member %q is not of this listing", name)
+		}
+	}
+	return point, nil
+}
+
+// parseForeignToken reads the old form, or else takes the whole for a token of the service.
+func parseForeignToken(s string) (resumePoint, error) {
+	parts := strings.Split(s, oldSeparator)
+	if len(parts) > 2 {
+		return resumePoint{}, errors.New("it has more than one separator " + oldSeparator)
+	}
+	if len(parts) == 2 {
+		if offset, ok := parsePythonInteger(parts[1]); ok {
+			if offset < 0 {
+				return resumePoint{}, fmt.Errorf("its offset is below 0")
+			}
+			return resumePoint{token: &parts[0], inside: true, offset: offset}, nil
+		}
+	}
+	return resumePoint{token: &s}, nil
+}
+
+// parsePythonInteger reads what Python's int() takes, of ASCII: space around, single underscores
+// between digits.
+func parsePythonInteger(s string) (int, bool) {
+	s = strings.TrimSpace(s)
+	digits := strings.TrimLeft(s, "+-")
+	if strings.HasPrefix(digits, "_") || strings.HasSuffix(digits, "_") || strings.Contains(digits, "__") {
+		return 0, false
+	}
+	return parseInteger(strings.ReplaceAll(s, "_", ""))
+}
+
+// parseInteger reads a decimal integer of any length. One that an int cannot hold becomes the
+// nearest that it can: no listing is that long.
+func parseInteger(s string) (int, bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, false
+	}
+	return int(min(max(n, math.MinInt), math.MaxInt)), true
+}
+
+// decodeBase64 decodes as Python does when it is not told to be strict: characters outside the
+// alphabet are skipped, what follows complete padding is not read, missing padding is an error (false).
+func decodeBase64(s string) (decoded []byte, ok bool) {
+	var quad, pads, rest int
+	for i := range len(s) {
+		if s[i] == '=' {
+			if quad >= 2 {
+				pads++
+				if quad+pads >= 4 {
+					return decoded, true
+				}
+			}
+			continue
+		}
+		value := strings.IndexByte(base64Symbols, s[i])
+		if value < 0 {
+			continue
+		}
+		pads = 0
+		if quad > 0 {
+			decoded = append(decoded, byte(rest<<(2*quad)|value>>(6-2*quad)))
+		}
+		rest = value & (1<<(6-2*quad) - 1)
+		if quad == 0 {
+			rest = value
+		}
+		quad = (quad + 1) % 4
+	}
+	return decoded, quad == 0
+}
+
+// hasLoneSurrogate reports whether valid JSON has a \u escape that is half of a character: Go would
+// read it as U+FFFD, and a token would become another one without notice.
+func hasLoneSurrogate(text []byte) bool {
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		unit, ok := escapedUnit(text[i:])
+		if !ok {
+			i++ // the escaped character
+			continue
+		}
+		i += len(`\uXXXX`) - 1
+		if !utf16.IsSurrogate(unit) {
+			continue
+		}
+		second, ok := escapedUnit(text[i+1:])
+		if !ok || utf16.DecodeRune(unit, second) == utf8.RuneError {
+			return true
+		}
+		i += len(`\uXXXX`)
+	}
+	return false
+}
+
+// escapedUnit reads a \uXXXX at the start of the text.
+func escapedUnit(text []byte) (rune, bool) {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return 0, false
+	}
+	unit, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	return rune(unit), err == nil
+}
