@@ -57,9 +57,12 @@ func walk(ctx context.Context, client SessionLister, params *deadline.ListSessio
 }
 
 // checkEntries refuses what the SDK makes of a null entry, or of one without any known field:
-// a session without anything.
-func checkEntries(sessions []types.WorkerSessionSummary) error {
-	for i, s := range sessions {
+// a session without anything. Where the body was checked that has been done, and better.
+func checkEntries(page *deadline.ListSessionsForWorkerOutput) error {
+	if page.ResultMetadata.Has(sentKey{}) {
+		return nil
+	}
+	for i, s := range page.Sessions {
 		if s == (types.WorkerSessionSummary{}) {
 			return fmt.Errorf("%w: entry %d of the list has no known field", ErrBrokenPage, i)
 		}
