@@ -1,0 +1,143 @@
+package farmtest
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Cloud is the model of the service in one region. Its methods and those of its farms, fleets,
+// workers and sessions may be called by several goroutines; each change is visible to answers
+// as soon as the method returns, unless a fault delays it.
+type Cloud struct {
+	mu    sync.RWMutex // guards everything below, and all farms, fleets, workers and sessions
+	clock func() time.Time
+	skew  time.Duration
+	order Order
+	rng   *rand.Rand
+	made  uint64 // entries made so far; gives each its place in the listings
+
+	farms    ordered[*Farm]
+	farmByID map[string]*Farm
+	sessions map[string]*Session // those that the service knows
+	jobs     map[string]*Job
+
+	faults *faults
+	start  time.Time
+	record record
+
+	seed   uint64              // for the truth
+	quotas map[Operation]Quota // for the truth
+}
+
+func newCloud(cfg Config, clock func() time.Time, f *faults) *Cloud {
+	return &Cloud{
+		clock: clock, skew: cfg.Skew, order: cfg.Order,
+		rng:      rand.New(rand.NewPCG(cfg.Seed, 1)),
+		farmByID: map[string]*Farm{}, sessions: map[string]*Session{}, jobs: map[string]*Job{},
+		faults: f, start: clock(), seed: cfg.Seed, quotas: cfg.Quotas,
+	}
+}
+
+// Now returns the time of the service: our clock and the skew.
+func (c *Cloud) Now() time.Time {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.service(c.clock())
+}
+
+// SetSkew sets by how much the service's clock is ahead of ours.
+func (c *Cloud) SetSkew(skew time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.skew = skew
+}
+
+// service turns a time of our clock into one of the service's, as answers show it.
+func (c *Cloud) service(now time.Time) time.Time {
+	return now.Add(c.skew).UTC().Truncate(time.Millisecond)
+}
+
+func (c *Cloud) newID(kind string) string {
+	var id [16]byte
+	binary.BigEndian.PutUint64(id[:8], c.rng.Uint64())
+	binary.BigEndian.PutUint64(id[8:], c.rng.Uint64())
+	return kind + "-" + hex.EncodeToString(id[:])
+}
+
+func (c *Cloud) nextKey() uint64 {
+	c.made++
+	return c.order.key(c.made)
+}
+
+// Farm is one farm of the service.
+type Farm struct {
+	cloud     *Cloud
+	id, name  string
+	createdAt time.Time
+	fleets    ordered[*Fleet]
+	fleetByID map[string]*Fleet
+}
+
+// AddFarm creates a farm.
+func (c *Cloud) AddFarm(name string) *Farm {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := &Farm{cloud: c, id: c.newID("farm"), name: name, createdAt: c.service(c.clock()), fleetByID: map[string]*Fleet{}}
+	c.farms.insert(c.nextKey(), f)
+	c.farmByID[f.id] = f
+	return f
+}
+
+// ID returns the farm's identifier.
+func (f *Farm) ID() string { return f.id }
+
+// Name returns the farm's display name.
+func (f *Farm) Name() string { return f.name }
+
+// NewQueue makes up the identifier of a queue of this farm.
+func (f *Farm) NewQueue() string {
+	f.cloud.mu.Lock()
+	defer f.cloud.mu.Unlock()
+	return f.cloud.newID("queue")
+}
+
+// Job is a job; its sessions are forgotten with it.
+type Job struct {
+	farm        *Farm
+	id, queueID string
+	sessions    map[string]*Session
+}
+
+// AddJob submits a job to a queue; an empty queue stands for a new one.
+func (f *Farm) AddJob(queueID string) *Job {
+	c := f.cloud
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if queueID == "" {
+		queueID = c.newID("queue")
+	}
+	j := &Job{farm: f, id: c.newID("job"), queueID: queueID, sessions: map[string]*Session{}}
+	c.jobs[j.id] = j
+	return j
+}
+
+// ID returns the job's identifier.
+func (j *Job) ID() string { return j.id }
+
+// QueueID returns the identifier of the job's queue.
+func (j *Job) QueueID() string { return j.queueID }
+
+// Delete deletes the job; the service forgets its sessions, open ones too.
+func (j *Job) Delete() {
+	c := j.farm.cloud
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.jobs, j.id)
+	now := c.clock()
+	for _, s := range j.sessions {
+		s.forget(now)
+	}
+}

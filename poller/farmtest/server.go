@@ -1,0 +1,131 @@
+package farmtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Server serves a Cloud over HTTP, and plays its timeline if there is one. It is also an
+// http.Handler, for those who bring their own listener.
+type Server struct {
+	cfg      Config
+	clock    func() time.Time
+	cloud    *Cloud
+	faults   *faults
+	quotas   buckets
+	calls    *calls
+	timeline *timeline // nil: manual control
+
+	http   *http.Server
+	addr   string
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+
+	closing sync.Mutex // held to begin a call, and to close
+	wg      sync.WaitGroup
+	close   sync.Once
+	err     error // of Close
+}
+
+// New returns a server with its farms as they are at the start; it does not listen yet.
+func New(cfg Config) *Server {
+	cfg = cfg.withDefaults()
+	clock := time.Now
+	if cfg.Clock != nil {
+		clock = cfg.Clock.Now
+	}
+	f := newFaults(cfg, clock)
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Server{
+		cfg: cfg, clock: clock, cloud: newCloud(cfg, clock, f), faults: f,
+		calls: newCalls(clock()), ctx: ctx, cancel: cancel,
+	}
+	s.quotas.set(cfg.Quotas)
+	if cfg.Workers > 0 {
+		s.timeline = newTimeline(cfg, s.cloud)
+	}
+	return s
+}
+
+// Start listens on addr ("" is 127.0.0.1:0), serves, and lets the timeline run. Every started
+// server must be closed, and may be started once.
+func (s *Server) Start(addr string) error {
+	if addr == "" {
+		addr = "127.0.0.1:0"
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("start farm: %w", err)
+	}
+	if s.cfg.TruthFile != "" {
+		if err := s.cloud.record.open(s.cfg.TruthFile); err != nil {
+			return errors.Join(fmt.Errorf("start farm: %w", err), listener.Close())
+		}
+	}
+	s.addr = listener.Addr().String()
+	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 30 * time.Second}
+	s.wg.Go(func() {
+		// Serve returns when Close closes the listener; there is nobody to tell of anything else.
+		_ = s.http.Serve(listener)
+	})
+	if s.timeline != nil && s.cfg.Clock == nil {
+		s.wg.Go(func() { s.timeline.run(s.ctx) })
+	}
+	return nil
+}
+
+// URL returns the address to point a client at, without a path.
+func (s *Server) URL() string { return "http://" + s.addr }
+
+// Cloud returns the model, to change and to compare with.
+func (s *Server) Cloud() *Cloud { return s.cloud }
+
+// Now returns the time of our clock.
+func (s *Server) Now() time.Time { return s.clock() }
+
+// SetFaults replaces the faults from the next call and the next change on.
+func (s *Server) SetFaults(rules ...Fault) { s.faults.set(rules) }
+
+// SetQuotas replaces the hidden quotas; buckets start full.
+func (s *Server) SetQuotas(quotas map[Operation]Quota) { s.quotas.set(quotas) }
+
+// Calls returns how many calls had which outcome.
+func (s *Server) Calls() map[Operation]map[string]int { return s.Stats().Calls }
+
+// Stats returns the counts since the start.
+func (s *Server) Stats() Stats { return s.calls.snapshot(s.faults.counts()) }
+
+// Advance moves an owned clock, and the timeline with it, to the time to. It does nothing with
+// the real clock. It must not be called by two goroutines at a time.
+func (s *Server) Advance(to time.Time) {
+	if s.cfg.Clock == nil {
+		return
+	}
+	if s.timeline != nil {
+		s.timeline.step(to, s.cfg.Clock.Set)
+	}
+	s.cfg.Clock.Set(to)
+}
+
+// Close stops the timeline, closes all connections, waits for both and writes the truth file.
+func (s *Server) Close() error {
+	s.close.Do(func() {
+		s.closing.Lock()
+		s.cancel()
+		s.closing.Unlock()
+		var err error
+		if s.http != nil {
+			err = s.http.Close()
+		}
+		s.wg.Wait()
+		s.cloud.mu.Lock()
+		defer s.cloud.mu.Unlock()
+		s.err = errors.Join(err, s.cloud.record.close(s.cloud))
+	})
+	return s.err
+}
