@@ -1,0 +1,341 @@
+package diff
+
+import (
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// model is the laws written down a second time, without regard for cost: what is known of every session ever seen.
+type model struct {
+	watch    Watch
+	sessions map[string]*modelSession
+	listed   []time.Time // complete listings of this process: first request; a listing of several pages is negative proof only with the one before
+	without  time.Time
+}
+
+type modelSession struct {
+	state    Session
+	sequence uint64
+	closed   bool // ended or vanished
+	vanished bool
+	arrived  uint64
+	seen     time.Time
+	recorded time.Time // seen as of the last change
+	absences int
+	gone     bool
+	missing  []Exchange
+	lacking  []time.Time // closed: complete listings that lacked it since it was seen
+	told     bool        // Reappeared
+}
+
+func newModel(w Watch) *model {
+	return &model{watch: w, sessions: map[string]*modelSession{}}
+}
+
+func (m *model) restart() {
+	m.listed, m.without = nil, time.Time{}
+	for _, k := range m.sessions {
+		k.seen = k.recorded
+		k.arrived, k.absences, k.gone, k.missing, k.lacking, k.told = 0, 0, false, nil, nil, false
+	}
+}
+
+// mergedAll is the merge of states in their order, said in another way than the code does.
+func mergedAll(states []Session) Session {
+	m := states[len(states)-1]
+	for _, s := range states {
+		if s.HasEnded() {
+			m = s
+		}
+	}
+	m.TargetLifecycleStatus = ""
+	for _, s := range states {
+		if s.LifecycleStatus == StatusEnded {
+			m.LifecycleStatus = StatusEnded
+		}
+		if !s.EndedAt.IsZero() {
+			m.EndedAt = s.EndedAt
+		}
+		if s.TargetLifecycleStatus != "" && m.TargetLifecycleStatus != StatusEnded {
+			m.TargetLifecycleStatus = s.TargetLifecycleStatus
+		}
+	}
+	return m
+}
+
+// observe checks what an observation taught and moves the model by it.
+func (m *model) observe(t *rapid.T, o Observation, c Changes) {
+	t.Helper()
+	check(t, "events are in order of session id", true, slices.IsSortedFunc(c.Events, func(a, b Change) int {
+		return strings.Compare(a.Session.SessionID, b.Session.SessionID)
+	}))
+	events := map[string][]Change{}
+	for _, e := range c.Events {
+		events[e.Session.SessionID] = append(events[e.Session.SessionID], e)
+	}
+	seen := map[string][]Sighting{}
+	for _, s := range o.Seen {
+		seen[s.Session.SessionID] = append(seen[s.Session.SessionID], s)
+	}
+	ids := map[string]bool{}
+	for id := range m.sessions {
+		ids[id] = true
+	}
+	for id := range seen {
+		ids[id] = true
+		sort.SliceStable(seen[id], func(i, j int) bool { return seen[id][i].SentTick < seen[id][j].SentTick })
+	}
+	for id := range ids {
+		k := m.sessions[id]
+		switch {
+		case k == nil:
+			m.first(t, id, o, seen[id], events[id], c)
+		case k.closed:
+			check(t, "events after the end of "+id, 0, len(events[id]))
+			m.closed(t, id, o, seen[id], c)
+		default:
+			m.known(t, id, o, seen[id], events[id])
+		}
+		delete(events, id)
+	}
+	check(t, "events of sessions that were not seen", 0, len(events))
+	if o.Evidence != Answers {
+		m.without = time.Time{}
+		if n := len(m.listed); n > 0 {
+			m.without = m.listed[n-1]
+		}
+		if o.Evidence == Gone || o.Pages == 1 {
+			m.without = o.Opening.Sent
+		}
+		m.listed = append(m.listed, o.Opening.Sent)
+	}
+}
+
+func (m *model) first(t *rapid.T, id string, o Observation, seen []Sighting, events []Change, c Changes) {
+	var states []Session
+	for _, s := range seen {
+		states = append(states, s.Session)
+	}
+	to := mergedAll(states)
+	history := !to.EndedAt.IsZero() && to.EndedAt.Before(m.watch.Since)
+	old := history || to.StartedAt.Before(m.watch.Since)
+	plain := to.LifecycleStatus == StatusStarted && to.TargetLifecycleStatus == "" && to.EndedAt.IsZero()
+	remembered := slices.ContainsFunc(c.Remembered, func(r Record) bool { return r.Session.SessionID == id && r.Sequence == 0 })
+	check(t, "remembered "+id, old && m.watch.Initial == InitialNone && !to.HasEnded(), remembered)
+	last := seen[len(seen)-1]
+	k := &modelSession{state: to, arrived: last.ArrivedTick, seen: last.Sent, recorded: last.Sent}
+	switch {
+	case history && m.watch.Initial != InitialAll:
+		check(t, "events of history", 0, len(events))
+		return
+	case remembered:
+		check(t, "events of remembered", 0, len(events))
+	default:
+		want := Started
+		if old {
+			want = Discovered
+		}
+		if old && m.watch.Initial == InitialNone {
+			want = Ended
+		}
+		e := events[0]
+		check(t, "first kind of "+id, want, e.Kind)
+		check(t, "first sequence", uint64(1), e.Sequence)
+		check(t, "first previous", (*Session)(nil), e.Previous)
+		check(t, "snapshot", want == Discovered, e.Snapshot)
+		check(t, "inferred", want != Ended && !plain && (want == Started || to.HasEnded()), e.Inferred)
+		check(t, "exact", want == Started || want == Ended && !to.EndedAt.IsZero(), e.Observed.Exact)
+		if want == Discovered && !to.HasEnded() {
+			check(t, "events of discovered", 1, len(events))
+		}
+		if want == Discovered && to.HasEnded() {
+			check(t, "ended beside discovered is a snapshot", history, events[1].Snapshot)
+		}
+		m.chain(t, &Session{}, 0, to, events)
+		check(t, "after at first sight", true, m.without.Truncate(time.Millisecond).Equal(e.Observed.After) || e.Observed.After.Equal(e.Observed.Before))
+		k.sequence = uint64(len(events))
+	}
+	m.sessions[id] = k
+	k.closed = to.HasEnded()
+	m.notFound(t, id, o, nil)
+}
+
+// chain checks the events of a session from one observation: sequences, previous, order, bounds and the last state.
+func (m *model) chain(t *rapid.T, from *Session, sequence uint64, to Session, events []Change) {
+	t.Helper()
+	rank := map[Kind]int{Discovered: 1, Started: 1, Updating: 2, Updated: 2, UpdateFailed: 2, Changed: 2, Ending: 3, Ended: 4, Vanished: 5}
+	last := 0
+	for i, e := range events {
+		check(t, "sequence", sequence+uint64(i)+1, e.Sequence)
+		if i > 0 {
+			check(t, "previous", from, e.Previous)
+			check(t, "snapshot after the first is an end", true, !e.Snapshot || e.Kind == Ended)
+			check(t, "inferred after the first", false, e.Inferred)
+		}
+		if rank[e.Kind] <= last {
+			t.Fatalf("%s after rank %d", e.Kind, last)
+		}
+		last = rank[e.Kind]
+		if e.Session.HasEnded() != (e.Kind == Ended) {
+			t.Fatalf("%s with %v", e.Kind, e.Session)
+		}
+		if e.Observed.After.After(e.Observed.Before) {
+			t.Fatalf("after %v is later than before %v", e.Observed.After, e.Observed.Before)
+		}
+		check(t, "bounds of one observation", events[0].Observed.After, e.Observed.After)
+		from = &events[i].Session
+	}
+	check(t, "the last state", to, *from)
+}
+
+func (m *model) known(t *rapid.T, id string, o Observation, seen []Sighting, events []Change) {
+	k := m.sessions[id]
+	states := []Session{k.state}
+	var last Sighting
+	var earliest, latest time.Time
+	for _, s := range seen {
+		if k.arrived == 0 || s.SentTick > k.arrived {
+			states = append(states, s.Session)
+			last = s
+			if earliest.IsZero() || s.Arrived.Before(earliest) {
+				earliest = s.Arrived
+			}
+			if s.Arrived.After(latest) {
+				latest = s.Arrived
+			}
+		}
+	}
+	if len(states) == 1 {
+		if len(seen) == 0 && o.Evidence != Answers && (k.arrived == 0 || o.Opening.SentTick > k.arrived) {
+			k.absences++
+			k.gone = k.gone || o.Evidence == Gone
+		}
+		m.notFound(t, id, o, events)
+		return
+	}
+	to := mergedAll(states)
+	if same(k.state, to) {
+		check(t, "events without a difference", 0, len(events))
+	} else {
+		if len(events) == 0 {
+			t.Fatalf("no event for %v -> %v", k.state, to)
+		}
+		check(t, "previous of the first", &k.state, events[0].Previous)
+		after := k.seen.Truncate(time.Millisecond)
+		if !events[0].Observed.After.Equal(after) && !events[0].Observed.After.Equal(events[0].Observed.Before) {
+			t.Fatalf("after is %v, want %v", events[0].Observed.After, after)
+		}
+		if b := events[0].Observed.Before; b.Before(earliest) || !b.Before(latest.Add(time.Millisecond)) {
+			t.Fatalf("before is %v, want %v to %v", b, earliest, latest)
+		}
+		want := to
+		m.chain(t, &k.state, k.sequence, want, events)
+		k.state = to
+		k.sequence += uint64(len(events))
+		k.recorded = last.Sent
+	}
+	k.seen, k.arrived, k.absences, k.gone, k.missing = last.Sent, last.ArrivedTick, 0, false, nil
+	k.closed = to.HasEnded()
+	m.notFound(t, id, o, nil)
+}
+
+// notFound adds the answers that did not find an open session and checks whether it vanished.
+func (m *model) notFound(t *rapid.T, id string, o Observation, events []Change) {
+	t.Helper()
+	k := m.sessions[id]
+	if k.closed {
+		return
+	}
+	for _, n := range o.NotFound {
+		if n.SessionID == id && (k.arrived == 0 || n.SentTick > k.arrived) {
+			k.missing = append(k.missing, n.Exchange)
+		}
+	}
+	far := false
+	for _, a := range k.missing {
+		for _, b := range k.missing {
+			far = far || b.Sent.Sub(a.Sent) >= 120*time.Second
+		}
+	}
+	if !far || k.absences < 2 && !k.gone {
+		check(t, "vanished without evidence", 0, len(events))
+		return
+	}
+	check(t, "number of events of a vanished session", 1, len(events))
+	e := events[0]
+	check(t, "kind of a vanished session", Vanished, e.Kind)
+	check(t, "state of a vanished session", k.state, e.Session)
+	check(t, "previous of a vanished session", &k.state, e.Previous)
+	check(t, "sequence of a vanished session", k.sequence+1, e.Sequence)
+	check(t, "exact", false, e.Observed.Exact)
+	check(t, "seen", k.seen, e.Seen)
+	k.sequence++
+	k.closed, k.vanished = true, true
+}
+
+// closed checks what is said of an ended or vanished session.
+func (m *model) closed(t *rapid.T, id string, o Observation, seen []Sighting, c Changes) {
+	k := m.sessions[id]
+	open := len(seen) > 0
+	for _, s := range seen {
+		open = open && !s.Session.HasEnded()
+	}
+	check(t, "stale "+id, open && !k.vanished, slices.Contains(c.Stale, id))
+	check(t, "reappeared "+id, len(seen) > 0 && k.vanished && !k.told, slices.Contains(c.Reappeared, id))
+	k.told = k.told || len(seen) > 0 && k.vanished
+	forget := false
+	switch {
+	case len(seen) > 0:
+		k.lacking = nil
+	case o.Evidence != Answers:
+		for _, earlier := range k.lacking {
+			// an absence is noted in whole seconds, rounded up
+			forget = forget || o.Opening.Sent.Sub(earlier) >= 24*time.Hour+time.Second
+		}
+		k.lacking = append(k.lacking, o.Opening.Sent)
+	}
+	forgotten := slices.Contains(c.Forgotten, id)
+	if forget && !forgotten {
+		t.Fatalf("%s is not forgotten", id)
+	}
+	if forgotten {
+		if n := len(k.lacking); n < 2 || k.lacking[n-1].Sub(k.lacking[0]) < 24*time.Hour {
+			t.Fatalf("%s is forgotten, lacking in %v", id, k.lacking)
+		}
+		delete(m.sessions, id)
+	}
+}
+
+// compare holds a snapshot against the model: no session is lost, and each is as its last event left it.
+func (m *model) compare(t *rapid.T, s Snapshot) {
+	t.Helper()
+	var open, unresolved []Session
+	closed := 0
+	for id, k := range m.sessions {
+		place, ok := s.memory.find(id)
+		check(t, "remembered "+id, k.closed, ok)
+		if k.closed {
+			closed++
+			check(t, "vanished "+id, k.vanished, s.memory.mark(place).vanished())
+			continue
+		}
+		open = append(open, k.state)
+		if k.absences > 0 {
+			unresolved = append(unresolved, k.state)
+		}
+	}
+	byID := func(a, b Session) int { return strings.Compare(a.SessionID, b.SessionID) }
+	slices.SortFunc(open, byID)
+	slices.SortFunc(unresolved, byID)
+	check(t, "open", len(open), len(s.Open()))
+	for i, o := range s.Open() {
+		check(t, "open state of "+o.SessionID, true, same(open[i], o) && open[i].SessionID == o.SessionID)
+	}
+	check(t, "unresolved", unresolved, s.Unresolved())
+	check(t, "counts", []int{len(open), len(unresolved), closed}, []int{s.OpenCount(), s.UnresolvedCount(), s.Remembered()})
+	check(t, "empty", len(m.sessions) == 0, s.Empty())
+}

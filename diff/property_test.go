@@ -1,0 +1,306 @@
+package diff
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+)
+
+var epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// world makes observations as they come from a service that may say anything: stale, early, late, twice.
+type world struct {
+	now  time.Time
+	tick uint64
+	ids  []string
+}
+
+func newWorld(t *rapid.T) *world {
+	return &world{now: epoch, tick: 1, ids: []string{
+		packedID{1}.String(), packedID{1, 15: 1}.String(), packedID{255}.String(), "session-odd", "another",
+	}}
+}
+
+func drawWatch(t *rapid.T) Watch {
+	return Watch{
+		Since:   epoch.Add(time.Duration(rapid.IntRange(-2, 2).Draw(t, "since")) * time.Second),
+		Initial: rapid.SampledFrom([]Initial{InitialOpen, InitialAll, InitialNone}).Draw(t, "initial"),
+	}
+}
+
+func drawSession(t *rapid.T, id string) Session {
+	second := func(name string) time.Time {
+		return epoch.Add(time.Duration(rapid.IntRange(-3, 3).Draw(t, name)) * time.Second)
+	}
+	s := Session{
+		WorkerKey: testWorker, SessionID: id, StartedAt: second("start"),
+		QueueID: rapid.SampledFrom([]string{"q1", "q2"}).Draw(t, "queue"),
+		LifecycleStatus: rapid.SampledFrom([]string{
+			StatusStarted, StatusStarted, StatusUpdateInProgress, StatusUpdateSucceeded, StatusUpdateFailed, StatusEnded, "PAUSED",
+		}).Draw(t, "status"),
+		TargetLifecycleStatus: rapid.SampledFrom([]string{"", "", StatusEnded, "LATER"}).Draw(t, "target"),
+	}
+	if rapid.IntRange(0, 5).Draw(t, "has end") == 0 {
+		s.EndedAt = second("end")
+	}
+	return s
+}
+
+// exchange is the next request, sometimes one that overlaps with those before it.
+func (w *world) exchange(t *rapid.T) Exchange {
+	w.now = w.now.Add(time.Duration(rapid.SampledFrom([]int64{
+		1, 1_000_001, 10e9, 70e9, 13 * 3600e9,
+	}).Draw(t, "pause")))
+	x := Exchange{Sent: w.now, SentTick: w.tick + 1, ArrivedTick: w.tick + 2}
+	if rapid.IntRange(0, 4).Draw(t, "early") == 0 {
+		x.SentTick = max(1, w.tick-min(w.tick, 2))
+	}
+	w.tick = x.ArrivedTick
+	w.now = w.now.Add(1_234_567)
+	x.Arrived = w.now
+	return x
+}
+
+func (w *world) observe(t *rapid.T) Observation {
+	o := Observation{Worker: testWorker, Opening: w.exchange(t), Pages: 1}
+	o.Evidence = rapid.SampledFrom([]Evidence{Listing, Listing, Answers, Gone}).Draw(t, "evidence")
+	if o.Evidence == Gone {
+		return o
+	}
+	for x := o.Opening; ; x, o.Pages = w.exchange(t), o.Pages+1 {
+		for range rapid.IntRange(0, 4).Draw(t, "entries") {
+			id := rapid.SampledFrom(w.ids).Draw(t, "id")
+			o.Seen = append(o.Seen, Sighting{drawSession(t, id), x})
+		}
+		if o.Evidence == Answers {
+			for range rapid.IntRange(0, 3).Draw(t, "missing") {
+				o.NotFound = append(o.NotFound, NotFound{rapid.SampledFrom(w.ids).Draw(t, "id"), x})
+			}
+		}
+		if rapid.IntRange(0, 2).Draw(t, "last") != 0 || o.Pages == 4 {
+			return o
+		}
+	}
+}
+
+// again is the same answers to later requests.
+func (w *world) again(t *rapid.T, o Observation) Observation {
+	later := map[Exchange]Exchange{}
+	renew := func(x Exchange) Exchange {
+		y, ok := later[x]
+		if !ok {
+			w.tick += 2
+			w.now = w.now.Add(time.Second)
+			y = Exchange{Sent: w.now, Arrived: w.now, SentTick: w.tick - 1, ArrivedTick: w.tick}
+			later[x] = y
+		}
+		return y
+	}
+	exchanges := []Exchange{o.Opening}
+	for _, s := range o.Seen {
+		exchanges = append(exchanges, s.Exchange)
+	}
+	slices.SortStableFunc(exchanges, func(a, b Exchange) int { return int(a.SentTick) - int(b.SentTick) })
+	for _, x := range exchanges {
+		renew(x)
+	}
+	o.Opening = renew(o.Opening)
+	o.NotFound = nil
+	o.Seen = slices.Clone(o.Seen)
+	for i := range o.Seen {
+		o.Seen[i].Exchange = renew(o.Seen[i].Exchange)
+	}
+	return o
+}
+
+// distinctPages reports whether ticks tell the pages of an observation apart, as they do if they are of one process.
+func distinctPages(o Observation) bool {
+	pages := map[uint64]Exchange{}
+	for _, s := range o.Seen {
+		if x, ok := pages[s.SentTick]; ok && x != s.Exchange {
+			return false
+		}
+		pages[s.SentTick] = s.Exchange
+	}
+	return true
+}
+
+func options() cmp.Options {
+	return cmp.Options{cmpopts.EquateEmpty(), cmp.AllowUnexported(
+		Changes{}, note{}, evidence{}, listing{}, Snapshot{}, openSession{}, memory{}, packed{}, named{},
+	)}
+}
+
+func check(t *rapid.T, what string, want, got any) {
+	t.Helper()
+	if reflect.DeepEqual(want, got) {
+		return
+	}
+	if d := cmp.Diff(want, got, options()); d != "" {
+		t.Fatalf("%s (-want +got):\n%s", what, d)
+	}
+}
+
+// TestLaws walks through arbitrary observations and restarts and holds every step against the model.
+func TestLaws(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		m := newModel(drawWatch(t))
+		s := NewSnapshot(testWorker, m.watch)
+		var log stateLog
+		for range rapid.IntRange(1, 12).Draw(t, "observations") {
+			if rapid.IntRange(0, 9).Draw(t, "restart") == 0 {
+				s = restoreSame(t, s, log)
+				m.restart()
+			}
+			o := w.observe(t)
+			before := clone(s)
+			c := Between(s, o)
+			check(t, "Between on the same again", c, Between(s, o))
+			next := Apply(s, c)
+			check(t, "the old snapshot after Between and Apply", before, s)
+			log.put(c)
+			m.observe(t, o, c)
+			m.compare(t, next)
+			s = next
+		}
+	})
+}
+
+// TestNothingChanges: the same answers again teach nothing.
+func TestNothingChanges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		s := NewSnapshot(testWorker, drawWatch(t))
+		var o Observation
+		for range rapid.IntRange(1, 4).Draw(t, "observations") {
+			o = w.observe(t)
+			s = Apply(s, Between(s, o))
+		}
+		o = w.again(t, o)
+		s = Apply(s, Between(s, o)) // now everything counted
+		c := Between(s, w.again(t, o))
+		check(t, "events", 0, len(c.Events))
+		check(t, "records", 0, len(c.Records()))
+		check(t, "open", s.Open(), Apply(s, c).Open())
+	})
+}
+
+// TestPages: the order of pages, cuts between them and entries that come twice do not matter.
+func TestPages(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		s := NewSnapshot(testWorker, drawWatch(t))
+		for range rapid.IntRange(0, 3).Draw(t, "observations") {
+			s = Apply(s, Between(s, w.observe(t)))
+		}
+		o := w.observe(t)
+		if !distinctPages(o) {
+			t.Skip("two pages with one tick")
+		}
+		want := Between(s, o)
+
+		shuffled := o
+		shuffled.Seen = shufflePages(t, o.Seen)
+		shuffled.NotFound = slices.Clone(o.NotFound)
+		slices.Reverse(shuffled.NotFound)
+		check(t, "pages in another order", want, Between(s, shuffled))
+
+		twice := o
+		twice.Seen = nil
+		for _, e := range o.Seen {
+			twice.Seen = append(twice.Seen, e)
+			if rapid.Bool().Draw(t, "twice") {
+				twice.Seen = append(twice.Seen, e)
+			}
+		}
+		check(t, "entries twice", want, Between(s, twice))
+	})
+}
+
+// TestCuts: where a listing is cut into pages decides nothing but times, if every page shows the same.
+func TestCuts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		s := NewSnapshot(testWorker, drawWatch(t))
+		s = Apply(s, Between(s, w.observe(t)))
+		x := Exchange{Sent: w.now, Arrived: w.now, SentTick: w.tick + 1, ArrivedTick: w.tick + 2}
+		o := Observation{Worker: testWorker, Evidence: Listing, Opening: x, Pages: 1}
+		for _, id := range w.ids {
+			if rapid.Bool().Draw(t, "listed") {
+				o.Seen = append(o.Seen, Sighting{drawSession(t, id), x})
+			}
+		}
+		cut := o
+		cut.Seen = nil
+		for _, e := range o.Seen {
+			if rapid.Bool().Draw(t, "cut") {
+				cut.Pages++
+				x.SentTick, x.ArrivedTick = x.SentTick+2, x.ArrivedTick+2
+			}
+			e.Exchange = x
+			cut.Seen = append(cut.Seen, e)
+		}
+		a, b := Between(s, o), Between(s, cut)
+		check(t, "events", a.Events, b.Events)
+		check(t, "remembered", a.Remembered, b.Remembered)
+		check(t, "open", Apply(s, a).Open(), Apply(s, b).Open())
+	})
+}
+
+// shufflePages reorders the pages and leaves the entries of each in their order.
+func shufflePages(t *rapid.T, seen []Sighting) []Sighting {
+	pages := map[Exchange][]Sighting{}
+	var order []Exchange
+	for _, s := range seen {
+		if pages[s.Exchange] == nil {
+			order = append(order, s.Exchange)
+		}
+		pages[s.Exchange] = append(pages[s.Exchange], s)
+	}
+	random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "order"), 0))
+	random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	var shuffled []Sighting
+	for _, x := range order {
+		shuffled = append(shuffled, pages[x]...)
+	}
+	return shuffled
+}
+
+// restoreSame restores the snapshot from the log, whole and compacted, and checks that it is the one before in
+// all that decides what is published.
+func restoreSame(t *rapid.T, s Snapshot, log stateLog) Snapshot {
+	t.Helper()
+	restored := log.restore(s.watch)
+	check(t, "restored from the compacted log", restored, log.compacted().restore(s.watch))
+	forgetful := clone(s)
+	forgetful.listed, forgetful.without, forgetful.memory.base = time.Time{}, time.Time{}, time.Time{}
+	for i := range forgetful.open {
+		// seen is that of the last change, which is earlier or the same
+		e := &forgetful.open[i].evidence
+		seen := restored.open[i].evidence.seen
+		if seen.IsZero() || seen.After(e.seen) {
+			t.Fatalf("restored seen %v, want at most %v", seen, e.seen)
+		}
+		*e = evidence{seen: seen}
+	}
+	for place := range forgetful.memory.len() {
+		*forgetful.memory.markAt(place) &= markVanished
+	}
+	check(t, "restored", forgetful, restored)
+	return restored
+}
+
+func clone(s Snapshot) Snapshot {
+	s.open = slices.Clone(s.open)
+	base := s.memory.base
+	s.memory = s.memory.clone(0)
+	s.memory.base = base
+	return s
+}
