@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -30,6 +31,17 @@ func laneColour(lane int) string {
 	}
 	palette := [...]int{39, 208, 76, 170, 220, 44, 203, 105, 149, 212, 180, 33}
 	return "38;5;" + strconv.Itoa(palette[lane%len(palette)])
+}
+
+// fleetColour is the same for all workers of a fleet.
+func (v *view) fleetColour(fleetID string) string {
+	i := slices.Index(v.fleets, fleetID)
+	if i < 0 {
+		i = len(v.fleets)
+		v.fleets = append(v.fleets, fleetID)
+	}
+	palette := [...]string{"38;5;109", "38;5;144", "38;5;139", "38;5;108", "38;5;173", "38;5;103"}
+	return palette[i%len(palette)]
 }
 
 // changeColour tells beginnings, endings and troubles apart.

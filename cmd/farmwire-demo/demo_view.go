@@ -14,15 +14,14 @@ type view struct {
 	out    io.Writer
 	colour bool
 	width  int // characters; longer lines are cut
-	names  names
 	lanes  *lanes
+	fleets []string // ids in order of appearance, for their colours
 }
 
 // newView prints to out; width is the terminal's. On a narrow one the worker's name gives way to the lanes.
-func newView(out io.Writer, colour bool, width int, fleets map[string]string) *view {
+func newView(out io.Writer, colour bool, width int) *view {
 	return &view{
 		out: out, colour: colour, width: width,
-		names: names{fleets: fleets},
 		lanes: newLanes(min(max(width-widthOfText, 6), 20)),
 	}
 }
@@ -85,10 +84,10 @@ func (v *view) event(e event, delay time.Duration) {
 		cells = append(cells, cell{string(s.Rune), 1, laneColour(s.Lane)})
 	}
 	cells = append(cells,
-		cell{" " + v.names.session(e.Session.SessionID), 13, paint},
+		cell{" " + sessionName(e.Session.SessionID), 13, paint},
 		cell{e.Change + mark(e), 14, changeColour(e.Change)},
 		cell{clip(state(e), 21), 22, plain},
-		cell{v.names.worker(e), 0, dim},
+		cell{workerName(e), 0, v.fleetColour(e.Session.FleetID)},
 	)
 	v.cut(v.width, cells...)
 }

@@ -31,7 +31,7 @@ func example(n int, sequence uint64, change, status string, second float64) even
 			SessionID: ids[n], LifecycleStatus: status, StartedAt: noon,
 		},
 		Observed: bounds{After: at(second), Before: at(second + 0.5)},
-		Worker:   &worker{Status: "RUNNING", HostName: "render-0" + string(rune('1'+n)) + ".studio.example"},
+		Worker:   &worker{Status: "RUNNING", HostName: "lighting-000" + string(rune('1'+n)) + ".studio.example"},
 	}
 }
 
@@ -81,7 +81,7 @@ func TestView(t *testing.T) {
 	} {
 		t.Run(test.file, func(t *testing.T) {
 			var out bytes.Buffer
-			test.print(newView(&out, test.colour, test.width, map[string]string{"fleet-1": "lighting"}))
+			test.print(newView(&out, test.colour, test.width))
 			golden(t, test.file, out.Bytes())
 		})
 	}

@@ -54,6 +54,7 @@ func run(ctx context.Context, args []string, std streams) int {
 		kong.Name("farmwire-demo"),
 		kong.Description("Farmwire between a simulated AWS Deadline Cloud farm and an embedded Kafka broker."),
 		kong.Writers(std.out, std.err),
+		kong.Vars{"faults": faultNames()},
 		kong.Exit(func(c int) { code = c }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(std),

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"farmwire/poller/farmtest"
+)
+
+// farmCmd serves the simulated farm alone, for any AWS client.
+type farmCmd struct {
+	Listen  string   `default:"127.0.0.1:0" help:"Address to serve on; port 0 takes a free one."`
+	Truth   string   `help:"Write there, at the end, what truly happened: JSON lines, one for each session." placeholder:"FILE"`
+	Workers int      `default:"12" help:"How many workers the farm has, about."`
+	Fleets  int      `default:"3" help:"How many fleets; the first has a fixed size, the others scale and delete workers."`
+	Speed   float64  `default:"10" help:"How many times faster than a real farm it lives."`
+	Seed    uint64   `default:"1" help:"What the farm's life is made from: the same seed, the same life."`
+	Faults  []string `help:"What goes wrong, as KIND or KIND=PROBABILITY[/DELAY], or 'mixed' for a bit of everything: ${faults}." placeholder:"KIND"`
+}
+
+// Validate is called by kong.
+func (c *farmCmd) Validate() error {
+	if c.Workers < 1 || c.Fleets < 1 {
+		return errors.New("--workers and --fleets must be at least 1")
+	}
+	if c.Speed <= 0 {
+		return errors.New("--speed must be above 0")
+	}
+	_, err := parseFaults(c.Faults)
+	return err
+}
+
+// Run serves until ctx ends.
+func (c *farmCmd) Run(ctx context.Context, std streams) error {
+	faults, err := parseFaults(c.Faults)
+	if err != nil {
+		return err
+	}
+	farm := farmtest.New(farmtest.Config{
+		Workers: c.Workers, Fleets: c.Fleets, Speed: c.Speed, Seed: c.Seed,
+		Faults: faults, TruthFile: c.Truth,
+	})
+	if err := farm.Start(c.Listen); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "AWS_ENDPOINT_URL_DEADLINE=%s\n", farm.URL())
+	if example, ok := exampleOf(ctx, farm); ok {
+		example.print(std.out, farm.URL())
+	}
+	<-ctx.Done()
+	return farm.Close()
+}
+
+// farmExample is one worker of the farm, to ask for in the printed examples.
+type farmExample struct{ farm, fleet, worker string }
+
+// exampleOf waits for a session and gives its worker; false: ctx ended before there was one.
+func exampleOf(ctx context.Context, farm *farmtest.Server) (farmExample, bool) {
+	for {
+		for _, s := range farm.Cloud().Truth() {
+			if s.EndedAt == nil {
+				return farmExample{s.FarmID, s.FleetID, s.WorkerID}, true
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return farmExample{}, false
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// print says how to use the farm.
+func (e farmExample) print(w io.Writer, url string) {
+	fmt.Fprintf(w, `
+Any credentials and any region will do, for example in a shell:
+
+  export AWS_ENDPOINT_URL_DEADLINE=%[1]s
+  export AWS_REGION=%s AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo
+
+aws cli:
+
+  aws deadline list-sessions-for-worker --farm-id %[3]s \
+    --fleet-id %[4]s --worker-id %[5]s
+
+boto3:
+
+  import boto3
+  pages = boto3.client("deadline").get_paginator("list_sessions_for_worker").paginate(
+      farmId=%[3]q,
+      fleetId=%[4]q,
+      workerId=%[5]q)
+  for page in pages:
+      for session in page["sessions"]:
+          print(session["sessionId"], session["lifecycleStatus"])
+
+Farmwire:
+
+  farmwire run --dry-run
+
+The farm lives until Ctrl-C.
+`, url, region, e.farm, e.fleet, e.worker)
+}
