@@ -1,0 +1,121 @@
+package poller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"farmwire/diff"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/deadline"
+)
+
+// fleetShown is a fleet as ListFleets showed it.
+type fleetShown struct {
+	id        string
+	createdAt time.Time
+	date      time.Time // of the answer; the service's clock
+}
+
+// workersShown is one page of ListWorkers.
+type workersShown struct {
+	date    time.Time // of the answer; the service's clock
+	workers []workerShown
+}
+
+type workerShown struct {
+	id     string
+	status diff.WorkerStatus
+}
+
+// farms lists all farms.
+func (a *asker) farms(ctx context.Context) ([]string, error) {
+	var farms []string
+	seen := make(tokenSet)
+	pages := deadline.NewListFarmsPaginator(a, &deadline.ListFarmsInput{MaxResults: aws.Int32(pageSize)})
+	for n := 1; pages.HasMorePages(); n++ {
+		page, err := pages.NextPage(ctx)
+		if err == nil {
+			err = checkPage(page.Farms == nil, page.NextToken, seen, n)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list farms: %w", err)
+		}
+		for _, f := range page.Farms {
+			if aws.ToString(f.FarmId) == "" {
+				return nil, fmt.Errorf("list farms: %w", errMissingField)
+			}
+			farms = append(farms, *f.FarmId)
+		}
+	}
+	return farms, nil
+}
+
+// fleets lists the fleets of a farm. Listed is the service's time of the first page.
+func (a *asker) fleets(ctx context.Context, farm string) (fleets []fleetShown, listed time.Time, err error) {
+	seen := make(tokenSet)
+	pages := deadline.NewListFleetsPaginator(a, &deadline.ListFleetsInput{FarmId: &farm, MaxResults: aws.Int32(pageSize)})
+	for n := 1; pages.HasMorePages(); n++ {
+		page, err := pages.NextPage(ctx)
+		if err == nil {
+			err = checkPage(page.Fleets == nil, page.NextToken, seen, n)
+		}
+		if err != nil {
+			return nil, time.Time{}, fmt.Errorf("list fleets of %s: %w", farm, err)
+		}
+		if n == 1 {
+			listed = a.last.date
+		}
+		for _, f := range page.Fleets {
+			if aws.ToString(f.FleetId) == "" {
+				return nil, time.Time{}, fmt.Errorf("list fleets of %s: %w", farm, errMissingField)
+			}
+			fleets = append(fleets, fleetShown{id: *f.FleetId, createdAt: utc(f.CreatedAt), date: a.last.date})
+		}
+	}
+	return fleets, listed, nil
+}
+
+// workers lists the workers of a fleet and hands over each page as it comes.
+func (a *asker) workers(ctx context.Context, farm, fleet string, show func(workersShown) error) error {
+	seen := make(tokenSet)
+	pages := deadline.NewListWorkersPaginator(a, &deadline.ListWorkersInput{FarmId: &farm, FleetId: &fleet, MaxResults: aws.Int32(pageSize)})
+	for n := 1; pages.HasMorePages(); n++ {
+		page, err := pages.NextPage(ctx)
+		if err == nil {
+			err = checkPage(page.Workers == nil, page.NextToken, seen, n)
+		}
+		if err != nil {
+			return fmt.Errorf("list workers of %s: %w", fleet, err)
+		}
+		shown := workersShown{date: a.last.date}
+		for _, w := range page.Workers {
+			if aws.ToString(w.WorkerId) == "" {
+				return fmt.Errorf("list workers of %s: %w", fleet, errMissingField)
+			}
+			status := diff.WorkerStatus{Status: string(w.Status)}
+			if w.HostProperties != nil {
+				status.HostName = aws.ToString(w.HostProperties.HostName)
+			}
+			shown.workers = append(shown.workers, workerShown{id: *w.WorkerId, status: status})
+		}
+		if err := show(shown); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkPage refuses what makes a list incomplete or endless.
+func checkPage(noList bool, next *string, seen tokenSet, page int) error {
+	switch {
+	case noList:
+		return errNoList
+	case page > maxPages:
+		return errTooManyPages
+	case next != nil && *next != "" && !seen.add(*next):
+		return fmt.Errorf("%w: %q", ErrRepeatedToken, *next)
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package poller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"farmwire/diff"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/deadline"
+	"github.com/aws/aws-sdk-go-v2/service/deadline/types"
+)
+
+const (
+	pageSize = 100  // the most that the service gives
+	maxPages = 1000 // of one listing
+)
+
+// list pages one worker's sessions into a complete listing. Where the service answers the
+// first request with: no such worker, the observation says so (Evidence Gone). Any other
+// error, a page without a list, a token that came before, an entry without what is required,
+// or pages without end, are an error, and nothing of the listing counts.
+func (a *asker) list(ctx context.Context, w diff.WorkerKey) (diff.Observation, error) {
+	o := diff.Observation{Worker: w, Evidence: diff.Listing}
+	in := &deadline.ListSessionsForWorkerInput{
+		FarmId: &w.FarmID, FleetId: &w.FleetID, WorkerId: &w.WorkerID, MaxResults: aws.Int32(pageSize),
+	}
+	ids := map[string]string{w.FarmID: "farm", w.FleetID: "fleet", w.WorkerID: "worker"}
+	for page, err := range walk(ctx, a, in) {
+		if err != nil && o.Pages == 0 && missing(err, ids) == "worker" {
+			return diff.Observation{Worker: w, Evidence: diff.Gone, Opening: a.last.Exchange}, nil
+		}
+		if err == nil {
+			err = addPage(&o, page.Sessions, a.last.Exchange)
+		}
+		if err != nil {
+			return diff.Observation{}, fmt.Errorf("list sessions of %s, page %d: %w", w.WorkerID, o.Pages+1, err)
+		}
+	}
+	return o, nil
+}
+
+// addPage adds a page to a listing.
+func addPage(o *diff.Observation, sessions []types.WorkerSessionSummary, e diff.Exchange) error {
+	if sessions == nil {
+		return errNoList
+	}
+	if o.Pages == maxPages {
+		return errTooManyPages
+	}
+	if o.Pages == 0 {
+		o.Opening = e
+	}
+	o.Pages++
+	for i, s := range sessions {
+		session := diff.Session{
+			WorkerKey: o.Worker,
+			QueueID:   aws.ToString(s.QueueId), JobID: aws.ToString(s.JobId), SessionID: aws.ToString(s.SessionId),
+			LifecycleStatus: string(s.LifecycleStatus), TargetLifecycleStatus: string(s.TargetLifecycleStatus),
+			StartedAt: utc(s.StartedAt), EndedAt: utc(s.EndedAt),
+		}
+		if !hasRequired(session) {
+			return fmt.Errorf("entry %d: %w", i, errMissingField)
+		}
+		o.Seen = append(o.Seen, diff.Sighting{Session: session, Exchange: e})
+	}
+	return nil
+}
+
+// hasRequired reports whether the service filled in what it has to. A start at year 1 is a
+// field that never came.
+func hasRequired(s diff.Session) bool {
+	return s.SessionID != "" && s.QueueID != "" && s.JobID != "" && s.LifecycleStatus != "" && !s.StartedAt.IsZero()
+}
+
+func utc(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}

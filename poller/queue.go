@@ -1,0 +1,70 @@
+package poller
+
+import (
+	"container/heap"
+	"time"
+)
+
+// place is an entry's place in a queue.
+type place struct {
+	entry *entry
+	at    time.Time
+	index int
+	in    *queue
+}
+
+// enter puts the place into the queue at a time; it leaves the queue that it was in.
+func (p *place) enter(q *queue, at time.Time) {
+	if p.in == q {
+		p.at = at
+		heap.Fix(&q.places, p.index)
+		return
+	}
+	p.leave()
+	p.in, p.at = q, at
+	heap.Push(&q.places, p)
+}
+
+func (p *place) leave() {
+	if p.in != nil {
+		heap.Remove(&p.in.places, p.index)
+		p.in = nil
+	}
+}
+
+// queue gives the entry with the earliest time.
+type queue struct {
+	places places
+}
+
+func (q *queue) first() *place {
+	if len(q.places) == 0 {
+		return nil
+	}
+	return q.places[0]
+}
+
+// places implement heap.Interface.
+type places []*place
+
+func (p places) Len() int           { return len(p) }
+func (p places) Less(i, j int) bool { return p[i].at.Before(p[j].at) }
+func (p places) Swap(i, j int) {
+	p[i], p[j] = p[j], p[i]
+	p[i].index, p[j].index = i, j
+}
+
+// Push is heap.Interface's.
+func (p *places) Push(x any) {
+	x.(*place).index = len(*p)
+	*p = append(*p, x.(*place))
+}
+
+// Pop is heap.Interface's.
+func (p *places) Pop() any {
+	last := len(*p) - 1
+	x := (*p)[last]
+	(*p)[last] = nil
+	*p = (*p)[:last]
+	return x
+}

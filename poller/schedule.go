@@ -1,0 +1,337 @@
+package poller
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"farmwire/diff"
+)
+
+// kind is what a call asks for.
+type kind int
+
+const (
+	nothing kind = iota
+	listFarms
+	listFleets
+	listWorkers
+	listSessions
+	lookUp       // BatchGetSession
+	lookUpSingly // GetSession
+	kinds
+)
+
+// operation is the API's name for a kind.
+func (k kind) operation() string {
+	return [...]string{"", opListFarms, opListFleets, opListWorkers, opListSessions, opBatchGet, opGet}[k]
+}
+
+// gates say from when on a call of each kind may begin: the budget's part in the decision.
+type gates [kinds]time.Time
+
+// call is one thing to ask.
+type call struct {
+	kind     kind
+	target   target         // discovery: of what
+	entries  []*entry       // listSessions: the worker; lookups: the sessions' workers
+	sessions []diff.Session // lookups
+}
+
+// outcome is how a call went, as far as the schedule is concerned.
+type outcome struct {
+	err      error
+	gone     bool                    // listSessions: the service says that there is no such worker
+	observed map[diff.WorkerKey]bool // lookups: the workers that something was learned of
+}
+
+const (
+	maxBackoff  = time.Minute
+	blindAfter  = 3         // listings discarded in a row
+	aging       = 3         // an idle worker gives way for so many times the staleness
+	batchRetry  = time.Hour // after BatchGetSession was denied
+	rareSpread  = 4 * time.Hour
+	rareListing = 24*time.Hour + 10*time.Minute // twice that far apart is evidence for forgetting
+)
+
+// schedule decides whom to ask next. It has no clock, does no I/O and starts nothing: it is
+// asked for the next call, told how each call went, which workers there are, and what was
+// committed of them.
+//
+// Every worker is to be listed again when its listing has become as old as the staleness
+// allows. Of those that are due, the one with the earliest deadline goes first. The deadline
+// of a worker with open sessions, or whose status changed, is the time at which it is due;
+// that of any other is later by three times the staleness. So where the budget is short,
+// idle workers give way, but only for that long: their deadlines come up like all others.
+// Sessions that have to be asked for one by one are due at the same pace, their deadline
+// being the time at which they are due.
+//
+// A worker is in one call at most, and from its observation until that is committed in none.
+// Costs are per call (queues are heaps), not per worker.
+type schedule struct {
+	staleness time.Duration
+	random    *rand.Rand
+	rounds    *rounds
+	entries   map[diff.WorkerKey]*entry
+	blind     map[*entry]struct{}  // three listings or more discarded in a row
+	mute      map[*entry]struct{}  // the same for lookups
+	denied    map[string]time.Time // by farm: until when BatchGetSession is not tried
+	openCount int
+
+	waiting queue // listings that are not due yet, by when they are
+	ready   queue // listings that are due, by deadline
+	lookups queue // by when they are due
+}
+
+func newSchedule(staleness, discovery time.Duration, random *rand.Rand) *schedule {
+	return &schedule{
+		staleness: staleness,
+		random:    random,
+		rounds:    newRounds(discovery, random),
+		entries:   make(map[diff.WorkerKey]*entry),
+		blind:     make(map[*entry]struct{}),
+		mute:      make(map[*entry]struct{}),
+		denied:    make(map[string]time.Time),
+	}
+}
+
+// next gives the next call to make now; if there is none (kind nothing), the time at which
+// to ask again, which is zero if only an answer can change that.
+func (s *schedule) next(now time.Time, open *gates) (call, time.Time) {
+	search, wake := s.rounds.next(open)
+	if search != nil && !wake.After(now) {
+		search.begin(now)
+		return call{kind: search.kind(), target: search.target}, now
+	}
+	s.promote(now)
+	lookup, lookupAt := s.nextLookup(now, open)
+	listing, listingAt := s.nextListing(open)
+	wake = soonest(soonest(wake, lookupAt), listingAt)
+	canLookUp := lookup != nil && !lookupAt.After(now)
+	canList := listing != nil && !listingAt.After(now)
+	switch {
+	case canLookUp && (!canList || !lookup.at.After(listing.at)):
+		return s.beginLookup(lookup.entry, now), now
+	case canList:
+		return s.beginListing(listing.entry, now), now
+	}
+	return call{}, wake
+}
+
+// promote moves the listings that have become due to where they are taken from.
+func (s *schedule) promote(now time.Time) {
+	for p := s.waiting.first(); p != nil && !p.at.After(now); p = s.waiting.first() {
+		deadline := p.at
+		if !p.entry.pressing() {
+			deadline = deadline.Add(aging * s.staleness)
+		}
+		p.enter(&s.ready, deadline)
+	}
+}
+
+func (s *schedule) nextListing(open *gates) (*place, time.Time) {
+	if p := s.ready.first(); p != nil {
+		return p, latest(open[listSessions], time.Unix(0, 1)) // due already
+	}
+	if p := s.waiting.first(); p != nil {
+		return nil, latest(p.at, open[listSessions])
+	}
+	return nil, time.Time{}
+}
+
+func (s *schedule) nextLookup(now time.Time, open *gates) (*place, time.Time) {
+	p := s.lookups.first()
+	if p == nil {
+		return nil, time.Time{}
+	}
+	return p, latest(p.at, open[s.lookupKind(p.entry, now)])
+}
+
+func (s *schedule) lookupKind(e *entry, now time.Time) kind {
+	if s.denied[e.key.FarmID].After(now) {
+		return lookUpSingly
+	}
+	return lookUp
+}
+
+func (s *schedule) beginListing(e *entry, now time.Time) call {
+	s.occupy(e)
+	e.urgent = false
+	e.begun = now
+	return call{kind: listSessions, entries: []*entry{e}}
+}
+
+// beginLookup gathers the sessions that are due, of several workers of one farm where the
+// operation takes several.
+func (s *schedule) beginLookup(e *entry, now time.Time) call {
+	c := call{kind: s.lookupKind(e, now)}
+	limit := batchSize
+	if c.kind == lookUpSingly {
+		limit = singly
+	}
+	for {
+		c.entries = append(c.entries, e)
+		c.sessions = e.dueSessions(c.sessions, limit, now, s.staleness)
+		s.occupy(e)
+		p := s.lookups.first()
+		if c.kind == lookUpSingly || len(c.sessions) >= limit || p == nil || p.at.After(now) || p.entry.key.FarmID != e.key.FarmID {
+			break
+		}
+		e = p.entry
+	}
+	return c
+}
+
+// occupy takes the worker out of all queues: it is being asked.
+func (s *schedule) occupy(e *entry) {
+	e.busy = true
+	e.listing.leave()
+	e.lookup.leave()
+}
+
+// done is told how a call about sessions went. For discovery there is searched.
+func (s *schedule) done(c call, o outcome, now time.Time) {
+	for _, e := range c.entries {
+		if e.dropped {
+			continue
+		}
+		if c.kind == listSessions {
+			s.listed(e, o, now)
+		} else {
+			s.lookedUp(c, e, o, now)
+		}
+	}
+}
+
+func (s *schedule) listed(e *entry, o outcome, now time.Time) {
+	if o.err != nil {
+		e.failed++
+		e.reason = reasonOf(o.err)
+		e.due = now.Add(backoff(e.failed, s.random))
+		if e.failed >= blindAfter {
+			s.blind[e] = struct{}{}
+		}
+		s.rest(e, now)
+		return
+	}
+	e.failed, e.reason = 0, ""
+	delete(s.blind, e)
+	e.gone = o.gone
+	e.replan, e.awaiting = true, true
+	if !o.gone {
+		e.listedAt = e.begun
+	}
+	// Busy until the observation is committed.
+}
+
+func (s *schedule) lookedUp(c call, e *entry, o outcome, now time.Time) {
+	switch {
+	case o.err == nil:
+		e.lookupFailed = 0
+		delete(s.mute, e)
+	case c.kind == lookUp && reasonOf(o.err) == reasonDenied:
+		s.denied[e.key.FarmID] = now.Add(batchRetry)
+		e.forgetAsked(c.sessions)
+	default:
+		e.lookupFailed++
+		e.lookupAfter = now.Add(backoff(e.lookupFailed, s.random))
+		e.forgetAsked(c.sessions)
+		if e.lookupFailed >= blindAfter {
+			s.mute[e] = struct{}{}
+		}
+	}
+	if o.observed[e.key] {
+		e.awaiting = true
+	} else {
+		s.rest(e, now)
+	}
+}
+
+// committed is told what is now known of a worker: it may be asked again.
+func (s *schedule) committed(w diff.WorkerKey, h holdings, now time.Time) {
+	e := s.entries[w]
+	if e == nil || !e.awaiting {
+		return
+	}
+	s.hold(e, h)
+	if e.replan {
+		e.replan = false
+		e.due = s.plan(e, now)
+	}
+	s.rest(e, now)
+}
+
+// hold sets what is known of a worker's sessions.
+func (s *schedule) hold(e *entry, h holdings) {
+	s.openCount += len(h.open) - len(e.open)
+	e.holdings = h
+	e.pruneAsked()
+}
+
+// plan says when a worker that was listed is to be listed again.
+func (s *schedule) plan(e *entry, now time.Time) time.Time {
+	if e.unlisted() {
+		return now.Add(rareListing + time.Duration(s.random.Float64()*float64(time.Hour)))
+	}
+	interval := s.interval()
+	if !e.spread {
+		// Workers that were first listed together drift apart at once.
+		e.spread = true
+		interval = time.Duration((0.1 + 0.9*s.random.Float64()) * float64(interval))
+	}
+	return e.begun.Add(interval)
+}
+
+// interval is the time from one listing of a worker to the next: a tenth below the
+// staleness, give or take a tenth, so that the staleness is the limit.
+func (s *schedule) interval() time.Duration {
+	return jitter(s.staleness*9/10, s.random.Float64())
+}
+
+// rest queues a worker that is in no call and has nothing to be committed.
+func (s *schedule) rest(e *entry, now time.Time) {
+	e.busy, e.awaiting = false, false
+	if e.disposable() {
+		s.drop(e)
+		return
+	}
+	due := e.due
+	if e.urgent && e.failed == 0 {
+		due = now
+	}
+	switch {
+	case e.listing.in != &s.ready:
+		e.listing.enter(&s.waiting, due)
+	case e.pressing(): // due already: it keeps its turn, or gets an earlier one
+		e.listing.enter(&s.ready, soonest(e.listing.at, due))
+	}
+	if at, ok := e.lookupDue(now, s.staleness); ok {
+		e.lookup.enter(&s.lookups, at)
+	} else {
+		e.lookup.leave()
+	}
+}
+
+func (s *schedule) drop(e *entry) {
+	e.dropped = true
+	e.listing.leave()
+	e.lookup.leave()
+	delete(s.entries, e.key)
+	delete(s.blind, e)
+	delete(s.mute, e)
+	s.openCount -= len(e.open)
+}
+
+// backoff is the pause after so many failures in a row: a second, doubled each time, a
+// minute at most.
+func backoff(failed int, random *rand.Rand) time.Duration {
+	d := time.Second << min(max(failed-1, 0), 6)
+	return min(maxBackoff, jitter(d, random.Float64()))
+}
+
+// soonest is the earlier of two times, of which zero is never.
+func soonest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

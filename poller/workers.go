@@ -1,0 +1,95 @@
+package poller
+
+import (
+	"time"
+
+	"farmwire/diff"
+)
+
+// own adds a worker that something is known of already. Those with open sessions are due at
+// once. The others may be long gone: unless discovery shows them, they have time.
+func (s *schedule) own(w diff.WorkerKey, shard int, h holdings, now time.Time) {
+	e := s.entries[w]
+	if e == nil {
+		e = newEntry(w, shard, now)
+		s.entries[w] = e
+		if len(h.open) == 0 {
+			e.due = now.Add(time.Duration(s.random.Float64() * float64(rareSpread)))
+		}
+	}
+	s.hold(e, h)
+	if !e.busy {
+		s.rest(e, now)
+	}
+}
+
+// disown drops a shard's workers. Answers that come later count for nothing.
+func (s *schedule) disown(shard int) {
+	for _, e := range s.entries {
+		if e.shard == shard {
+			s.drop(e)
+		}
+	}
+}
+
+// saw is told that ListWorkers shows a worker with a status. A worker that it did not show
+// before, or with another status, is to be listed at once.
+func (s *schedule) saw(w diff.WorkerKey, shard int, status *diff.WorkerStatus, now time.Time) {
+	e := s.entries[w]
+	if e == nil {
+		e = newEntry(w, shard, now)
+		e.empty = true
+		s.entries[w] = e
+	}
+	changed := !e.shown || e.status.Status != status.Status
+	e.shown, e.missing, e.status = true, false, status
+	if changed {
+		s.hasten(e, now)
+	}
+}
+
+// lost is told that a complete ListWorkers does not show the worker. If one did before, what
+// happened to it last is looked for at once.
+func (s *schedule) lost(w diff.WorkerKey, now time.Time) {
+	e := s.entries[w]
+	if e == nil || e.missing {
+		return
+	}
+	wasShown := e.shown
+	e.shown, e.missing = false, true
+	if wasShown {
+		s.hasten(e, now)
+	} else if !e.busy {
+		s.rest(e, now)
+	}
+}
+
+// hasten makes the worker due now.
+func (s *schedule) hasten(e *entry, now time.Time) {
+	e.urgent = true
+	if !e.busy {
+		s.rest(e, now)
+	}
+}
+
+// lostWhere is told that workers which are known otherwise, from snapshots, are not where
+// discovery has looked.
+func (s *schedule) lostWhere(there func(diff.WorkerKey) bool, now time.Time) {
+	for w, e := range s.entries {
+		if !e.missing && !e.shown && there(w) {
+			s.lost(w, now)
+		}
+	}
+}
+
+// oldest is the age of the oldest last listing of the workers that ListWorkers shows and
+// that can be listed.
+func (s *schedule) oldest(now time.Time) time.Duration {
+	var age time.Duration
+	for _, e := range s.entries {
+		if e.shown && !e.gone && !e.listedAt.IsZero() {
+			age = max(age, now.Sub(e.listedAt))
+		}
+	}
+	return age
+}
