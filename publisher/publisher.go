@@ -25,11 +25,11 @@ type Publisher struct {
 // restoresAtOnce bounds the connections and the memory of a start with many shards.
 const restoresAtOnce = 4
 
-// Open connects to the cluster, checks the topics, and makes sure that the state topic is born.
-// Close must be called. registry may be nil.
+// Open connects to the cluster, checks that the topics are as the spec asks, and makes sure that the state topic is
+// born. Close must be called. registry may be nil.
 //
 // ErrRefused is final and says what to do. Any other error says what could not be reached or was not allowed.
-func Open(ctx context.Context, c Config, log *zap.Logger, registry prometheus.Registerer) (*Publisher, error) {
+func Open(ctx context.Context, c Config, topics TopicSpec, log *zap.Logger, registry prometheus.Registerer) (*Publisher, error) {
 	transport, err := c.transport()
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func Open(ctx context.Context, c Config, log *zap.Logger, registry prometheus.Re
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, c, newBrokers(transport, c.Brokers, []string{c.EventsTopic(), c.EndedTopic(), c.StateTopic()}, m), log)
+	return open(ctx, c, topics, newBrokers(transport, c.Brokers, []string{c.EventsTopic(), c.EndedTopic(), c.StateTopic()}, m), log)
 }
 
 // openTimeout bounds all of Open: a cluster that is not there must be reported, not waited for.
@@ -48,7 +48,7 @@ const openTimeout = 30 * time.Second
 // moved, and a restore of a million records takes seconds.
 const acquireTimeout = 5 * time.Minute
 
-func open(ctx context.Context, c Config, b *brokers, log *zap.Logger) (*Publisher, error) {
+func open(ctx context.Context, c Config, topics TopicSpec, b *brokers, log *zap.Logger) (*Publisher, error) {
 	p := &Publisher{
 		config:         c,
 		log:            log,
@@ -60,7 +60,7 @@ func open(ctx context.Context, c Config, b *brokers, log *zap.Logger) (*Publishe
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	var err error
-	if p.partitions, err = CheckTopics(ctx, c); err == nil {
+	if p.partitions, err = CheckTopics(ctx, c, topics); err == nil {
 		err = p.bear(ctx)
 	}
 	if err != nil {

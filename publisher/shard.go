@@ -32,7 +32,7 @@ type Shard struct {
 // ErrRefused is final. After any other error it may be tried again, best after a growing pause.
 func (p *Publisher) Acquire(ctx context.Context, shard int) (*Shard, error) {
 	if shard < 0 || shard >= p.partitions {
-		return nil, fmt.Errorf("acquire shard %d: there are %d", shard, p.partitions)
+		return nil, fmt.Errorf("no shard %d: there are %d", shard, p.partitions)
 	}
 	select {
 	case p.restoring <- struct{}{}:
@@ -45,16 +45,13 @@ func (p *Publisher) Acquire(ctx context.Context, shard int) (*Shard, error) {
 	defer cancel()
 	s, records, err := p.acquire(ctx, shard)
 	if err != nil {
-		return nil, fmt.Errorf("acquire shard %d: %w", shard, err)
+		return nil, err
 	}
 	took := time.Since(began)
 	p.metrics.restores.Observe(took.Seconds())
 	p.metrics.restoreRecords.Add(float64(records))
 	s.log.Info("shard acquired", zap.Int("records", records), zap.Int("workers", len(s.snapshots)), zap.Duration("took", took),
 		zap.Int64("producer", s.producer.identity.producer), zap.Int16("epoch", s.producer.identity.epoch))
-	if w := s.watch.Initial; w != p.config.Initial {
-		s.log.Warn("another --initial is stored and stays in force", zap.String("stored", w), zap.String("given", p.config.Initial))
-	}
 	return s, nil
 }
 
@@ -198,11 +195,11 @@ func (s *Shard) flush(ctx context.Context) error {
 
 func (s *Shard) commit(ctx context.Context) error {
 	if s.failed != nil {
-		return fmt.Errorf("shard %d must be acquired again: %w", s.number, s.failed)
+		return fmt.Errorf("the shard must be acquired again after: %w", s.failed)
 	}
 	if err := s.producer.commit(ctx, s.encoder.at, s.encoder.outgoing()); err != nil {
 		s.failed = err
-		return fmt.Errorf("publish to shard %d: %w", s.number, err)
+		return err
 	}
 	return nil
 }

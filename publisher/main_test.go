@@ -1,0 +1,134 @@
+package publisher
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+
+	"farmwire/diff"
+	"farmwire/publisher/kafkatest"
+)
+
+// apache is shared by the tests of this package.
+var apache kafkatest.Shared
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := apache.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	// What serves kfake and what franz-go closes in the background ends a moment later.
+	if err := goleak.Find(goleak.IgnoreCurrent()); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// onBrokers runs a test on kfake and on Apache Kafka.
+func onBrokers(t *testing.T, test func(t *testing.T, addrs []string)) {
+	t.Run("kfake", func(t *testing.T) { test(t, fake(t)) })
+	t.Run("apache", func(t *testing.T) { test(t, apache.Cluster(t).Addrs()) })
+}
+
+func fake(t testing.TB) []string {
+	cluster, err := kafkatest.StartFake(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cluster.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return cluster.Addrs()
+}
+
+var prefixes atomic.Int64 // makes the topics of each test its own
+
+const testPartitions = 3
+
+// testConfig has topics of its own, which exist.
+func testConfig(t testing.TB, addrs []string) Config {
+	c := Config{
+		Brokers:     addrs,
+		TopicPrefix: "test-" + strconv.FormatInt(time.Now().UnixNano(), 36) + "-" + strconv.FormatInt(prefixes.Add(1), 10),
+		Region:      "eu-west-1",
+		Initial:     "open",
+		Compression: CompressionNone,
+	}
+	if err := CreateTopics(t.Context(), c, testTopics()); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func testTopics() TopicSpec { return TopicSpec{Partitions: testPartitions, ReplicationFactor: 1} }
+
+func testOpen(t testing.TB, c Config) *Publisher {
+	p, err := Open(t.Context(), c, testTopics(), testLog(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+func testLog(t testing.TB) *zap.Logger {
+	return zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel))
+}
+
+func acquire(t testing.TB, p *Publisher, shard int) *Shard {
+	s, err := p.Acquire(t.Context(), shard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// session is the n-th session of a worker, just started.
+func session(worker, n int) diff.Session {
+	return diff.Session{
+		WorkerKey:       diff.WorkerKey{FarmID: "farm-1", FleetID: "fleet-1", WorkerID: fmt.Sprintf("worker-%032x", worker)},
+		QueueID:         "queue-1",
+		JobID:           "job-1",
+		SessionID:       fmt.Sprintf("session-%032x", worker<<32+n),
+		LifecycleStatus: diff.StatusStarted,
+		StartedAt:       epoch.Add(time.Duration(n) * time.Second),
+	}
+}
+
+// started and ended are the changes of a session's first and last observation.
+func started(s diff.Session) diff.Change {
+	return diff.Change{Kind: diff.Started, Sequence: 1, Session: s, Seen: s.StartedAt.Add(time.Second),
+		Observed: diff.Bounds{Before: s.StartedAt.Add(time.Second), Exact: true}}
+}
+
+func ended(s diff.Session) diff.Change {
+	before := s
+	s.LifecycleStatus, s.TargetLifecycleStatus = diff.StatusEnded, diff.StatusEnded
+	s.EndedAt = s.StartedAt.Add(time.Minute)
+	return diff.Change{Kind: diff.Ended, Sequence: 2, Session: s, Previous: &before, Seen: s.EndedAt.Add(time.Second),
+		Observed: diff.Bounds{After: s.StartedAt.Add(time.Second), Before: s.EndedAt.Add(time.Second), Exact: true}}
+}
+
+func changesOf(events ...diff.Change) diff.Changes {
+	return diff.Changes{Worker: events[0].Session.WorkerKey, Events: events, Status: &diff.WorkerStatus{Status: "RUNNING", HostName: "render-1"}}
+}
+
+func deadline(t testing.TB, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -1,0 +1,194 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"farmwire/diff"
+)
+
+// consume reads all that a read_committed consumer sees of a topic.
+func consume(t testing.TB, c Config, topic string) []*kgo.Record {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	client, err := c.reader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	all, err := spans(ctx, client, topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var records []*kgo.Record
+	for i, s := range all {
+		err := readCommitted(ctx, client, topicPartition{topic, int32(i)}, s, nil, func(r *kgo.Record) (bool, error) {
+			records = append(records, r)
+			return false, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return records
+}
+
+// ids are the ce_id of records, sorted.
+func ids(records []*kgo.Record) []string {
+	var ids []string
+	for _, r := range records {
+		for _, h := range r.Headers {
+			if h.Key == "ce_id" {
+				ids = append(ids, string(h.Value))
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func eventID(c diff.Change) string {
+	for _, h := range EncodeEvent(&c, Envelope{}).Headers {
+		if h.Key == "ce_id" {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+func TestPublishAndRestore(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		for _, compression := range []Compression{CompressionNone, CompressionGzip} {
+			t.Run(string(compression), func(t *testing.T) { publishAndRestore(t, addrs, compression) })
+		}
+	})
+}
+
+func publishAndRestore(t *testing.T, addrs []string, compression Compression) {
+	c := testConfig(t, addrs)
+	c.Compression = compression
+	p := testOpen(t, c)
+	first := acquire(t, p, 1)
+	if len(first.Snapshots()) != 0 {
+		t.Fatalf("a new shard has snapshots: %v", first.Snapshots())
+	}
+	watch := first.Watch()
+	watch.Farms["farm-1"] = FarmWatch{Listed: epoch}
+	watch.Fleets["fleet-1"] = FleetWatch{Since: epoch}
+	if err := first.PublishWatch(t.Context(), watch); err != nil {
+		t.Fatal(err)
+	}
+
+	open, gone, lost, old := session(1, 1), session(1, 2), session(2, 1), session(2, 2)
+	vanished := diff.Change{Kind: diff.Vanished, Sequence: 2, Session: lost, Previous: &lost, Seen: epoch}
+	silent := ended(old).Session
+	publish := func(s *Shard, changes ...diff.Changes) {
+		t.Helper()
+		if err := s.Publish(t.Context(), changes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(first, changesOf(started(open), started(gone)), changesOf(started(lost)))
+	publish(first)
+	publish(first, changesOf(ended(gone)), changesOf(vanished),
+		diff.Changes{Worker: old.WorkerKey, Remembered: []diff.Record{{Session: silent, Seen: epoch}}})
+
+	second := acquire(t, p, 1)
+	if diff := cmp.Diff(watch, second.Watch()); diff != "" {
+		t.Errorf("watch after the restore (-published +restored):\n%s", diff)
+	}
+	one, two := second.Snapshots()[open.WorkerID], second.Snapshots()[lost.WorkerID]
+	if diff := cmp.Diff([]diff.Session{open}, one.Open()); diff != "" {
+		t.Errorf("open sessions (-published +restored):\n%s", diff)
+	}
+	if got := []int{one.Remembered(), len(two.Open()), two.Remembered()}; !slices.Equal(got, []int{1, 0, 2}) {
+		t.Errorf("remembered of worker 1, open of worker 2, remembered of worker 2: %v", got)
+	}
+
+	publish(second, diff.Changes{Worker: old.WorkerKey, Forgotten: []string{old.SessionID}})
+	if third := acquire(t, p, 1); third.Snapshots()[lost.WorkerID].Remembered() != 1 {
+		t.Error("a forgotten session was restored")
+	}
+
+	want := []string{eventID(started(open)), eventID(started(gone)), eventID(started(lost)), eventID(ended(gone)), eventID(vanished)}
+	slices.Sort(want)
+	events := consume(t, c, c.EventsTopic())
+	if diff := cmp.Diff(want, ids(events)); diff != "" {
+		t.Errorf("events (-published +consumed):\n%s", diff)
+	}
+	for _, r := range events {
+		if int(r.Partition) != ShardOf(string(r.Key), testPartitions) {
+			t.Errorf("event of %s in partition %d", r.Key, r.Partition)
+		}
+	}
+	if diff := cmp.Diff([]string{eventID(ended(gone))}, ids(consume(t, c, c.EndedTopic()))); diff != "" {
+		t.Errorf("ended (-published +consumed):\n%s", diff)
+	}
+}
+
+func TestFence(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		p := testOpen(t, testConfig(t, addrs))
+		zombie := acquire(t, p, 0)
+		if err := zombie.Publish(t.Context(), []diff.Changes{changesOf(started(session(1, 1)))}); err != nil {
+			t.Fatal(err)
+		}
+		owner := acquire(t, p, 0)
+		err := zombie.Publish(t.Context(), []diff.Changes{changesOf(started(session(1, 2)))})
+		if !errors.Is(err, ErrFenced) {
+			t.Errorf("a zombie published: %v", err)
+		}
+		if err := zombie.Publish(t.Context(), []diff.Changes{changesOf(started(session(1, 3)))}); !errors.Is(err, ErrFenced) {
+			t.Errorf("a dead shard published: %v", err)
+		}
+		if err := owner.Publish(t.Context(), []diff.Changes{changesOf(started(session(1, 4)))}); err != nil {
+			t.Errorf("the owner after the zombie's attempt: %v", err)
+		}
+	})
+}
+
+func TestPublishManyInSeveralTransactions(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		c := testConfig(t, addrs)
+		p := testOpen(t, c)
+		s := acquire(t, p, 0)
+		var changes []diff.Changes
+		var want []string
+		for w := range 500 {
+			var events []diff.Change
+			for n := range 5 {
+				events = append(events, started(session(w, n)))
+				if n > 2 {
+					events = append(events, ended(session(w, n)))
+				}
+			}
+			for _, e := range events {
+				want = append(want, eventID(e))
+			}
+			changes = append(changes, changesOf(events...))
+		}
+		if err := s.Publish(t.Context(), changes); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(want)
+		if diff := cmp.Diff(want, ids(consume(t, c, c.EventsTopic()))); diff != "" {
+			t.Errorf("events (-published +consumed):\n%s", diff)
+		}
+		again := acquire(t, p, 0)
+		open, remembered := 0, 0
+		for _, snapshot := range again.Snapshots() {
+			open += len(snapshot.Open())
+			remembered += snapshot.Remembered()
+		}
+		if open != 1500 || remembered != 1000 {
+			t.Errorf("restored %d open and %d remembered, want 1500 and 1000", open, remembered)
+		}
+	})
+}
