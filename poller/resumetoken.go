@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -164,11 +163,12 @@ func parsePythonInteger(s string) (int, bool) {
 // parseInteger reads a decimal integer of any length. One that an int cannot hold becomes the
 // nearest that it can: no listing is that long.
 func parseInteger(s string) (int, bool) {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
+	digits := strings.TrimPrefix(strings.TrimPrefix(s, "-"), "+")
+	if digits == "" || strings.Trim(digits, "0123456789") != "" {
 		return 0, false
 	}
-	return int(min(max(n, math.MinInt), math.MaxInt)), true
+	n, err := strconv.Atoi(s)
+	return n, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 // decodeBase64 decodes as Python does when it is not told to be strict: characters outside the

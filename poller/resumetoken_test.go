@@ -51,6 +51,8 @@ func TestStartingTokenForms(t *testing.T) {
 		"old form, a sign":                   {token: "A___+2", want: new("A"), offset: 2},
 		"old form, Python's underscores":     {token: "A___1_0", want: new("A"), offset: 10},
 		"old form, underscore first":         {token: "A____1", want: new("A____1")},
+		"old form, digits and more":          {token: "A___99999999999999999999x", want: new("A___99999999999999999999x")},
+		"old form, two signs":                {token: "A___-+1", want: new("A___-+1")},
 		"old form, no number":                {token: "A___", want: new("A___")},
 		"old form, no token":                 {token: "___2", want: new(""), offset: 2},
 		"old form, None":                     {token: "None___2", offset: 2},
