@@ -51,7 +51,7 @@
 // arrival of the NotFound that confirmed the first. Seen again, it is reported in Reappeared, once, and stays
 // vanished.
 //
-// Memory. Ended and vanished sessions are remembered in about 20 bytes each. One is forgotten only when two
+// Memory. Ended and vanished sessions are remembered in 24 bytes each. One is forgotten only when two
 // complete listings (Gone counts as one of nothing) at least ForgetAfter apart lacked it and no answer between
 // them showed it, counted within one process.
 package diff

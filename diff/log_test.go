@@ -1,7 +1,5 @@
 package diff
 
-import "testing"
-
 var testWorker = WorkerKey{FarmID: "farm", FleetID: "fleet", WorkerID: "worker"}
 
 // stateLog is the state topic's part of one worker: in its order, never compacted.
@@ -53,9 +51,7 @@ func (l stateLog) compacted() stateLog {
 	return kept
 }
 
-// id is the documented form of a session id.
-func testID(t testing.TB, n int) string {
-	t.Helper()
-	id := packedID{0: byte(n >> 24), 1: byte(n >> 16), 2: byte(n >> 8), 3: byte(n), 15: 7}
-	return id.String()
+// testID is a session id of the documented form.
+func testID(n int) string {
+	return packedID{high: uint64(uint32(n)) << 32, low: 7}.String()
 }

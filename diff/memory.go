@@ -2,8 +2,6 @@ package diff
 
 import (
 	"cmp"
-	"encoding/binary"
-	"encoding/hex"
 	"slices"
 	"strings"
 	"time"
@@ -13,14 +11,14 @@ import (
 const ForgetAfter = 24 * time.Hour
 
 // memory is the ended and vanished sessions of a worker. Ids of the documented form (session- and 32 hexadecimal
-// digits) are packed into 16 bytes, others are kept as they are. A place counts through packed and then named.
+// digits) are packed into two words, others are kept as they are. A place counts through packed and then named.
 type memory struct {
 	base   time.Time // marks count from here: the first absence that was noted; zero: none yet
 	packed []packed  // by id
 	named  []named   // by id
 }
 
-// packed is one remembered session: 20 bytes.
+// packed is one remembered session: 24 bytes.
 type packed struct {
 	id   packedID
 	mark mark
@@ -129,7 +127,7 @@ func (m *memory) add(a memory) {
 		return
 	}
 	m.packed = append(m.packed, a.packed...)
-	slices.SortStableFunc(m.packed, func(a, b packed) int { return a.id.compare(&b.id) })
+	slices.SortStableFunc(m.packed, func(a, b packed) int { return a.id.compare(b.id) })
 	m.named = append(m.named, a.named...)
 	slices.SortStableFunc(m.named, func(a, b named) int { return strings.Compare(a.id, b.id) })
 	m.compact()
@@ -178,7 +176,7 @@ func findPacked(all []packed, id packedID) (int, bool) {
 	low, high := 0, len(all)
 	for low < high {
 		middle := int(uint(low+high) >> 1)
-		if all[middle].id.compare(&id) < 0 {
+		if all[middle].id.compare(id) < 0 {
 			low = middle + 1
 		} else {
 			high = middle
@@ -189,11 +187,11 @@ func findPacked(all []packed, id packedID) (int, bool) {
 
 const (
 	packedPrefix = "session-"
-	packedLength = len(packedPrefix) + 2*len(packedID{})
+	packedLength = len(packedPrefix) + 32
 )
 
 // packedID is a session id of the documented form without its prefix.
-type packedID [16]byte
+type packedID struct{ high, low uint64 }
 
 // pack reports false if the id has another form.
 func pack[T string | []byte](sessionID T) (id packedID, ok bool) {
@@ -201,38 +199,43 @@ func pack[T string | []byte](sessionID T) (id packedID, ok bool) {
 		return id, false
 	}
 	digits := sessionID[len(packedPrefix):]
-	for i := range id {
-		high, low := nibble(digits[2*i]), nibble(digits[2*i+1])
-		if high|low > 15 {
-			return id, false
-		}
-		id[i] = high<<4 | low
+	var all uint64
+	for i := range 16 {
+		high, low := nibble(digits[i]), nibble(digits[16+i])
+		id.high, id.low = id.high<<4|high, id.low<<4|low
+		all |= high | low
 	}
-	return id, true
+	return id, all <= 15
 }
 
 // nibble is the value of a lower-case hexadecimal digit, and 255 for anything else: an id must come back as it was.
-func nibble(digit byte) byte {
+func nibble(digit byte) uint64 {
 	switch {
 	case digit-'0' <= 9:
-		return digit - '0'
+		return uint64(digit - '0')
 	case digit-'a' <= 5:
-		return digit - 'a' + 10
+		return uint64(digit-'a') + 10
 	}
 	return 255
 }
 
 func (id packedID) String() string {
 	text := append(make([]byte, 0, packedLength), packedPrefix...)
-	return string(hex.AppendEncode(text, id[:]))
+	for shift := 60; shift >= 0; shift -= 4 {
+		text = append(text, "0123456789abcdef"[id.high>>shift&15])
+	}
+	for shift := 60; shift >= 0; shift -= 4 {
+		text = append(text, "0123456789abcdef"[id.low>>shift&15])
+	}
+	return string(text)
 }
 
-func (id *packedID) compare(other *packedID) int {
-	a, b := binary.BigEndian.Uint64(id[:]), binary.BigEndian.Uint64(other[:])
-	if a == b {
-		a, b = binary.BigEndian.Uint64(id[8:]), binary.BigEndian.Uint64(other[8:])
+// compare is in the order of the ids as text.
+func (id packedID) compare(other packedID) int {
+	if id.high != other.high {
+		return cmp.Compare(id.high, other.high)
 	}
-	return cmp.Compare(a, b)
+	return cmp.Compare(id.low, other.low)
 }
 
 // bits is a set of places.

@@ -21,9 +21,9 @@ type world struct {
 	ids  []string
 }
 
-func newWorld(t *rapid.T) *world {
+func newWorld() *world {
 	return &world{now: epoch, tick: 1, ids: []string{
-		packedID{1}.String(), packedID{1, 15: 1}.String(), packedID{255}.String(), "session-odd", "another",
+		packedID{high: 1 << 56}.String(), packedID{high: 1 << 56, low: 1}.String(), packedID{high: 255 << 56}.String(), "session-odd", "another",
 	}}
 }
 
@@ -133,7 +133,7 @@ func distinctPages(o Observation) bool {
 
 func options() cmp.Options {
 	return cmp.Options{cmpopts.EquateEmpty(), cmp.AllowUnexported(
-		Changes{}, note{}, evidence{}, listing{}, Snapshot{}, openSession{}, memory{}, packed{}, named{},
+		Changes{}, note{}, evidence{}, listing{}, Snapshot{}, openSession{}, memory{}, packed{}, packedID{}, named{},
 	)}
 }
 
@@ -148,35 +148,38 @@ func check(t *rapid.T, what string, want, got any) {
 }
 
 // TestLaws walks through arbitrary observations and restarts and holds every step against the model.
-func TestLaws(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t)
-		m := newModel(drawWatch(t))
-		s := NewSnapshot(testWorker, m.watch)
-		var log stateLog
-		for range rapid.IntRange(1, 12).Draw(t, "observations") {
-			if rapid.IntRange(0, 9).Draw(t, "restart") == 0 {
-				s = restoreSame(t, s, log)
-				m.restart()
-			}
-			o := w.observe(t)
-			before := clone(s)
-			c := Between(s, o)
-			check(t, "Between on the same again", c, Between(s, o))
-			next := Apply(s, c)
-			check(t, "the old snapshot after Between and Apply", before, s)
-			log.put(c)
-			m.observe(t, o, c)
-			m.compare(t, next)
-			s = next
+func TestLaws(t *testing.T) { rapid.Check(t, laws) }
+
+// FuzzLaws is TestLaws with the fuzzer's choices: go test -fuzz FuzzLaws.
+func FuzzLaws(f *testing.F) { f.Fuzz(rapid.MakeFuzz(laws)) }
+
+func laws(t *rapid.T) {
+	w := newWorld()
+	m := newModel(drawWatch(t))
+	s := NewSnapshot(testWorker, m.watch)
+	var log stateLog
+	for range rapid.IntRange(1, 12).Draw(t, "observations") {
+		if rapid.IntRange(0, 9).Draw(t, "restart") == 0 {
+			s = restoreSame(t, s, log)
+			m.restart()
 		}
-	})
+		o := w.observe(t)
+		before := clone(s)
+		c := Between(s, o)
+		check(t, "Between on the same again", c, Between(s, o))
+		next := Apply(s, c)
+		check(t, "the old snapshot after Between and Apply", before, s)
+		log.put(c)
+		m.observe(t, o, c)
+		m.compare(t, next)
+		s = next
+	}
 }
 
 // TestNothingChanges: the same answers again teach nothing.
 func TestNothingChanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t)
+		w := newWorld()
 		s := NewSnapshot(testWorker, drawWatch(t))
 		var o Observation
 		for range rapid.IntRange(1, 4).Draw(t, "observations") {
@@ -195,7 +198,7 @@ func TestNothingChanges(t *testing.T) {
 // TestPages: the order of pages, cuts between them and entries that come twice do not matter.
 func TestPages(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t)
+		w := newWorld()
 		s := NewSnapshot(testWorker, drawWatch(t))
 		for range rapid.IntRange(0, 3).Draw(t, "observations") {
 			s = Apply(s, Between(s, w.observe(t)))
@@ -227,7 +230,7 @@ func TestPages(t *testing.T) {
 // TestCuts: where a listing is cut into pages decides nothing but times, if every page shows the same.
 func TestCuts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t)
+		w := newWorld()
 		s := NewSnapshot(testWorker, drawWatch(t))
 		s = Apply(s, Between(s, w.observe(t)))
 		x := Exchange{Sent: w.now, Arrived: w.now, SentTick: w.tick + 1, ArrivedTick: w.tick + 2}

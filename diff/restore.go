@@ -58,7 +58,9 @@ func (r *Restorer) Put(record Record) {
 // allocated beyond the growth of the worker's memory.
 func (r *Restorer) PutEnded(sessionID, farmID, fleetID, workerID []byte, vanished bool) {
 	r.place++
-	delete(r.open, string(sessionID))
+	if _, ok := r.open[string(sessionID)]; ok { // delete would allocate
+		delete(r.open, string(sessionID))
+	}
 	m := r.place
 	if vanished {
 		m |= markVanished
@@ -111,7 +113,7 @@ func (r *Restorer) Snapshots(watch func(fleetID string) Watch) map[string]Snapsh
 func (r *Restorer) kept(w *restoredWorker) memory {
 	m := w.ended
 	slices.SortFunc(m.packed, func(a, b packed) int {
-		if c := a.id.compare(&b.id); c != 0 {
+		if c := a.id.compare(b.id); c != 0 {
 			return c
 		}
 		return cmp.Compare(b.mark&^markVanished, a.mark&^markVanished)

@@ -1,0 +1,127 @@
+package diff
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// listed is a listing of a worker with open and ended sessions, and the snapshot that knows them all.
+func listed(open, ended int) (Snapshot, Observation) {
+	x := Exchange{Sent: epoch, Arrived: epoch.Add(time.Millisecond), SentTick: 1, ArrivedTick: 2}
+	o := Observation{Worker: testWorker, Evidence: Listing, Opening: x, Pages: 1}
+	for n := range open + ended {
+		s := Session{WorkerKey: testWorker, SessionID: testID(n), LifecycleStatus: StatusStarted, StartedAt: epoch}
+		if n >= open {
+			s.LifecycleStatus, s.EndedAt = StatusEnded, epoch
+		}
+		o.Seen = append(o.Seen, Sighting{s, x})
+	}
+	s := NewSnapshot(testWorker, Watch{Since: epoch})
+	return Apply(s, Between(s, o)), o
+}
+
+// BenchmarkUnchanged is Between and Apply for a listing that teaches nothing.
+func BenchmarkUnchanged(b *testing.B) {
+	for _, size := range []struct{ open, ended int }{{0, 0}, {0, 100}, {2, 0}, {2, 100}, {2, 1000}, {100, 1000}} {
+		b.Run(fmt.Sprintf("open=%d/ended=%d", size.open, size.ended), func(b *testing.B) {
+			s, o := listed(size.open, size.ended)
+			tick := uint64(2)
+			b.ReportAllocs()
+			for b.Loop() {
+				tick += 2
+				o.Opening.SentTick, o.Opening.ArrivedTick = tick-1, tick
+				for i := range o.Seen {
+					o.Seen[i].Exchange = o.Opening
+				}
+				c := Between(s, o)
+				if len(c.Events) > 0 {
+					b.Fatal(c.Events)
+				}
+				s = Apply(s, c)
+			}
+		})
+	}
+}
+
+// BenchmarkRemembered is the heap that an ended session takes after a restore and after it was seen to end.
+func BenchmarkRemembered(b *testing.B) {
+	const workers, each = 1000, 1000
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	report := func(b *testing.B, fill func() map[string]Snapshot) {
+		for b.Loop() {
+			before := heap()
+			snapshots := fill()
+			b.ReportMetric(float64(heap()-before)/(workers*each), "heap-B/session")
+			n := 0
+			for _, s := range snapshots { // keeps them alive, too
+				n += s.Remembered()
+			}
+			if n != workers*each {
+				b.Fatalf("%d remembered, want %d", n, workers*each)
+			}
+		}
+	}
+	b.Run("restored", func(b *testing.B) {
+		report(b, func() map[string]Snapshot { return restored(records(workers, each)) })
+	})
+	b.Run("ended", func(b *testing.B) {
+		report(b, func() map[string]Snapshot {
+			snapshots := map[string]Snapshot{}
+			for w := range workers {
+				s, _ := listed(0, each-1)
+				x := Exchange{Sent: epoch, Arrived: epoch, SentTick: 3, ArrivedTick: 4}
+				last := Session{SessionID: testID(each), LifecycleStatus: StatusEnded, StartedAt: epoch, EndedAt: epoch}
+				c := Between(s, Observation{Worker: testWorker, Seen: []Sighting{{last, x}}})
+				snapshots[fmt.Sprint(w)] = Apply(s, c)
+			}
+			return snapshots
+		})
+	})
+}
+
+type endedRecord struct{ session, farm, fleet, worker []byte }
+
+// records is state records of ended sessions, the workers mixed as in a log.
+func records(workers, each int) []endedRecord {
+	farm, fleet := []byte("farm-0123456789abcdef0123456789abcdef"), []byte("fleet-0123456789abcdef0123456789abcdef")
+	var all []endedRecord
+	for n := range workers * each {
+		all = append(all, endedRecord{
+			[]byte(testID(n * 2654435761)), farm, fleet, fmt.Appendf(nil, "worker-%032x", n%workers),
+		})
+	}
+	return all
+}
+
+func restored(all []endedRecord) map[string]Snapshot {
+	r := NewRestorer()
+	for n := range 20_000 { // open ones, among which an ended one is looked up
+		r.Put(Record{Session: Session{WorkerKey: testWorker, SessionID: testID(-n)}})
+	}
+	for _, e := range all {
+		r.PutEnded(e.session, e.farm, e.fleet, e.worker, false)
+	}
+	return r.Snapshots(func(string) Watch { return Watch{} })
+}
+
+// BenchmarkRestore is the time that a million records of ended sessions take to become snapshots.
+func BenchmarkRestore(b *testing.B) {
+	for _, workers := range []int{1, 100, 7500} {
+		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
+			all := records(workers, 1_000_000/workers)
+			b.ReportAllocs()
+			for b.Loop() {
+				restored(all)
+			}
+			b.ReportMetric(float64(len(all))*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+		})
+	}
+}
