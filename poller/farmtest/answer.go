@@ -35,7 +35,7 @@ func (c *Cloud) body(p *page) ([]byte, *failure) {
 	req := p.req
 	switch req.operation {
 	case ListFarms:
-		return writePage(nil, p, &c.farms, appendFarm, func(*Farm) {}), nil
+		return writePage(nil, p, &c.farms, appendFarm, skipAny), nil
 	case BatchGetSession:
 		return c.batch(p), nil
 	}
@@ -45,7 +45,7 @@ func (c *Cloud) body(p *page) ([]byte, *failure) {
 	}
 	switch req.operation {
 	case ListFleets:
-		return writePage(nil, p, &farm.fleets, req.fleet, func(*Fleet) {}), nil
+		return writePage(nil, p, &farm.fleets, req.fleet, skipAny), nil
 	case GetSession:
 		return c.session(p)
 	}
@@ -54,7 +54,7 @@ func (c *Cloud) body(p *page) ([]byte, *failure) {
 		return nil, notFound("fleet", req.fleetID)
 	}
 	if req.operation == ListWorkers {
-		return writePage(make([]byte, 0, 400*min(req.size, len(fleet.workers.items))+256), p, &fleet.workers, appendWorker, func(*Worker) {}), nil
+		return writePage(make([]byte, 0, 400*min(req.size, len(fleet.workers.items))+256), p, &fleet.workers, appendWorker, skipAny), nil
 	}
 	worker := fleet.workerByID[req.workerID]
 	if worker == nil {
@@ -77,13 +77,17 @@ func (req *request) fleet(b []byte, f *Fleet) []byte {
 func (c *Cloud) listSessions(p *page, w *Worker) []byte {
 	t := target{operation: ListSessionsForWorker, fleet: w.fleet, fleetID: w.fleet.id, workerID: w.id, page: p.req.page}
 	hides := c.faults.any(perEntry)
-	entry := func(b []byte, s *Session) []byte {
-		if s.visible(p.now) == nil {
-			return nil
+	// hide reports whether the fault may hide the session, and notes that it does.
+	hide := func(s *Session, f Fault) bool {
+		if s.states[0].shown.After(p.now.Add(-f.Delay)) {
+			return false
 		}
-		if hides {
-			if f, ok := c.faults.entry(t, Missing); ok && !s.states[0].shown.After(p.now.Add(-f.Delay)) {
-				s.blur(p.now)
+		s.blur(p.now)
+		return true
+	}
+	entry := func(b []byte, s *Session) []byte {
+		if hides && s.visible(p.now) != nil {
+			if f, ok := c.faults.entry(t, Missing); ok && hide(s, f) {
 				return nil
 			}
 		}
@@ -93,12 +97,7 @@ func (c *Cloud) listSessions(p *page, w *Worker) []byte {
 		}
 		return appendSummary(b, s, st)
 	}
-	passed := func(s *Session) {
-		if s.visible(p.now) != nil {
-			s.blur(p.now)
-		}
-	}
-	return writePage(make([]byte, 0, 320*min(p.req.size, len(w.sessions.items))+256), p, &w.sessions, entry, passed)
+	return writePage(make([]byte, 0, 320*min(p.req.size, len(w.sessions.items))+256), p, &w.sessions, entry, hide)
 }
 
 // find looks a session up as an answer for p shows it; else it names what does not exist.

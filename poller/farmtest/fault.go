@@ -38,7 +38,7 @@ const (
 	EntryIncomplete Kind = "entry-incomplete" // an entry lacks a required field
 	EntryNull       Kind = "entry-null"       // an entry is null
 	EpochTime       Kind = "epoch-time"       // an entry's time is a number
-	PagesShift      Kind = "pages-shift"      // entries came or went between two pages: up to N (default 3) are repeated or skipped
+	PagesShift      Kind = "pages-shift"      // entries came or went between two pages: up to N (default 3) are repeated or skipped; skipped only sessions shown since Delay or longer
 	UnknownFields   Kind = "unknown-fields"   // the answer and its entries have members that nobody knows
 )
 

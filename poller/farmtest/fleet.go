@@ -2,6 +2,7 @@ package farmtest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -142,4 +143,17 @@ func (w *Worker) delete(end bool) {
 	w.deletedAt = now
 	w.fleet.workers.remove(w.key)
 	delete(w.fleet.workerByID, w.id)
+}
+
+// forgetSessions makes the service forget the worker's sessions that have ended.
+func (w *Worker) forgetSessions() {
+	c := w.fleet.farm.cloud
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.clock()
+	for _, s := range slices.Clone(w.sessions.items) {
+		if !s.endedAt.IsZero() {
+			s.forget(now)
+		}
+	}
 }

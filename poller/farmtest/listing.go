@@ -15,8 +15,8 @@ type page struct {
 }
 
 // writePage appends the body of a page. entry appends one entry or returns nil if it is not shown;
-// passed is told of entries that a shift of the pages skips.
-func writePage[T any](b []byte, p *page, list *ordered[T], entry func([]byte, T) []byte, passed func(T)) []byte {
+// skip is told of entries that a shift of the pages would skip, and may refuse.
+func writePage[T any](b []byte, p *page, list *ordered[T], entry func([]byte, T) []byte, skip func(T, Fault) bool) []byte {
 	from := 0
 	if p.req.page > 1 && !p.req.token.first {
 		from = list.after(p.req.token.cursor)
@@ -24,7 +24,7 @@ func writePage[T any](b []byte, p *page, list *ordered[T], entry func([]byte, T)
 	if p.req.token.kind == tokenEndless {
 		from = len(list.items)
 	}
-	from = shift(p, list, from, passed)
+	from = shift(p, list, from, skip)
 	b = append(appendName(append(b, '{'), p.req.operation.listKey()), '[')
 	begin, written, i := len(b), 0, from
 	victim := p.victim(len(list.items) - from)
@@ -60,7 +60,7 @@ func writePage[T any](b []byte, p *page, list *ordered[T], entry func([]byte, T)
 }
 
 // shift moves the start of a later page, as if entries had come or gone since the page before.
-func shift[T any](p *page, list *ordered[T], from int, passed func(T)) int {
+func shift[T any](p *page, list *ordered[T], from int, skip func(T, Fault) bool) int {
 	f, ok := p.hit.find(PagesShift)
 	if !ok || p.req.page == 1 || p.req.token.kind != tokenPlain {
 		return from
@@ -74,11 +74,14 @@ func shift[T any](p *page, list *ordered[T], from int, passed func(T)) int {
 		return max(0, from-by)
 	}
 	to := min(len(list.items), from+by)
-	for _, item := range list.items[from:to] {
-		passed(item)
+	for from < to && skip(list.items[from], f) {
+		from++
 	}
-	return to
+	return from
 }
+
+// skipAny lets a shift of the pages skip any entry.
+func skipAny[T any](T, Fault) bool { return true }
 
 // list closes the list, or makes of it what a fault says.
 func (p *page) list(b []byte, begin int) []byte {
