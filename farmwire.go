@@ -41,15 +41,14 @@ type Config struct {
 	Poller    poller.Config
 	Publisher publisher.Config
 	Topics    publisher.TopicSpec
-	Create    bool // create missing topics
-	DryRun    io.Writer // not nil: print the events there as JSON lines, without Kafka
+	Create    bool         // create missing topics
+	DryRun    io.Writer    // not nil: print the events there as JSON lines, without Kafka
 	Listener  net.Listener // for probes and metrics; nil: none. Run closes it
 }
 
 // wire is one running instance.
 type wire struct {
 	poller  *poller.Poller
-	initial string // what --initial asks for
 	log     *zap.Logger
 	shards  shardStates
 	metrics metrics
@@ -61,14 +60,14 @@ type wire struct {
 func Run(ctx context.Context, cfg Config, log *zap.Logger) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	w := &wire{initial: cfg.Publisher.Initial, log: log, metrics: newMetrics(registry)}
+	w := &wire{log: log, metrics: newMetrics(registry)}
 
 	follow, err := w.open(ctx, cfg, registry)
 	if err != nil {
 		return err
 	}
 	var actors run.Group
-	actors.Add(whileRunning(ctx, follow))        // first: what stops it stops all
+	actors.Add(whileRunning(ctx, follow))       // first: what stops it stops all
 	actors.Add(whileRunning(ctx, w.poller.Run)) // ends by itself only when ctx does
 	if cfg.Listener != nil {
 		actors.Add(w.listen(cfg.Listener, registry))

@@ -47,7 +47,6 @@ func (w *wire) serve(ctx context.Context, kafka *publisher.Publisher, shard int)
 // follow says the sentence for all workers of a shard, as their observations arrive.
 func (w *wire) follow(ctx context.Context, shard int, log shardLog) error {
 	snapshots, watch := log.Snapshots(), log.Watch()
-	w.warnOfInitial(shard, watch)
 	observations := w.poller.Own(shard, slices.Collect(maps.Values(snapshots)))
 	defer w.poller.Disown(shard)
 	w.shards.set(shard, "")
@@ -99,12 +98,10 @@ func (w *wire) advance(ctx context.Context, log shardWriter, watch publisher.Wat
 	for _, observation := range batch {
 		id := observation.Worker.WorkerID
 		if _, known := snapshots[id]; !known {
-			snapshots[id] = diff.NewSnapshot(observation.Worker, w.fleetWatch(watch, observation.Worker.FleetID))
+			snapshots[id] = diff.NewSnapshot(observation.Worker, watch.Of(observation.Worker.FleetID))
 		}
 		changes = append(changes, diff.Between(snapshots[id], observation))
 	}
-	ctx, cancel := graceful(ctx)
-	defer cancel()
 	if err := log.Publish(ctx, changes); err != nil {
 		return err
 	}
@@ -118,12 +115,4 @@ func (w *wire) advance(ctx context.Context, log shardWriter, watch publisher.Wat
 		w.account(c)
 	}
 	return nil
-}
-
-// graceful lets a transaction that is open when ctx ends come to its own end, which is quicker for everyone
-// than the fence that would abort it. Safety does not need it.
-func graceful(ctx context.Context) (context.Context, context.CancelFunc) {
-	open, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(StopTimeout-time.Second, cancel) })
-	return open, func() { stop(); cancel() }
 }

@@ -5,9 +5,6 @@ import (
 	"maps"
 	"time"
 
-	"go.uber.org/zap"
-
-	"farmwire/diff"
 	"farmwire/poller"
 	"farmwire/publisher"
 )
@@ -22,8 +19,6 @@ func (w *wire) renewWatch(ctx context.Context, log shardWriter, watch publisher.
 	if !changed {
 		return watch, nil
 	}
-	ctx, cancel := graceful(ctx)
-	defer cancel()
 	return next, log.PublishWatch(ctx, next)
 }
 
@@ -73,16 +68,4 @@ func renewedFarms(stored map[string]publisher.FarmWatch, found poller.Found) (ma
 		}
 	}
 	return farms, stale
-}
-
-// fleetWatch is what the sessions of a fleet are judged by at first sight.
-func (w *wire) fleetWatch(watch publisher.Watch, fleetID string) diff.Watch {
-	return watch.Of(fleetID)
-}
-
-// warnOfInitial says that the state topic's first start has decided the matter.
-func (w *wire) warnOfInitial(shard int, watch publisher.Watch) {
-	if stored := watch.Initial; stored != w.initial {
-		w.log.Warn("--initial is ignored: the state topic was born with another", zap.Int("shard", shard), zap.String("stored", stored), zap.String("asked", w.initial))
-	}
 }
