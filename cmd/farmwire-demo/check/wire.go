@@ -1,0 +1,147 @@
+package check
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// field is a member of a JSON object that must be there, and may be null only where that is said.
+type field[T any] struct {
+	present, null bool
+	value         T
+}
+
+// UnmarshalJSON notes that the member is there.
+func (f *field[T]) UnmarshalJSON(b []byte) error {
+	f.present = true
+	if string(b) == "null" {
+		f.null = true
+		return nil
+	}
+	return json.Unmarshal(b, &f.value)
+}
+
+// wireSession is the session of events and of state records.
+type wireSession struct {
+	FarmID                field[string] `json:"farmId"`
+	FleetID               field[string] `json:"fleetId"`
+	WorkerID              field[string] `json:"workerId"`
+	QueueID               field[string] `json:"queueId"`
+	JobID                 field[string] `json:"jobId"`
+	SessionID             field[string] `json:"sessionId"`
+	LifecycleStatus       field[string] `json:"lifecycleStatus"`
+	TargetLifecycleStatus field[string] `json:"targetLifecycleStatus"`
+	StartedAt             field[string] `json:"startedAt"`
+	EndedAt               field[string] `json:"endedAt"`
+}
+
+type wirePrevious struct {
+	LifecycleStatus       field[string] `json:"lifecycleStatus"`
+	TargetLifecycleStatus field[string] `json:"targetLifecycleStatus"`
+	EndedAt               field[string] `json:"endedAt"`
+}
+
+type wireObserved struct {
+	After  field[string] `json:"after"`
+	Before field[string] `json:"before"`
+	Exact  field[bool]   `json:"exact"`
+}
+
+type wireWorker struct {
+	Status   field[string] `json:"status"`
+	HostName field[string] `json:"hostName"`
+}
+
+type wireEvent struct {
+	Change   field[string]       `json:"change"`
+	Sequence field[uint64]       `json:"sequence"`
+	Inferred field[bool]         `json:"inferred"`
+	Snapshot field[bool]         `json:"snapshot"`
+	Session  field[wireSession]  `json:"session"`
+	Previous field[wirePrevious] `json:"previous"`
+	Observed field[wireObserved] `json:"observed"`
+	Worker   field[wireWorker]   `json:"worker"`
+}
+
+type wireState struct {
+	Schema   field[int]         `json:"schema"`
+	Sequence field[uint64]      `json:"sequence"`
+	Session  field[wireSession] `json:"session"`
+	Seen     field[string]      `json:"seen"`
+	Vanished field[bool]        `json:"vanished"`
+}
+
+// strict reads one JSON object without unknown members.
+func strict(text string, to any) error {
+	d := json.NewDecoder(bytes.NewReader([]byte(text)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(to); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("more than one JSON value")
+	}
+	return nil
+}
+
+// reading collects what is wrong with the members of one value.
+type reading struct {
+	texts interner
+	wrong error
+}
+
+func (r *reading) fail(format string, args ...any) {
+	if r.wrong == nil {
+		r.wrong = fmt.Errorf(format, args...)
+	}
+}
+
+func take[T any](r *reading, name string, f field[T]) T {
+	if !f.present || f.null {
+		r.fail("%s is missing", name)
+	}
+	return f.value
+}
+
+// nullable says whether the member has a value.
+func nullable[T any](r *reading, name string, f field[T]) (T, bool) {
+	if !f.present {
+		r.fail("%s is absent, not null", name)
+	}
+	return f.value, f.present && !f.null
+}
+
+func (r *reading) time(name, text string) instant {
+	t, ok := parseWire(text)
+	if !ok {
+		r.fail("%s is %q and no UTC time with milliseconds", name, text)
+	}
+	return t
+}
+
+func (r *reading) optionalTime(name string, f field[string]) instant {
+	if text, ok := nullable(r, name, f); ok {
+		return r.time(name, text)
+	}
+	return 0
+}
+
+func (r *reading) state(status, target, endedAt field[string]) state {
+	s := state{status: r.texts.text(take(r, "lifecycleStatus", status)), endedAt: r.optionalTime("endedAt", endedAt)}
+	if text, ok := nullable(r, "targetLifecycleStatus", target); ok {
+		s.target = r.texts.text(text)
+	}
+	return s
+}
+
+func (r *reading) session(w wireSession) (id string, who identity, s state) {
+	who = identity{
+		farm: take(r, "farmId", w.FarmID), fleet: take(r, "fleetId", w.FleetID), worker: take(r, "workerId", w.WorkerID),
+		queue: take(r, "queueId", w.QueueID), job: take(r, "jobId", w.JobID),
+		startedAt: r.time("startedAt", take(r, "startedAt", w.StartedAt)),
+	}
+	return take(r, "sessionId", w.SessionID), who, r.state(w.LifecycleStatus, w.TargetLifecycleStatus, w.EndedAt)
+}
