@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -112,11 +113,20 @@ func lasted(s poller.ListedSession, now time.Time) string {
 	if d < 0 {
 		return "-"
 	}
-	unit := time.Second
-	if d < time.Second {
-		unit = time.Millisecond
+	return duration(d) + mark
+}
+
+// duration is exact to the millisecond below a second, to the second below a day, then to the minute.
+func duration(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < day:
+		return d.Round(time.Second).String()
 	}
-	return d.Round(unit).String() + mark
+	d = d.Round(time.Minute)
+	return fmt.Sprintf("%dd%dh%dm", d/day, d%day/time.Hour, d%time.Hour/time.Minute)
 }
 
 func instant(t *time.Time) string {

@@ -21,6 +21,7 @@ func tableSessions() poller.Result {
 		{SessionId: new("session-3"), StartedAt: &start, EndedAt: &blink, LifecycleStatus: "UPDATE_FAILED"},
 		{JobId: new("job-4"), LifecycleStatus: "SUSPENDED"},
 		{SessionId: new("session-5"), StartedAt: &start, LifecycleStatus: "ENDED"},
+		{SessionId: new("session-5"), StartedAt: &start, EndedAt: new(start.Add(50*time.Hour + 29*time.Second)), LifecycleStatus: "ENDED"},
 		{SessionId: new("session-6"), StartedAt: &end, EndedAt: &start},
 	}
 	var result poller.Result
@@ -40,6 +41,7 @@ session-2é  STARTED        -       2026-03-04T05:06:07.25Z  -                  
 session-3   UPDATE_FAILED  -       2026-03-04T05:06:07.25Z  2026-03-04T05:06:07.29Z  40ms    -        -
 -           SUSPENDED      -       -                        -                        -       -        job-4
 session-5   ENDED          -       2026-03-04T05:06:07.25Z  -                        -       -        -
+session-5   ENDED          -       2026-03-04T05:06:07.25Z  2026-03-06T07:06:36.25Z  2d2h0m  -        -
 session-6   -              -       2026-03-04T06:06:09.25Z  2026-03-04T05:06:07.25Z  -       -        -
 
 NextToken: TOKEN
