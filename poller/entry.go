@@ -56,10 +56,10 @@ func newEntry(w diff.WorkerKey, shard int, now time.Time) *entry {
 	return e
 }
 
-// pressing reports whether the worker goes before idle ones. One that cannot be listed does
-// not: its sessions are looked up.
+// pressing reports whether the worker goes before idle ones. One that is gone or cannot be
+// listed does not: its sessions are looked up.
 func (e *entry) pressing() bool {
-	return e.failed < blindAfter && (e.urgent || len(e.open) > 0)
+	return !e.gone && e.failed < blindAfter && (e.urgent || len(e.open) > 0)
 }
 
 // unlisted reports whether listing the worker can only be evidence for forgetting what is
@@ -73,9 +73,10 @@ func (e *entry) disposable() bool {
 	return e.empty && e.missing && (!e.urgent || e.failed >= blindAfter)
 }
 
-// wanted are the sessions to be asked for one by one.
+// wanted are the sessions to be asked for one by one: those that a listing lacked, or, where
+// no listing will show them, all open ones.
 func (e *entry) wanted() []diff.Session {
-	if e.failed >= blindAfter {
+	if e.gone || e.failed >= blindAfter {
 		return e.open
 	}
 	return e.unresolved

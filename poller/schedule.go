@@ -46,9 +46,10 @@ type outcome struct {
 
 const (
 	maxBackoff  = time.Minute
-	blindAfter  = 3         // listings discarded in a row
-	aging       = 3         // an idle worker gives way for so many times the staleness
-	batchRetry  = time.Hour // after BatchGetSession was denied
+	blindAfter  = 3           // listings discarded in a row
+	aging       = 3           // an idle worker gives way for so many times the staleness
+	batchRetry  = time.Hour   // after BatchGetSession was denied
+	goneListing = time.Minute // of a worker that is gone while sessions of it are open
 	rareSpread  = 4 * time.Hour
 	rareListing = 24*time.Hour + 10*time.Minute // twice that far apart is evidence for forgetting
 )
@@ -269,6 +270,10 @@ func (s *schedule) hold(e *entry, h holdings) {
 
 // plan says when a worker that was listed is to be listed again.
 func (s *schedule) plan(e *entry, now time.Time) time.Time {
+	if e.unlisted() && len(e.open) > 0 {
+		// Only to confirm that it is gone, should its sessions not be found.
+		return now.Add(jitter(max(goneListing, s.staleness), s.random.Float64()))
+	}
 	if e.unlisted() {
 		return now.Add(rareListing + time.Duration(s.random.Float64()*float64(time.Hour)))
 	}

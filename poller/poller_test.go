@@ -1,0 +1,258 @@
+package poller
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"farmwire/diff"
+	"farmwire/poller/farmtest"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/deadline"
+	"github.com/aws/smithy-go/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+)
+
+// direct carries requests to a handler without a network, so that a test's time stands still
+// while they are answered. It can do what a network does to a call that is given up.
+type direct struct {
+	handler http.Handler
+	delay   func(*http.Request) time.Duration
+}
+
+func (d direct) Do(r *http.Request) (*http.Response, error) {
+	wait := time.Millisecond
+	if d.delay != nil {
+		wait = d.delay(r)
+	}
+	select {
+	case <-time.After(wait):
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	w := httptest.NewRecorder()
+	d.handler.ServeHTTP(w, r)
+	resp := w.Result()
+	if resp.Header.Get("Date") == "" {
+		resp.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	}
+	return resp, nil
+}
+
+// directClient is a client of a handler.
+func directClient(d direct) *deadline.Client {
+	return deadline.New(deadline.Options{
+		Region:       "eu-west-1",
+		BaseEndpoint: aws.String("http://deadline.test"),
+		Credentials:  credentials.NewStaticCredentialsProvider("AKID", "SECRET", ""),
+		HTTPClient:   d,
+		APIOptions:   []func(*middleware.Stack) error{withoutHostPrefix},
+	})
+}
+
+// watcher is the loop around a Poller: it compares, keeps the snapshots, and remembers the
+// events.
+type watcher struct {
+	t      *testing.T
+	poller *Poller
+	hold   bool // nothing is committed
+
+	mu           sync.Mutex
+	snapshots    map[string]diff.Snapshot
+	events       []diff.Change
+	observations []diff.Observation
+}
+
+// watch runs a Poller that owns all shards until the test ends.
+func watch(t *testing.T, client *deadline.Client, config Config, snapshots ...diff.Snapshot) *watcher {
+	t.Helper()
+	w := &watcher{t: t, poller: New(client, config, zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)), prometheus.NewRegistry()), snapshots: make(map[string]diff.Snapshot)}
+	for _, s := range snapshots {
+		w.snapshots[s.Worker().WorkerID] = s
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	running.Go(func() {
+		if err := w.poller.Run(ctx); err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	for shard := range max(1, config.Shards) {
+		observations := w.poller.Own(shard, snapshots)
+		running.Go(func() {
+			for o := range observations {
+				w.take(o)
+			}
+		})
+	}
+	return w
+}
+
+func (w *watcher) take(o diff.Observation) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.observations = append(w.observations, o)
+	s, ok := w.snapshots[o.Worker.WorkerID]
+	if !ok {
+		fleet, ok := w.poller.Found().Fleets[o.Worker.FleetID]
+		if !ok || fleet.FirstLook.IsZero() {
+			w.t.Errorf("worker %s observed before its fleet was found", o.Worker.WorkerID)
+		}
+		s = diff.NewSnapshot(o.Worker, diff.Watch{Since: fleet.FirstLook})
+	}
+	if w.hold {
+		return
+	}
+	changes := diff.Between(s, o)
+	s = diff.Apply(s, changes)
+	w.snapshots[o.Worker.WorkerID] = s
+	w.events = append(w.events, changes.Events...)
+	w.poller.Committed(s)
+}
+
+// story is what was told of a session, as words.
+func (w *watcher) story(session string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var words []string
+	for _, e := range w.events {
+		if e.Session.SessionID == session {
+			words = append(words, string(e.Kind))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// seen counts the observations of a worker, by evidence.
+func (w *watcher) seen(worker string) map[diff.Evidence]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := make(map[diff.Evidence]int)
+	for _, o := range w.observations {
+		if o.Worker.WorkerID == worker {
+			n[o.Evidence]++
+		}
+	}
+	return n
+}
+
+// world is a simulated region with a farm of one fleet and one worker.
+type world struct {
+	*farmtest.Server
+	farm   *farmtest.Farm
+	fleet  *farmtest.Fleet
+	worker *farmtest.Worker
+}
+
+func newWorld(cfg farmtest.Config) *world {
+	srv := farmtest.New(cfg)
+	farm := srv.Cloud().AddFarm("farm")
+	fleet := farm.AddFleet("fleet")
+	return &world{Server: srv, farm: farm, fleet: fleet, worker: fleet.AddWorker()}
+}
+
+// config polls fast enough for any test.
+var testConfig = Config{Rate: 50, Staleness: 10 * time.Second, Discovery: 30 * time.Second}
+
+func TestLifeOfASession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		w := watch(t, directClient(direct{handler: world}), testConfig)
+		time.Sleep(20 * time.Second)
+		s := world.worker.StartSession(nil)
+		time.Sleep(11 * time.Second)
+		s.SetTarget()
+		time.Sleep(11 * time.Second)
+		s.End()
+		time.Sleep(11 * time.Second)
+		if got, want := w.story(s.ID()), "started ending ended"; got != want {
+			t.Errorf("told: %q, want %q", got, want)
+		}
+		if m := w.poller.Missing(); len(m) > 0 {
+			t.Errorf("missing: %q", m)
+		}
+		last := w.observations[len(w.observations)-1]
+		if last.Status == nil || last.Status.HostName != world.worker.HostName() {
+			t.Errorf("worker's status is %+v", last.Status)
+		}
+	})
+}
+
+// A new worker is found within a round, and one that was deleted with an open session is
+// resolved by a lookup.
+func TestWorkerComesAndGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		config := testConfig
+		config.Staleness = 2 * time.Minute
+		w := watch(t, directClient(direct{handler: world}), config)
+		time.Sleep(5 * time.Second)
+		second := world.fleet.AddWorker()
+		s := second.StartSession(nil)
+		time.Sleep(40 * time.Second)
+		if got := w.story(s.ID()); got != "started" {
+			t.Fatalf("told of a new worker's session: %q", got)
+		}
+		second.Delete()
+		time.Sleep(2 * time.Minute)
+		if got := w.story(s.ID()); got != "started ended" {
+			t.Errorf("told of a deleted worker's session: %q", got)
+		}
+		// Twice more, a day apart, to forget; then never again.
+		time.Sleep(80 * time.Hour)
+		gone := w.seen(second.ID())[diff.Gone]
+		if gone < 2 || gone > 8 {
+			t.Errorf("a worker that is gone was asked for %d times", gone)
+		}
+		time.Sleep(80 * time.Hour)
+		if more := w.seen(second.ID())[diff.Gone]; more != gone {
+			t.Errorf("a worker of which nothing is known was asked for %d times more", more-gone)
+		}
+	})
+}
+
+func TestLookupOfWorkerThatIsLost(t *testing.T) {
+	for _, denied := range []farmtest.Operation{"", farmtest.BatchGetSession} {
+		t.Run(fmt.Sprintf("denied %q", denied), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				world := newWorld(farmtest.Config{})
+				if denied != "" {
+					world.SetFaults(farmtest.Fault{Kind: farmtest.Denied, Operation: denied})
+				}
+				s, forgotten := world.worker.StartSession(nil), world.worker.StartSession(nil)
+				time.Sleep(3 * time.Second)
+				w := watch(t, directClient(direct{handler: world}), testConfig)
+				time.Sleep(5 * time.Second)
+				world.worker.Lose()
+				time.Sleep(time.Minute)
+				s.End()
+				forgotten.Forget()
+				time.Sleep(11 * time.Second)
+				if got := w.story(s.ID()); got != "discovered ended" {
+					t.Errorf("told of the session that ended: %q", got)
+				}
+				if got := w.story(forgotten.ID()); got != "discovered" {
+					t.Errorf("told too soon of the session that was forgotten: %q", got)
+				}
+				time.Sleep(4 * time.Minute)
+				if got := w.story(forgotten.ID()); got != "discovered vanished" {
+					t.Errorf("told of the session that was forgotten: %q", got)
+				}
+			})
+		})
+	}
+}
