@@ -1,0 +1,263 @@
+package kafkatest
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+//go:embed log4j2.properties
+var log4j []byte
+
+// errEnded is a broker that ended while it was being started: most often its port was taken meanwhile.
+var errEnded = errors.New("the broker ended")
+
+// StartApache starts a cluster of Apache Kafka and waits until all its brokers are members of it. The context
+// bounds the start only; the brokers run until [Cluster.Close], or until this program ends. At first use it
+// downloads Apache Kafka by Maven.
+func StartApache(ctx context.Context, o Options) (*Cluster, error) {
+	if o.Brokers == 0 {
+		o.Brokers = 1
+	}
+	if o.Brokers != 1 && o.Brokers != 3 {
+		return nil, fmt.Errorf("a cluster has 1 or 3 brokers, not %d", o.Brokers)
+	}
+	folder, err := jars(ctx)
+	if err != nil {
+		return nil, err
+	}
+	const attempts = 3 // a free port may be taken before the broker has it
+	for attempt := 1; ; attempt++ {
+		c, err := start(ctx, folder, o)
+		if err == nil || attempt == attempts || !errors.Is(err, errEnded) {
+			return c, err
+		}
+	}
+}
+
+func start(ctx context.Context, folder string, o Options) (*Cluster, error) {
+	dir, err := os.MkdirTemp("", "farmwire-kafka-")
+	if err != nil {
+		return nil, fmt.Errorf("start Apache Kafka: %w", err)
+	}
+	c := &Cluster{dir: dir, cpath: filepath.Join(folder, "*"), secure: o.Security != nil}
+	err = c.launch(ctx, o)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start Apache Kafka: %w", err), c.Close())
+	}
+	return c, nil
+}
+
+func (c *Cluster) launch(ctx context.Context, o Options) error {
+	if err := c.plan(o); err != nil {
+		return err
+	}
+	if o.Security != nil {
+		if err := writeCertificates(c.dir); err != nil {
+			return err
+		}
+	}
+	if err := c.writeFiles(o); err != nil {
+		return err
+	}
+	if err := c.format(ctx, o); err != nil {
+		return err
+	}
+	for _, b := range c.brokers {
+		if err := b.start(); err != nil {
+			return err
+		}
+	}
+	for _, b := range c.brokers {
+		if err := c.awaitBroker(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plan gives each broker its ports.
+func (c *Cluster) plan(o Options) error {
+	taken := map[int]bool{}
+	for i := range o.Brokers {
+		b := &broker{id: i + 1, dir: c.dir}
+		for _, port := range []*int{&b.ports.client, &b.ports.inner, &b.ports.controller, &b.ports.mutual} {
+			free, err := freePort(taken)
+			if err != nil {
+				return err
+			}
+			*port = free
+		}
+		if i < len(o.Ports) {
+			b.ports.client = o.Ports[i]
+		}
+		b.advertised = loopback(b.ports.client)
+		if o.Advertise != nil {
+			b.advertised = o.Advertise(i, b.advertised)
+		}
+		c.brokers = append(c.brokers, b)
+	}
+	return nil
+}
+
+func (c *Cluster) writeFiles(o Options) error {
+	logging := filepath.Join(c.dir, "log4j2.properties")
+	if err := os.WriteFile(logging, log4j, 0o600); err != nil {
+		return err
+	}
+	for _, b := range c.brokers {
+		if err := os.WriteFile(b.configFile(), encode(properties(o, b, c.brokers)), 0o600); err != nil {
+			return err
+		}
+		b.args = append([]string{"-Xms128m", "-Xmx384m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+			"-Xshare:auto", "-Djava.awt.headless=true", "-Dlog4j2.configurationFile=" + logging}, o.JVM...)
+		b.args = append(b.args, "-cp", c.cpath, "kafka.Kafka", b.configFile())
+	}
+	return nil
+}
+
+func (b *broker) configFile() string {
+	return filepath.Join(b.dir, fmt.Sprintf("broker-%d.properties", b.id))
+}
+
+func (b *broker) data() string { return filepath.Join(b.dir, fmt.Sprintf("broker-%d.data", b.id)) }
+
+// format prepares the brokers' folders. The storage tool is a slow start of a JVM, so it runs once, and the
+// other brokers get copies with an id of their own.
+func (c *Cluster) format(ctx context.Context, o Options) error {
+	first := c.brokers[0]
+	args := append([]string{"format", "--cluster-id", newID(), "--config", first.configFile()}, scramArguments(o.Security)...)
+	if said, err := c.tool(ctx, "kafka.tools.StorageTool", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("format the storage: %w\n%s", err, said)
+	}
+	for _, b := range c.brokers[1:] {
+		if err := os.CopyFS(b.data(), os.DirFS(first.data())); err != nil {
+			return fmt.Errorf("format the storage: %w", err)
+		}
+		if err := b.rename(); err != nil {
+			return fmt.Errorf("format the storage: %w", err)
+		}
+	}
+	return nil
+}
+
+// rename gives a copied storage folder its own ids.
+func (b *broker) rename() error {
+	file := filepath.Join(b.data(), "meta.properties")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(string(text), "\n")
+	for i, line := range lines {
+		switch name, _, _ := strings.Cut(line, "="); name {
+		case "node.id":
+			lines[i] = "node.id=" + strconv.Itoa(b.id)
+		case "directory.id":
+			lines[i] = "directory.id=" + newID()
+		}
+	}
+	return os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600)
+}
+
+// tool is one of Apache Kafka's commands, by its main class.
+func (c *Cluster) tool(ctx context.Context, class string, args ...string) *exec.Cmd {
+	return toolCommand(ctx, c.cpath, class, args...)
+}
+
+func toolCommand(ctx context.Context, cpath, class string, args ...string) *exec.Cmd {
+	java, err := javaCommand()
+	if err != nil {
+		java = "java" // starting it says that it is missing
+	}
+	return exec.CommandContext(ctx, java, append([]string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+		"-Xshare:auto", "-cp", cpath, class}, args...)...)
+}
+
+// awaitBroker waits until the broker is a member of the cluster, by its own word.
+func (c *Cluster) awaitBroker(ctx context.Context, b *broker) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	for {
+		if b.isMember(ctx, len(c.brokers)) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("broker %d is not ready: %w; its log ends with:\n%s", b.id, ctx.Err(), b.lastWords())
+		case <-b.ended:
+			return fmt.Errorf("broker %d: %w; its log ends with:\n%s", b.id, errEnded, b.lastWords())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// isMember asks the broker itself whether it is a member of a cluster that has a majority.
+func (b *broker) isMember(ctx context.Context, size int) bool {
+	addr := loopback(b.ports.inner)
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
+	if err != nil {
+		return false
+	}
+	defer client.Close()
+	members, err := kadm.NewClient(client).BrokerMetadata(ctx)
+	if err != nil || 2*len(members.Brokers) <= size {
+		return false
+	}
+	for _, id := range members.Brokers.NodeIDs() {
+		if int(id) == b.id {
+			return true
+		}
+	}
+	return false
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// freePort finds a port that is free and below those that the system gives to outgoing connections, so that
+// none of these takes it while a broker is down.
+func freePort(taken map[int]bool) (int, error) {
+	for range 1000 {
+		port := 10_000 + mathrand.IntN(22_000)
+		if taken[port] {
+			continue
+		}
+		l, err := net.Listen("tcp", loopback(port))
+		if err != nil {
+			continue
+		}
+		l.Close()
+		taken[port] = true
+		return port, nil
+	}
+	return 0, errors.New("no free loopback port")
+}
+
+// newID is a random id as Kafka writes them: 16 bytes in URL-safe base64.
+func newID() string {
+	id := make([]byte, 16)
+	_, _ = rand.Read(id) // never fails
+	id[0] &= 0x7f        // no leading '-', which would look like a flag
+	return base64.RawURLEncoding.EncodeToString(id)
+}

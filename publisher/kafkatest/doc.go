@@ -1,0 +1,16 @@
+// Package kafkatest runs Kafka brokers for tests, the demo and the chaos program: kfake inside the
+// process, and Apache Kafka as its own processes.
+//
+// Apache Kafka comes from Maven Central by the pinned pom.xml of this folder, needs Java 17, runs in
+// KRaft mode on free loopback ports with a small heap, and logs to a temporary folder. The jars are kept
+// in the user's cache folder, so only the first start downloads them. One broker is ready after two to
+// three seconds; [Cluster.Kill], [Cluster.Pause] and [Cluster.Restart] do to it what operators dread.
+//
+// A broker never outlives the program that started it: on Linux the kernel kills it with its parent,
+// elsewhere [Cluster.Close] does.
+//
+// What the tests run on is said by the environment variable FARMWIRE_TEST_KAFKA: "apache" starts a
+// cluster, "host:port" names one that runs, and without it the tests that need Apache Kafka are skipped.
+// kfake is not Kafka: what matters to a transactional publisher (fencing, pending markers, lost answers)
+// shows on Apache Kafka only.
+package kafkatest

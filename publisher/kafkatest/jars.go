@@ -1,0 +1,78 @@
+package kafkatest
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+//go:embed pom.xml
+var pom []byte
+
+// kafkaVersion is the version of Apache Kafka in pom.xml.
+const kafkaVersion = "4.3.1"
+
+// jars returns the folder with Apache Kafka's jars, and has Maven fill it at first use. Two programs that
+// need it at once wait for each other; a folder is only ever seen whole, because it is renamed into place.
+func jars(ctx context.Context) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find a folder for Apache Kafka's jars: %w", err)
+	}
+	folder := filepath.Join(cache, "farmwire", "kafka-"+kafkaVersion)
+	if complete(folder) {
+		return folder, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
+		return "", fmt.Errorf("make a folder for Apache Kafka's jars: %w", err)
+	}
+	lock, err := os.OpenFile(folder+".lock", os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return "", fmt.Errorf("lock the folder of Apache Kafka's jars: %w", err)
+	}
+	defer lock.Close()
+	if err := lockFile(lock); err != nil {
+		return "", fmt.Errorf("lock the folder of Apache Kafka's jars: %w", err)
+	}
+	if complete(folder) {
+		return folder, nil // somebody else did it meanwhile
+	}
+	if err := download(ctx, folder); err != nil {
+		return "", fmt.Errorf("download Apache Kafka %s: %w", kafkaVersion, err)
+	}
+	return folder, nil
+}
+
+// complete reports whether the folder holds what pom.xml asks for.
+func complete(folder string) bool {
+	had, err := os.ReadFile(filepath.Join(folder, "pom.xml"))
+	return err == nil && bytes.Equal(had, pom)
+}
+
+func download(ctx context.Context, folder string) error {
+	fresh, err := os.MkdirTemp(filepath.Dir(folder), "download-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(fresh)
+	file := filepath.Join(fresh, "pom.xml")
+	if err := os.WriteFile(file, pom, 0o644); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "mvn", "-q", "-B", "-f", file, "dependency:copy-dependencies",
+		"-DincludeScope=runtime", "-DoutputDirectory="+fresh)
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("needs Maven (mvn) on the PATH, or FARMWIRE_TEST_KAFKA=host:port of a broker that runs: %w\n%s", err, said)
+	}
+	if err := os.RemoveAll(folder); err != nil { // of an older pom.xml
+		return err
+	}
+	if err := os.Chmod(fresh, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(fresh, folder)
+}
