@@ -87,21 +87,21 @@ func BenchmarkRemembered(b *testing.B) {
 	})
 }
 
-type endedRecord struct{ session, farm, fleet, worker []byte }
+type loggedRecord struct{ session, farm, fleet, worker []byte }
 
 // records is state records of ended sessions, the workers mixed as in a log.
-func records(workers, each int) []endedRecord {
+func records(workers, each int) []loggedRecord {
 	farm, fleet := []byte("farm-0123456789abcdef0123456789abcdef"), []byte("fleet-0123456789abcdef0123456789abcdef")
-	var all []endedRecord
+	var all []loggedRecord
 	for n := range workers * each {
-		all = append(all, endedRecord{
+		all = append(all, loggedRecord{
 			[]byte(testID(n * 2654435761)), farm, fleet, fmt.Appendf(nil, "worker-%032x", n%workers),
 		})
 	}
 	return all
 }
 
-func restored(all []endedRecord) map[string]Snapshot {
+func restored(all []loggedRecord) map[string]Snapshot {
 	r := NewRestorer()
 	for n := range 20_000 { // open ones, among which an ended one is looked up
 		r.Put(Record{Session: Session{WorkerKey: testWorker, SessionID: testID(-n)}})
