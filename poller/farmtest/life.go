@@ -47,7 +47,7 @@ const (
 // later plans the next update, if the session lives so long.
 func (l *life) later() {
 	left := l.ends.Sub(l.studio.now)
-	gap := l.studio.around(max(left/2, 50*time.Millisecond))
+	gap := l.studio.around(max(left, 50*time.Millisecond))
 	if gap < left {
 		l.studio.after(gap, l.update)
 	}

@@ -162,7 +162,7 @@ func (s *studio) manage() {
 	s.after(s.beat(), s.manage)
 	reclaim := s.cfg.Churn * float64(len(s.workers)) * s.beat().Minutes()
 	for range int(reclaim + s.rng.Float64()) {
-		s.drain(s.workers[s.rng.IntN(len(s.workers))])
+		s.drain(s.victim())
 	}
 	want := s.least
 	if s.scales {
@@ -185,6 +185,18 @@ func (s *studio) manage() {
 	if len(s.workers) > 0 && s.chance(0.05) {
 		s.trouble(s.workers[s.rng.IntN(len(s.workers))])
 	}
+}
+
+// victim picks a worker to reclaim: if one is found quickly, one that has sessions and can go at once.
+func (s *studio) victim() *host {
+	var h *host
+	for range 16 {
+		h = s.workers[s.rng.IntN(len(s.workers))]
+		if len(h.lives) > 0 && !h.draining && !s.now.Before(h.lastStart.Add(s.cfg.Grace)) {
+			break
+		}
+	}
+	return h
 }
 
 // idle finds a worker without sessions; nil: none was found quickly.
