@@ -11,10 +11,10 @@ import (
 const (
 	OutcomeOK   = "ok"
 	OutcomeCut  = "cut"  // a fault spoiled the connection or the body
-	OutcomeLeft = "left" // the client left before it was answered
+	OutcomeLeft = "left" // the client left before the answer was ready
 )
 
-// Call is a call that was answered, or not.
+// Call is a call that is about to be answered, or was left without an answer.
 type Call struct {
 	Operation                 Operation // empty: no such operation
 	FarmID, FleetID, WorkerID string    // as in the path

@@ -27,7 +27,7 @@ type Config struct {
 	Retention   time.Duration // when a session is forgotten after it ended, in any case; 0: never; not scaled
 
 	TruthFile string     // where the truth is written; sessions that are forgotten at once, the rest at Close
-	Observer  func(Call) // is told of every call after it was answered, by the goroutine that answered; may be nil
+	Observer  func(Call) // is told of every call just before its answer is written, by the goroutine that answers; may be nil
 }
 
 func (cfg Config) withDefaults() Config {

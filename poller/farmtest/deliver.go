@@ -9,6 +9,15 @@ import (
 	"time"
 )
 
+// exchange is one call while it is answered.
+type exchange struct {
+	server *Server
+	w      http.ResponseWriter
+	req    *request
+	call   Call
+	done   bool
+}
+
 // ServeHTTP answers one call.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.enter() {
@@ -16,24 +25,32 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.wg.Done()
 	req, known := route(r)
-	call := &Call{
-		Operation: req.operation, FarmID: req.farmID, FleetID: req.fleetID, WorkerID: req.workerID,
-		Arrived: s.clock(), Outcome: OutcomeCut,
-	}
-	s.calls.begin(call)
-	defer func() { // also when a fault aborts the handler
-		call.Page, call.Done = req.page, s.clock()
-		s.calls.end(call)
-		if s.cfg.Observer != nil {
-			s.cfg.Observer(*call)
-		}
-	}()
+	x := &exchange{server: s, w: w, req: req, call: Call{
+		Operation: req.operation, FarmID: req.farmID, FleetID: req.fleetID, WorkerID: req.workerID, Arrived: s.clock(),
+	}}
+	s.calls.begin(&x.call)
+	defer x.finish(OutcomeCut) // if nothing was written
 	if known {
-		call.Outcome = s.serve(w, r, req, call)
+		x.serve(r)
 		return
 	}
-	fail := &failure{status: http.StatusNotFound, code: "UnknownOperationException", message: "No such operation."}
-	call.Outcome = s.write(w, answer{failure: fail, date: s.cloud.Now()})
+	x.write(answer{failure: &failure{
+		status: http.StatusNotFound, code: "UnknownOperationException", message: "No such operation.",
+	}, date: s.cloud.Now()})
+}
+
+// finish counts the call out. It comes before the last byte, so that whoever has the answer
+// finds the call counted and no longer in flight.
+func (x *exchange) finish(outcome string) {
+	if x.done {
+		return
+	}
+	x.done = true
+	x.call.Outcome, x.call.Page, x.call.Done = outcome, x.req.page, x.server.clock()
+	x.server.calls.end(&x.call)
+	if x.server.cfg.Observer != nil {
+		x.server.cfg.Observer(x.call)
+	}
 }
 
 // enter counts a call in, so that Close can wait for it; false: the server is closed.
@@ -47,24 +64,36 @@ func (s *Server) enter() bool {
 	return true
 }
 
-// serve reads, meters, spoils and answers; it returns the outcome.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, req *request, call *Call) string {
-	if fail := req.read(r, s.cfg.PageSize); fail != nil {
-		return s.write(w, answer{failure: fail, date: s.cloud.Now()})
+// abort ends the call without an answer and closes the connection: a handler that only returned
+// would send an empty one.
+func (x *exchange) abort(outcome string) {
+	x.finish(outcome)
+	panic(http.ErrAbortHandler)
+}
+
+// serve reads, meters, spoils and answers.
+func (x *exchange) serve(r *http.Request) {
+	s := x.server
+	fail := x.req.read(r, s.cfg.PageSize)
+	if fail == nil {
+		fail = s.quotas.take(x.req.operation, s.clock())
 	}
-	if fail := s.quotas.take(req.operation, s.clock()); fail != nil {
-		return s.write(w, answer{failure: fail, date: s.cloud.Now()})
+	if fail != nil {
+		x.write(answer{failure: fail, date: s.cloud.Now()})
+		return
 	}
-	hit := s.faults.call(s.cloud.target(req))
+	hit := s.faults.call(s.cloud.target(x.req))
 	for _, f := range hit {
-		call.Faults = append(call.Faults, f.Kind)
+		x.call.Faults = append(x.call.Faults, f.Kind)
 	}
 	ctx, stop := context.WithCancel(r.Context())
 	defer stop()
 	defer context.AfterFunc(s.ctx, stop)()
 	if f, ok := hit.find(Hang); ok {
-		pause(ctx, f.Delay)
-		panic(http.ErrAbortHandler)
+		if pause(ctx, f.Delay) {
+			x.abort(OutcomeCut)
+		}
+		x.abort(OutcomeLeft)
 	}
 	var before, after time.Duration
 	if f, ok := hit.find(Slow); ok {
@@ -74,13 +103,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, req *request, cal
 		}
 	}
 	if before > 0 && !pause(ctx, before) {
-		return OutcomeLeft
+		x.abort(OutcomeLeft)
 	}
-	a := s.cloud.answer(req, hit)
+	a := s.cloud.answer(x.req, hit)
 	if after > 0 && !pause(ctx, after) {
-		return OutcomeLeft
+		x.abort(OutcomeLeft)
 	}
-	return s.deliver(w, a, hit)
+	x.deliver(a, hit)
 }
 
 // target finds what a call is about, for the faults.
@@ -114,34 +143,35 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // deliver sends the answer, or what the faults leave of it.
-func (s *Server) deliver(w http.ResponseWriter, a answer, hit strikes) string {
+func (x *exchange) deliver(a answer, hit strikes) {
 	for _, f := range hit {
 		switch f.Kind {
 		case Cut, Reset:
-			if err := s.hijack(w, a, f.Kind); err != nil {
-				panic(http.ErrAbortHandler) // the connection is closed, which comes near enough
+			x.finish(OutcomeCut)
+			if err := x.hijack(a, f.Kind); err != nil {
+				x.abort(OutcomeCut) // comes near enough
 			}
-			return OutcomeCut
+			return
 		case Truncated:
 			if a.failure == nil {
 				a.body = a.body[:len(a.body)/2]
 			}
-			s.write(w, a)
-			return OutcomeCut
 		case NotJSON:
-			s.write(w, answer{body: []byte("<html><body>Bad gateway</body></html>"), date: a.date})
-			return OutcomeCut
+			a = answer{body: []byte("<html><body>Bad gateway</body></html>"), date: a.date}
 		case EmptyBody:
-			s.write(w, answer{date: a.date})
-			return OutcomeCut
+			a = answer{date: a.date}
+		default:
+			continue
 		}
+		x.finish(OutcomeCut)
+		break
 	}
-	return s.write(w, a)
+	x.write(a)
 }
 
-// write sends the whole answer and returns the outcome.
-func (s *Server) write(w http.ResponseWriter, a answer) string {
-	h := w.Header()
+// write sends the whole answer.
+func (x *exchange) write(a answer) {
+	h := x.w.Header()
 	h["Date"] = []string{a.date.UTC().Format(http.TimeFormat)}
 	h["Content-Type"] = []string{"application/json"}
 	h["X-Amzn-Requestid"] = []string{strconv.FormatInt(a.date.UnixNano(), 36)}
@@ -156,18 +186,16 @@ func (s *Server) write(w http.ResponseWriter, a answer) string {
 		}
 	}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	w.WriteHeader(status)
-	if _, err := w.Write(body); err != nil {
-		return OutcomeLeft
-	}
-	return outcome
+	x.finish(outcome)
+	x.w.WriteHeader(status)
+	_, _ = x.w.Write(body) // a client that has left is no failure of the farm
 }
 
 // hijack closes the connection: at once, or with a reset in the middle of the body.
-func (s *Server) hijack(w http.ResponseWriter, a answer, k Kind) error {
-	hijacker, ok := w.(http.Hijacker)
+func (x *exchange) hijack(a answer, k Kind) error {
+	hijacker, ok := x.w.(http.Hijacker)
 	if !ok {
-		return fmt.Errorf("cut connection: %T cannot be hijacked", w)
+		return fmt.Errorf("cut connection: %T cannot be hijacked", x.w)
 	}
 	conn, _, err := hijacker.Hijack()
 	if err != nil {

@@ -1,0 +1,180 @@
+package farmtest_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"farmwire/poller/farmtest"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/deadline"
+	"github.com/google/go-cmp/cmp"
+)
+
+// look is one listing of a worker that fitted a page.
+type look struct {
+	worker        string
+	sent, arrived time.Time
+	sessions      map[string]seen
+}
+
+// TestAnswersAreTheTruthOfAnInstant lists workers while the farm changes, and finds for each
+// listing an instant between request and answer at which it was the whole truth.
+func TestAnswersAreTheTruthOfAnInstant(t *testing.T) {
+	srv := start(t, farmtest.Config{
+		Seed: 11, Workers: 12, Speed: 2000, History: -1, Churn: 1, Grace: 200 * time.Millisecond,
+		Faults: []farmtest.Fault{
+			{Kind: farmtest.LateShow, Probability: 0.2, Delay: 50 * time.Millisecond},
+			{Kind: farmtest.EndWithoutTime, Probability: 0.2, Delay: 20 * time.Millisecond},
+			{Kind: farmtest.EndTimeFirst, Probability: 0.2, Delay: 20 * time.Millisecond},
+			{Kind: farmtest.Slow, Probability: 0.2, Delay: 20 * time.Millisecond},
+		},
+	})
+	client := newClient(t, srv)
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	defer cancel()
+	var mu sync.Mutex
+	var looks []look
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			for n := i; ctx.Err() == nil; n++ {
+				if l, ok := lookAt(ctx, srv, client, n); ok {
+					mu.Lock()
+					looks = append(looks, l)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	byWorker := map[string][]farmtest.SessionTruth{}
+	for _, s := range srv.Cloud().Truth() {
+		byWorker[s.WorkerID] = append(byWorker[s.WorkerID], s)
+	}
+	for _, l := range looks {
+		if !l.isTrue(byWorker[l.worker]) {
+			t.Fatalf("no instant explains %+v", l)
+		}
+	}
+	if len(looks) < 100 {
+		t.Errorf("only %d listings", len(looks))
+	}
+	t.Logf("%d listings, %d sessions", len(looks), len(srv.Cloud().Truth()))
+	if len(looks) > 0 { // the check itself can fail
+		l := looks[len(looks)/2]
+		l.sessions = map[string]seen{"session-invented": {Status: "STARTED"}}
+		if l.isTrue(byWorker[l.worker]) {
+			t.Error("an invented session is held for true")
+		}
+	}
+}
+
+// lookAt lists the n-th worker of all.
+func lookAt(ctx context.Context, srv *farmtest.Server, client *deadline.Client, n int) (look, bool) {
+	farms, err := client.ListFarms(ctx, &deadline.ListFarmsInput{})
+	if err != nil {
+		return look{}, false
+	}
+	fleets, err := client.ListFleets(ctx, &deadline.ListFleetsInput{FarmId: farms.Farms[0].FarmId})
+	if err != nil {
+		return look{}, false
+	}
+	fleet := fleets.Fleets[n%len(fleets.Fleets)]
+	workers, err := client.ListWorkers(ctx, &deadline.ListWorkersInput{FarmId: fleet.FarmId, FleetId: fleet.FleetId})
+	if err != nil || len(workers.Workers) == 0 {
+		return look{}, false
+	}
+	worker := workers.Workers[n%len(workers.Workers)].WorkerId
+	l := look{worker: *worker, sessions: map[string]seen{}, sent: srv.Now()}
+	out, err := client.ListSessionsForWorker(ctx, &deadline.ListSessionsForWorkerInput{
+		FarmId: fleet.FarmId, FleetId: fleet.FleetId, WorkerId: worker, MaxResults: aws.Int32(100)})
+	if err != nil || out.NextToken != nil {
+		return look{}, false
+	}
+	l.arrived = srv.Now()
+	for _, s := range out.Sessions {
+		l.sessions[*s.SessionId] = seenSummary(s)
+	}
+	return l, true
+}
+
+// isTrue tries the instants at which something changed.
+func (l look) isTrue(truth []farmtest.SessionTruth) bool {
+	instants := []time.Time{l.sent}
+	for _, s := range truth {
+		for _, st := range s.States {
+			if !st.Shown.Before(l.sent) && !st.Shown.After(l.arrived) {
+				instants = append(instants, st.Shown)
+			}
+		}
+	}
+	for _, at := range instants {
+		if cmp.Equal(stateAt(truth, at), l.sessions) {
+			return true
+		}
+	}
+	return false
+}
+
+func stateAt(truth []farmtest.SessionTruth, at time.Time) map[string]seen {
+	all := map[string]seen{}
+	for _, s := range truth {
+		for _, st := range s.States {
+			if !st.Shown.After(at) {
+				all[s.SessionID] = seen{st.LifecycleStatus, aws.ToString(st.TargetLifecycleStatus), aws.ToTime(st.EndedAt)}
+			}
+		}
+	}
+	return all
+}
+
+func TestTruthFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "truth.jsonl")
+	srv := farmtest.New(farmtest.Config{TruthFile: path, Skew: time.Second, Faults: []farmtest.Fault{{Kind: farmtest.StaleEnds, Delay: time.Second}}})
+	if err := srv.Start(""); err != nil {
+		t.Fatal(err)
+	}
+	worker := srv.Cloud().AddFarm("f").AddFleet("render").AddWorker()
+	open, gone := worker.StartSession(nil), worker.StartSession(nil)
+	open.SetTarget()
+	gone.End()
+	gone.Forget()
+	want := []farmtest.SessionTruth{gone.Truth(), open.Truth()}
+	if err := srv.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if len(lines) != 3 {
+		t.Fatalf("%d lines:\n%s", len(lines), text)
+	}
+	var got [2]farmtest.SessionTruth
+	for i := range got {
+		if err := json.Unmarshal([]byte(lines[i]), &got[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := cmp.Diff(want, got[:]); d != "" {
+		t.Errorf("sessions (-want +got):\n%s", d)
+	}
+	if !got[0].Forgotten || got[0].ForgottenAt == nil || got[1].Forgotten || got[1].EndedAt != nil {
+		t.Errorf("forgotten, then open: %+v", got)
+	}
+	var last struct{ Farm farmtest.FarmTruth }
+	if err := json.Unmarshal([]byte(lines[2]), &last); err != nil {
+		t.Fatal(err)
+	}
+	if f := last.Farm; !f.StaleReads || !f.StaleEnds || f.StaleStatuses || f.Missing || f.Skew != time.Second {
+		t.Errorf("farm is %+v", f)
+	}
+}
