@@ -26,7 +26,8 @@ func (v *view) intro(title string, at addresses) {
 		{"Kafka", broker + "   topics " + at.Topics + ".events .ended .state"},
 		{"", "kcat -C -b " + broker + " -X isolation.level=read_committed -t " + at.Topics + ".events"},
 		{"metrics", "http://" + at.HTTP + "/metrics   probes /livez /readyz"},
-		{"farm", "AWS_ENDPOINT_URL_DEADLINE=" + at.Farm},
+		{"farm", "AWS_ENDPOINT_URL_DEADLINE=" + at.Farm + " AWS_DISABLE_HOST_PREFIX_INJECTION=true"},
+		{"", "aws deadline list-farms   (any region, any credentials)"},
 	} {
 		v.line(cell{" " + row[0], 10, dim}, cell{row[1], 0, plain})
 	}

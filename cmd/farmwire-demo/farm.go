@@ -76,10 +76,13 @@ func exampleOf(ctx context.Context, farm *farmtest.Server) (farmExample, bool) {
 // print says how to use the farm.
 func (e farmExample) print(w io.Writer, url string) {
 	fmt.Fprintf(w, `
-Any credentials and any region will do, for example in a shell:
+Any credentials and any region will do. The last line keeps aws cli and boto3 from asking
+a host of the name "management.127.0.0.1":
 
   export AWS_ENDPOINT_URL_DEADLINE=%[1]s
-  export AWS_REGION=%s AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo
+  export AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo
+  export AWS_REGION=%[2]s AWS_DEFAULT_REGION=%[2]s
+  export AWS_DISABLE_HOST_PREFIX_INJECTION=true
 
 aws cli:
 
