@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	kafka "github.com/segmentio/kafka-go"
@@ -30,6 +31,7 @@ type brokers struct {
 	conns     *connections
 	patience  patience
 	metrics   *metrics
+	requests  atomic.Uint32 // numbers the exchanges
 }
 
 // patience bounds what a transaction may take.
@@ -131,6 +133,7 @@ func (b *brokers) leaders(ctx context.Context, topics ...string) (map[string][]i
 // It must not be used again: if the answer is late, the connection still reads from it.
 type exchange struct {
 	node   int32
+	number int32  // that the answer must repeat
 	buffer []byte // the request's bytes are appended to buffer[:0]
 	ask    kmsg.Request
 	answer kmsg.Response
@@ -139,7 +142,9 @@ type exchange struct {
 // send sends a request to a broker. It returns the buffer that holds the request's bytes; on an error
 // a connection may still be writing from it.
 func (b *brokers) send(ctx context.Context, node int32, request kmsg.Request, buffer []byte) (kmsg.Response, []byte, error) {
-	x := &exchange{node: node, ask: request, buffer: buffer}
+	const apart = 1 << 30 // from the numbers that the transport gives its own requests
+	number := int32(b.requests.Add(1)%apart) | apart
+	x := &exchange{node: node, number: number, ask: request, buffer: buffer}
 	if _, err := b.transport.RoundTrip(ctx, b.addr, x); err != nil {
 		return nil, nil, err
 	}
@@ -163,9 +168,8 @@ func (x *exchange) Required(map[protocol.ApiKey]int16) bool { return true }
 
 // RawExchange writes the request and reads its answer. The connection carries one request at a time.
 func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	const correlation = 1 << 30 // apart from the numbers that the transport gives its own requests
 	format := kmsg.NewRequestFormatter(kmsg.FormatterClientID(clientID))
-	x.buffer = format.AppendRequest(x.buffer[:0], x.ask, correlation)
+	x.buffer = format.AppendRequest(x.buffer[:0], x.ask, x.number)
 	if _, err := rw.Write(x.buffer); err != nil {
 		return nil, err
 	}
@@ -182,7 +186,7 @@ func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if _, err := io.ReadFull(rw, body); err != nil {
 		return nil, err
 	}
-	if got := binary.BigEndian.Uint32(body); got != correlation {
+	if got := int32(binary.BigEndian.Uint32(body)); got != x.number {
 		return nil, fmt.Errorf("answer to request %d", got)
 	}
 	body = body[headerSize:]

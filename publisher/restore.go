@@ -169,12 +169,12 @@ type fold struct {
 	restorer *diff.Restorer
 	watch    *Watch
 	records  int
-	scanned  stateRecord
 }
 
 func newFold(topic string) *fold { return &fold{topic: topic, restorer: diff.NewRestorer()} }
 
 func (f *fold) add(r *kgo.Record) error {
+	var s stateRecord
 	f.records++
 	switch {
 	case string(r.Key) == watchKey:
@@ -182,10 +182,9 @@ func (f *fold) add(r *kgo.Record) error {
 	case r.Value == nil:
 		f.restorer.Delete(string(r.Key))
 		return nil
-	case !scanState(r.Value, &f.scanned):
+	case !scanState(r.Value, &s):
 		return f.addJSON(r.Value)
 	}
-	s := &f.scanned
 	if s.ended() {
 		f.restorer.PutEnded(s.session, s.farm, s.fleet, s.worker, s.vanished)
 		return nil

@@ -1,0 +1,265 @@
+package publisher
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// fault is what happens to one request on its way.
+type fault int
+
+const (
+	passed     fault = iota
+	cut              // the connection breaks before the request
+	answerCut        // the broker does what was asked, and the connection breaks before its answer
+	answerLate       // the same, and nothing ever comes
+	swallowed        // the request never arrives, and nothing ever comes
+	twice            // the broker gets the request twice
+	held             // the request arrives when release is called
+)
+
+func (f fault) String() string {
+	return [...]string{"passed", "cut", "answer cut", "answer late", "swallowed", "twice", "held"}[f]
+}
+
+// faults sits between a publisher and the brokers.
+type faults struct {
+	mu     sync.Mutex
+	queued map[kmsg.Key][]fault // of the next requests of a kind
+	codes  map[kmsg.Key][]int16 // error codes that the next requests of a kind are answered with, unseen by a broker
+	held   []func()
+	seen   map[kmsg.Key]int
+}
+
+func newFaults() *faults {
+	return &faults{queued: make(map[kmsg.Key][]fault), codes: make(map[kmsg.Key][]int16), seen: make(map[kmsg.Key]int)}
+}
+
+func (f *faults) inject(key kmsg.Key, next ...fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.queued[key] = append(f.queued[key], next...)
+}
+
+func (f *faults) answer(key kmsg.Key, codes ...int16) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.codes[key] = append(f.codes[key], codes...)
+}
+
+// left is how many of what was injected has not happened.
+func (f *faults) left() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, q := range f.queued {
+		n += len(q)
+	}
+	for _, q := range f.codes {
+		n += len(q)
+	}
+	return n
+}
+
+func (f *faults) count(key kmsg.Key) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.seen[key]
+}
+
+// release lets the held requests arrive, each on a connection of its own, and waits for the answers.
+func (f *faults) release() {
+	f.mu.Lock()
+	held := f.held
+	f.held = nil
+	f.mu.Unlock()
+	for _, arrive := range held {
+		arrive()
+	}
+}
+
+func (f *faults) next(key kmsg.Key) (fault, int16) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen[key]++
+	if q := f.codes[key]; len(q) > 0 {
+		f.codes[key] = q[1:]
+		return passed, q[0]
+	}
+	if q := f.queued[key]; len(q) > 0 {
+		f.queued[key] = q[1:]
+		return q[0], 0
+	}
+	return passed, 0
+}
+
+func (f *faults) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &faultyConn{Conn: conn, faults: f}, nil
+}
+
+// faultyConn sees whole requests, as they are written at once, and carries one at a time.
+type faultyConn struct {
+	net.Conn
+	faults *faults
+	fault  fault  // of the request under way
+	made   []byte // an answer that was made here
+}
+
+func (c *faultyConn) Write(b []byte) (int, error) {
+	key := kmsg.Key(int16(binary.BigEndian.Uint16(b[4:])))
+	f, code := c.faults.next(key)
+	c.fault = f
+	if code != 0 {
+		c.made = failure(b, code)
+		return len(b), nil
+	}
+	switch f {
+	case cut:
+		c.Conn.Close()
+		return 0, net.ErrClosed
+	case swallowed:
+		return len(b), nil
+	case twice:
+		if _, err := c.Conn.Write(b); err != nil {
+			return 0, err
+		}
+	case held:
+		request, address := append([]byte(nil), b...), c.RemoteAddr().String()
+		c.faults.mu.Lock()
+		c.faults.held = append(c.faults.held, func() { arrive(address, request) })
+		c.faults.mu.Unlock()
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+func arrive(address string, request []byte) {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(2 * time.Second))
+	if _, err := conn.Write(request); err == nil {
+		readAnswer(conn)
+	}
+}
+
+func (c *faultyConn) Read(b []byte) (int, error) {
+	if len(c.made) > 0 {
+		n := copy(b, c.made)
+		c.made = c.made[n:]
+		return n, nil
+	}
+	switch c.fault {
+	case answerCut:
+		readAnswer(c.Conn)
+		c.Conn.Close()
+		return 0, io.EOF
+	case answerLate:
+		c.fault = passed
+		readAnswer(c.Conn)
+	}
+	return c.Conn.Read(b) // ends at the deadline where nothing comes
+}
+
+// readAnswer reads one answer and drops it.
+func readAnswer(conn net.Conn) {
+	var size [4]byte
+	if _, err := io.ReadFull(conn, size[:]); err == nil {
+		io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint32(size[:])))
+	}
+}
+
+// failure is an answer to the request that says code for all that it asks for.
+func failure(request []byte, code int16) []byte {
+	key, version := int16(binary.BigEndian.Uint16(request[4:])), int16(binary.BigEndian.Uint16(request[6:]))
+	body := request[12:]
+	body = body[2+binary.BigEndian.Uint16(body):] // the client's id
+	asked := kmsg.RequestForKey(key)
+	asked.SetVersion(version)
+	if asked.IsFlexible() {
+		body = body[1:]
+	}
+	if err := asked.ReadFrom(body); err != nil {
+		panic(err)
+	}
+	answer := asked.ResponseKind()
+	fail(asked, answer, code)
+	out := append(make([]byte, 4), request[8:12]...)
+	if answer.IsFlexible() {
+		out = append(out, 0)
+	}
+	out = answer.AppendTo(out)
+	binary.BigEndian.PutUint32(out, uint32(len(out)-4))
+	return out
+}
+
+func fail(asked kmsg.Request, answer kmsg.Response, code int16) {
+	switch a := answer.(type) {
+	case *kmsg.InitProducerIDResponse:
+		a.ErrorCode = code
+	case *kmsg.FindCoordinatorResponse:
+		a.ErrorCode = code
+	case *kmsg.EndTxnResponse:
+		a.ErrorCode = code
+	case *kmsg.AddPartitionsToTxnResponse:
+		for _, t := range asked.(*kmsg.AddPartitionsToTxnRequest).Topics {
+			failed := kmsg.AddPartitionsToTxnResponseTopic{Topic: t.Topic}
+			for i, p := range t.Partitions {
+				c := code
+				if i > 0 || len(a.Topics) > 0 {
+					c = int16(codeNotAttempted) // as the broker says where one partition fails
+				}
+				failed.Partitions = append(failed.Partitions, kmsg.AddPartitionsToTxnResponseTopicPartition{Partition: p, ErrorCode: c})
+			}
+			a.Topics = append([]kmsg.AddPartitionsToTxnResponseTopic{failed}, a.Topics...)
+		}
+	case *kmsg.ProduceResponse:
+		for _, t := range asked.(*kmsg.ProduceRequest).Topics {
+			failed := kmsg.ProduceResponseTopic{Topic: t.Topic}
+			for _, p := range t.Partitions {
+				failed.Partitions = append(failed.Partitions, kmsg.ProduceResponseTopicPartition{Partition: p.Partition, ErrorCode: code})
+			}
+			a.Topics = append(a.Topics, failed)
+		}
+	}
+}
+
+// openFaulty opens a publisher behind faults, with little patience.
+func openFaulty(t testing.TB, c Config) (*Publisher, *faults) {
+	t.Helper()
+	transport, err := c.transport()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFaults()
+	transport.Dial = f.dial
+	m, err := newMetrics(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBrokers(transport, c.Brokers, []string{c.EventsTopic(), c.EndedTopic(), c.StateTopic()}, m)
+	p, err := open(t.Context(), c, testTopics(), b, testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	b.patience.attempt = 300 * time.Millisecond
+	b.patience.total = 4 * time.Second
+	b.patience.fence = 4 * time.Second
+	b.patience.grace = time.Second
+	b.patience.missing = 500 * time.Millisecond
+	return p, f
+}

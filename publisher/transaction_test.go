@@ -1,0 +1,320 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	kafka "github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"farmwire/diff"
+)
+
+// history publishes sessions one by one and knows what must be in Kafka.
+type history struct {
+	t     *testing.T
+	c     Config
+	p     *Publisher
+	shard *Shard
+	n     int
+	want  []string
+}
+
+func newHistory(t *testing.T, c Config, p *Publisher) *history {
+	return &history{t: t, c: c, p: p, shard: acquire(t, p, 0)}
+}
+
+// publish publishes the next session's start and end, and what it did is expected if it says so.
+func (h *history) publish(ctx context.Context) error {
+	h.n++
+	s := session(1, h.n)
+	err := h.shard.Publish(ctx, []diff.Changes{changesOf(started(s), ended(s))})
+	if err == nil {
+		h.want = append(h.want, eventID(started(s)), eventID(ended(s)))
+	}
+	return err
+}
+
+func (h *history) must() {
+	h.t.Helper()
+	if err := h.publish(h.t.Context()); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// check compares what a consumer reads with what was published, and the state with the events.
+func (h *history) check() {
+	h.t.Helper()
+	got := ids(consume(h.t, h.c, h.c.EventsTopic()))
+	slices.Sort(h.want)
+	if diff := cmp.Diff(h.want, got); diff != "" {
+		h.t.Errorf("events (-published +consumed):\n%s", diff)
+	}
+	restored := acquire(h.t, h.p, 0)
+	if n := remembered(restored); 2*n != len(got) {
+		h.t.Errorf("state holds %d sessions, and there are %d events of two each", n, len(got))
+	}
+}
+
+var transactional = []kmsg.Key{kmsg.FindCoordinator, kmsg.InitProducerID, kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn}
+
+// Whatever is lost, cut or doubled on the way: the same request again, and everything is there once.
+func TestFaultsOnTheWay(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		c := testConfig(t, addrs)
+		p, faults := openFaulty(t, c)
+		faultsOf := func(key kmsg.Key) []fault {
+			if key == kmsg.InitProducerID {
+				return []fault{cut, answerCut, answerLate, swallowed} // for twice see below
+			}
+			return []fault{cut, answerCut, answerLate, swallowed, twice}
+		}
+		for _, key := range transactional {
+			for _, fault := range faultsOf(key) {
+				t.Run(fmt.Sprintf("%s %s", key.Name(), fault), func(t *testing.T) {
+					h := &history{t: t, c: c, p: p, n: int(key)*1000 + int(fault)*100}
+					faults.inject(key, fault)
+					h.shard = acquire(t, p, 0) // FindCoordinator and InitProducerID
+					h.must()
+					h.must()
+					if faults.left() > 0 {
+						t.Error("the fault did not happen")
+					}
+				})
+			}
+		}
+		t.Run("everything once", func(t *testing.T) {
+			h := &history{t: t, c: c, p: p}
+			for _, key := range transactional {
+				for _, fault := range faultsOf(key) {
+					for n := 1; n <= 2; n++ {
+						s := session(1, int(key)*1000+int(fault)*100+n)
+						h.want = append(h.want, eventID(started(s)), eventID(ended(s)))
+					}
+				}
+			}
+			h.check()
+		})
+	})
+}
+
+// A fence that arrives twice fences its own shard: being fenced does not prove that somebody else has it.
+func TestFenceThatArrivesTwice(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		p, faults := openFaulty(t, testConfig(t, addrs))
+		faults.inject(kmsg.InitProducerID, twice)
+		h := newHistory(t, p.config, p)
+		if err := h.publish(t.Context()); !errors.Is(err, ErrFenced) {
+			t.Fatalf("published under an epoch that is raised: %v", err)
+		}
+		h.shard = acquire(t, p, 0)
+		h.must()
+		h.check()
+	})
+}
+
+// What the broker answers and what is to be repeated.
+func TestAnswersThatAreRepeated(t *testing.T) {
+	c := testConfig(t, fake(t))
+	p, faults := openFaulty(t, c)
+	coordinator := []int16{14, 15, 16, 51, 7}
+	repeated := map[kmsg.Key][]int16{
+		kmsg.FindCoordinator:    {14, 15},
+		kmsg.InitProducerID:     coordinator,
+		kmsg.AddPartitionsToTxn: append([]int16{3}, coordinator...),
+		kmsg.EndTxn:             coordinator,
+		kmsg.Produce:            {3, 5, 6, 7, 9, 13, 19, 20, 56, 74, 76},
+	}
+	h := newHistory(t, c, p)
+	for key, codes := range repeated {
+		for _, code := range codes {
+			faults.answer(key, code, code)
+			h.shard = acquire(t, p, 0)
+			before := faults.count(kmsg.FindCoordinator)
+			h.must()
+			if faults.left() > 0 {
+				t.Fatalf("%s %d was not answered", key.Name(), code)
+			}
+			moved := code == 14 || code == 15 || code == 16
+			if asked := faults.count(kmsg.FindCoordinator) > before; (key == kmsg.AddPartitionsToTxn || key == kmsg.EndTxn) && moved != asked && code != 7 {
+				t.Errorf("%s %d: asked for the coordinator again: %t", key.Name(), code, asked)
+			}
+		}
+	}
+	h.check()
+}
+
+// What is not to be repeated, and whether it means that somebody else has the shard.
+func TestAnswersThatEndTheShard(t *testing.T) {
+	c := testConfig(t, fake(t))
+	p, faults := openFaulty(t, c)
+	for _, test := range []struct {
+		key     kmsg.Key
+		code    int16
+		want    error
+		aborted bool // the transaction must be aborted by us: nobody else is there to do it
+	}{
+		{kmsg.AddPartitionsToTxn, 90, ErrFenced, false},
+		{kmsg.AddPartitionsToTxn, 47, ErrFenced, false},
+		{kmsg.AddPartitionsToTxn, 29, kafka.TopicAuthorizationFailed, true},
+		{kmsg.AddPartitionsToTxn, 53, kafka.TransactionalIDAuthorizationFailed, true},
+		{kmsg.AddPartitionsToTxn, 49, kafka.InvalidProducerIDMapping, true},
+		{kmsg.Produce, 47, ErrFenced, false},
+		{kmsg.Produce, 90, ErrFenced, false},
+		{kmsg.Produce, 45, kafka.OutOfOrderSequenceNumber, true},
+		{kmsg.Produce, 46, kafka.DuplicateSequenceNumber, true},
+		{kmsg.Produce, 48, kafka.InvalidTransactionState, true},
+		{kmsg.Produce, 10, kafka.MessageSizeTooLarge, true},
+		{kmsg.Produce, 2, kafka.InvalidMessage, true},
+		{kmsg.Produce, 29, kafka.TopicAuthorizationFailed, true},
+		{kmsg.Produce, 87, kafka.Error(87), true},
+		{kmsg.Produce, 120, kafka.Error(120), true},
+		{kmsg.EndTxn, 90, ErrFenced, false},
+		{kmsg.EndTxn, 47, ErrFenced, false},
+		{kmsg.EndTxn, 48, ErrUnknownOutcome, false},
+		{kmsg.EndTxn, 49, ErrUnknownOutcome, false},
+	} {
+		t.Run(fmt.Sprintf("%s %d", test.key.Name(), test.code), func(t *testing.T) {
+			h := &history{t: t, c: c, p: p, shard: acquire(t, p, 0), n: int(test.key)*1000 + int(test.code)}
+			faults.answer(test.key, test.code)
+			before := faults.count(kmsg.EndTxn)
+			if err := h.publish(t.Context()); !errors.Is(err, test.want) {
+				t.Errorf("got %v, want %v", err, test.want)
+			}
+			if test.key != kmsg.EndTxn {
+				if aborted := faults.count(kmsg.EndTxn) > before; aborted != test.aborted {
+					t.Errorf("aborted: %t", aborted)
+				}
+			}
+			if err := h.publish(t.Context()); err == nil {
+				t.Error("the shard goes on after an error")
+			}
+			h.shard = acquire(t, p, 0)
+			h.must()
+		})
+	}
+}
+
+// Law 2: a produce that arrives after its transaction was given up must not be committed with the next one.
+func TestLateProduceIsNotCommitted(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		c := testConfig(t, addrs)
+		p, faults := openFaulty(t, c)
+		h := newHistory(t, c, p)
+		h.must()
+		p.brokers.patience.total = 900 * time.Millisecond
+		faults.inject(kmsg.Produce, held, held, held, held, held, held)
+		if err := h.publish(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("a transaction whose produce never arrived: %v", err)
+		}
+		faults.mu.Lock()
+		clear(faults.queued)
+		faults.mu.Unlock()
+		p.brokers.patience.total = 4 * time.Second
+		h.shard = acquire(t, p, 0)
+		faults.release()
+		h.must()
+		faults.release()
+		h.must()
+		h.check()
+	})
+}
+
+// A commit that nobody answers is unknown, and the restore shows what became of it.
+func TestUnansweredCommit(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		for _, fault := range []fault{answerLate, swallowed} {
+			t.Run(fault.String(), func(t *testing.T) {
+				c := testConfig(t, addrs)
+				p, faults := openFaulty(t, c)
+				h := newHistory(t, c, p)
+				h.must()
+				p.brokers.patience.total = 500 * time.Millisecond
+				faults.inject(kmsg.EndTxn, fault, fault, fault, fault)
+				if err := h.publish(t.Context()); !errors.Is(err, ErrUnknownOutcome) {
+					t.Fatalf("a commit without an answer: %v", err)
+				}
+				faults.mu.Lock()
+				clear(faults.queued)
+				faults.mu.Unlock()
+				p.brokers.patience.total = 4 * time.Second
+				h.shard = acquire(t, p, 0)
+				wasCommitted := remembered(h.shard) == 2
+				if wasCommitted != (fault == answerLate) {
+					t.Errorf("restored as committed: %t", wasCommitted)
+				}
+				if wasCommitted {
+					s := session(1, h.n)
+					h.want = append(h.want, eventID(started(s)), eventID(ended(s)))
+				}
+				h.must()
+				h.check()
+			})
+		}
+	})
+}
+
+// A stop in the middle: the transaction is ended within the grace, so that nobody has to wait for it.
+func TestStopEndsTheTransaction(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn} {
+			t.Run(key.Name(), func(t *testing.T) {
+				c := testConfig(t, addrs)
+				p, faults := openFaulty(t, c)
+				h := newHistory(t, c, p)
+				h.must()
+				faults.inject(key, answerLate)
+				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				defer cancel()
+				err := h.publish(ctx)
+				if committed := err == nil; committed != (key == kmsg.EndTxn) {
+					t.Fatalf("stopped in %s: %v", key.Name(), err)
+				}
+				// No fence before this: what is open would hold the reader up.
+				got := ids(consume(t, c, c.EventsTopic()))
+				slices.Sort(h.want)
+				if diff := cmp.Diff(h.want, got); diff != "" {
+					t.Errorf("events (-published +consumed):\n%s", diff)
+				}
+			})
+		}
+	})
+}
+
+// Batches stay below the topic's max.message.bytes, and all of them are in the one transaction.
+func TestBatchesAreSplit(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		c := testConfig(t, addrs)
+		p := testOpen(t, c)
+		h := newHistory(t, c, p)
+		e := h.shard.encoder
+		for _, o := range append(append(e.toEvents, e.toEnded...), e.toState) {
+			o.limit = 3000
+		}
+		var changes []diff.Changes
+		for n := range 60 {
+			s := session(1, n)
+			changes = append(changes, changesOf(started(s), ended(s)))
+			h.want = append(h.want, eventID(started(s)), eventID(ended(s)))
+		}
+		if err := h.shard.Publish(t.Context(), changes); err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range e.outgoing() {
+			for i := range o.batches[:o.used] {
+				if n := len(o.batches[i].sealed); n > o.limit {
+					t.Errorf("batch %d of %s-%d has %d bytes", i, o.topic, o.partition, n)
+				}
+			}
+		}
+		if e.toState.used < 5 {
+			t.Errorf("the state was not split: %d batches", e.toState.used)
+		}
+		h.check()
+	})
+}
