@@ -62,7 +62,6 @@ func execute(ctx context.Context, args []string, std *streams) int {
 		kong.Exit(func(code int) { exited = code; panic(helpShown{}) }),
 		kong.DefaultEnvars("FARMWIRE"),
 		kong.Resolvers(&fileResolver{}),
-		kong.UsageOnError(),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(std),
 	)

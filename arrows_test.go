@@ -1,0 +1,67 @@
+package farmwire_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// may lists which of our packages each package may import. A package that is not here may import none.
+var may = map[string][]string{
+	"farmwire":                         {"farmwire/diff", "farmwire/poller", "farmwire/publisher"},
+	"farmwire/poller":                  {"farmwire/diff"},
+	"farmwire/publisher":               {"farmwire/diff"},
+	"farmwire/cmd/farmwire":            {"farmwire", "farmwire/diff", "farmwire/poller", "farmwire/publisher"},
+	"farmwire/cmd/farmwire-demo":       {"farmwire", "farmwire/cmd/farmwire-demo/check", "farmwire/diff", "farmwire/poller", "farmwire/poller/farmtest", "farmwire/publisher", "farmwire/publisher/kafkatest"},
+	"farmwire/cmd/farmwire-demo/check": {},
+}
+
+// Imports point inwards: cmd → farmwire → poller, publisher → diff; no product code links a test server.
+func TestImportsPointInwards(t *testing.T) {
+	files := 0
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (entry.Name() == "testdata" || path != "." && strings.HasPrefix(entry.Name(), ".")) {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		files++
+		return checkImports(t, path)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 20 {
+		t.Fatalf("only %d files were looked at", files)
+	}
+}
+
+func checkImports(t *testing.T, path string) error {
+	parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+	if err != nil {
+		return err
+	}
+	from := filepath.ToSlash(filepath.Join("farmwire", filepath.Dir(path)))
+	for _, spec := range parsed.Imports {
+		to, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			return err
+		}
+		if to != "farmwire" && !strings.HasPrefix(to, "farmwire/") {
+			continue
+		}
+		if !slices.Contains(may[from], to) {
+			t.Errorf("%s imports %s", path, to)
+		}
+	}
+	return nil
+}
