@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"strconv"
@@ -21,6 +22,8 @@ import (
 var apache kafkatest.Shared
 
 func TestMain(m *testing.M) {
+	flag.Bool("update", false, "write the golden files of testdata")
+	flag.Parse()
 	code := m.Run()
 	if err := apache.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

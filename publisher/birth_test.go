@@ -1,0 +1,188 @@
+package publisher
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	kafka "github.com/segmentio/kafka-go"
+)
+
+// Several instances start at the same time on new topics: the state topic is born once, and whole.
+func TestBirthOfTheStateTopic(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		c := testConfig(t, addrs)
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				p, err := Open(t.Context(), c, testTopics(), testLog(t), nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				p.Close()
+			})
+		}
+		wg.Wait()
+		records := consume(t, c, c.StateTopic())
+		if len(records) != testPartitions {
+			t.Errorf("%d records, want one in each of %d partitions", len(records), testPartitions)
+		}
+		for _, r := range records {
+			if string(r.Key) != watchKey {
+				t.Errorf("key %s", r.Key)
+			}
+		}
+	})
+}
+
+// A birth that was begun and not ended is no birth; the next one ends it.
+func TestBirthAfterAnAbandonedOne(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		c := testConfig(t, addrs)
+		abandon(t, c, c.StateTopic(), &outgoing{topicPartition: topicPartition{c.StateTopic(), 0}, limit: defaultBatchLimit})
+		p := testOpen(t, c)
+		for shard := range testPartitions {
+			acquire(t, p, shard)
+		}
+	})
+}
+
+// abandon writes to a partition in a transaction that it leaves open.
+func abandon(t *testing.T, c Config, id string, o *outgoing) *producer {
+	t.Helper()
+	b := testBrokers(t, c)
+	p, err := b.fence(t.Context(), id, CompressionNone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.append([]byte("abandoned"), []byte(`{"schema":1}`), nil)
+	if err := p.write(deadline(t, 10*time.Second), time.Now(), []*outgoing{o}); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func testBrokers(t *testing.T, c Config) *brokers {
+	t.Helper()
+	transport, err := c.transport()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := newMetrics(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBrokers(transport, c.Brokers, []string{c.EventsTopic(), c.EndedTopic(), c.StateTopic()}, m)
+	t.Cleanup(b.close)
+	return b
+}
+
+// The transaction that a predecessor left open is ended by the fence, and nothing of it is restored.
+func TestAcquireEndsTheOpenTransaction(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		p := testOpen(t, testConfig(t, addrs))
+		topic := p.config.StateTopic()
+		abandoned := abandon(t, p.config, transactionalID(topic, 2), &outgoing{topicPartition: topicPartition{topic, 2}, limit: defaultBatchLimit})
+		s := acquire(t, p, 2)
+		if len(s.Snapshots()) != 0 {
+			t.Errorf("restored what was never committed: %v", s.Snapshots())
+		}
+		if err := abandoned.end(deadline(t, 10*time.Second), true); !errors.Is(err, ErrFenced) {
+			t.Errorf("the predecessor committed after the fence: %v", err)
+		}
+	})
+}
+
+// What does not fit is refused with a line that says what to do, and nothing is written.
+func TestRefused(t *testing.T) {
+	born := func(t *testing.T, addrs []string) Config {
+		c := testConfig(t, addrs)
+		testOpen(t, c).Close()
+		return c
+	}
+	write := func(t *testing.T, c Config, topic, key, value string) {
+		o := &outgoing{topicPartition: topicPartition{topic, 1}, limit: defaultBatchLimit}
+		o.append([]byte(key), []byte(value), nil)
+		p, err := testBrokers(t, c).fence(t.Context(), "foreign", CompressionNone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.commit(t.Context(), time.Now(), []*outgoing{o}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		name, says string
+		prepare    func(t *testing.T, addrs []string) Config
+	}{
+		{"another region", "belongs to region eu-west-1", func(t *testing.T, addrs []string) Config {
+			c := born(t, addrs)
+			c.Region = "us-east-1"
+			return c
+		}},
+		{"newer watch", "newer farmwire", func(t *testing.T, addrs []string) Config {
+			c := born(t, addrs)
+			write(t, c, c.StateTopic(), watchKey, `{"schema":2,"region":"eu-west-1","partitions":3}`)
+			return c
+		}},
+		{"newer record", "newer farmwire", func(t *testing.T, addrs []string) Config {
+			c := born(t, addrs)
+			write(t, c, c.StateTopic(), "session-1", `{"schema":2,"what":[]}`)
+			return c
+		}},
+		{"other partitions", "made with 5 partitions and now has 3", func(t *testing.T, addrs []string) Config {
+			c := born(t, addrs)
+			write(t, c, c.StateTopic(), watchKey, `{"schema":1,"region":"eu-west-1","partitions":5}`)
+			return c
+		}},
+		{"empty state beside events", "is empty, but", func(t *testing.T, addrs []string) Config {
+			c := testConfig(t, addrs)
+			write(t, c, c.EventsTopic(), "session-1", `{}`)
+			return c
+		}},
+		{"no watch", "has no watch record", func(t *testing.T, addrs []string) Config {
+			c := testConfig(t, addrs)
+			o := &outgoing{topicPartition: topicPartition{c.StateTopic(), 0}, limit: defaultBatchLimit}
+			o.append([]byte(watchKey), []byte(`{"schema":1,"region":"eu-west-1","partitions":3}`), nil)
+			p, err := testBrokers(t, c).fence(t.Context(), "foreign", CompressionNone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.commit(t.Context(), time.Now(), []*outgoing{o}); err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := test.prepare(t, fake(t))
+			p, err := Open(t.Context(), c, testTopics(), testLog(t), nil)
+			if err == nil {
+				defer p.Close()
+				_, err = p.Acquire(t.Context(), 1)
+			}
+			if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v, want a refusal that says %q", err, test.says)
+			}
+		})
+	}
+}
+
+// A topic that grows while Farmwire runs is refused at the next acquisition.
+func TestRefusedAfterGrowth(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		p := testOpen(t, testConfig(t, addrs))
+		client := &kafka.Client{Addr: p.brokers.addr, Transport: p.brokers.transport}
+		grown, err := client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{
+			Topics: []kafka.TopicPartitionsConfig{{Name: p.config.StateTopic(), Count: testPartitions + 1}}})
+		if err != nil || grown.Errors[p.config.StateTopic()] != nil {
+			t.Fatal(err, grown)
+		}
+		if _, err := p.Acquire(t.Context(), 0); !errors.Is(err, ErrRefused) {
+			t.Errorf("acquired a shard of a topic that has grown: %v", err)
+		}
+	})
+}
