@@ -64,8 +64,8 @@ func askSpans(ctx context.Context, client *kgo.Client, topic string) ([]span, er
 }
 
 // readCommitted hands every committed record of a span to visit, in order, until the position has reached the
-// end, visit says stop, or ctx ends. nudge is called when nothing has come for a while: it may write a marker to
-// the partition, as the end cannot be seen if compaction has emptied the last batches of the log.
+// end, visit says stop, or ctx ends. nudge is called once when nothing has come for a while: it may write a marker
+// to the partition, as the end cannot be seen if compaction has emptied the last batches of the log.
 func readCommitted(ctx context.Context, client *kgo.Client, at topicPartition, s span, nudge func(context.Context) error, visit func(*kgo.Record) (stop bool, err error)) error {
 	if s.empty() {
 		return nil
@@ -81,6 +81,7 @@ func readCommitted(ctx context.Context, client *kgo.Client, at topicPartition, s
 			if err := nudge(ctx); err != nil {
 				return fmt.Errorf("mark the end of %s-%d: %w", at.topic, at.partition, err)
 			}
+			nudge = nil // what is still held up is held by somebody's open transaction
 		}
 		for records := fetches.RecordIter(); !records.Done(); {
 			r := records.Next()

@@ -1,0 +1,124 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"farmwire/diff"
+	"farmwire/publisher/kafkatest"
+)
+
+// Compaction may empty the end of the log, and then nothing shows a reader that it has reached it. A marker
+// that is written then does. Here the emptied end is one offset that is not there yet.
+func TestRestoreWhereTheEndOfTheLogIsEmptied(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		p := testOpen(t, testConfig(t, addrs))
+		h := newHistory(t, p.config, p)
+		h.must()
+		client, err := p.config.reader()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		ctx := deadline(t, 20*time.Second)
+		topic := p.config.StateTopic()
+		all, err := spans(ctx, client, topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[0].end++
+		nudged, records := 0, 0
+		nudge := func(ctx context.Context) error {
+			nudged++
+			return h.shard.producer.commit(ctx, time.Now(), []*outgoing{h.shard.encoder.marker()})
+		}
+		err = readCommitted(ctx, client, topicPartition{topic, 0}, all[0], nudge, func(*kgo.Record) (bool, error) {
+			records++
+			return false, nil
+		})
+		if err != nil || nudged != 1 || records != 2 {
+			t.Errorf("%d nudges, %d records, %v; want 1, 2, nil", nudged, records, err)
+		}
+		h.must()
+		h.check()
+	})
+}
+
+// What compaction takes away is what does not decide.
+func TestRestoreAfterCompaction(t *testing.T) {
+	cluster, err := kafkatest.StartFake(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	c := testConfig(t, cluster.Addrs())
+	p := testOpen(t, c)
+	h := newHistory(t, c, p)
+	for range 5 {
+		h.must()
+		if err := h.shard.PublishWatch(t.Context(), h.shard.Watch()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	topic := c.StateTopic()
+	aborted := abandon(t, c, transactionalID(topic, 0), &outgoing{topicPartition: topicPartition{topic, 0}, limit: defaultBatchLimit})
+	if err := aborted.abort(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cluster.Compact()
+	h.shard = acquire(t, p, 0)
+	h.must()
+	h.check()
+}
+
+// A foreign transaction that nobody ends holds the reader up: the restore must give up at its deadline and not
+// begin with less than everything.
+func TestRestoreHeldUpByAForeignTransaction(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		c := testConfig(t, addrs)
+		p := testOpen(t, c)
+		h := newHistory(t, c, p)
+		topic := c.StateTopic()
+		foreign := abandon(t, c, "foreign", &outgoing{topicPartition: topicPartition{topic, 0}, limit: defaultBatchLimit})
+		h.must()
+		p.acquireTimeout = 3 * time.Second
+		if s, err := p.Acquire(t.Context(), 0); err == nil {
+			t.Fatalf("restored %d sessions past an open transaction", remembered(s))
+		} else if errors.Is(err, ErrRefused) || errors.Is(err, ErrFenced) {
+			t.Errorf("got %v, want a deadline", err)
+		}
+		if err := foreign.abort(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.acquireTimeout = time.Minute
+		h.check()
+	})
+}
+
+// The restored state of a session is its last event, over any number of rounds.
+func TestRestoreIsTheFoldOfTheEvents(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		p := testOpen(t, testConfig(t, addrs))
+		s := acquire(t, p, 0)
+		for n := range 20 {
+			one := session(1, n)
+			if err := s.Publish(t.Context(), []diff.Changes{changesOf(started(one))}); err != nil {
+				t.Fatal(err)
+			}
+			if n%3 == 0 {
+				if err := s.Publish(t.Context(), []diff.Changes{changesOf(ended(one))}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s = acquire(t, p, 0)
+			snapshot := s.Snapshots()[one.WorkerID]
+			if open, all := len(snapshot.Open()), len(snapshot.Open())+snapshot.Remembered(); all != n+1 || open != n-n/3 {
+				t.Fatalf("after %d sessions %d are open of %d", n+1, open, all)
+			}
+		}
+	})
+}
