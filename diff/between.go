@@ -159,7 +159,8 @@ func (c *comparison) firstSeen(places []int32) {
 	a, _ := answerOf(c.o.Seen, places, evidence{})
 	a.session.WorkerKey = c.old.worker
 	t := telling{out: &c.out, bounds: bounds(c.old.without, a.first.Arrived), seen: a.last.Sent}
-	if t.first(a.session, c.old.watch) {
+	t.first(a.session, c.old.watch)
+	if t.state != nil {
 		c.settle(t, evidence{}, evidence{seen: a.last.Sent, arrived: a.last.ArrivedTick})
 	}
 }

@@ -25,14 +25,14 @@ func (t *telling) tell(kind Kind, state Session) *Change {
 	return &t.out.Events[len(t.out.Events)-1]
 }
 
-// first tells of a session that is seen for the first time. It reports whether the session is to be known from now on.
-func (t *telling) first(seen Session, w Watch) bool {
+// first tells of a session that is seen for the first time. There is no state afterwards if the watch passes it over.
+func (t *telling) first(seen Session, w Watch) {
 	begin := seen
 	begin.LifecycleStatus, begin.TargetLifecycleStatus, begin.EndedAt = StatusStarted, "", time.Time{}
 	history := endedBefore(&seen, w.Since)
 	switch {
 	case history && w.Initial != InitialAll:
-		return false
+		return
 	case !history && !seen.StartedAt.Before(w.Since):
 		started := t.tell(Started, begin)
 		started.Inferred = !same(begin, seen)
@@ -50,7 +50,6 @@ func (t *telling) first(seen Session, w Watch) bool {
 	default:
 		t.tell(Discovered, seen).Snapshot = true
 	}
-	return true
 }
 
 // next tells what changed between the state that is known and the next.
@@ -110,10 +109,7 @@ func bounds(after, before time.Time) Bounds {
 	if b.Before.Before(before) {
 		b.Before = b.Before.Add(time.Millisecond)
 	}
-	if after.IsZero() {
-		return b
-	}
-	b.After = after.UTC().Truncate(time.Millisecond)
+	b.After = after.UTC().Truncate(time.Millisecond) // none stays none
 	if b.After.After(b.Before) {
 		b.After = b.Before
 	}

@@ -1,0 +1,29 @@
+package diff
+
+import "testing"
+
+// TestWorkerKey: answers about a worker's sessions may not repeat whose they are.
+func TestWorkerKey(t *testing.T) {
+	s := NewSnapshot(testWorker, Watch{})
+	for tick, status := range []string{StatusStarted, StatusUpdateInProgress, StatusEnded} {
+		x := Exchange{Sent: epoch, Arrived: epoch, SentTick: uint64(2*tick + 1), ArrivedTick: uint64(2*tick + 2)}
+		seen := Session{SessionID: testID(1), LifecycleStatus: status, StartedAt: epoch}
+		c := Between(s, Observation{Worker: testWorker, Seen: []Sighting{{seen, x}}})
+		if len(c.Events) != 1 || c.Events[0].Session.WorkerKey != testWorker {
+			t.Errorf("%s: events %+v", status, c.Events)
+		}
+		s = Apply(s, c)
+	}
+}
+
+// TestBig: more remembered sessions than fit the comparison's own space are told apart, too.
+func TestBig(t *testing.T) {
+	s, o := listed(1, 2000)
+	last := o.Seen[len(o.Seen)-1].Session.SessionID
+	o.Opening.SentTick, o.Opening.ArrivedTick = 3, 4
+	o.Seen = o.Seen[:len(o.Seen)-1]
+	c := Between(s, o)
+	if len(c.absent) != 1 || c.absent[0] != last || len(c.Events) > 0 {
+		t.Errorf("absent %v, events %v; want %s and none", c.absent, c.Events, last)
+	}
+}
