@@ -1,0 +1,232 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// TopicSpec says what new topics are to be like.
+type TopicSpec struct {
+	Partitions        int // of each topic; those of the state topic are the shards
+	ReplicationFactor int // of each topic; existing topics with fewer replicas are refused
+}
+
+// ErrMissing says that a topic does not exist.
+var ErrMissing = errors.New("missing")
+
+// The settings that decide whether a topic is safe.
+const (
+	cleanupPolicy   = "cleanup.policy"
+	retention       = "retention.ms"
+	retentionBytes  = "retention.bytes"
+	minInsync       = "min.insync.replicas"
+	uncleanElection = "unclean.leader.election.enable"
+
+	compact = "compact"
+	forever = "-1"
+)
+
+const (
+	endedRetention = 7 * 24 * time.Hour
+	leastRetention = 24 * time.Hour // a consumer that stands still for a night must find what it missed
+	appearTimeout  = 10 * time.Second
+)
+
+// plan is a topic as Farmwire makes it.
+type plan struct {
+	name     string
+	settings map[string]string
+}
+
+// plans are the three topics. .coverage is not among them: nothing is published there yet.
+func (c Config) plans(s TopicSpec) []plan {
+	safe := func(name string, settings map[string]string) plan {
+		settings[minInsync] = strconv.Itoa(max(s.ReplicationFactor-1, 1))
+		settings[uncleanElection] = "false"
+		return plan{name, settings}
+	}
+	return []plan{
+		safe(c.EventsTopic(), map[string]string{cleanupPolicy: "delete", retention: forever, retentionBytes: forever}),
+		safe(c.EndedTopic(), map[string]string{cleanupPolicy: "delete", retention: strconv.FormatInt(endedRetention.Milliseconds(), 10), retentionBytes: forever}),
+		safe(c.StateTopic(), map[string]string{cleanupPolicy: compact}),
+	}
+}
+
+// CreateTopics creates the topics that are missing, with as many partitions and replicas as the spec says: .events
+// is kept for ever, .ended 7 days, .state is compacted. With three replicas or more a write needs all but one. That
+// somebody else creates them at the same moment does no harm. Existing topics stay as they are; CheckTopics judges
+// them. It returns when the new topics can be seen.
+func CreateTopics(ctx context.Context, c Config, s TopicSpec) error {
+	client, err := c.adminClient()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	for _, p := range c.plans(s) {
+		settings := make(map[string]*string, len(p.settings))
+		for name, value := range p.settings {
+			settings[name] = &value
+		}
+		answer, err := admin.CreateTopic(ctx, int32(s.Partitions), int16(s.ReplicationFactor), settings, p.name)
+		switch {
+		case err == nil, errors.Is(err, kerr.TopicAlreadyExists):
+		case errors.Is(err, kerr.InvalidReplicationFactor):
+			return refuse("%s can't have %d replicas (%s): start more brokers, or give a smaller --replication-factor", p.name, s.ReplicationFactor, answer.ErrMessage)
+		default:
+			return Explain(fmt.Errorf("create %s: %w %s", p.name, err, answer.ErrMessage))
+		}
+	}
+	return c.appear(ctx, admin)
+}
+
+// appear waits until every topic can be seen with all its leaders.
+func (c Config) appear(ctx context.Context, admin *kadm.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, appearTimeout)
+	defer cancel()
+	pause := newPauses()
+	for {
+		_, err := admin.ListEndOffsets(ctx, c.topics()...)
+		details, listErr := admin.ListTopics(ctx, c.topics()...)
+		if err = errors.Join(err, listErr, details.Error()); err == nil {
+			return nil
+		}
+		if pause.wait(ctx, later) != nil {
+			return Explain(fmt.Errorf("the new topics do not appear: %w", err))
+		}
+	}
+}
+
+// CheckTopics reports how many partitions the topics have, or an error that says in a line which topic is missing
+// (ErrMissing) or unsafe (ErrRefused), why, and what to do. Unsafe is what can lose or reorder what was committed:
+//   - partitions: the three topics must have the same number;
+//   - cleanup.policy: compact, and nothing else, for .state; never compact for the others;
+//   - retention.ms below a day for .events or .ended;
+//   - fewer replicas than the spec says;
+//   - min.insync.replicas below 2 where there are three replicas or more, or above their number;
+//   - unclean.leader.election.enable.
+func CheckTopics(ctx context.Context, c Config, s TopicSpec) (partitions int, err error) {
+	client, err := c.adminClient()
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	found, err := c.describe(ctx, client)
+	if err != nil {
+		return 0, Explain(err)
+	}
+	partitions = found[c.StateTopic()].partitions
+	for _, name := range c.topics() {
+		if err := found[name].check(s, partitions, name == c.StateTopic()); err != nil {
+			return 0, err
+		}
+	}
+	return partitions, nil
+}
+
+func (c Config) topics() []string {
+	return []string{c.EventsTopic(), c.EndedTopic(), c.StateTopic()}
+}
+
+func (c Config) adminClient() (*kgo.Client, error) {
+	if len(c.Brokers) == 0 {
+		return nil, fmt.Errorf("%w: no brokers are given", ErrConfiguration)
+	}
+	opts, err := c.readerOpts()
+	if err != nil {
+		return nil, err
+	}
+	return kgo.NewClient(append(opts, kgo.SeedBrokers(c.Brokers...), kgo.ClientID(clientID), kgo.RetryTimeout(openTimeout/3))...)
+}
+
+// topic is a topic as it is.
+type topic struct {
+	name       string
+	partitions int
+	replicas   int // the fewest that a partition has
+	settings   map[string]string
+}
+
+func (c Config) describe(ctx context.Context, client *kgo.Client) (map[string]topic, error) {
+	admin := kadm.NewClient(client)
+	details, err := admin.ListTopics(ctx, c.topics()...)
+	if err != nil {
+		return nil, fmt.Errorf("look at the topics: %w", err)
+	}
+	found := make(map[string]topic)
+	for _, name := range c.topics() {
+		d, ok := details[name]
+		switch {
+		case !ok, errors.Is(d.Err, kerr.UnknownTopicOrPartition):
+			return nil, missing(ctx, client, name)
+		case d.Err != nil:
+			return nil, fmt.Errorf("look at %s: %w", name, d.Err)
+		}
+		found[name] = topic{name: name, partitions: len(d.Partitions), replicas: d.Partitions.NumReplicas(), settings: map[string]string{}}
+	}
+	configs, err := admin.DescribeTopicConfigs(ctx, c.topics()...)
+	if err != nil {
+		return nil, fmt.Errorf("settings of the topics: %w", err)
+	}
+	for _, r := range configs {
+		if r.Err != nil {
+			return nil, fmt.Errorf("settings of %s: %w", r.Name, r.Err)
+		}
+		for _, entry := range r.Configs {
+			found[r.Name].settings[entry.Key] = entry.MaybeValue()
+		}
+	}
+	return found, nil
+}
+
+// missing tells a topic that is not there from one that may not be seen: without the right to describe it,
+// metadata shows a topic as missing, and only an offset request is refused by name.
+func missing(ctx context.Context, client *kgo.Client, name string) error {
+	if mayNotSee(ctx, client, name) {
+		return fmt.Errorf("look at %s: %w", name, kerr.TopicAuthorizationFailed)
+	}
+	return fmt.Errorf("%s is %w: create the topics by `farmwire topics create`, or run with --create-topics", name, ErrMissing)
+}
+
+func (t topic) check(s TopicSpec, partitions int, state bool) error {
+	unsafe := func(format string, args ...any) error { return refuse(t.name+" "+format, args...) }
+	policy := t.settings[cleanupPolicy]
+	insync, _ := strconv.Atoi(t.settings[minInsync])
+	kept, _ := strconv.ParseInt(t.settings[retention], 10, 64)
+	switch {
+	case t.partitions != partitions:
+		return unsafe("has %d partitions and the state topic %d: the topics must have the same number; create them anew with another --topic-prefix", t.partitions, partitions)
+	case state && policy != compact:
+		return unsafe("has cleanup.policy=%s, so the state of quiet sessions would be deleted: %s", policy, t.alter(cleanupPolicy, compact))
+	case !state && strings.Contains(policy, compact):
+		return unsafe("has cleanup.policy=%s, which keeps only the last event of a session: %s", policy, t.alter(cleanupPolicy, "delete"))
+	case !state && kept >= 0 && kept < leastRetention.Milliseconds():
+		return unsafe("keeps events for %s only, so a consumer that stands still for a night loses some: %s", time.Duration(kept)*time.Millisecond, t.alter(retention, "604800000"))
+	case t.replicas < s.ReplicationFactor:
+		return unsafe("has %d replicas and %d are asked for: add replicas by kafka-reassign-partitions.sh, or accept fewer by --replication-factor %d", t.replicas, s.ReplicationFactor, t.replicas)
+	case t.replicas >= 3 && insync < 2:
+		return unsafe("has min.insync.replicas=%d, so a committed event may be on one broker only: %s", insync, t.alter(minInsync, "2"))
+	case insync > t.replicas:
+		return unsafe("has min.insync.replicas=%d but %d replicas, so nothing can be written: %s", insync, t.replicas, t.alter(minInsync, strconv.Itoa(max(t.replicas-1, 1))))
+	case t.settings[uncleanElection] == "true":
+		return unsafe("has unclean.leader.election.enable=true, so committed events may be lost: %s", t.alter(uncleanElection, "false"))
+	}
+	return nil
+}
+
+// alter is the command that changes a setting.
+func (t topic) alter(name, value string) string {
+	return fmt.Sprintf("kafka-configs.sh --bootstrap-server HOST:PORT --alter --topic %s --add-config %s=%s", t.name, name, value)
+}
