@@ -28,7 +28,7 @@ type look struct {
 // listing an instant between request and answer at which it was the whole truth.
 func TestAnswersAreTheTruthOfAnInstant(t *testing.T) {
 	srv := start(t, farmtest.Config{
-		Seed: 11, Workers: 12, Speed: 2000, History: -1, Churn: 1, Grace: 200 * time.Millisecond,
+		Seed: 11, Workers: 40, Speed: 4000, History: -1, Churn: 1, Grace: 200 * time.Millisecond,
 		Faults: []farmtest.Fault{
 			{Kind: farmtest.LateShow, Probability: 0.2, Delay: 50 * time.Millisecond},
 			{Kind: farmtest.EndWithoutTime, Probability: 0.2, Delay: 20 * time.Millisecond},
