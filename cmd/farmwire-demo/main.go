@@ -5,6 +5,7 @@
 //	farmwire-demo                    the demo, until Ctrl-C
 //	farmwire-demo --duration 30s     the demo, with its account after 30 seconds
 //	farmwire-demo farm --listen …    only the simulated farm, for any AWS client
+//	farmwire-demo chaos --seed 1     kills, faults and broken networks on Apache Kafka, and a check of the outcome
 //
 // Nothing here is part of the product: the demo is a user of the library, like any other program.
 package main
@@ -32,6 +33,9 @@ const (
 type cli struct {
 	Demo demoCmd `cmd:"" default:"withargs" help:"Run Farmwire between a simulated farm and an embedded broker and print the events (default)."`
 	Farm farmCmd `cmd:"" help:"Serve the simulated farm to any AWS client."`
+
+	Chaos chaosCmd `cmd:"" help:"Do harm to farmwire on Apache Kafka (needs Java and Maven), and check what it published."`
+	Check checkCmd `cmd:"" help:"Check what a console consumer printed against what truly happened."`
 }
 
 // streams are where a command reads nothing from and writes to.
@@ -74,7 +78,7 @@ func run(ctx context.Context, args []string, std streams) int {
 	switch err := command.Run(); {
 	case err == nil:
 		return exitDone
-	case errors.Is(err, errMissed): // the account has said it
+	case errors.Is(err, errMissed), errors.Is(err, errAnomalies): // the account or the report has said it
 		return exitFailed
 	default:
 		fmt.Fprintln(std.err, "farmwire-demo:", err)

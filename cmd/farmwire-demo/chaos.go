@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"time"
+)
+
+// chaosCmd runs `farmwire run` as processes of their own against Apache Kafka and the simulated farm, does
+// them harm by a seed, and checks what a reader that we did not write finds in Kafka then.
+type chaosCmd struct {
+	Seed        uint64        `default:"1" help:"What the farm's life and the order of the harm are made from."`
+	Duration    time.Duration `default:"30m" help:"No harm is done after that, whatever is left to do."`
+	Kills       int           `default:"20" help:"SIGKILLs of instances at random moments."`
+	Stops       int           `default:"4" help:"SIGSTOPs of an instance until others own its shards; needs two instances."`
+	BrokerKills int           `name:"broker-kills" default:"2" help:"SIGKILLs of brokers, which are started again."`
+	Cuts        int           `default:"6" help:"Times that the connections to a broker or to the API are cut; half as often they hang half-open."`
+	Restarts    int           `default:"2" help:"Graceful restarts of all instances."`
+
+	Brokers   int    `enum:"1,3" default:"1" help:"Brokers of the cluster."`
+	Instances int    `default:"2" help:"Instances of farmwire, 1 to 3."`
+	Static    bool   `help:"Instances are static members of the group (--instance-id), so that a killed one is back at once."`
+	Workers   int    `default:"60" help:"Workers of the farm, about."`
+	Faults    string `enum:"none,all,stale" default:"all" help:"Faults of the API. all: every one but stale reads; stale: these too, and then only starts, ends and targets are checked."`
+	Initial   string `enum:"open,all,none" default:"open" help:"farmwire's --initial."`
+
+	APIRate        float64       `name:"api-rate" default:"120" help:"farmwire's --api-rate."`
+	SessionTimeout time.Duration `default:"2s" help:"farmwire's --session-timeout; the brokers allow 500ms."`
+	Settle         time.Duration `default:"15s" help:"How long farm and instances go on undisturbed before everything must have been published."`
+	Farmwire       string        `placeholder:"PATH" help:"The farmwire to run. Default: it is built from this module."`
+	Keep           bool          `help:"Keep logs, dumps and truth even if nothing is wrong."`
+}
+
+// errAnomalies is told by the report itself.
+var errAnomalies = errors.New("what was published is wrong")
+
+// Validate is called by kong.
+func (c *chaosCmd) Validate() error {
+	switch {
+	case c.Instances < 1 || c.Instances > 3:
+		return errors.New("--instances must be 1 to 3")
+	case c.Stops > 0 && c.Instances < 2:
+		return errors.New("--stops needs --instances 2 or 3: somebody must take over")
+	case c.Workers < 1:
+		return errors.New("--workers must be at least 1")
+	}
+	return nil
+}
+
+// Run plays, reads back and checks. It returns errAnomalies if anything is wrong.
+func (c *chaosCmd) Run(ctx context.Context, std streams) error {
+	dir, err := os.MkdirTemp("", "farmwire-chaos-")
+	if err != nil {
+		return err
+	}
+	v, err := c.run(ctx, std.out, dir)
+	switch {
+	case err == nil && v.good() && !c.Keep:
+		return os.RemoveAll(dir)
+	case ctx.Err() != nil && !c.Keep:
+		return errors.Join(ctx.Err(), os.RemoveAll(dir))
+	}
+	fmt.Fprintln(std.out, "logs, dumps and truth are in", dir)
+	if err == nil && !v.good() {
+		return errAnomalies
+	}
+	return err
+}
+
+func (c *chaosCmd) run(ctx context.Context, out io.Writer, dir string) (_ verdict, err error) {
+	fmt.Fprintf(out, "chaos with seed %d: %d SIGKILL, %d SIGSTOP take-overs, %d broker kills, %d cuts, %d restarts; %d instances, %d brokers, %d workers, faults %s\n",
+		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Restarts, c.Instances, c.Brokers, c.Workers, c.Faults)
+	a, err := openArena(ctx, c, dir)
+	if err != nil {
+		return verdict{}, err
+	}
+	defer func() { err = errors.Join(err, a.Close()) }()
+	rng := rand.New(rand.NewPCG(c.Seed, 7))
+	p := &play{arena: a, rng: rng, out: out, counts: map[act]int{}, moving: make(chan struct{}, 1)}
+	begun := time.Now()
+	if err := a.awaitFollowed(ctx); err != nil {
+		return verdict{}, err
+	}
+	if err := p.run(ctx, planActs(c, rng), begun.Add(c.Duration)); err != nil {
+		return verdict{}, err
+	}
+	a.acts.Wait()
+	fmt.Fprintf(out, "done in %s: %s\n", time.Since(begun).Round(time.Second), tell(p.counts))
+	v, err := a.finish(ctx, c, out)
+	if err != nil {
+		return v, err
+	}
+	fmt.Fprintf(out, "replay: farmwire-demo chaos %s\n", c.flags())
+	return v, v.print(out)
+}
+
+// flags are those that make the same run again, as far as a run with processes can be.
+func (c *chaosCmd) flags() string {
+	text := fmt.Sprintf("--seed %d --kills %d --stops %d --broker-kills %d --cuts %d --restarts %d --brokers %d --instances %d --workers %d --faults %s --initial %s",
+		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Restarts, c.Brokers, c.Instances, c.Workers, c.Faults, c.Initial)
+	if c.Static {
+		text += " --static"
+	}
+	return text
+}
+
+func sortActs(acts []act) { slices.Sort(acts) }
+
+// tell lists counts in a fixed order.
+func tell(counts map[act]int) string {
+	text := ""
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		if text != "" {
+			text += ", "
+		}
+		text += fmt.Sprintf("%s %d", what, counts[what])
+	}
+	return text
+}
