@@ -1,6 +1,7 @@
 package farmtest_test
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"testing"
@@ -82,10 +83,12 @@ func TestStatsSeeTwoAtATime(t *testing.T) {
 }
 
 func TestOneAfterAnotherIsOneAtATime(t *testing.T) {
-	srv := start(t, farmtest.Config{})
-	worker, _ := workerWith(srv, 1)
+	// The observer is slow and the answer longer than the server's buffer: were calls counted out
+	// behind the answer, the next one would come before.
+	srv := start(t, farmtest.Config{Observer: func(farmtest.Call) { time.Sleep(2 * time.Millisecond) }})
+	worker, _ := workerWith(srv, 100)
 	client := newClient(t, srv)
-	for range 200 {
+	for range 50 {
 		if _, err := client.ListSessionsForWorker(t.Context(), listInput(worker)); err != nil {
 			t.Fatal(err)
 		}
@@ -109,4 +112,33 @@ func TestDateIsTheServices(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestCloseBreaksOffAndWaits(t *testing.T) {
+	arrived, observed := make(chan struct{}), false
+	srv := farmtest.New(farmtest.Config{
+		Faults:   []farmtest.Fault{{Kind: farmtest.Hang}},
+		Observer: func(c farmtest.Call) { time.Sleep(20 * time.Millisecond); observed = true },
+	})
+	if err := srv.Start(""); err != nil {
+		t.Fatal(err)
+	}
+	client := newClient(t, srv)
+	worker, _ := workerWith(srv, 1)
+	go func() {
+		defer close(arrived)
+		if out, err := client.ListSessionsForWorker(context.Background(), listInput(worker)); err == nil {
+			t.Errorf("closing gave an answer: %+v", out)
+		}
+	}()
+	for srv.Stats().AtOnce == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := srv.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !observed {
+		t.Error("Close came back before the call was over")
+	}
+	<-arrived
 }

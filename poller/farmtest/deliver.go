@@ -47,10 +47,10 @@ func (x *exchange) finish(outcome string) {
 	}
 	x.done = true
 	x.call.Outcome, x.call.Page, x.call.Done = outcome, x.req.page, x.server.clock()
-	x.server.calls.end(&x.call)
 	if x.server.cfg.Observer != nil {
 		x.server.cfg.Observer(x.call)
 	}
+	x.server.calls.end(&x.call)
 }
 
 // enter counts a call in, so that Close can wait for it; false: the server is closed.

@@ -211,6 +211,9 @@ func TestRefusedRequests(t *testing.T) {
 	get := getInput(session)
 	get.JobId = aws.String("job-1")
 	_, noJob := client.GetSession(t.Context(), get)
+	get = getInput(session)
+	get.QueueId = aws.String("queue-1")
+	_, noQueue := client.GetSession(t.Context(), get)
 	_, noItems := client.BatchGetSession(t.Context(), &deadline.BatchGetSessionInput{Identifiers: []types.BatchGetSessionIdentifier{}})
 	_, foreign := client.ListWorkers(t.Context(), &deadline.ListWorkersInput{
 		FarmId: aws.String(session.Worker().Fleet().Farm().ID()), FleetId: aws.String(session.Worker().Fleet().ID()), NextToken: farms.NextToken})
@@ -227,6 +230,7 @@ func TestRefusedRequests(t *testing.T) {
 		"fleet":          {list(func(in *deadline.ListSessionsForWorkerInput) { in.FleetId = aws.String("fleet-1") }), "404 ResourceNotFoundException fleet fleet-1"},
 		"farm":           {list(func(in *deadline.ListSessionsForWorkerInput) { in.FarmId = aws.String("farm-1") }), "404 ResourceNotFoundException farm farm-1"},
 		"job":            {noJob, "404 ResourceNotFoundException job job-1"},
+		"queue":          {noQueue, "404 ResourceNotFoundException queue queue-1"},
 		"no items":       {noItems, "400 ValidationException FIELD_VALIDATION_FAILED identifiers"},
 	}
 	for name, c := range cases {

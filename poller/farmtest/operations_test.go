@@ -148,3 +148,19 @@ func TestSessionsOfADeletedWorkerStayAnswerable(t *testing.T) {
 		t.Errorf("session is %+v", one)
 	}
 }
+
+func TestDeletionEndsOpenSessions(t *testing.T) {
+	srv := start(t, farmtest.Config{Clock: farmtest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))})
+	worker, sessions := workerWith(srv, 1)
+	worker.Delete()
+	out, err := newClient(t, srv).BatchGetSession(t.Context(), batchInput(sessions[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(seen{Status: "ENDED", EndedAt: srv.Now()}, seenItem(out.Sessions[0])); d != "" {
+		t.Errorf("session (-want +got):\n%s", d)
+	}
+	if at := sessions[0].Truth().WorkerDeleted; at == nil || !at.Equal(srv.Now()) {
+		t.Errorf("deleted at %v", at)
+	}
+}

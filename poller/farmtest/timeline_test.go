@@ -97,6 +97,25 @@ func TestTimelineIsBelievable(t *testing.T) {
 	t.Logf("%+v", n)
 }
 
+func TestSessionsOfDeletedWorkersAreForgotten(t *testing.T) {
+	cfg := farmtest.Config{Seed: 1, Workers: 60, Speed: 60, Churn: 0.1, Grace: 20 * time.Second, Forget: time.Minute}
+	const length = 5 * time.Minute
+	horizon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).Add(length - cfg.Forget - 2*time.Second)
+	due := 0
+	for _, s := range play(t, cfg, length) {
+		if s.WorkerDeleted == nil || s.WorkerDeleted.After(horizon) {
+			continue
+		}
+		due++
+		if !s.Forgotten {
+			t.Errorf("%s is known %v after its worker was deleted", s.SessionID, horizon.Sub(*s.WorkerDeleted)+cfg.Forget)
+		}
+	}
+	if due < 20 {
+		t.Errorf("only %d sessions of deleted workers", due)
+	}
+}
+
 func TestTruthKeepsItsLaws(t *testing.T) {
 	cfg := farmtest.AllFaults(3)
 	cfg.Workers, cfg.Speed, cfg.Churn, cfg.Grace = 60, 60, 0.2, 25*time.Second
