@@ -126,7 +126,7 @@ func (m *member) watchGroup(client *kgo.Client) {
 			case errors.Is(e.Err, kerr.GroupAuthorizationFailed), errors.Is(e.Err, kerr.FencedInstanceID), errors.Is(e.Err, kerr.InvalidSessionTimeout):
 				m.stop(Explain(fmt.Errorf("join the group: %w", e.Err)))
 			default:
-				m.log.Warn("the group is out of reach; trying again", zap.Error(e.Err))
+				m.log.Warn("the group is out of reach; trying again", zap.Error(Explain(e.Err)))
 			}
 		}
 	}

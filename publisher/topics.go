@@ -49,7 +49,10 @@ type plan struct {
 // plans are the three topics. .coverage is not among them: nothing is published there yet.
 func (c Config) plans(s TopicSpec) []plan {
 	safe := func(name string, settings map[string]string) plan {
-		settings[minInsync] = strconv.Itoa(max(s.ReplicationFactor-1, 1))
+		settings[minInsync] = "1"
+		if s.ReplicationFactor >= 3 {
+			settings[minInsync] = "2"
+		}
 		settings[uncleanElection] = "false"
 		return plan{name, settings}
 	}
@@ -61,9 +64,10 @@ func (c Config) plans(s TopicSpec) []plan {
 }
 
 // CreateTopics creates the topics that are missing, with as many partitions and replicas as the spec says: .events
-// is kept for ever, .ended 7 days, .state is compacted. With three replicas or more a write needs all but one. That
-// somebody else creates them at the same moment does no harm. Existing topics stay as they are; CheckTopics judges
-// them. It returns when the new topics can be seen.
+// is kept for ever, .ended 7 days, .state is compacted. With three replicas or more a write needs two. That
+// somebody else creates them at the same moment does no harm. Existing topics stay as they are: one with another
+// number of partitions is refused (ErrRefused) before anything is created, and CheckTopics judges the rest. It
+// returns when the new topics can be seen.
 func CreateTopics(ctx context.Context, c Config, s TopicSpec) error {
 	client, err := c.adminClient()
 	if err != nil {
@@ -73,6 +77,9 @@ func CreateTopics(ctx context.Context, c Config, s TopicSpec) error {
 	admin := kadm.NewClient(client)
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
+	if err := c.fits(ctx, admin, s); err != nil {
+		return err
+	}
 	for _, p := range c.plans(s) {
 		settings := make(map[string]*string, len(p.settings))
 		for name, value := range p.settings {
@@ -88,6 +95,20 @@ func CreateTopics(ctx context.Context, c Config, s TopicSpec) error {
 		}
 	}
 	return c.appear(ctx, admin)
+}
+
+// fits refuses what would leave the topics with different numbers of partitions.
+func (c Config) fits(ctx context.Context, admin *kadm.Client, s TopicSpec) error {
+	details, err := admin.ListTopics(ctx, c.topics()...)
+	if err != nil {
+		return Explain(fmt.Errorf("look at the topics: %w", err))
+	}
+	for _, d := range details.Sorted() {
+		if n := len(d.Partitions); d.Err == nil && n != s.Partitions {
+			return refuse("%s has %d partitions and %d are asked for, which can't be changed later: say --partitions %d, or begin with another --topic-prefix", d.Topic, n, s.Partitions, n)
+		}
+	}
+	return nil
 }
 
 // appear waits until every topic can be seen with all its leaders.
@@ -111,7 +132,7 @@ func (c Config) appear(ctx context.Context, admin *kadm.Client) error {
 // (ErrMissing) or unsafe (ErrRefused), why, and what to do. Unsafe is what can lose or reorder what was committed:
 //   - partitions: the three topics must have the same number;
 //   - cleanup.policy: compact, and nothing else, for .state; never compact for the others;
-//   - retention.ms below a day for .events or .ended;
+//   - retention.ms below a day for .events or .ended, or any limit of their size;
 //   - fewer replicas than the spec says;
 //   - min.insync.replicas below 2 where there are three replicas or more, or above their number;
 //   - unclean.leader.election.enable.
@@ -124,6 +145,12 @@ func CheckTopics(ctx context.Context, c Config, s TopicSpec) (partitions int, er
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	found, err := c.describe(ctx, client)
+	if errors.Is(err, ErrMissing) { // a broker may hear a moment later of a new topic
+		if pause := time.NewTimer(time.Second / 2); ctx.Err() == nil {
+			<-pause.C
+		}
+		found, err = c.describe(ctx, client)
+	}
 	if err != nil {
 		return 0, Explain(err)
 	}
@@ -205,6 +232,7 @@ func (t topic) check(s TopicSpec, partitions int, state bool) error {
 	policy := t.settings[cleanupPolicy]
 	insync, _ := strconv.Atoi(t.settings[minInsync])
 	kept, _ := strconv.ParseInt(t.settings[retention], 10, 64)
+	size, _ := strconv.ParseInt(t.settings[retentionBytes], 10, 64)
 	switch {
 	case t.partitions != partitions:
 		return unsafe("has %d partitions and the state topic %d: the topics must have the same number; create them anew with another --topic-prefix", t.partitions, partitions)
@@ -214,6 +242,8 @@ func (t topic) check(s TopicSpec, partitions int, state bool) error {
 		return unsafe("has cleanup.policy=%s, which keeps only the last event of a session: %s", policy, t.alter(cleanupPolicy, "delete"))
 	case !state && kept >= 0 && kept < leastRetention.Milliseconds():
 		return unsafe("keeps events for %s only, so a consumer that stands still for a night loses some: %s", time.Duration(kept)*time.Millisecond, t.alter(retention, "604800000"))
+	case !state && size > 0:
+		return unsafe("has retention.bytes=%d, so a burst deletes events before anybody has read them: %s", size, t.alter(retentionBytes, forever))
 	case t.replicas < s.ReplicationFactor:
 		return unsafe("has %d replicas and %d are asked for: add replicas by kafka-reassign-partitions.sh, or accept fewer by --replication-factor %d", t.replicas, s.ReplicationFactor, t.replicas)
 	case t.replicas >= 3 && insync < 2:
