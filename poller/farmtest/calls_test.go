@@ -9,6 +9,7 @@ import (
 
 	"farmwire/poller/farmtest"
 
+	"github.com/aws/aws-sdk-go-v2/service/deadline"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -87,9 +88,9 @@ func TestOneAfterAnotherIsOneAtATime(t *testing.T) {
 	// behind the answer, the next one would come before.
 	srv := start(t, farmtest.Config{Observer: func(farmtest.Call) { time.Sleep(2 * time.Millisecond) }})
 	worker, _ := workerWith(srv, 100)
-	client := newClient(t, srv)
-	for range 50 {
-		if _, err := client.ListSessionsForWorker(t.Context(), listInput(worker)); err != nil {
+	clients := []*deadline.Client{newClient(t, srv), newClient(t, srv)} // of one connection each
+	for i := range 50 {
+		if _, err := clients[i%2].ListSessionsForWorker(t.Context(), listInput(worker)); err != nil {
 			t.Fatal(err)
 		}
 	}
