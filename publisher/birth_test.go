@@ -171,18 +171,32 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A topic that grows while Farmwire runs is refused at the next acquisition.
+// A topic that grows while Farmwire runs is refused at the next acquisition, whichever it is.
 func TestRefusedAfterGrowth(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
-		p := testOpen(t, testConfig(t, addrs))
-		client := &kafka.Client{Addr: p.brokers.addr, Transport: p.brokers.transport}
-		grown, err := client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{
-			Topics: []kafka.TopicPartitionsConfig{{Name: p.config.StateTopic(), Count: testPartitions + 1}}})
-		if err != nil || grown.Errors[p.config.StateTopic()] != nil {
-			t.Fatal(err, grown)
-		}
-		if _, err := p.Acquire(t.Context(), 0); !errors.Is(err, ErrRefused) {
-			t.Errorf("acquired a shard of a topic that has grown: %v", err)
+		for _, topic := range []func(Config) string{Config.StateTopic, Config.EventsTopic, Config.EndedTopic} {
+			p := testOpen(t, testConfig(t, addrs))
+			grow(t, p, topic(p.config))
+			var err error
+			for range 100 { // until the metadata are renewed
+				if _, err = p.Acquire(t.Context(), 0); err != nil {
+					break
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), topic(p.config)) {
+				t.Errorf("acquired a shard though %s has grown: %v", topic(p.config), err)
+			}
 		}
 	})
+}
+
+func grow(t *testing.T, p *Publisher, topic string) {
+	t.Helper()
+	client := &kafka.Client{Addr: p.brokers.addr, Transport: p.brokers.transport}
+	grown, err := client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{
+		Topics: []kafka.TopicPartitionsConfig{{Name: topic, Count: testPartitions + 1}}})
+	if err != nil || grown.Errors[topic] != nil {
+		t.Fatal(err, grown)
+	}
 }

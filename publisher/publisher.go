@@ -61,13 +61,34 @@ func open(ctx context.Context, c Config, topics TopicSpec, b *brokers, log *zap.
 	defer cancel()
 	var err error
 	if p.partitions, err = CheckTopics(ctx, c, topics); err == nil {
+		err = p.checkPartitions(ctx)
+	}
+	if err == nil {
 		err = p.bear(ctx)
 	}
 	if err != nil {
 		b.close()
-		return nil, fmt.Errorf("open the topics %s.*: %w", c.TopicPrefix, err)
+		return nil, Explain(fmt.Errorf("open the topics %s.*: %w", c.TopicPrefix, err))
 	}
 	return p, nil
+}
+
+// checkPartitions refuses topics whose number of partitions is not that of the state topic any more.
+func (p *Publisher) checkPartitions(ctx context.Context) error {
+	topics := []string{p.config.EventsTopic(), p.config.EndedTopic(), p.config.StateTopic()}
+	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.attempt)
+	defer cancel()
+	leaders, err := p.brokers.leaders(ctx, topics...)
+	if err != nil {
+		return err
+	}
+	for _, topic := range topics {
+		// A topic that is not there at the moment is not one that has grown.
+		if n := len(leaders[topic]); n > 0 && n != p.partitions {
+			return refuseGrowth(topic, p.partitions, n)
+		}
+	}
+	return nil
 }
 
 // Shards is the number of partitions of the state topic.

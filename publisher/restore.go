@@ -152,8 +152,7 @@ func (p *Publisher) restore(ctx context.Context, shard int, nudge func(context.C
 		return restored{}, err
 	}
 	if len(all) != p.partitions {
-		return restored{}, refuse("%s had %d partitions when farmwire started and now has %d, so the order per key is lost: restore it, or begin with another --topic-prefix",
-			topic, p.partitions, len(all))
+		return restored{}, refuseGrowth(topic, p.partitions, len(all))
 	}
 	fold := newFold(topic)
 	at := topicPartition{topic: topic, partition: int32(shard)}

@@ -45,7 +45,7 @@ func (p *Publisher) Acquire(ctx context.Context, shard int) (*Shard, error) {
 	defer cancel()
 	s, records, err := p.acquire(ctx, shard)
 	if err != nil {
-		return nil, err
+		return nil, explainAnswer(err)
 	}
 	took := time.Since(began)
 	p.metrics.restores.Observe(took.Seconds())
@@ -59,6 +59,9 @@ func (p *Publisher) acquire(ctx context.Context, shard int) (*Shard, int, error)
 	topic := p.config.StateTopic()
 	producer, err := p.brokers.fence(ctx, transactionalID(topic, shard), p.config.Compression)
 	if err != nil {
+		return nil, 0, err
+	}
+	if err := p.checkPartitions(ctx); err != nil {
 		return nil, 0, err
 	}
 	limits, err := p.batchLimits(ctx)
@@ -199,7 +202,16 @@ func (s *Shard) commit(ctx context.Context) error {
 	}
 	if err := s.producer.commit(ctx, s.encoder.at, s.encoder.outgoing()); err != nil {
 		s.failed = err
-		return err
+		return explainAnswer(err)
 	}
 	return nil
+}
+
+// explainAnswer explains what a broker answered. A connection that broke is not explained: that is daily life here,
+// and no sign of a wrong configuration.
+func explainAnswer(err error) error {
+	if code(err) == 0 {
+		return err
+	}
+	return Explain(err)
 }

@@ -147,10 +147,14 @@ func (w Watch) check(stateTopic, region string, partitions int) error {
 		return refuse("%s belongs to region %s, and this is %s: set the region, or another --topic-prefix for each region",
 			stateTopic, w.Region, region)
 	case w.Partitions != partitions:
-		return refuse("%s was made with %d partitions and now has %d, so the order per key is lost: restore it, or begin with another --topic-prefix",
-			stateTopic, w.Partitions, partitions)
+		return refuseGrowth(stateTopic, w.Partitions, partitions)
 	}
 	return nil
+}
+
+func refuseGrowth(topic string, made, found int) error {
+	return refuse("%s was made with %d partitions and now has %d, so the order per key is lost: restore it, or begin with another --topic-prefix",
+		topic, made, found)
 }
 
 func refuseSchema(stateTopic string, found int) error {
