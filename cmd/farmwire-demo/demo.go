@@ -20,7 +20,7 @@ var errMissed = errors.New("something was missed")
 // demoCmd is the demo: the account at its end decides the exit code.
 type demoCmd struct {
 	Workers  int           `default:"12" help:"How many workers the farm has, about."`
-	Speed    float64       `default:"60" help:"How many times faster than a real farm it lives: sessions of 20 minutes take 20 seconds at 60."`
+	Speed    float64       `default:"30" help:"How many times faster than a real farm it lives: at 30 a session of 20 minutes takes 40 seconds."`
 	Seed     uint64        `default:"1" help:"What the farm's life is made from: the same seed, the same life."`
 	Duration time.Duration `help:"End by itself after so long; by default only at Ctrl-C." placeholder:"30s"`
 }
@@ -40,7 +40,7 @@ func (c *demoCmd) Validate() error {
 
 // Run shows the demo until its duration has passed or ctx ends, and then the account.
 func (c *demoCmd) Run(ctx context.Context, std streams) error {
-	s, err := openStage(ctx, farmtest.Config{Workers: c.Workers, Seed: c.Seed, Speed: c.Speed, Fleets: 3})
+	s, err := openStage(ctx, farmtest.Config{Workers: c.Workers, Sessions: c.Workers, Seed: c.Seed, Speed: c.Speed, Fleets: 3})
 	if err != nil {
 		return err
 	}

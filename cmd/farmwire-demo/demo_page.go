@@ -37,14 +37,14 @@ func (v *view) intro(title string, at addresses) {
 	v.cut(v.width,
 		cell{"time, UTC", 13, dim}, cell{"known", 9, dim}, cell{"delay", 8, dim},
 		cell{"open", len(v.lanes.columns), dim}, cell{" session", 13, dim},
-		cell{"change", 14, dim}, cell{"state", 22, dim}, cell{"worker", 0, dim},
+		cell{"change", 14, dim}, cell{"state", 25, dim}, cell{"worker", 0, dim},
 	)
 }
 
 // legend says how to read a line.
 func (v *view) legend() {
 	for _, row := range [][2]string{
-		{"known", "exact: the service told the time of the change · ±0.20s: it fell between two answers, this close"},
+		{"known", "exact: the service told the time · ±0.20s: it fell between two answers · before: it was so already"},
 		{"delay", "from the instant that an answer could show the change to its arrival here, through Kafka"},
 		{"open", "a line for each open session: ┬ started  ╤ open before we looked  ┼ changed  ┴ ended"},
 		{"marks", "◇ inferred: passed between two polls, known from a later state"},

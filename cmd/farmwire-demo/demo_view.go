@@ -27,7 +27,7 @@ func newView(out io.Writer, colour bool, width int) *view {
 }
 
 // widthOfText is what an event's line takes beside the lanes and the worker.
-const widthOfText = 79
+const widthOfText = 82
 
 // Colours of the terminal's own palette (SGR parameters), so that they fit its theme.
 const (
@@ -86,7 +86,7 @@ func (v *view) event(e event, delay time.Duration) {
 	cells = append(cells,
 		cell{" " + sessionName(e.Session.SessionID), 13, paint},
 		cell{e.Change + mark(e), 14, changeColour(e.Change)},
-		cell{clip(state(e), 21), 22, plain},
+		cell{clip(state(e), 24), 25, plain},
 		cell{workerName(e), 0, v.fleetColour(e.Session.FleetID)},
 	)
 	v.cut(v.width, cells...)

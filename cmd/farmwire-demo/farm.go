@@ -18,7 +18,7 @@ type farmCmd struct {
 	Fleets  int      `default:"3" help:"How many fleets; the first has a fixed size, the others scale and delete workers."`
 	Speed   float64  `default:"10" help:"How many times faster than a real farm it lives."`
 	Seed    uint64   `default:"1" help:"What the farm's life is made from: the same seed, the same life."`
-	Faults  []string `help:"What goes wrong, as KIND or KIND=PROBABILITY[/DELAY], or 'mixed' for a bit of everything: ${faults}." placeholder:"KIND"`
+	Faults  []string `help:"What goes wrong, as KIND or KIND=PROBABILITY[/DELAY], or 'all', with hidden quotas, a skewed clock and small pages: ${faults}." placeholder:"KIND"`
 }
 
 // Validate is called by kong.
@@ -29,20 +29,18 @@ func (c *farmCmd) Validate() error {
 	if c.Speed <= 0 {
 		return errors.New("--speed must be above 0")
 	}
-	_, err := parseFaults(c.Faults)
+	_, err := faulty(c.Seed, c.Faults)
 	return err
 }
 
 // Run serves until ctx ends.
 func (c *farmCmd) Run(ctx context.Context, std streams) error {
-	faults, err := parseFaults(c.Faults)
+	cfg, err := faulty(c.Seed, c.Faults)
 	if err != nil {
 		return err
 	}
-	farm := farmtest.New(farmtest.Config{
-		Workers: c.Workers, Fleets: c.Fleets, Speed: c.Speed, Seed: c.Seed,
-		Faults: faults, TruthFile: c.Truth,
-	})
+	cfg.Workers, cfg.Fleets, cfg.Speed, cfg.TruthFile = c.Workers, c.Fleets, c.Speed, c.Truth
+	farm := farmtest.New(cfg)
 	if err := farm.Start(c.Listen); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,97 +11,59 @@ import (
 	"farmwire/poller/farmtest"
 )
 
-// faultKinds are the faults that can be asked for, each with the probability and the delay that it has by default.
-func faultKinds() []farmtest.Fault {
-	const second = time.Second
-	return []farmtest.Fault{
-		{Kind: farmtest.Slow, Probability: 0.05, Delay: 2 * second},
-		{Kind: farmtest.Hang, Probability: 0.005, Delay: 30 * second},
-		{Kind: farmtest.Cut, Probability: 0.01},
-		{Kind: farmtest.Reset, Probability: 0.01},
-		{Kind: farmtest.Truncated, Probability: 0.01},
-		{Kind: farmtest.NotJSON, Probability: 0.01},
-		{Kind: farmtest.EmptyBody, Probability: 0.01},
-		{Kind: farmtest.Throttled, Probability: 0.02, Delay: second},
-		{Kind: farmtest.ThrottledBare, Probability: 0.01},
-		{Kind: farmtest.ThrottledDate, Probability: 0.005, Delay: second},
-		{Kind: farmtest.ServerError, Probability: 0.01},
-		{Kind: farmtest.Unavailable, Probability: 0.01},
-		{Kind: farmtest.Expired, Probability: 0.002},
-		{Kind: farmtest.Denied, Probability: 0.002},
-		{Kind: farmtest.RepeatedToken, Probability: 0.01},
-		{Kind: farmtest.TokenRing, Probability: 0.01},
-		{Kind: farmtest.EndlessPages, Probability: 0.005, N: 50},
-		{Kind: farmtest.ListAbsent, Probability: 0.01},
-		{Kind: farmtest.ListNull, Probability: 0.01},
-		{Kind: farmtest.EntryIncomplete, Probability: 0.01},
-		{Kind: farmtest.EntryNull, Probability: 0.01},
-		{Kind: farmtest.EpochTime, Probability: 0.01},
-		{Kind: farmtest.PagesShift, Probability: 0.02},
-		{Kind: farmtest.UnknownFields, Probability: 0.1},
-		{Kind: farmtest.StaleEnds, Probability: 0.05, Delay: 5 * second},
-		{Kind: farmtest.StaleStatuses, Probability: 0.05, Delay: 5 * second},
-		{Kind: farmtest.Missing, Probability: 0.02, Delay: 5 * second},
-		{Kind: farmtest.ItemServerError, Probability: 0.02},
-		{Kind: farmtest.ItemInvalid, Probability: 0.02},
-		{Kind: farmtest.ItemElsewhere, Probability: 0.02},
-		{Kind: farmtest.ItemUnknownCode, Probability: 0.02},
-		{Kind: farmtest.ItemOmitted, Probability: 0.02},
-		{Kind: farmtest.LateShow, Probability: 0.1, Delay: 2 * second},
-		{Kind: farmtest.EndWithoutTime, Probability: 0.05, Delay: 2 * second},
-		{Kind: farmtest.EndTimeFirst, Probability: 0.05, Delay: 2 * second},
-	}
-}
+// allFaults is the value of --faults that turns on everything that can go wrong.
+const allFaults = "all"
 
-// faultNames lists the kinds for the help.
+// faultNames lists the kinds of faults for the help.
 func faultNames() string {
 	var names []string
-	for _, f := range faultKinds() {
-		names = append(names, string(f.Kind))
+	for _, f := range farmtest.AllFaults(0).Faults {
+		if name := string(f.Kind); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
 	return strings.Join(names, ", ")
 }
 
-// parseFaults reads the values of --faults. Of two for one kind both hold.
-func parseFaults(values []string) ([]farmtest.Fault, error) {
-	var faults []farmtest.Fault
-	for _, value := range values {
-		if value == "mixed" {
-			faults = append(faults, faultKinds()...)
-			continue
-		}
-		fault, err := parseFault(value)
-		if err != nil {
-			return nil, fmt.Errorf("--faults %s: %w", value, err)
-		}
-		faults = append(faults, fault)
+// faulty is a farm's configuration with the faults that the values of --faults name: all of them with hidden
+// quotas, a skewed clock and small pages, or only some.
+func faulty(seed uint64, values []string) (farmtest.Config, error) {
+	if slices.Contains(values, allFaults) && len(values) == 1 {
+		return farmtest.AllFaults(seed), nil
 	}
-	return faults, nil
+	cfg := farmtest.Config{Seed: seed}
+	for _, value := range values {
+		faults, err := parseFault(value)
+		if err != nil {
+			return farmtest.Config{}, fmt.Errorf("--faults %s: %w", value, err)
+		}
+		cfg.Faults = append(cfg.Faults, faults...)
+	}
+	return cfg, nil
 }
 
-// parseFault reads KIND, KIND=PROBABILITY or KIND=PROBABILITY/DELAY.
-func parseFault(value string) (farmtest.Fault, error) {
+// parseFault reads KIND, which strikes as it does among all, KIND=PROBABILITY or KIND=PROBABILITY/DELAY.
+func parseFault(value string) ([]farmtest.Fault, error) {
 	kind, rest, given := strings.Cut(value, "=")
-	kinds := faultKinds()
-	i := slices.IndexFunc(kinds, func(f farmtest.Fault) bool { return string(f.Kind) == kind })
-	if i < 0 {
-		return farmtest.Fault{}, fmt.Errorf("there is no such fault; there are mixed, %s", faultNames())
+	rules := farmtest.AllFaults(0).Faults
+	rules = slices.DeleteFunc(rules, func(f farmtest.Fault) bool { return string(f.Kind) != kind })
+	if len(rules) == 0 {
+		return nil, fmt.Errorf("there is no such fault; there is %s alone, and %s", allFaults, faultNames())
 	}
-	fault := kinds[i]
 	if !given {
-		return fault, nil
+		return rules, nil
 	}
+	fault := farmtest.Fault{Kind: rules[0].Kind, Delay: rules[0].Delay, N: rules[0].N}
 	probability, delay, delayed := strings.Cut(rest, "/")
 	var err error
 	fault.Probability, err = strconv.ParseFloat(probability, 64)
-	if err != nil || fault.Probability <= 0 || fault.Probability > 1 {
-		return farmtest.Fault{}, fmt.Errorf("the probability must be above 0 and at most 1")
+	if err != nil || !(fault.Probability > 0 && fault.Probability <= 1) {
+		return nil, errors.New("the probability must be above 0 and at most 1")
 	}
-	if !delayed {
-		return fault, nil
+	if delayed {
+		if fault.Delay, err = time.ParseDuration(delay); err != nil || fault.Delay < 0 {
+			return nil, errors.New("the delay must be a duration, as 2s")
+		}
 	}
-	if fault.Delay, err = time.ParseDuration(delay); err != nil || fault.Delay < 0 {
-		return farmtest.Fault{}, fmt.Errorf("the delay must be a duration, as 2s")
-	}
-	return fault, nil
+	return []farmtest.Fault{fault}, nil
 }
