@@ -108,7 +108,7 @@ func (p *play) kill(ctx context.Context, i *instance, wait time.Duration, blind 
 // takeOver stops an instance until others own all of its shards, and lets it go on then.
 func (p *play) takeOver(ctx context.Context, i *instance) bool {
 	begun := i.since()
-	p.await(ctx, 5*time.Second, func() bool { return p.owners.acquiredSince(i.number, begun) })
+	p.await(ctx, 10*time.Second, func() bool { return p.owners.acquiredSince(i.number, begun) })
 	shards := p.owners.shards(i.number)
 	since := time.Now()
 	if !i.signal(stopProcess) {

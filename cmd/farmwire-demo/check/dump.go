@@ -27,6 +27,9 @@ type record struct {
 	null      bool // a tombstone
 }
 
+// endOfDump is what the console consumer prints, before a stack trace, when no record came for its timeout.
+const endOfDump = "ERROR Error processing message, terminating consumer process"
+
 // eachRecord calls f for every record of a dump in the order of the file. Offsets of a partition rise.
 func eachRecord(r io.Reader, f func(record) error) error {
 	lines := bufio.NewReaderSize(r, 1<<20)
@@ -38,6 +41,9 @@ func eachRecord(r io.Reader, f func(record) error) error {
 		}
 		if err != nil && err != io.EOF {
 			return err
+		}
+		if !strings.HasPrefix(line, "CreateTime:") && strings.Contains(line, endOfDump) {
+			return nil
 		}
 		rec, err := parseRecord(strings.TrimSuffix(line, "\n"))
 		if err != nil {
