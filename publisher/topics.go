@@ -38,6 +38,7 @@ const (
 	endedRetention = 7 * 24 * time.Hour
 	leastRetention = 24 * time.Hour // a consumer that stands still for a night must find what it missed
 	appearTimeout  = 10 * time.Second
+	hearingTime    = 500 * time.Millisecond // a broker hears a moment later than the others of a new topic
 )
 
 // plan is a topic as Farmwire makes it.
@@ -144,11 +145,9 @@ func CheckTopics(ctx context.Context, c Config, s TopicSpec) (partitions int, er
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
+	pause := pauses{long: hearingTime}
 	found, err := c.describe(ctx, client)
-	if errors.Is(err, ErrMissing) { // a broker may hear a moment later of a new topic
-		if pause := time.NewTimer(time.Second / 2); ctx.Err() == nil {
-			<-pause.C
-		}
+	if errors.Is(err, ErrMissing) && pause.wait(ctx, later) == nil {
 		found, err = c.describe(ctx, client)
 	}
 	if err != nil {
