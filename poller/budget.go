@@ -12,7 +12,7 @@ const (
 
 	maxRetryAfter   = 5 * time.Minute // a longer Retry-After is taken for a mistake
 	firstThrottle   = 250 * time.Millisecond
-	maxThrottle     = 10 * time.Second
+	maxThrottle     = 5 * time.Second
 	credentialPause = 5 * time.Second
 	firstLookBurst  = 10 // requests that discovery may make at once at the start, at least
 )

@@ -56,10 +56,14 @@ func newEntry(w diff.WorkerKey, shard int, now time.Time) *entry {
 	return e
 }
 
-// pressing reports whether the worker goes before idle ones. One that is gone or cannot be
-// listed does not: its sessions are looked up.
-func (e *entry) pressing() bool {
-	return !e.gone && e.failed < blindAfter && (e.urgent || len(e.open) > 0)
+// hasty reports whether the worker is to be listed at once.
+func (e *entry) hasty() bool {
+	return e.urgent && e.failed == 0
+}
+
+// active reports whether the worker goes before idle ones.
+func (e *entry) active() bool {
+	return len(e.open) > 0 && !e.gone && e.failed < blindAfter
 }
 
 // unlisted reports whether listing the worker can only be evidence for forgetting what is

@@ -74,7 +74,11 @@ func cannotBeListed(t *testing.T, kind farmtest.Kind, reason string) {
 	if m := w.poller.Missing(); !slices.ContainsFunc(m, named) {
 		t.Errorf("missing: %q, and no worker with reason %q", m, reason)
 	}
-	if gap := w.longestGap(neighbour.ID()); gap > 14*time.Second {
+	limit := 14 * time.Second
+	if reason == reasonThrottled {
+		limit += 2 * maxThrottle // the pause is everybody's
+	}
+	if gap := w.longestGap(neighbour.ID()); gap > limit {
 		t.Errorf("the neighbour was not listed for %v", gap)
 	}
 	world.SetFaults()

@@ -86,7 +86,8 @@ func New(client *deadline.Client, config Config, log *zap.Logger, registry prome
 // Own starts polling a shard's workers: those of the snapshots and those that discovery
 // finds. The channel gives what is observed of them, for each worker one observation and no
 // other until Committed was called for it. It is closed by Disown and at the end of Run.
-// A shard that is owned already is disowned first.
+// A shard that is owned already is disowned first. Snapshots are restored ones, or were made
+// of what this Poller observed: their ticks are of its counter.
 func (p *Poller) Own(shard int, snapshots []diff.Snapshot) <-chan diff.Observation {
 	box := newOutbox()
 	if !p.command(command{own: &ownership{shard: shard, snapshots: snapshots, box: box}}) {

@@ -1,8 +1,10 @@
 package poller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -30,7 +32,7 @@ type direct struct {
 	delay   func(*http.Request) time.Duration
 }
 
-func (d direct) Do(r *http.Request) (*http.Response, error) {
+func (d direct) Do(r *http.Request) (resp *http.Response, err error) {
 	wait := time.Millisecond
 	if d.delay != nil {
 		wait = d.delay(r)
@@ -40,9 +42,16 @@ func (d direct) Do(r *http.Request) (*http.Response, error) {
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	}
+	defer func() {
+		if p := recover(); p == http.ErrAbortHandler { // the handler cut the connection
+			resp, err = nil, cmp.Or(r.Context().Err(), io.ErrUnexpectedEOF)
+		} else if p != nil {
+			panic(p)
+		}
+	}()
 	w := httptest.NewRecorder()
 	d.handler.ServeHTTP(w, r)
-	resp := w.Result()
+	resp = w.Result()
 	if resp.Header.Get("Date") == "" {
 		resp.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	}
@@ -198,27 +207,27 @@ func TestWorkerComesAndGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
 		config := testConfig
-		config.Staleness = 2 * time.Minute
+		config.Staleness, config.Discovery = 5*time.Minute, 10*time.Minute
 		w := watch(t, directClient(direct{handler: world}), config)
 		time.Sleep(5 * time.Second)
 		second := world.fleet.AddWorker()
 		s := second.StartSession(nil)
-		time.Sleep(40 * time.Second)
+		time.Sleep(12 * time.Minute)
 		if got := w.story(s.ID()); got != "started" {
 			t.Fatalf("told of a new worker's session: %q", got)
 		}
 		second.Delete()
-		time.Sleep(2 * time.Minute)
+		time.Sleep(6 * time.Minute)
 		if got := w.story(s.ID()); got != "started ended" {
 			t.Errorf("told of a deleted worker's session: %q", got)
 		}
 		// Twice more, a day apart, to forget; then never again.
-		time.Sleep(80 * time.Hour)
+		time.Sleep(52 * time.Hour)
 		gone := w.seen(second.ID())[diff.Gone]
 		if gone < 2 || gone > 8 {
 			t.Errorf("a worker that is gone was asked for %d times", gone)
 		}
-		time.Sleep(80 * time.Hour)
+		time.Sleep(30 * time.Hour)
 		if more := w.seen(second.ID())[diff.Gone]; more != gone {
 			t.Errorf("a worker of which nothing is known was asked for %d times more", more-gone)
 		}

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"time"
 
@@ -47,7 +48,7 @@ type outcome struct {
 const (
 	maxBackoff  = time.Minute
 	blindAfter  = 3           // listings discarded in a row
-	aging       = 3           // an idle worker gives way for so many times the staleness
+	weight      = 4           // how many times the waiting of a worker with open sessions counts
 	batchRetry  = time.Hour   // after BatchGetSession was denied
 	goneListing = time.Minute // of a worker that is gone while sessions of it are open
 	rareSpread  = 4 * time.Hour
@@ -59,12 +60,16 @@ const (
 // committed of them.
 //
 // Every worker is to be listed again when its listing has become as old as the staleness
-// allows. Of those that are due, the one with the earliest deadline goes first. The deadline
-// of a worker with open sessions, or whose status changed, is the time at which it is due;
-// that of any other is later by three times the staleness. So where the budget is short,
-// idle workers give way, but only for that long: their deadlines come up like all others.
-// Sessions that have to be asked for one by one are due at the same pace, their deadline
-// being the time at which they are due.
+// allows. Where the budget is short and more is due than can be asked, two rules decide.
+//
+// What is pressing goes first: workers that are new or whose status changed, and sessions
+// that have to be asked for one by one, in the order in which they became due. But it takes
+// every second call at most while other listings are due.
+//
+// Of those, workers with open sessions go before idle ones: what is due longest first, where
+// the time of a worker with open sessions counts four times. So an idle worker waits four
+// times as long as one with open sessions, and no longer. Workers that are gone or cannot be
+// listed count as idle: their sessions are looked up.
 //
 // A worker is in one call at most, and from its observation until that is committed in none.
 // Costs are per call (queues are heaps), not per worker.
@@ -78,9 +83,14 @@ type schedule struct {
 	denied    map[string]time.Time // by farm: until when BatchGetSession is not tried
 	openCount int
 
-	waiting queue // listings that are not due yet, by when they are
-	ready   queue // listings that are due, by deadline
-	lookups queue // by when they are due
+	// All by when they are or became due.
+	waiting queue // listings that are not due yet
+	urgent  queue // listings that are due: of workers that are new or have changed
+	active  queue // listings that are due: of workers with open sessions
+	idle    queue // listings that are due: of all others
+	lookups queue
+
+	pressed bool // the last call was a pressing one
 }
 
 func newSchedule(staleness, discovery time.Duration, random *rand.Rand) *schedule {
@@ -104,16 +114,25 @@ func (s *schedule) next(now time.Time, open *gates) (call, time.Time) {
 		return call{kind: search.kind(), target: search.target}, now
 	}
 	s.promote(now)
-	lookup, lookupAt := s.nextLookup(now, open)
-	listing, listingAt := s.nextListing(open)
-	wake = soonest(soonest(wake, lookupAt), listingAt)
-	canLookUp := lookup != nil && !lookupAt.After(now)
-	canList := listing != nil && !listingAt.After(now)
+	press, pressAt, pressing := s.nextPressing(now, open)
+	usual := s.nextUsual(now)
+	usualAt := open[listSessions]
 	switch {
-	case canLookUp && (!canList || !lookup.at.After(listing.at)):
-		return s.beginLookup(lookup.entry, now), now
-	case canList:
-		return s.beginListing(listing.entry, now), now
+	case press != nil && !pressAt.After(now) && (!s.pressed || usual == nil || usualAt.After(now)):
+		s.pressed = true
+		return pressing(press.entry, now), now
+	case usual != nil && !usualAt.After(now):
+		s.pressed = false
+		return s.beginListing(usual.entry, now), now
+	}
+	if press != nil {
+		wake = soonest(wake, pressAt)
+	}
+	if usual == nil {
+		usual = s.waiting.first()
+	}
+	if usual != nil {
+		wake = soonest(wake, latest(usual.at, usualAt))
 	}
 	return call{}, wake
 }
@@ -121,30 +140,56 @@ func (s *schedule) next(now time.Time, open *gates) (call, time.Time) {
 // promote moves the listings that have become due to where they are taken from.
 func (s *schedule) promote(now time.Time) {
 	for p := s.waiting.first(); p != nil && !p.at.After(now); p = s.waiting.first() {
-		deadline := p.at
-		if !p.entry.pressing() {
-			deadline = deadline.Add(aging * s.staleness)
+		switch {
+		case p.entry.hasty():
+			p.enter(&s.urgent, p.at)
+		case p.entry.active():
+			p.enter(&s.active, p.at)
+		default:
+			p.enter(&s.idle, p.at)
 		}
-		p.enter(&s.ready, deadline)
 	}
 }
 
-func (s *schedule) nextListing(open *gates) (*place, time.Time) {
-	if p := s.ready.first(); p != nil {
-		return p, latest(open[listSessions], time.Unix(0, 1)) // due already
+// nextPressing gives the pressing call that may begin first, when, and what begins it.
+func (s *schedule) nextPressing(now time.Time, open *gates) (*place, time.Time, func(*entry, time.Time) call) {
+	listing, lookup := s.urgent.first(), s.lookups.first()
+	var listingAt, lookupAt time.Time
+	if listing != nil {
+		listingAt = latest(listing.at, open[listSessions])
 	}
-	if p := s.waiting.first(); p != nil {
-		return nil, latest(p.at, open[listSessions])
+	if lookup != nil {
+		lookupAt = latest(lookup.at, open[s.lookupKind(lookup.entry, now)])
 	}
-	return nil, time.Time{}
+	switch {
+	case listing == nil && lookup == nil:
+		return nil, time.Time{}, nil
+	case lookup == nil, listing != nil && before(listing, listingAt, lookup, lookupAt, now):
+		return listing, listingAt, s.beginListing
+	}
+	return lookup, lookupAt, s.beginLookup
 }
 
-func (s *schedule) nextLookup(now time.Time, open *gates) (*place, time.Time) {
-	p := s.lookups.first()
-	if p == nil {
-		return nil, time.Time{}
+// before reports whether a goes before b: it may begin sooner, or both may and it was due
+// sooner.
+func before(a *place, aAt time.Time, b *place, bAt, now time.Time) bool {
+	if aAt.After(now) || bAt.After(now) {
+		return aAt.Before(bAt)
 	}
-	return p, latest(p.at, open[s.lookupKind(p.entry, now)])
+	return a.at.Before(b.at)
+}
+
+// nextUsual gives the listing whose turn it is.
+func (s *schedule) nextUsual(now time.Time) *place {
+	active, idle := s.active.first(), s.idle.first()
+	if active == nil || idle == nil {
+		return cmp.Or(active, idle)
+	}
+	waited := func(p *place) time.Duration { return s.staleness + now.Sub(p.at) }
+	if weight*waited(active) >= waited(idle) {
+		return active
+	}
+	return idle
 }
 
 func (s *schedule) lookupKind(e *entry, now time.Time) kind {
@@ -299,15 +344,11 @@ func (s *schedule) rest(e *entry, now time.Time) {
 		s.drop(e)
 		return
 	}
-	due := e.due
-	if e.urgent && e.failed == 0 {
-		due = now
-	}
 	switch {
-	case e.listing.in != &s.ready:
-		e.listing.enter(&s.waiting, due)
-	case e.pressing(): // due already: it keeps its turn, or gets an earlier one
-		e.listing.enter(&s.ready, soonest(e.listing.at, due))
+	case !e.hasty():
+		e.listing.enter(&s.waiting, e.due)
+	case e.listing.in != &s.urgent: // else it keeps its turn
+		e.listing.enter(&s.waiting, now)
 	}
 	if at, ok := e.lookupDue(now, s.staleness); ok {
 		e.lookup.enter(&s.lookups, at)

@@ -1,0 +1,107 @@
+package poller
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"farmwire/diff"
+	"farmwire/poller/farmtest"
+)
+
+// What BatchGetSession says of one session does not harm another, and only what names the
+// session or its job says that it is not there.
+func TestItemFaults(t *testing.T) {
+	for _, kind := range []farmtest.Kind{
+		farmtest.ItemServerError, farmtest.ItemInvalid, farmtest.ItemElsewhere, farmtest.ItemUnknownCode, farmtest.ItemOmitted,
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				world := newWorld(farmtest.Config{})
+				one, two := world.worker.StartSession(nil), world.worker.StartSession(nil)
+				w := watch(t, directClient(direct{handler: world}), testConfig)
+				time.Sleep(5 * time.Second)
+				world.SetFaults(farmtest.Fault{Kind: kind})
+				world.worker.Lose()
+				two.Job().Delete()
+				time.Sleep(6 * time.Minute)
+				if got := w.story(one.ID()); got != "started" {
+					t.Errorf("told of the session that cannot be looked up: %q", got)
+				}
+				if got := w.story(two.ID()); got != "started vanished" {
+					t.Errorf("told of the session whose job was deleted: %q", got)
+				}
+				for _, o := range w.observations {
+					for _, n := range o.NotFound {
+						if n.SessionID == one.ID() {
+							t.Fatal("a session was taken for not found")
+						}
+					}
+				}
+				one.End()
+				world.SetFaults()
+				time.Sleep(11 * time.Second)
+				if got := w.story(one.ID()); got != "started ended" {
+					t.Errorf("told when the fault is over: %q", got)
+				}
+			})
+		})
+	}
+}
+
+// Faults of whole lookups: tried again, and the end is told in the end.
+func TestLookupFaults(t *testing.T) {
+	for _, kind := range []farmtest.Kind{farmtest.Throttled, farmtest.Unavailable, farmtest.Truncated, farmtest.NotJSON, farmtest.EmptyBody} {
+		t.Run(string(kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				world := newWorld(farmtest.Config{})
+				neighbour := world.fleet.AddWorker()
+				s := world.worker.StartSession(nil)
+				w := watch(t, directClient(direct{handler: world}), testConfig)
+				time.Sleep(5 * time.Second)
+				world.SetFaults(farmtest.Fault{Kind: kind, Operation: farmtest.BatchGetSession}, farmtest.Fault{Kind: kind, Operation: farmtest.GetSession})
+				world.worker.Delete()
+				time.Sleep(3 * time.Minute)
+				if got := w.story(s.ID()); got != "started" {
+					t.Errorf("told: %q", got)
+				}
+				if calls := world.Calls()[farmtest.BatchGetSession]; sum(calls) > 60 {
+					t.Errorf("calls in three minutes: %v", calls)
+				}
+				if gap := w.longestGap(neighbour.ID()); gap > 11*time.Second {
+					t.Errorf("the neighbour was not listed for %v", gap)
+				}
+				world.SetFaults()
+				time.Sleep(70 * time.Second)
+				if got := w.story(s.ID()); got != "started ended" {
+					t.Errorf("told when the fault is over: %q", got)
+				}
+			})
+		})
+	}
+}
+
+func sum(outcomes map[string]int) int {
+	n := 0
+	for _, count := range outcomes {
+		n += count
+	}
+	return n
+}
+
+// Which of the identifiers a message names decides what was not found.
+func TestNamed(t *testing.T) {
+	s := diff.Session{WorkerKey: diff.WorkerKey{FarmID: "farm-1", FleetID: "fleet-1", WorkerID: "worker-1"}, QueueID: "queue-1", JobID: "job-1", SessionID: "session-1"}
+	for message, want := range map[string]string{
+		"Resource of type session with id session-1 does not exist.": "session",
+		"no job-1":              "job",
+		"queue-1 is not there":  "queue",
+		"session-1 of queue-1?": "",
+		"Resource not found":    "",
+		"":                      "",
+	} {
+		if got := named(message, identifiers(s)); got != want {
+			t.Errorf("%q is about %q, want %q", message, got, want)
+		}
+	}
+}

@@ -1,0 +1,468 @@
+package poller
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"farmwire/diff"
+
+	"pgregory.net/rapid"
+)
+
+// play drives a schedule through simulated time: a budget, calls that last, and answers.
+type play struct {
+	schedule *schedule
+	now      time.Time
+	budget   bucket
+	latency  func() time.Duration
+	answer   func(call) outcome
+	holdings func(diff.WorkerKey) holdings
+	flight   []flight
+
+	calls  []made
+	asking map[diff.WorkerKey]bool
+	broken error // a law of every play was broken
+}
+
+type flight struct {
+	call call
+	ends time.Time
+}
+
+type made struct {
+	call
+	at time.Time
+}
+
+func newPlay(staleness time.Duration, rate float64, seed uint64) *play {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	return &play{
+		schedule: newSchedule(staleness, 30*time.Second, rand.New(rand.NewPCG(seed, 1))),
+		now:      start,
+		budget:   bucket{rate: rate, burst: max(1, rate/10), at: start},
+		latency:  func() time.Duration { return 50 * time.Millisecond },
+		answer:   func(call) outcome { return outcome{} },
+		holdings: func(diff.WorkerKey) holdings { return holdings{} },
+		asking:   make(map[diff.WorkerKey]bool),
+	}
+}
+
+func key(n int) diff.WorkerKey {
+	return diff.WorkerKey{FarmID: "farm-1", FleetID: "fleet-1", WorkerID: fmt.Sprintf("worker-%05d", n)}
+}
+
+// add makes workers known to the schedule, as discovery does.
+func (p *play) add(from, to int) {
+	for n := from; n < to; n++ {
+		p.schedule.saw(key(n), 0, &diff.WorkerStatus{Status: "RUNNING"}, p.now)
+	}
+}
+
+func (p *play) run(d time.Duration) {
+	for end := p.now.Add(d); p.now.Before(end) && p.broken == nil; {
+		p.land()
+		var open gates
+		ready := p.budget.ready(p.now)
+		for k := range open {
+			open[k] = ready
+		}
+		c, wake := p.schedule.next(p.now, &open)
+		if c.kind != nothing {
+			p.begin(c)
+			continue
+		}
+		next := end
+		if !wake.IsZero() && wake.Before(next) {
+			next = wake
+		}
+		for _, f := range p.flight {
+			next = soonest(next, f.ends)
+		}
+		if !next.After(p.now) {
+			p.broken = fmt.Errorf("the schedule asks to be asked again at once, at %v", p.now)
+		}
+		p.now = next
+	}
+}
+
+func (p *play) begin(c call) {
+	if p.budget.take(p.now).After(p.now) {
+		p.broken = errors.New("a call began that the gates did not let in")
+	}
+	for _, e := range c.entries {
+		if p.asking[e.key] {
+			p.broken = fmt.Errorf("worker %s is asked twice at a time", e.key.WorkerID)
+		}
+		p.asking[e.key] = true
+	}
+	p.calls = append(p.calls, made{c, p.now})
+	p.flight = append(p.flight, flight{c, p.now.Add(p.latency())})
+}
+
+// land lets the calls end whose time it is.
+func (p *play) land() {
+	var still []flight
+	for _, f := range p.flight {
+		if f.ends.After(p.now) {
+			still = append(still, f)
+			continue
+		}
+		o := p.answer(f.call)
+		if f.call.kind >= lookUp && o.err == nil && o.observed == nil {
+			o.observed = make(map[diff.WorkerKey]bool)
+			for _, e := range f.call.entries {
+				o.observed[e.key] = true
+			}
+		}
+		for _, e := range f.call.entries {
+			delete(p.asking, e.key)
+		}
+		p.schedule.done(f.call, o, p.now)
+		for _, e := range f.call.entries {
+			if o.err == nil && (f.call.kind == listSessions || o.observed[e.key]) {
+				p.schedule.committed(e.key, p.holdings(e.key), p.now)
+			}
+		}
+	}
+	p.flight = still
+}
+
+// gaps are the times between two listings of each worker, those that began before from aside.
+func (p *play) gaps(from time.Time) map[diff.WorkerKey][]time.Duration {
+	last := make(map[diff.WorkerKey]time.Time)
+	gaps := make(map[diff.WorkerKey][]time.Duration)
+	for _, c := range p.calls {
+		if c.kind != listSessions {
+			continue
+		}
+		w := c.entries[0].key
+		if before, ok := last[w]; ok && !before.Before(from) {
+			gaps[w] = append(gaps[w], c.at.Sub(before))
+		}
+		last[w] = c.at
+	}
+	return gaps
+}
+
+func openSession(w diff.WorkerKey, n int) diff.Session {
+	return diff.Session{WorkerKey: w, QueueID: "queue-1", JobID: "job-1", SessionID: fmt.Sprintf("session-%s-%d", w.WorkerID, n), LifecycleStatus: diff.StatusStarted}
+}
+
+// Where the budget suffices every worker is listed again within the staleness, not much
+// sooner, and the calls are spread evenly.
+func TestScheduleWithinTheBudget(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(100, 300).Draw(t, "workers")
+		staleness := 15 * time.Second
+		p := newPlay(staleness, float64(n)/8, rapid.Uint64().Draw(t, "seed"))
+		p.add(0, n)
+		p.run(45 * time.Second)
+		start := p.now
+		p.run(5 * time.Minute)
+		if p.broken != nil {
+			t.Fatal(p.broken)
+		}
+		for w, gaps := range p.gaps(start) {
+			for _, gap := range gaps {
+				if gap > staleness+time.Second || gap < staleness*8/10 {
+					t.Fatalf("%s was listed again after %v", w.WorkerID, gap)
+				}
+			}
+		}
+		perSecond := make(map[int]int)
+		for _, c := range p.calls {
+			if !c.at.Before(start) {
+				perSecond[int(c.at.Sub(start)/(3*time.Second))]++
+			}
+		}
+		mean := float64(n) * 3 / (staleness.Seconds() * 0.9)
+		for second, calls := range perSecond {
+			if float64(calls) > 1.8*mean {
+				t.Fatalf("%d calls from second %d on, %f on average", calls, 3*second, mean)
+			}
+		}
+	})
+}
+
+// Where the budget is short, workers with open sessions are listed more often than idle ones,
+// and the idle ones still within a bound.
+func TestScheduleUnderScarcity(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		hot := rapid.IntRange(5, 60).Draw(t, "hot")
+		idle := rapid.IntRange(5, 200).Draw(t, "idle")
+		scarcity := rapid.Float64Range(1.5, 8).Draw(t, "scarcity")
+		staleness := 15 * time.Second
+		rate := float64(hot+idle) / staleness.Seconds() / scarcity
+		p := newPlay(staleness, rate, rapid.Uint64().Draw(t, "seed"))
+		p.holdings = func(w diff.WorkerKey) holdings {
+			if w.WorkerID < key(hot).WorkerID {
+				return holdings{open: []diff.Session{openSession(w, 0)}}
+			}
+			return holdings{}
+		}
+		p.add(0, hot+idle)
+		// In the long run h/x + i/(4x) = rate, where x is the time between two listings of a
+		// worker with open sessions.
+		x := time.Duration((float64(hot) + float64(idle)/weight) / rate * float64(time.Second))
+		bounds := []time.Duration{max(x, staleness)*13/10 + 3*time.Second, weight*max(x, staleness)*13/10 + 3*time.Second}
+		bound := bounds[1]
+		p.run(3 * bound)
+		start := p.now
+		p.run(8 * bound)
+		if p.broken != nil {
+			t.Fatal(p.broken)
+		}
+		gaps := p.gaps(start)
+		for n := range hot + idle {
+			bound := bounds[0]
+			if n >= hot {
+				bound = bounds[1]
+			}
+			if len(gaps[key(n)]) == 0 {
+				t.Fatalf("worker %d is starved", n)
+			}
+			for _, gap := range gaps[key(n)] {
+				if gap > bound {
+					t.Fatalf("worker %d was not listed for %v, above %v", n, gap, bound)
+				}
+			}
+		}
+	})
+}
+
+// Whatever happens in whatever order, one call at a time is made for a worker, nobody is
+// forgotten, and the queues hold who rests.
+func TestScheduleKeepsItsLaws(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 12).Draw(t, "workers")
+		seed := rapid.Uint64().Draw(t, "seed")
+		p := newPlay(10*time.Second, 20, seed)
+		random := rand.New(rand.NewPCG(seed, 2))
+		p.latency = func() time.Duration { return time.Duration(random.IntN(3000)) * time.Millisecond }
+		p.answer = func(c call) outcome {
+			switch random.IntN(5) {
+			case 0:
+				return outcome{err: &attemptError{reasonServer, errors.New("500")}}
+			case 1:
+				return outcome{err: &attemptError{reasonDenied, errors.New("403")}}
+			case 2:
+				return outcome{gone: c.kind == listSessions}
+			}
+			return outcome{}
+		}
+		p.holdings = func(w diff.WorkerKey) holdings {
+			h := holdings{empty: true}
+			for i := range random.IntN(4) {
+				h.open, h.empty = append(h.open, openSession(w, i)), false
+			}
+			h.unresolved = h.open[:len(h.open)/2]
+			return h
+		}
+		p.add(0, n)
+		steps := rapid.SliceOfN(rapid.IntRange(0, 5), 1, 60).Draw(t, "steps")
+		for _, step := range steps {
+			p.stir(step, random.IntN(n))
+			p.run(time.Duration(random.IntN(5000)) * time.Millisecond)
+			if p.broken == nil {
+				p.broken = consistent(p.schedule)
+			}
+			if p.broken != nil {
+				t.Fatal(p.broken)
+			}
+		}
+	})
+}
+
+// stir changes what is known of a worker.
+func (p *play) stir(step, n int) {
+	switch step {
+	case 0:
+		p.schedule.saw(key(n), 0, &diff.WorkerStatus{Status: "IDLE"}, p.now)
+	case 1:
+		p.schedule.saw(key(n), 0, &diff.WorkerStatus{Status: "RUNNING"}, p.now)
+	case 2:
+		p.schedule.lost(key(n), p.now)
+	case 3:
+		p.schedule.committed(key(n), p.holdings(key(n)), p.now)
+	case 4:
+		p.schedule.disown(0)
+		clear(p.asking) // the old calls are no calls of the new owner
+		p.add(0, n)
+	case 5:
+		p.schedule.own(key(n), 0, p.holdings(key(n)), p.now)
+	}
+}
+
+// consistent checks that every worker is either busy or queued, in the right queues.
+func consistent(s *schedule) error {
+	listings, lookups, open := 0, 0, 0
+	for _, e := range s.entries {
+		open += len(e.open)
+		if e.busy != (e.listing.in == nil) {
+			return fmt.Errorf("%s: busy %v, queued %v", e.key.WorkerID, e.busy, e.listing.in != nil)
+		}
+		if e.busy && e.lookup.in != nil || !e.busy && (len(e.wanted()) > 0) != (e.lookup.in != nil) {
+			return fmt.Errorf("%s: %d sessions to ask for, queued %v", e.key.WorkerID, len(e.wanted()), e.lookup.in != nil)
+		}
+		if e.listing.in != nil {
+			listings++
+		}
+		if e.lookup.in != nil {
+			lookups++
+		}
+	}
+	if q := len(s.waiting.places) + len(s.urgent.places) + len(s.active.places) + len(s.idle.places); q != listings || len(s.lookups.places) != lookups || open != s.openCount {
+		return fmt.Errorf("%d of %d listings, %d of %d lookups, %d of %d open sessions", q, listings, len(s.lookups.places), lookups, s.openCount, open)
+	}
+	return nil
+}
+
+// Changed workers go first; those that fail back off; lookups are gathered.
+func TestScheduleOrder(t *testing.T) {
+	t.Run("status", func(t *testing.T) {
+		p := newPlay(10*time.Second, 1, 1)
+		p.add(0, 100)
+		p.run(400 * time.Second)
+		p.schedule.saw(key(7), 0, &diff.WorkerStatus{Status: "STOPPING"}, p.now)
+		before := len(p.calls)
+		p.run(10 * time.Second)
+		for i, c := range p.calls[before:] {
+			if c.entries[0].key == key(7) {
+				if i > 1 {
+					t.Errorf("a worker whose status changed came as number %d", i+1)
+				}
+				return
+			}
+		}
+		t.Error("a worker whose status changed was not listed")
+	})
+	t.Run("flood of changes", func(t *testing.T) {
+		p := newPlay(10*time.Second, 10, 1)
+		p.holdings = func(w diff.WorkerKey) holdings {
+			if w.WorkerID < key(20).WorkerID {
+				return holdings{open: []diff.Session{openSession(w, 0)}}
+			}
+			return holdings{}
+		}
+		p.add(0, 20)
+		p.run(time.Minute)
+		p.add(20, 2000)
+		start := p.now
+		p.run(time.Minute)
+		for n := range 20 {
+			if got := len(p.gaps(start)[key(n)]); got < 4 {
+				t.Errorf("worker %d was listed %d times while others were new", n, got)
+			}
+		}
+	})
+	t.Run("back-off", func(t *testing.T) {
+		p := newPlay(10*time.Second, 100, 1)
+		p.answer = func(call) outcome { return outcome{err: errNoList} }
+		p.add(0, 1)
+		p.run(10 * time.Minute)
+		if n := len(p.calls); n < 14 || n > 18 {
+			t.Errorf("%d calls in ten minutes", n)
+		}
+		if last := p.calls[len(p.calls)-1].at.Sub(p.calls[len(p.calls)-2].at); last > maxBackoff+50*time.Millisecond || last < maxBackoff*8/10 {
+			t.Errorf("the last back-off was %v", last)
+		}
+	})
+	t.Run("lookups", func(t *testing.T) {
+		p := newPlay(10*time.Second, 100, 1)
+		p.holdings = func(w diff.WorkerKey) holdings {
+			s := []diff.Session{openSession(w, 0), openSession(w, 1)}
+			return holdings{open: s, unresolved: s}
+		}
+		p.answer = func(c call) outcome { return outcome{gone: c.kind == listSessions} }
+		for n := range 70 {
+			p.schedule.own(key(n), 0, p.holdings(key(n)), p.now)
+		}
+		p.run(500 * time.Millisecond)
+		if c := p.calls[0]; c.kind != lookUp || len(c.sessions) != batchSize || len(c.entries) != 50 {
+			t.Errorf("the first call is of kind %d with %d sessions of %d workers", c.kind, len(c.sessions), len(c.entries))
+		}
+	})
+	t.Run("batch denied", func(t *testing.T) {
+		p := newPlay(10*time.Second, 100, 1)
+		s := []diff.Session{openSession(key(0), 0)}
+		p.holdings = func(diff.WorkerKey) holdings { return holdings{open: s, unresolved: s} }
+		p.answer = func(c call) outcome {
+			if c.kind == lookUp {
+				return outcome{err: &attemptError{reasonDenied, errors.New("403")}}
+			}
+			return outcome{}
+		}
+		p.schedule.own(key(0), 0, p.holdings(key(0)), p.now)
+		p.run(150 * time.Minute)
+		var batch, singly int
+		for _, c := range p.calls {
+			switch c.kind {
+			case lookUp:
+				batch++
+			case lookUpSingly:
+				singly++
+			}
+		}
+		if batch != 3 || singly < 900 {
+			t.Errorf("%d calls of BatchGetSession, %d of GetSession", batch, singly)
+		}
+	})
+}
+
+// The budget gives no more than its rate, and discovery no more than its fifth.
+func TestBudgetIsKept(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rate := rapid.Float64Range(1, 200).Draw(t, "rate")
+		owned := rapid.IntRange(1, 12).Draw(t, "owned")
+		start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		b := newBudget(rate, start)
+		b.share(owned, 12, start)
+		share := rate * float64(owned) / 12
+		now, all, discovery := start, 0, 0
+		for now.Before(start.Add(time.Minute)) {
+			operation := opListSessions
+			if rapid.Bool().Draw(t, "discovery") && !b.ready(opListWorkers, now).After(now) {
+				operation = opListWorkers
+				discovery++
+			}
+			at := b.ready(operation, now)
+			now = at
+			if taken := b.take(operation, now); taken.After(now) {
+				t.Fatalf("ready at %v, but taken for %v", now, taken)
+			}
+			all++
+			seconds := now.Sub(start).Seconds()
+			if limit := max(1, rate/10) + share*seconds + 1; float64(all) > limit {
+				t.Fatalf("%d requests in %f s", all, seconds)
+			}
+			if limit := max(firstLookBurst, 2*rate) + share/5*seconds + 1; float64(discovery) > limit {
+				t.Fatalf("%d requests of discovery in %f s", discovery, seconds)
+			}
+		}
+	})
+}
+
+// BenchmarkSchedule measures a call, which must not cost more for more workers.
+func BenchmarkSchedule(b *testing.B) {
+	for _, n := range []int{75, 750, 7500, 75000} {
+		b.Run(fmt.Sprintf("workers=%d", n), func(b *testing.B) {
+			p := newPlay(15*time.Second, 1e6, 1)
+			p.add(0, n)
+			now := p.now
+			var open gates
+			b.ResetTimer()
+			for range b.N {
+				c, wake := p.schedule.next(now, &open)
+				if c.kind == nothing {
+					now = wake
+					continue
+				}
+				p.schedule.done(c, outcome{}, now)
+				p.schedule.committed(c.entries[0].key, holdings{}, now)
+			}
+		})
+	}
+}
