@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -125,13 +126,14 @@ func (p *play) killBroker(ctx context.Context, n int, down time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
+	p.brokers[n].refuse() // as the port of a broker that is gone
 	if p.kafka.Kill(n) != nil {
 		<-p.moving
 		return false
 	}
 	p.acts.Go(func() {
 		pause(ctx, down)
-		if err := p.kafka.Restart(context.WithoutCancel(ctx), n); err != nil {
+		if err := errors.Join(p.kafka.Restart(context.WithoutCancel(ctx), n), p.brokers[n].admit()); err != nil {
 			fmt.Fprintf(p.out, "broker %d did not come back: %v\n", n, err)
 		}
 		<-p.moving
@@ -149,7 +151,8 @@ func (p *play) harm(ctx context.Context, what act, n int, d time.Duration) bool 
 		target.cut()
 		return true
 	}
-	p.acts.Go(func() { target.freeze(2*d, ctx.Done()) })
+	answersOnly := p.rng.IntN(2) == 0
+	p.acts.Go(func() { target.freeze(2*d, answersOnly, ctx.Done()) })
 	return true
 }
 

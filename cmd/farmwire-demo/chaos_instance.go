@@ -58,8 +58,8 @@ func (i *instance) live() {
 		}
 		i.read(lines)
 		_ = cmd.Wait() // how it ended is looked at by ended
-		if i.ended(cmd.ProcessState) {
-			time.Sleep(100 * time.Millisecond) // as a supervisor would
+		if n := i.ended(cmd.ProcessState); n > 0 {
+			time.Sleep(min(time.Duration(n)*100*time.Millisecond, time.Second)) // as a supervisor would
 		}
 	}
 }
@@ -101,8 +101,8 @@ func (i *instance) note(line string) {
 	fmt.Fprintln(i.log, line)
 }
 
-// ended notes how the process ended, and reports whether it did so by itself.
-func (i *instance) ended(state *os.ProcessState) bool {
+// ended notes how the process ended, and returns how often in a row it did so by itself.
+func (i *instance) ended(state *os.ProcessState) int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.process = nil
@@ -111,16 +111,16 @@ func (i *instance) ended(state *os.ProcessState) bool {
 	case i.asked:
 		i.asked = false
 		i.graces = append(i.graces, state.ExitCode())
-		return false
+		return 0
 	case status.Signaled():
 		i.quick = 0
-		return false
+		return 0
 	}
 	i.alone++
 	if i.quick++; time.Since(i.begun) > time.Second {
-		i.quick = 0
+		i.quick = 1
 	}
-	return true
+	return i.quick
 }
 
 // signal does something to the process, if there is one.
@@ -166,7 +166,7 @@ func (i *instance) broken() error {
 		}
 	default:
 	}
-	if i.quick > 20 {
+	if i.quick > 40 {
 		return fmt.Errorf("%w: %s", errBroken, i.last)
 	}
 	return nil

@@ -7,17 +7,24 @@ import (
 	"time"
 )
 
-// proxy passes TCP connections on to one address, until it is told to do harm: cut what is open, or let
-// it hang half-open. Whoever opens it closes it; Close ends all connections and waits.
+// proxy passes TCP connections on to one address, until it is told to do harm: cut what is open, let it hang
+// half-open, or refuse. Whoever opens it closes it; Close ends all connections and waits.
 type proxy struct {
-	listener net.Listener
+	address  string
 	upstream string
 	wg       sync.WaitGroup
 
-	mu     sync.Mutex
-	closed bool
-	frozen chan struct{} // closed when the frozen connections go on; nil: nothing is frozen
-	open   map[net.Conn]struct{}
+	mu       sync.Mutex
+	listener net.Listener // nil: connections are refused
+	closed   bool
+	frozen   *freeze // nil: nothing is frozen
+	open     map[net.Conn]struct{}
+}
+
+// freeze holds back what comes, in one direction or in both.
+type freeze struct {
+	over        chan struct{}
+	answersOnly bool // what clients send goes through
 }
 
 func openProxy(upstream string) (*proxy, error) {
@@ -25,16 +32,42 @@ func openProxy(upstream string) (*proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a proxy for %s: %w", upstream, err)
 	}
-	p := &proxy{listener: listener, upstream: upstream, open: map[net.Conn]struct{}{}}
-	p.wg.Go(p.accept)
+	p := &proxy{address: listener.Addr().String(), listener: listener, upstream: upstream, open: map[net.Conn]struct{}{}}
+	p.wg.Go(func() { p.accept(listener) })
 	return p, nil
 }
 
-func (p *proxy) addr() string { return p.listener.Addr().String() }
+func (p *proxy) addr() string { return p.address }
 
-func (p *proxy) accept() {
+// refuse lets nobody connect, as if nobody listened, until admit.
+func (p *proxy) refuse() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.listener != nil {
+		p.listener.Close()
+		p.listener = nil
+	}
+}
+
+// admit listens again on the same address.
+func (p *proxy) admit() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.listener != nil {
+		return nil
+	}
+	listener, err := net.Listen("tcp", p.address)
+	if err != nil {
+		return fmt.Errorf("listen again for %s: %w", p.upstream, err)
+	}
+	p.listener = listener
+	p.wg.Go(func() { p.accept(listener) })
+	return nil
+}
+
+func (p *proxy) accept(listener net.Listener) {
 	for {
-		client, err := p.listener.Accept()
+		client, err := listener.Accept()
 		if err != nil {
 			return // closed
 		}
@@ -56,23 +89,27 @@ func (p *proxy) serve(client net.Conn) {
 		return
 	}
 	var both sync.WaitGroup
-	for _, way := range [][2]net.Conn{{client, server}, {server, client}} {
+	for _, answers := range []bool{false, true} {
 		both.Go(func() {
-			p.pass(way[0], way[1])
-			reset(way[0])
-			reset(way[1])
+			p.pass(client, server, answers)
+			reset(client)
+			reset(server)
 		})
 	}
 	both.Wait()
 }
 
 // pass copies, and holds back what comes while the connections are frozen.
-func (p *proxy) pass(from, to net.Conn) {
+func (p *proxy) pass(client, server net.Conn, answers bool) {
+	from, to := client, server
+	if answers {
+		from, to = server, client
+	}
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
 		if n > 0 {
-			p.thaw()
+			p.thaw(answers)
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return
 			}
@@ -83,13 +120,13 @@ func (p *proxy) pass(from, to net.Conn) {
 	}
 }
 
-// thaw waits until nothing is frozen.
-func (p *proxy) thaw() {
+// thaw waits until the direction is not frozen.
+func (p *proxy) thaw(answers bool) {
 	p.mu.Lock()
 	frozen := p.frozen
 	p.mu.Unlock()
-	if frozen != nil {
-		<-frozen
+	if frozen != nil && (answers || !frozen.answersOnly) {
+		<-frozen.over
 	}
 }
 
@@ -126,9 +163,9 @@ func (p *proxy) cut() {
 	}
 }
 
-// freeze lets nothing through for d, as if cables were pulled, and resets the connections then.
-func (p *proxy) freeze(d time.Duration, done <-chan struct{}) {
-	frozen := make(chan struct{})
+// freeze lets nothing through for d, as if cables were pulled, or no answers, and resets the connections then.
+func (p *proxy) freeze(d time.Duration, answersOnly bool, done <-chan struct{}) {
+	frozen := &freeze{over: make(chan struct{}), answersOnly: answersOnly}
 	p.mu.Lock()
 	if p.frozen != nil || p.closed {
 		p.mu.Unlock()
@@ -144,7 +181,7 @@ func (p *proxy) freeze(d time.Duration, done <-chan struct{}) {
 	p.mu.Lock()
 	p.frozen = nil
 	p.mu.Unlock()
-	close(frozen)
+	close(frozen.over)
 }
 
 // Close ends the proxy. A freeze must have ended.
@@ -152,7 +189,7 @@ func (p *proxy) Close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
-	p.listener.Close()
+	p.refuse()
 	p.cut()
 	p.wg.Wait()
 }
