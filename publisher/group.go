@@ -190,7 +190,7 @@ func (m *member) live(ctx context.Context, shard int) {
 		if time.Since(began) > goodLife {
 			pause = firstPause
 		}
-		m.log.Warn("shard will be acquired again", zap.Int("shard", shard), zap.Duration("pause", pause), zap.Error(err))
+		m.log.Warn("shard will be acquired again", zap.Int("shard", shard), zap.Duration("pause", pause), zap.Error(Explain(err)))
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():

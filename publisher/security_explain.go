@@ -93,7 +93,7 @@ func explainCode(err error) string {
 	case 53:
 		return "the broker does not allow this transactional id: grant Write and Describe on the transactional ids with the prefix \"farmwire.\" and the state topic's name"
 	case 29:
-		return "the broker does not allow this on the topic: grant Write, Read and Describe on the topics; Create and DescribeConfigs too for `farmwire topics`"
+		return "the broker does not allow this on the topic: grant Write, Read, Describe and DescribeConfigs on the topics, and Create for `farmwire topics create`"
 	case 30:
 		return "the broker does not allow this consumer group: grant Read on it, or choose another with --group"
 	case 31:
