@@ -223,10 +223,8 @@ func retryAfter(value string, date time.Time) time.Duration {
 		return 0
 	}
 	var d time.Duration
-	if n, err := strconv.ParseFloat(value, 64); err == nil && n < maxRetryAfter.Seconds() {
-		d = time.Duration(n * float64(time.Second))
-	} else if err == nil {
-		d = maxRetryAfter
+	if n, err := strconv.ParseUint(value, 10, 64); err == nil {
+		d = time.Duration(min(n, uint64(maxRetryAfter/time.Second))) * time.Second
 	} else if t, err := http.ParseTime(value); err == nil {
 		if date.IsZero() {
 			date = time.Now()

@@ -1,0 +1,94 @@
+package poller
+
+import (
+	"errors"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"farmwire/poller/farmtest"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/deadline"
+)
+
+// environment gives the SDK these settings and no others.
+func environment(t *testing.T, settings map[string]string) {
+	t.Helper()
+	none := filepath.Join(t.TempDir(), "none")
+	all := map[string]string{
+		"AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_PROFILE": "", "AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none,
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_ENDPOINT_URL_DEADLINE": "", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "",
+	}
+	for name, value := range settings {
+		all[name] = value
+	}
+	for name, value := range all {
+		t.Setenv(name, value)
+	}
+}
+
+func TestClientFromTheEnvironment(t *testing.T) {
+	world := newWorld(farmtest.Config{})
+	world.serve(t)
+	environment(t, map[string]string{
+		"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "SECRET",
+		"AWS_ENDPOINT_URL_DEADLINE": world.URL(),
+	})
+	client, err := NewClient(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := client.Options().Region; got != "eu-west-1" {
+		t.Errorf("region %q", got)
+	}
+	defer client.Options().HTTPClient.(*awshttp.BuildableClient).GetTransport().CloseIdleConnections()
+	world.SetFaults(farmtest.Fault{Kind: farmtest.ServerError, Count: 1})
+	if _, err := client.ListFarms(t.Context(), &deadline.ListFarmsInput{}); err == nil {
+		t.Error("the SDK repeated the request")
+	}
+	out, err := client.ListFarms(t.Context(), &deadline.ListFarmsInput{})
+	if err != nil || len(out.Farms) != 1 || aws.ToString(out.Farms[0].FarmId) != world.farm.ID() {
+		t.Errorf("farms %v, %v", out, err)
+	}
+}
+
+func TestClientThatCannotBe(t *testing.T) {
+	for name, c := range map[string]struct {
+		settings map[string]string
+		want     error
+	}{
+		"no region":      {map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "SECRET"}, ErrRegion},
+		"no credentials": {map[string]string{"AWS_REGION": "eu-west-1"}, ErrCredentials},
+	} {
+		t.Run(name, func(t *testing.T) {
+			environment(t, c.settings)
+			if _, err := NewClient(t.Context()); !errors.Is(err, c.want) {
+				t.Errorf("error %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+func TestRetryAfterHeader(t *testing.T) {
+	date := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"":       0,
+		"3":      3 * time.Second,
+		"0":      0,
+		"-1":     0,
+		"NaN":    0,
+		"soon":   0,
+		"999999": maxRetryAfter,
+		date.Add(4 * time.Second).Format(http.TimeFormat):  4 * time.Second,
+		date.Add(-4 * time.Second).Format(http.TimeFormat): 0,
+		date.Add(time.Hour).Format(http.TimeFormat):        maxRetryAfter,
+	} {
+		if got := retryAfter(value, date); got != want {
+			t.Errorf("Retry-After %q is %v, want %v", value, got, want)
+		}
+	}
+}
