@@ -20,20 +20,26 @@ type chaosCmd struct {
 	Kills       int           `default:"20" help:"SIGKILLs of instances at random moments."`
 	Stops       int           `default:"4" help:"SIGSTOPs of an instance until others own its shards; needs two instances."`
 	BrokerKills int           `name:"broker-kills" default:"2" help:"SIGKILLs of brokers, which are started again."`
-	Cuts        int           `default:"6" help:"Times that the connections to a broker or to the API are cut; half as often they hang half-open."`
+	Cuts        int           `default:"6" help:"Times that the connections to a broker or to the API are cut."`
+	Freezes     int           `default:"3" help:"Times that they hang half-open: nothing comes through, or no answers, until they are reset."`
 	Restarts    int           `default:"2" help:"Graceful restarts of all instances."`
+	Calm        time.Duration `help:"How long farm and instances go on when no harm is left to do."`
 
-	Brokers   int    `enum:"1,3" default:"1" help:"Brokers of the cluster."`
-	Instances int    `default:"2" help:"Instances of farmwire, 1 to 3."`
-	Static    bool   `help:"Instances are static members of the group (--instance-id), so that a killed one is back at once."`
-	Workers   int    `default:"60" help:"Workers of the farm, about."`
-	Faults    string `enum:"none,all,stale" default:"all" help:"Faults of the API. all: every one but stale reads; stale: these too, and then only starts, ends and targets are checked."`
-	Initial   string `enum:"open,all,none" default:"open" help:"farmwire's --initial."`
+	Brokers   int           `enum:"1,3" default:"1" help:"Brokers of the cluster."`
+	Instances int           `default:"2" help:"Instances of farmwire, 1 to 3."`
+	Static    bool          `help:"Instances are static members of the group (--instance-id), so that a killed one is back at once."`
+	Workers   int           `default:"60" help:"Workers of the farm, about."`
+	Faults    string        `enum:"none,all,stale" default:"all" help:"Faults of the API. all: every one but stale reads; stale: these too, and then only starts, ends and targets are checked."`
+	Fault     []string      `placeholder:"KIND[=P[/DELAY]]" help:"Further faults of the API, as for the farm command."`
+	Churn     float64       `default:"0.02" help:"Share of the workers that are deleted in a minute, whatever they do."`
+	Grace     time.Duration `default:"100s" help:"No worker is deleted sooner after its last session began; what could be shown for nearly so long must have been seen."`
+	Initial   string        `enum:"open,all,none" default:"open" help:"farmwire's --initial."`
 
 	APIRate        float64       `name:"api-rate" default:"120" help:"farmwire's --api-rate."`
 	SessionTimeout time.Duration `default:"2s" help:"farmwire's --session-timeout; the brokers allow 500ms."`
 	Settle         time.Duration `default:"15s" help:"How long farm and instances go on undisturbed before everything must have been published."`
 	Farmwire       string        `placeholder:"PATH" help:"The farmwire to run. Default: it is built from this module."`
+	Wrong          []string      `placeholder:"NAME" help:"Try wrong publishers instead (testdata/wrong), each by its own run; all: every one."`
 	Keep           bool          `help:"Keep logs, dumps and truth even if nothing is wrong."`
 }
 
@@ -50,11 +56,15 @@ func (c *chaosCmd) Validate() error {
 	case c.Workers < 1:
 		return errors.New("--workers must be at least 1")
 	}
-	return nil
+	_, err := chaosFaults(c.Fault)
+	return err
 }
 
 // Run plays, reads back and checks. It returns errAnomalies if anything is wrong.
 func (c *chaosCmd) Run(ctx context.Context, std streams) error {
+	if len(c.Wrong) > 0 {
+		return c.runWrong(ctx, std.out)
+	}
 	dir, err := os.MkdirTemp("", "farmwire-chaos-")
 	if err != nil {
 		return err
@@ -91,6 +101,7 @@ func (c *chaosCmd) run(ctx context.Context, out io.Writer, dir string) (_ verdic
 		return verdict{}, err
 	}
 	a.acts.Wait()
+	pause(ctx, c.Calm)
 	fmt.Fprintf(out, "done in %s: %s\n", time.Since(begun).Round(time.Second), tell(p.counts))
 	v, err := a.finish(ctx, c, out)
 	if err != nil {
@@ -102,12 +113,15 @@ func (c *chaosCmd) run(ctx context.Context, out io.Writer, dir string) (_ verdic
 
 // flags are those that make the same run again, as far as a run with processes can be.
 func (c *chaosCmd) flags() string {
-	text := fmt.Sprintf("--seed %d --kills %d --stops %d --broker-kills %d --cuts %d --restarts %d --brokers %d --instances %d --workers %d --faults %s --initial %s",
-		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Restarts, c.Brokers, c.Instances, c.Workers, c.Faults, c.Initial)
+	text := fmt.Sprintf("--seed %d --kills %d --stops %d --broker-kills %d --cuts %d --freezes %d --restarts %d --brokers %d --instances %d --workers %d --faults %s --initial %s",
+		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Freezes, c.Restarts, c.Brokers, c.Instances, c.Workers, c.Faults, c.Initial)
 	if c.Static {
 		text += " --static"
 	}
-	return text
+	for _, f := range c.Fault {
+		text += " --fault " + f
+	}
+	return text + fmt.Sprintf(" --calm %s --churn %g --grace %s --session-timeout %s", c.Calm, c.Churn, c.Grace, c.SessionTimeout)
 }
 
 func sortActs(acts []act) { slices.Sort(acts) }

@@ -24,7 +24,7 @@ const (
 // planActs is what will be done, in the order that the seed gives.
 func planActs(c *chaosCmd, rng *rand.Rand) []act {
 	var acts []act
-	for what, n := range map[act]int{actKill: c.Kills, actStop: c.Stops, actBroker: c.BrokerKills, actCut: c.Cuts, actFreeze: c.Cuts / 2, actRestart: c.Restarts} {
+	for what, n := range map[act]int{actKill: c.Kills, actStop: c.Stops, actBroker: c.BrokerKills, actCut: c.Cuts, actFreeze: c.Freezes, actRestart: c.Restarts} {
 		for range n {
 			acts = append(acts, what)
 		}

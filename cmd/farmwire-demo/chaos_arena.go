@@ -28,10 +28,8 @@ type arena struct {
 	acts      sync.WaitGroup // what goes on beside the plan: brokers on their way up, frozen connections
 }
 
-// How the farm of a chaos run lives. No worker is deleted sooner after its last session began than any harm
-// lasts, so that every session can be known.
+// How the farm of a chaos run lives.
 const (
-	chaosGrace     = 100 * time.Second
 	chaosRetention = 3 * time.Minute
 	chaosSpeed     = 100
 )
@@ -101,7 +99,7 @@ func (a *arena) openKafka(ctx context.Context, brokers int) error {
 }
 
 func chaosFarm(c *chaosCmd, truth string) farmtest.Config {
-	farm := farmtest.Config{Seed: c.Seed, PageSize: 10, Churn: 0.02, Forget: 5 * time.Minute}
+	farm := farmtest.Config{Seed: c.Seed, PageSize: 10, Forget: 5 * time.Minute}
 	if c.Faults != "none" {
 		farm = farmtest.AllFaults(c.Seed)
 		farm.PageSize = 10
@@ -109,9 +107,26 @@ func chaosFarm(c *chaosCmd, truth string) farmtest.Config {
 	if c.Faults == "all" {
 		farm.Faults = farmtest.Without(farm.Faults, farmtest.StaleEnds, farmtest.StaleStatuses)
 	}
+	if more, err := chaosFaults(c.Fault); err == nil { // Validate has seen to it
+		farm.Faults = append(farm.Faults, more...)
+	}
+	farm.Churn = c.Churn
 	farm.Workers, farm.Sessions, farm.Fleets = c.Workers, c.Workers*3/2, 3
-	farm.Speed, farm.Grace, farm.Retention, farm.TruthFile = chaosSpeed, chaosGrace, chaosRetention, truth
+	farm.Speed, farm.Grace, farm.Retention, farm.TruthFile = chaosSpeed, c.Grace, chaosRetention, truth
 	return farm
+}
+
+// chaosFaults reads the values of --fault.
+func chaosFaults(values []string) ([]farmtest.Fault, error) {
+	var faults []farmtest.Fault
+	for _, value := range values {
+		more, err := parseFault(value)
+		if err != nil {
+			return nil, fmt.Errorf("--fault %s: %w", value, err)
+		}
+		faults = append(faults, more...)
+	}
+	return faults, nil
 }
 
 func (a *arena) openInstance(c *chaosCmd, binary string, n int) error {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"farmwire/cmd/farmwire-demo/check"
@@ -85,7 +86,7 @@ func (a *arena) finish(ctx context.Context, c *chaosCmd, out io.Writer) (verdict
 		return v, err
 	}
 	var err error
-	v.report, err = checkDumps(a.dir, check.Input{Region: region, Partitions: shards, Until: until, Grace: chaosGrace - 10*time.Second})
+	v.report, err = checkDumps(a.dir, check.Input{Region: region, Partitions: shards, Until: until, Grace: c.Grace * 9 / 10})
 	return v, err
 }
 
@@ -132,17 +133,23 @@ func topicDumps() []string { return []string{"events", "ended", "state"} }
 
 // dump reads the topics back with Apache's console consumer.
 func (a *arena) dump(ctx context.Context) error {
-	for _, name := range topicDumps() {
-		file, err := os.Create(filepath.Join(a.dir, name+".txt"))
-		if err != nil {
-			return err
-		}
-		err = kafkatest.Console(ctx, kafkatest.Reading{Brokers: a.kafka.InnerAddrs(), Topic: topicPrefix + "." + name, Idle: 4 * time.Second}, file)
-		if err := errors.Join(err, file.Close()); err != nil {
-			return err
-		}
+	names := topicDumps()
+	errs := make([]error, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		all.Go(func() { errs[i] = a.dumpTopic(ctx, name) })
 	}
-	return nil
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+func (a *arena) dumpTopic(ctx context.Context, name string) error {
+	file, err := os.Create(filepath.Join(a.dir, name+".txt"))
+	if err != nil {
+		return err
+	}
+	err = kafkatest.Console(ctx, kafkatest.Reading{Brokers: a.kafka.InnerAddrs(), Topic: topicPrefix + "." + name, Idle: 5 * time.Second}, file)
+	return errors.Join(err, file.Close())
 }
 
 // checkDumps checks the dumps and the truth of a folder.

@@ -86,6 +86,10 @@ func (w *walk) compareStale(before, e *event) {
 	}
 	ends := !e.state.ended() || w.index(func(s state) bool { return s.ended() && s.endedAt == e.state.endedAt }) >= 0
 	target := e.state.target == "" || w.index(func(s state) bool { return s.target == e.state.target }) >= 0
+	if before != nil && before.state.target == "ENDED" && e.state.target != "ENDED" {
+		w.anomaly(WrongOrder, w.s.id, e.String(), "the target ENDED never goes back")
+		return
+	}
 	if begun < 0 || !ends || !target {
 		w.anomaly(InventedState, w.s.id, e.String(), w.truthText())
 		return
