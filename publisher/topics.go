@@ -174,7 +174,12 @@ func (c Config) adminClient() (*kgo.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return kgo.NewClient(append(opts, kgo.SeedBrokers(c.Brokers...), kgo.ClientID(clientID), kgo.RetryTimeout(openTimeout/3))...)
+	return kgo.NewClient(append(opts,
+		kgo.SeedBrokers(c.Brokers...),
+		kgo.ClientID(clientID),
+		kgo.RetryTimeout(openTimeout/3),
+		kgo.MetadataMinAge(hearingTime/4), // a topic that was missing is soon looked for again
+	)...)
 }
 
 // topic is a topic as it is.

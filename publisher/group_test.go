@@ -1,0 +1,313 @@
+package publisher
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
+
+	"farmwire/publisher/kafkatest"
+)
+
+const groupSession = 6 * time.Second // the shortest that a broker takes
+
+// holdings is which member serves which shard, and for how many a shard was served at once.
+type holdings struct {
+	mu      sync.Mutex
+	holders map[int]string
+	changed chan struct{} // closed at the next change
+}
+
+func newHoldings() *holdings {
+	return &holdings{holders: map[int]string{}, changed: make(chan struct{})}
+}
+
+func (h *holdings) set(shard int, member string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.holders[shard] = member
+	close(h.changed)
+	h.changed = make(chan struct{})
+}
+
+// await waits until the members hold so many shards each.
+func (h *holdings) await(t *testing.T, want map[string]int) time.Duration {
+	t.Helper()
+	began := time.Now()
+	deadline := time.NewTimer(time.Minute)
+	defer deadline.Stop()
+	for {
+		h.mu.Lock()
+		got := map[string]int{}
+		for _, member := range h.holders {
+			got[member]++
+		}
+		changed := h.changed
+		h.mu.Unlock()
+		if fmt.Sprint(got) == fmt.Sprint(want) {
+			return time.Since(began)
+		}
+		select {
+		case <-changed:
+		case <-deadline.C:
+			t.Fatalf("shards are held by %v, want %v", got, want)
+		}
+	}
+}
+
+// hold is a serve that acquires its shard and keeps it until it is taken away.
+func (h *holdings) hold(p *Publisher, name string) func(context.Context, int) error {
+	return func(ctx context.Context, shard int) error {
+		if _, err := p.Acquire(ctx, shard); err != nil {
+			return err
+		}
+		h.set(shard, name)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+}
+
+// join runs a member until stop is called, which waits for its end and says how long that took.
+func join(t *testing.T, p *Publisher, serve func(context.Context, int) error) (stop func() time.Duration) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Join(ctx, serve) }()
+	var once sync.Once
+	var took time.Duration
+	stop = func() time.Duration {
+		once.Do(func() {
+			began := time.Now()
+			cancel()
+			if err := <-done; err != nil {
+				t.Errorf("Join: %v", err)
+			}
+			took = time.Since(began)
+		})
+		return took
+	}
+	t.Cleanup(func() { stop() })
+	return stop
+}
+
+const groupShards = 6
+
+func groupConfig(t *testing.T, addrs []string) Config {
+	c := ungivenConfig(t, addrs)
+	c.Initial, c.SessionTimeout = "open", groupSession
+	if err := CreateTopics(t.Context(), c, groupTopics()); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func groupTopics() TopicSpec { return TopicSpec{Partitions: groupShards, ReplicationFactor: 1} }
+
+func groupMember(t testing.TB, c Config) *Publisher {
+	p, err := Open(t.Context(), c, groupTopics(), zap.NewNop(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// A second member takes half, and after it has left the first has all again within a second.
+func TestShardsMoveWithTheMembers(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		c := groupConfig(t, addrs)
+		h := newHoldings()
+		one, two := groupMember(t, c), groupMember(t, c)
+		join(t, one, h.hold(one, "one"))
+		t.Logf("one member has all after %v", h.await(t, map[string]int{"one": groupShards}))
+		stop := join(t, two, h.hold(two, "two"))
+		t.Logf("two members have half each after %v", h.await(t, map[string]int{"one": groupShards / 2, "two": groupShards / 2}))
+		left := stop()
+		took := h.await(t, map[string]int{"one": groupShards})
+		t.Logf("leaving took %v, and the other had all after %v more", left, took)
+		if left+took > 3*time.Second {
+			t.Errorf("a graceful takeover took %v", left+took)
+		}
+	})
+}
+
+// A member that is killed loses its shards within the session timeout and a second.
+func TestTakeoverAfterKill(t *testing.T) {
+	c := groupConfig(t, apache.Cluster(t).Addrs())
+	h := newHoldings()
+	p := groupMember(t, c)
+	join(t, p, h.hold(p, "one"))
+	h.await(t, map[string]int{"one": groupShards})
+	child := startMember(t, c, h)
+	h.await(t, map[string]int{"one": groupShards / 2, "child": groupShards / 2})
+	if err := child.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	took := h.await(t, map[string]int{"one": groupShards})
+	t.Logf("all shards acquired %v after SIGKILL, with a session timeout of %v", took, groupSession)
+	if took > groupSession+3*time.Second {
+		t.Errorf("the takeover took %v", took)
+	}
+}
+
+const memberVariable = "FARMWIRE_TEST_MEMBER"
+
+// startMember runs TestMember in a process of its own.
+func startMember(t *testing.T, c Config, h *holdings) *os.Process {
+	cmd := exec.Command(os.Args[0], "-test.run=^TestMember$")
+	cmd.Env = append(os.Environ(), memberVariable+"="+c.TopicPrefix+" "+strings.Join(c.Brokers, ","))
+	said, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	input, err := cmd.StdinPipe() // the member ends with it
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for lines := bufio.NewScanner(said); lines.Scan(); {
+			if number, ok := strings.CutPrefix(lines.Text(), "holds "); ok {
+				if shard, err := strconv.Atoi(number); err == nil {
+					h.set(shard, "child")
+				}
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		input.Close()
+		_ = cmd.Process.Kill()
+		<-read
+		_ = cmd.Wait()
+	})
+	return cmd.Process
+}
+
+// TestMember is the process that TestTakeoverAfterKill kills; by itself it does nothing.
+func TestMember(t *testing.T) {
+	prefix, addrs, ok := strings.Cut(os.Getenv(memberVariable), " ")
+	if !ok {
+		return
+	}
+	c := Config{Brokers: strings.Split(addrs, ","), TopicPrefix: prefix, Region: "eu-west-1", Initial: "open", SessionTimeout: groupSession}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	p := groupMember(t, c)
+	err := p.Join(ctx, func(ctx context.Context, shard int) error {
+		if _, err := p.Acquire(ctx, shard); err != nil {
+			return err
+		}
+		fmt.Println("holds", shard)
+		<-ctx.Done()
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Law 6: a shard that was fenced while the group still assigns it is acquired again, after a pause.
+func TestFencedShardIsAcquiredAgain(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		c := groupConfig(t, addrs)
+		p := groupMember(t, c)
+		var calls atomic.Int32
+		again := make(chan time.Duration, 1)
+		var fencedAt time.Time
+		join(t, p, func(ctx context.Context, shard int) error {
+			if shard != 0 {
+				<-ctx.Done()
+				return nil
+			}
+			if calls.Add(1) == 1 {
+				fencedAt = time.Now()
+				return fmt.Errorf("publish: %w", ErrFenced)
+			}
+			select {
+			case again <- time.Since(fencedAt):
+			default:
+			}
+			<-ctx.Done()
+			return nil
+		})
+		select {
+		case pause := <-again:
+			if pause < groupSession/6 {
+				t.Errorf("called again after %v, before a heartbeat", pause)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("the fenced shard was dropped for good")
+		}
+	})
+}
+
+// What trying again does not help ends the membership.
+func TestRefusedShardEndsTheMembership(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		p := groupMember(t, groupConfig(t, addrs))
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		var running atomic.Int32
+		err := p.Join(ctx, func(ctx context.Context, shard int) error {
+			running.Add(1)
+			defer running.Add(-1)
+			if shard == 1 {
+				return refuse("a newer schema")
+			}
+			<-ctx.Done()
+			return nil
+		})
+		if !errors.Is(err, ErrRefused) || running.Load() != 0 {
+			t.Errorf("Join: %v; %d calls of serve run on", err, running.Load())
+		}
+	})
+}
+
+// The group's client never fetches a record: the restore does.
+func TestNothingIsFetched(t *testing.T) {
+	cluster, err := kafkatest.StartFake(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	c := groupConfig(t, cluster.Addrs())
+	p := groupMember(t, c)
+	var fetches atomic.Int32
+	const fetch = 1
+	cluster.Fake().ControlKey(fetch, func(kmsg.Request) (kmsg.Response, error, bool) {
+		fetches.Add(1)
+		cluster.Fake().KeepControl()
+		return nil, nil, false
+	})
+	h := newHoldings()
+	stop := join(t, p, func(ctx context.Context, shard int) error {
+		h.set(shard, "one")
+		<-ctx.Done()
+		return nil
+	})
+	h.await(t, map[string]int{"one": groupShards})
+	time.Sleep(500 * time.Millisecond) // a client fetches within milliseconds of an assignment
+	stop()
+	if n := fetches.Load(); n > 0 {
+		t.Errorf("%d fetch requests", n)
+	}
+}
