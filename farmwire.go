@@ -64,7 +64,7 @@ func Run(ctx context.Context, cfg Config, log *zap.Logger) error {
 
 	follow, err := w.open(ctx, cfg, registry)
 	if err != nil {
-		return err
+		return ignoreStop(ctx, err)
 	}
 	var actors run.Group
 	actors.Add(whileRunning(ctx, follow))       // first: what stops it stops all
