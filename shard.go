@@ -2,6 +2,7 @@ package farmwire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -68,6 +69,9 @@ func (w *wire) follow(ctx context.Context, shard int, log shardLog) error {
 	}
 }
 
+// errPolled says that there is nothing to follow any more: the poller has ended.
+var errPolled = errors.New("polling has ended")
+
 // gather waits for an observation, or for the tick, and takes what else is there. All that arrived while a
 // transaction was in flight is so published in the next.
 func gather(ctx context.Context, observations <-chan diff.Observation, tick <-chan time.Time) ([]diff.Observation, error) {
@@ -77,12 +81,18 @@ func gather(ctx context.Context, observations <-chan diff.Observation, tick <-ch
 		return nil, ctx.Err()
 	case <-tick:
 		return nil, nil
-	case o := <-observations:
+	case o, ok := <-observations:
+		if !ok {
+			return nil, errPolled
+		}
 		batch = append(batch, o)
 	}
 	for len(batch) < batchObservations {
 		select {
-		case o := <-observations:
+		case o, ok := <-observations:
+			if !ok {
+				return nil, errPolled
+			}
 			batch = append(batch, o)
 		default:
 			return batch, nil
