@@ -103,7 +103,7 @@ func (p *play) kill(ctx context.Context, i *instance, wait time.Duration, blind 
 		p.await(ctx, 4*time.Second, func() bool { return p.owners.acquiredSince(i.number, begun) })
 	}
 	pause(ctx, wait)
-	return i.kill()
+	return p.await(ctx, 3*time.Second, i.kill) // it may be between two lives
 }
 
 // takeOver stops an instance until others own all of its shards, and lets it go on then.

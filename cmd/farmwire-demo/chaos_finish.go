@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,13 +26,8 @@ type verdict struct {
 func (v verdict) good() bool { return v.report != nil && v.report.Total() == 0 }
 
 func (v verdict) print(out io.Writer) error {
-	failed := 0
-	for _, code := range v.graces {
-		if code != 0 {
-			failed++
-		}
-	}
-	fmt.Fprintf(out, "instances ended by themselves %d times; graceful stops %d, of them not with exit code 0: %d\n", v.alone, len(v.graces), failed)
+	failed := slices.DeleteFunc(slices.Clone(v.graces), func(code int) bool { return code == 0 })
+	fmt.Fprintf(out, "instances ended by themselves %d times; graceful stops %d, of them not with exit code 0: %d %v\n", v.alone, len(v.graces), len(failed), failed)
 	const each = 5
 	return v.report.Print(out, each)
 }

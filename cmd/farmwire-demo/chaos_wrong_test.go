@@ -1,0 +1,75 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"farmwire/cmd/farmwire-demo/check"
+)
+
+func TestParseWrong(t *testing.T) {
+	got, err := parseWrong("One thing\nis wrong.\n\nexpect: hole, lost end\nrun: --kills 1 --seed 2\n\n" +
+		"-- a/b.go: old --\n\tx := 1\n\ty := 2\n-- a/b.go: new --\n-- c.go: old --\nz\n-- c.go: new --\nzz\n-- end --\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := wrong{text: "One thing\nis wrong.", expect: []check.Kind{check.Hole, check.LostEnd}, run: []string{"--kills", "1", "--seed", "2"},
+		edits: []edit{{file: "a/b.go", old: "\tx := 1\n\ty := 2"}, {file: "c.go", old: "z", new: "zz"}}}
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(wrong{}, edit{})); d != "" {
+		t.Error(d)
+	}
+	for _, text := range []string{"expect: nonsense\n-- a: old --\nx\n-- a: new --\ny\n", "-- a: old --\nx\n-- a: new --\ny\n", "expect: hole\n"} {
+		if _, err := parseWrong(text); err == nil {
+			t.Errorf("no error for %q", text)
+		}
+	}
+}
+
+// Every edit fits the sources as they are, and every run has flags that there are.
+func TestWrongPublishersFit(t *testing.T) {
+	all, err := wrongs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 20 {
+		t.Errorf("%d wrong publishers, not 20", len(all))
+	}
+	root, err := moduleRoot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range all {
+		t.Run(w.name, func(t *testing.T) {
+			if w.text == "" {
+				t.Error("it does not say what is wrong")
+			}
+			if _, err := w.overlay(root, t.TempDir()); err != nil {
+				t.Error(err)
+			}
+			c, err := chaosOf(w.run)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Validate(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestEditThatDoesNotFit(t *testing.T) {
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "a.go"), []byte("x\nx\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, old := range []string{"x", "y"} {
+		w := wrong{edits: []edit{{file: "a.go", old: old, new: "z"}}}
+		if _, err := w.overlay(root, t.TempDir()); err == nil || !strings.Contains(err.Error(), "does not fit") {
+			t.Errorf("%s: %v", old, err)
+		}
+	}
+}
