@@ -126,7 +126,7 @@ func stopWithin(ctx context.Context, d time.Duration, f func() error) error {
 
 // ignoreStop drops the error of a stop that was asked for.
 func ignoreStop(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, errPolled)) {
 		return nil
 	}
 	return err
