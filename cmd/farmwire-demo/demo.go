@@ -40,7 +40,7 @@ func (c *demoCmd) Validate() error {
 
 // Run shows the demo until its duration has passed or ctx ends, and then the account.
 func (c *demoCmd) Run(ctx context.Context, std streams) error {
-	s, err := openStage(ctx, farmtest.Config{Workers: c.Workers, Sessions: c.Workers, Seed: c.Seed, Speed: c.Speed, Fleets: 3})
+	s, err := openStage(ctx, farmtest.Config{Workers: c.Workers, Sessions: c.Workers * 3 / 2, Seed: c.Seed, Speed: c.Speed, Fleets: 3})
 	if err != nil {
 		return err
 	}

@@ -72,14 +72,28 @@ func (a *account) session(t truth, events []event, since, until time.Time) {
 			latest = j
 		}
 	}
+	returned := t.returned(events, until)
 	for j, e := range teller {
-		a.transition(t, j, e, j < latest, since, until)
+		past := j < latest || returned && t.Transitions[j].Change != "ending"
+		a.transition(t, j, e, past, since, until)
 	}
 }
 
-// transition adds one true transition; e is the event that told it, nil if none did, and overtaken
-// says that a later one was told.
-func (a *account) transition(t truth, j int, e *event, overtaken bool, since, until time.Time) {
+// returned reports whether a session has the status of its last event, by then: whatever it went through since
+// came and went, as an update that succeeds right after another.
+func (t truth) returned(events []event, until time.Time) bool {
+	status := ""
+	for _, is := range t.Transitions {
+		if !is.Shown.After(until) {
+			status = is.Status
+		}
+	}
+	return len(events) > 0 && events[len(events)-1].Session.LifecycleStatus == status
+}
+
+// transition adds one true transition; e is the event that told it, nil if none did, and past
+// says that the session has been seen in a state after it.
+func (a *account) transition(t truth, j int, e *event, past bool, since, until time.Time) {
 	is := t.Transitions[j]
 	news := !is.Shown.Before(since)
 	switch {
@@ -99,7 +113,7 @@ func (a *account) transition(t truth, j int, e *event, overtaken bool, since, un
 		a.Transitions++
 		a.MissedEnds = append(a.MissedEnds, t.SessionID)
 	case !news || is.Change == "ended": // passed before the watch, or known to nobody any more
-	case overtaken || gone(t, until):
+	case past || gone(t, until):
 		a.Transitions++
 		a.Passed++
 	default:

@@ -44,8 +44,8 @@ func (v *view) intro(title string, at addresses) {
 // legend says how to read a line.
 func (v *view) legend() {
 	for _, row := range [][2]string{
-		{"known", "exact: the service told the time · ±0.20s: it fell between two answers · before: it was so already"},
-		{"delay", "from the instant that an answer could show the change to its arrival here, through Kafka"},
+		{"known", "exact: told by the service · ±0.20s: between two answers · before: it was so already"},
+		{"delay", "from when an answer could show the change to its arrival here, through Kafka"},
 		{"open", "a line for each open session: ┬ started  ╤ open before we looked  ┼ changed  ┴ ended"},
 		{"marks", "◇ inferred: passed between two polls, known from a later state"},
 	} {
@@ -59,12 +59,13 @@ func (v *view) account(a account) {
 	v.line(cell{" Account", 0, bold}, cell{fmt.Sprintf(" of %s", long(a.Ran)), 0, plain})
 	v.line()
 	v.row("happened", fmt.Sprintf("%d", a.Transitions), "transitions on the farm while it was watched", plain)
-	v.row("events", fmt.Sprintf("%d", a.Events), fmt.Sprintf("read from Kafka: %d told a transition, %d a session that was open before", a.Told, a.Discovered), plain)
-	v.row("delay", strings.TrimSpace(seconds(a.percentile(50))), fmt.Sprintf("p50; p95 %s, p99 %s; from the instant that an answer could show it to its arrival here",
+	v.row("events", fmt.Sprintf("%d", a.Events), fmt.Sprintf("read from Kafka: %d tell a transition, %d a session open before", a.Told, a.Discovered), plain)
+	v.row("delay", strings.TrimSpace(seconds(a.percentile(50))), fmt.Sprintf("p50, p95 %s, p99 %s, from when an answer could show the change",
 		seconds(a.percentile(95)), seconds(a.percentile(99))), plain)
-	calls, by := a.calls()
-	v.row("API calls", fmt.Sprintf("%d", calls), by, plain)
-	v.row("unseen", fmt.Sprintf("%d", a.Passed), "statuses came and went between two polls: no poll could see them, none was invented", plain)
+	calls, rate, by := a.calls()
+	v.row("API calls", fmt.Sprintf("%d", calls), rate, plain)
+	v.row("", "", by, plain)
+	v.row("unseen", fmt.Sprintf("%d", a.Passed), "statuses that came and went between two polls, which no poll can see", plain)
 	if a.complete() {
 		v.row("missed", "0", "every start and every end was told, once and in order", "32")
 	}
@@ -93,8 +94,8 @@ func (v *view) accuse(what string, ids []string) {
 	}
 }
 
-// calls gives the number of API calls, and by operation, most first.
-func (a account) calls() (total int, by string) {
+// calls gives the number of API calls, how many a second, and by operation, most first.
+func (a account) calls() (total int, rate, by string) {
 	operations := slices.Sorted(maps.Keys(a.Calls))
 	slices.SortStableFunc(operations, func(x, y string) int { return a.Calls[y] - a.Calls[x] })
 	var parts []string
@@ -102,8 +103,8 @@ func (a account) calls() (total int, by string) {
 		total += a.Calls[o]
 		parts = append(parts, fmt.Sprintf("%s %d", o, a.Calls[o]))
 	}
-	rate := float64(total) / max(a.Ran, time.Millisecond).Seconds()
-	return total, fmt.Sprintf("%.1f a second: %s", rate, strings.Join(parts, ", "))
+	rate = fmt.Sprintf("%.1f a second", float64(total)/max(a.Ran, time.Millisecond).Seconds())
+	return total, rate, strings.Join(parts, ", ")
 }
 
 // join puts SGR parameters together.

@@ -141,13 +141,17 @@ func seconds(d time.Duration) string {
 	}
 }
 
-// long is a duration of any length, in three or four characters where it can.
+// long is a duration of any length in one or two units.
 func long(d time.Duration) string {
-	switch {
-	case d < 10*time.Second:
+	switch d = max(d, 0); {
+	case d < 9950*time.Millisecond:
 		return fmt.Sprintf("%.1fs", d.Seconds())
-	case d < time.Hour:
-		return strings.TrimSuffix(d.Round(time.Second).String(), "m0s")
+	case d < time.Hour-time.Second/2:
+		d = d.Round(time.Second)
+		if d%time.Minute != 0 {
+			return d.String()
+		}
+		return fmt.Sprintf("%dm", d/time.Minute)
 	default:
 		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 	}

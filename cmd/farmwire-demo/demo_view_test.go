@@ -136,3 +136,15 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Errorf("%s (-want +got):\n%s", path, diff)
 	}
 }
+
+func TestLong(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0.0s", 1234 * time.Millisecond: "1.2s", 9940 * time.Millisecond: "9.9s", 9960 * time.Millisecond: "10s",
+		59700 * time.Millisecond: "1m", time.Minute: "1m", 61 * time.Second: "1m1s", 10 * time.Minute: "10m",
+		time.Hour - time.Second: "59m59s", time.Hour - time.Millisecond: "1h0m", time.Hour: "1h0m", 150*time.Minute + 20*time.Second: "2h30m",
+	} {
+		if got := long(d); got != want {
+			t.Errorf("%s is printed as %q, want %q", d, got, want)
+		}
+	}
+}
