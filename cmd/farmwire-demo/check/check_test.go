@@ -1,7 +1,6 @@
 package check
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -267,5 +266,5 @@ func replace(old, new string) func(string) string {
 // lone is a world with one session whose event lacks a member.
 func (w *world) lone() {
 	s := w.session("lone", w.status(301, "STARTED"))
-	w.event(s, "started", s.States[0], 5, 303).value = func(string) string { return fmt.Sprintf(`{"change":"started"}`) }
+	w.event(s, "started", s.States[0], 5, 303).value = func(string) string { return `{"change":"started"}` }
 }

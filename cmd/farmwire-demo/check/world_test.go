@@ -49,20 +49,19 @@ type toldState struct {
 
 // published is an event before it is printed.
 type published struct {
-	of                  *told
-	Change              string
-	Sequence            int
-	Inferred, Snapshot  bool
-	Now                 toldState
-	Previous            *toldState
-	After, Before       *time.Time
-	Exact               bool
-	Recorded            time.Time
-	partition, offset   int64
-	headers             map[string]string // replaced ones
-	key                 string
-	value               func(string) string
-	missing, twice, raw bool
+	of                 *told
+	Change             string
+	Sequence           int
+	Inferred, Snapshot bool
+	Now                toldState
+	Previous           *toldState
+	After, Before      *time.Time
+	Exact              bool
+	Recorded           time.Time
+	partition, offset  int64
+	headers            map[string]string // replaced ones
+	key                string
+	value              func(string) string
 }
 
 type stored struct {
@@ -73,7 +72,6 @@ type stored struct {
 	Seen      time.Time
 	partition int64
 	tombstone bool
-	missing   bool
 }
 
 // at is a time so many seconds after the start.
