@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"farmwire/poller/farmtest"
+	"farmwire/publisher/kafkatest"
+)
+
+// rig is what a benchmark of whole processes needs: one broker of Apache Kafka, a farm inside this process, and the
+// command to run between them.
+type rig struct {
+	kafka  *kafkatest.Cluster
+	farm   *farmtest.Server
+	binary string
+	owners *owners
+}
+
+// openRig skips the benchmark where FARMWIRE_TEST_KAFKA does not ask for Apache Kafka.
+func openRig(b *testing.B, cfg farmtest.Config) *rig {
+	kafka, err := kafkatest.FromEnv(b.Context(), kafkatest.Options{})
+	if errors.Is(err, kafkatest.ErrNotAsked) {
+		b.Skip(err)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := kafka.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	r := &rig{kafka: kafka, farm: farmtest.New(cfg), binary: filepath.Join(b.TempDir(), "farmwire"), owners: newOwners()}
+	if err := buildFarmwire(b.Context(), r.binary); err != nil {
+		b.Fatal(err)
+	}
+	if err := r.farm.Start(""); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := r.farm.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return r
+}
+
+// start starts one `farmwire run`, which ends with the benchmark at the latest.
+func (r *rig) start(b *testing.B, number int, prefix string, flags ...string) *instance {
+	listen, err := freeAddress()
+	if err != nil {
+		b.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(b.TempDir(), "farmwire.log"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	i := &instance{number: number, binary: r.binary, listen: listen, log: log, owners: r.owners, done: make(chan struct{})}
+	i.args = append([]string{"run", "--create-topics", "--replication-factor", "1", "--partitions", strconv.Itoa(shards),
+		"--topic-prefix", prefix, "--listen", listen, "--log-format", "json"}, flags...)
+	for _, addr := range r.kafka.Addrs() {
+		i.args = append(i.args, "--brokers", addr)
+	}
+	i.env = append(os.Environ(), "AWS_ENDPOINT_URL_DEADLINE="+r.farm.URL(), "AWS_REGION="+region,
+		"AWS_ACCESS_KEY_ID=bench", "AWS_SECRET_ACCESS_KEY=bench", "AWS_EC2_METADATA_DISABLED=true")
+	go i.live()
+	b.Cleanup(func() {
+		i.end()
+		log.Close()
+		if b.Failed() {
+			b.Logf("instance %d said last: %s", i.number, i.last)
+		}
+	})
+	return i
+}
+
+// await fails the benchmark if it does not become so.
+func await(b *testing.B, d time.Duration, what string, so func() bool) {
+	b.Helper()
+	for end := time.Now().Add(d); !so(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.Fatalf("not within %s: %s", d, what)
+		}
+	}
+}
+
+// gauges are the values of an instance's /metrics; those with labels are added up by name.
+func gauges(ctx context.Context, listen string) (map[string]float64, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listen+"/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	values := map[string]float64{}
+	lines := bufio.NewScanner(answer.Body)
+	for lines.Scan() {
+		name, value, ok := strings.Cut(lines.Text(), " ")
+		if i := strings.IndexByte(name, '{'); i >= 0 {
+			name = name[:i]
+			_, value, ok = strings.Cut(lines.Text(), "} ")
+		}
+		if n, err := strconv.ParseFloat(value, 64); ok && err == nil && name != "#" {
+			values[name] += n
+		}
+	}
+	return values, lines.Err()
+}
+
+// mustGauges are the gauges, or the end of the benchmark.
+func mustGauges(b *testing.B, i *instance) map[string]float64 {
+	b.Helper()
+	values, err := gauges(b.Context(), i.listen)
+	if err != nil {
+		b.Fatal(fmt.Errorf("metrics of the instance: %w", err))
+	}
+	return values
+}
+
+func median[T float64 | time.Duration](values []T) T {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
