@@ -31,6 +31,7 @@ type chaosCmd struct {
 	Workers   int           `default:"60" help:"Workers of the farm, about."`
 	Faults    string        `enum:"none,all,stale" default:"all" help:"Faults of the API. all: every one but stale reads; stale: these too, and then only starts, ends and targets are checked."`
 	Fault     []string      `placeholder:"KIND[=P[/DELAY]]" help:"Further faults of the API, as for the farm command."`
+	PageSize  int           `name:"page-size" default:"10" help:"Most entries of a page of the API, 1 to 100."`
 	Churn     float64       `default:"0.02" help:"Share of the workers that are deleted in a minute, whatever they do."`
 	Grace     time.Duration `default:"100s" help:"No worker is deleted sooner after its last session began; what could be shown for nearly so long must have been seen."`
 	Initial   string        `enum:"open,all,none" default:"open" help:"farmwire's --initial."`
@@ -97,6 +98,9 @@ func (c *chaosCmd) run(ctx context.Context, out io.Writer, dir string) (_ verdic
 	if err := a.awaitFollowed(ctx); err != nil {
 		return verdict{}, err
 	}
+	if err := a.awaitReady(ctx); err != nil {
+		return verdict{}, err
+	}
 	if err := p.run(ctx, planActs(c, rng), begun.Add(c.Duration)); err != nil {
 		return verdict{}, err
 	}
@@ -121,7 +125,7 @@ func (c *chaosCmd) flags() string {
 	for _, f := range c.Fault {
 		text += " --fault " + f
 	}
-	return text + fmt.Sprintf(" --calm %s --churn %g --grace %s --session-timeout %s", c.Calm, c.Churn, c.Grace, c.SessionTimeout)
+	return text + fmt.Sprintf(" --calm %s --page-size %d --churn %g --grace %s --session-timeout %s", c.Calm, c.PageSize, c.Churn, c.Grace, c.SessionTimeout)
 }
 
 func sortActs(acts []act) { slices.Sort(acts) }

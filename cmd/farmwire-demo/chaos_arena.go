@@ -99,10 +99,9 @@ func (a *arena) openKafka(ctx context.Context, brokers int) error {
 }
 
 func chaosFarm(c *chaosCmd, truth string) farmtest.Config {
-	farm := farmtest.Config{Seed: c.Seed, PageSize: 10, Forget: 5 * time.Minute}
+	farm := farmtest.Config{Seed: c.Seed, Forget: 5 * time.Minute}
 	if c.Faults != "none" {
 		farm = farmtest.AllFaults(c.Seed)
-		farm.PageSize = 10
 	}
 	if c.Faults == "all" {
 		farm.Faults = farmtest.Without(farm.Faults, farmtest.StaleEnds, farmtest.StaleStatuses)
@@ -110,7 +109,7 @@ func chaosFarm(c *chaosCmd, truth string) farmtest.Config {
 	if more, err := chaosFaults(c.Fault); err == nil { // Validate has seen to it
 		farm.Faults = append(farm.Faults, more...)
 	}
-	farm.Churn = c.Churn
+	farm.PageSize, farm.Churn = c.PageSize, c.Churn
 	farm.Workers, farm.Sessions, farm.Fleets = c.Workers, c.Workers*3/2, 3
 	farm.Speed, farm.Grace, farm.Retention, farm.TruthFile = chaosSpeed, c.Grace, chaosRetention, truth
 	return farm
