@@ -14,7 +14,8 @@ import (
 
 const (
 	defaultSessionTimeout = 10 * time.Second
-	leaveTimeout          = time.Second // the group notices by itself after the session timeout
+	leaveTimeout          = time.Second            // the group notices by itself after the session timeout
+	mostHeartbeat         = 300 * time.Millisecond // only its answer tells the others that one has left
 	joinTimeout           = 30 * time.Second
 
 	// A shard whose life has ended is begun anew after the next heartbeat at the earliest: only that shows
@@ -100,7 +101,7 @@ func (m *member) client(c Config) (*kgo.Client, error) {
 		kgo.DisableAutoCommit(),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(timeout),
-		kgo.HeartbeatInterval(min(timeout/6, time.Second)),
+		kgo.HeartbeatInterval(min(timeout/6, mostHeartbeat)),
 		kgo.RebalanceTimeout(joinTimeout),
 		kgo.OnPartitionsAssigned(func(_ context.Context, client *kgo.Client, assigned map[string][]int32) {
 			// The records are read by the restore; here nothing must ever be fetched.
