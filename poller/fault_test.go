@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,10 +127,11 @@ func TestPageIsRepeated(t *testing.T) {
 				}
 				w := watch(t, directClient(direct{handler: world}), testConfig)
 				time.Sleep(8 * time.Second)
-				if len(w.observations) == 0 {
+				all := w.all()
+				if len(all) == 0 {
 					t.Fatal("no listing")
 				}
-				o := w.observations[0]
+				o := all[0]
 				if o.Pages != 3 || len(o.Seen) != 5 {
 					t.Errorf("%d pages with %d sessions", o.Pages, len(o.Seen))
 				}
@@ -151,10 +153,13 @@ func TestRetryAfter(t *testing.T) {
 	for kind, want := range map[farmtest.Kind]time.Duration{farmtest.Throttled: 7 * time.Second, farmtest.ThrottledBare: 7 * time.Second, farmtest.ThrottledDate: 6 * time.Second} {
 		t.Run(string(kind), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
 				var times []time.Time
 				world := newWorld(farmtest.Config{
 					Faults: []farmtest.Fault{{Kind: kind, Operation: farmtest.ListSessionsForWorker, Count: 1, Delay: 7 * time.Second}},
 					Observer: func(c farmtest.Call) {
+						mu.Lock()
+						defer mu.Unlock()
 						if c.Operation == farmtest.ListSessionsForWorker {
 							times = append(times, c.Arrived)
 						}
@@ -164,7 +169,8 @@ func TestRetryAfter(t *testing.T) {
 				world.fleet.AddWorker()
 				watch(t, directClient(direct{handler: world}), testConfig)
 				time.Sleep(9 * time.Second)
-				synctest.Wait()
+				mu.Lock()
+				defer mu.Unlock()
 				// Those that were on their way may still arrive; then there is silence.
 				var gap time.Duration
 				for i := 1; i < len(times); i++ {

@@ -31,7 +31,7 @@ func TestItemFaults(t *testing.T) {
 				if got := w.story(two.ID()); got != "started vanished" {
 					t.Errorf("told of the session whose job was deleted: %q", got)
 				}
-				for _, o := range w.observations {
+				for _, o := range w.all() {
 					for _, n := range o.NotFound {
 						if n.SessionID == one.ID() {
 							t.Fatal("a session was taken for not found")

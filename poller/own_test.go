@@ -2,7 +2,9 @@ package poller
 
 import (
 	"context"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,6 +118,51 @@ func TestDisownDropsCallsUnderWay(t *testing.T) {
 	})
 }
 
+// The same for lookups, which no shard's end cancels, as they may be of several shards.
+func TestDisownDropsLookups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		snapshot := restored(world, world.worker.StartSession(nil))
+		world.SetFaults(farmtest.Fault{Kind: farmtest.ListNull, Operation: farmtest.ListSessionsForWorker})
+		asked := make(chan struct{}, 10)
+		slow := func(r *http.Request) time.Duration {
+			if strings.HasSuffix(r.URL.Path, "batch-get-session") {
+				asked <- struct{}{}
+				return 5 * time.Second
+			}
+			return time.Millisecond
+		}
+		p := New(directClient(direct{handler: world, delay: slow}), testConfig, zap.NewNop(), prometheus.NewRegistry())
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- p.Run(ctx) }()
+		p.Own(0, []diff.Snapshot{snapshot})
+		<-asked // three listings later
+		p.Disown(0)
+		handed := time.Now()
+		second := p.Own(0, []diff.Snapshot{snapshot})
+		o := <-second
+		if o.Evidence != diff.Answers || o.Seen[0].Sent.Before(handed) {
+			t.Errorf("the new owner got %+v, handed over at %v", o, handed)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// restored is a worker's snapshot with an open session, as a restart finds it.
+func restored(w *world, s *farmtest.Session) diff.Snapshot {
+	r := diff.NewRestorer()
+	r.Put(diff.Record{Sequence: 1, Seen: time.Now(), Session: diff.Session{
+		WorkerKey: diff.WorkerKey{FarmID: w.farm.ID(), FleetID: w.fleet.ID(), WorkerID: w.worker.ID()},
+		QueueID:   s.Job().QueueID(), JobID: s.Job().ID(), SessionID: s.ID(),
+		LifecycleStatus: diff.StatusStarted, StartedAt: s.StartedAt(),
+	}})
+	return r.Snapshots(func(string) diff.Watch { return diff.Watch{} })[w.worker.ID()]
+}
+
 // Farms and fleets that are named are not looked for, and others are left alone.
 func TestNamedFarmsAndFleets(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -192,13 +239,7 @@ func TestRestoredWorkerThatIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
 		s := world.worker.StartSession(nil)
-		r := diff.NewRestorer()
-		r.Put(diff.Record{Sequence: 1, Seen: time.Now(), Session: diff.Session{
-			WorkerKey: diff.WorkerKey{FarmID: world.farm.ID(), FleetID: world.fleet.ID(), WorkerID: world.worker.ID()},
-			QueueID:   s.Job().QueueID(), JobID: s.Job().ID(), SessionID: s.ID(),
-			LifecycleStatus: diff.StatusStarted, StartedAt: s.StartedAt(),
-		}})
-		snapshot := r.Snapshots(func(string) diff.Watch { return diff.Watch{} })[world.worker.ID()]
+		snapshot := restored(world, s)
 		world.worker.Delete()
 		second := watch(t, directClient(direct{handler: world}), testConfig, snapshot)
 		time.Sleep(5 * time.Second)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,7 +75,6 @@ func directClient(d direct) *deadline.Client {
 type watcher struct {
 	t      *testing.T
 	poller *Poller
-	hold   bool // nothing is committed
 
 	mu           sync.Mutex
 	snapshots    map[string]diff.Snapshot
@@ -123,9 +123,6 @@ func (w *watcher) take(o diff.Observation) {
 		}
 		s = diff.NewSnapshot(o.Worker, diff.Watch{Since: fleet.FirstLook})
 	}
-	if w.hold {
-		return
-	}
 	changes := diff.Between(s, o)
 	s = diff.Apply(s, changes)
 	w.snapshots[o.Worker.WorkerID] = s
@@ -144,6 +141,13 @@ func (w *watcher) story(session string) string {
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+// all is what was observed so far.
+func (w *watcher) all() []diff.Observation {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.observations)
 }
 
 // seen counts the observations of a worker, by evidence.
@@ -194,7 +198,8 @@ func TestLifeOfASession(t *testing.T) {
 		if m := w.poller.Missing(); len(m) > 0 {
 			t.Errorf("missing: %q", m)
 		}
-		last := w.observations[len(w.observations)-1]
+		all := w.all()
+		last := all[len(all)-1]
 		if last.Status == nil || last.Status.HostName != world.worker.HostName() {
 			t.Errorf("worker's status is %+v", last.Status)
 		}

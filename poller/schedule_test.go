@@ -423,13 +423,12 @@ func TestBudgetIsKept(t *testing.T) {
 		share := rate * float64(owned) / 12
 		now, all, discovery := start, 0, 0
 		for now.Before(start.Add(time.Minute)) {
+			now = b.ready(opListSessions, now)
 			operation := opListSessions
 			if rapid.Bool().Draw(t, "discovery") && !b.ready(opListWorkers, now).After(now) {
 				operation = opListWorkers
 				discovery++
 			}
-			at := b.ready(operation, now)
-			now = at
 			if taken := b.take(operation, now); taken.After(now) {
 				t.Fatalf("ready at %v, but taken for %v", now, taken)
 			}
