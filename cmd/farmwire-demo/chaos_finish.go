@@ -78,26 +78,26 @@ func (a *arena) finish(ctx context.Context, c *chaosCmd, out io.Writer) (verdict
 	}
 	pause(ctx, time.Second)
 	v := a.stopInstances(ctx)
-	return v, a.judge(ctx, &v, check.Input{Region: region, Partitions: shards, Until: until, Grace: c.Grace * 9 / 10})
+	var err error
+	v.report, err = a.judge(ctx, check.Input{Region: region, Partitions: shards, Until: until, Grace: c.Grace * 9 / 10})
+	return v, err
 }
 
 // judge reads back and checks. The reader stops when nothing has come for a while, which on a busy machine can be
 // too soon; so where something seems to be missing it reads again, and with more patience.
-func (a *arena) judge(ctx context.Context, v *verdict, in check.Input) error {
-	for _, idle := range []time.Duration{5 * time.Second, 30 * time.Second} {
-		if err := a.dump(ctx, idle); err != nil {
-			return err
-		}
-		report, err := checkDumps(a.dir, in)
-		if err != nil {
-			return err
-		}
-		v.report = report
-		if !report.Has(check.LostStart, check.LostEnd, check.TornTransaction, check.EndedDiffers, check.Hole, check.BadWatch) {
-			break
-		}
+func (a *arena) judge(ctx context.Context, in check.Input) (*check.Report, error) {
+	report, err := a.readBack(ctx, in, 5*time.Second)
+	if err == nil && report.Has(check.LostStart, check.LostEnd, check.TornTransaction, check.EndedDiffers, check.Hole, check.BadWatch) {
+		return a.readBack(ctx, in, 30*time.Second)
 	}
-	return nil
+	return report, err
+}
+
+func (a *arena) readBack(ctx context.Context, in check.Input, idle time.Duration) (*check.Report, error) {
+	if err := a.dump(ctx, idle); err != nil {
+		return nil, err
+	}
+	return checkDumps(a.dir, in)
 }
 
 func (a *arena) awaitReady(ctx context.Context) error {
