@@ -138,6 +138,7 @@ func TestDisownDropsLookups(t *testing.T) {
 		go func() { ended <- p.Run(ctx) }()
 		p.Own(0, []diff.Snapshot{snapshot})
 		<-asked // three listings later
+		time.Sleep(time.Second)
 		p.Disown(0)
 		handed := time.Now()
 		second := p.Own(0, []diff.Snapshot{snapshot})
