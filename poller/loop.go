@@ -294,13 +294,13 @@ func (l *loop) own(o *ownership, now time.Time) {
 	l.shareBudget(now)
 	for _, snapshot := range o.snapshots {
 		if w := snapshot.Worker(); l.selected(w.FarmID, w.FleetID) {
-			l.schedule.own(w, o.shard, holdingsOf(snapshot), now)
+			l.schedule.own(w, o.shard, holdingsOf(snapshot), l.schedule.turn(now))
 		}
 	}
 	for _, f := range l.directory.fleets {
 		for _, w := range f.workers {
 			if l.poller.config.Shard(w.key.WorkerID) == o.shard {
-				l.schedule.saw(w.key, o.shard, w.status, now)
+				l.schedule.saw(w.key, o.shard, w.status, l.schedule.turn(now))
 			}
 		}
 	}

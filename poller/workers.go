@@ -6,6 +6,13 @@ import (
 	"farmwire/diff"
 )
 
+// turn is when a worker of a shard that is owned from now on is said to have become due: at a
+// time gone by, so that it is due at once, but not the same for all, so that shards that are
+// taken over together are asked for in turns and not one after the other.
+func (s *schedule) turn(now time.Time) time.Time {
+	return now.Add(-time.Duration(s.random.Float64() * float64(s.staleness)))
+}
+
 // own adds a worker that something is known of already. Those with open sessions are due at
 // once. The others may be long gone: unless discovery shows them, they have time.
 func (s *schedule) own(w diff.WorkerKey, shard int, h holdings, now time.Time) {
