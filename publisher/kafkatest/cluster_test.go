@@ -16,7 +16,7 @@ import (
 // produce writes one committed record and waits until the broker has it.
 func produce(t *testing.T, addrs []string, topic string, partitions int32, replicas int16) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // a busy machine elects slowly
 	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.TransactionalID("id-"+topic))
 	if err != nil {
