@@ -3,8 +3,9 @@
 //
 // Apache Kafka comes from Maven Central by the pinned pom.xml of this folder, needs Java 17, runs in
 // KRaft mode on free loopback ports with a small heap, and logs to a temporary folder. The jars are kept
-// in the user's cache folder, so only the first start downloads them. One broker is ready after two to
-// three seconds; [Cluster.Kill], [Cluster.Pause] and [Cluster.Restart] do to it what operators dread.
+// in the user's cache folder, so only the first start downloads them. One broker costs
+// about four seconds of CPU until it is ready. [Cluster.Kill], [Cluster.Pause] and [Cluster.Restart] do to it what
+// operators dread; after SIGKILL a broker comes back only when the old one's session (9 s) is over.
 //
 // A broker never outlives the program that started it: on Linux the kernel kills it with its parent,
 // elsewhere [Cluster.Close] does.
