@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -11,21 +12,51 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"farmwire/diff"
+	"farmwire/publisher/kafkatest"
 )
 
-// BenchmarkPublish publishes rounds of transactions of some events with their state back to back, in turns with
-// franz-go's transactional producer, which gets the same records encoded beforehand. It reports how many times as
-// fast this package is.
+// BenchmarkPublish publishes transactions of some events with their state, in turns with franz-go's transactional
+// producer, which gets the same records encoded beforehand. It reports how many times as fast this package is, by the
+// medians: back to back (rounds of 25 transactions at a time) and with a pause before each transaction; on one broker
+// and on three.
+//
+//	FARMWIRE_TEST_KAFKA=apache go test ./publisher -run '^$' -bench 'Publish$' -benchtime 40x -timeout 30m
 func BenchmarkPublish(b *testing.B) {
-	for _, events := range []int{1, 10, 100, 1000} {
-		b.Run(strconv.Itoa(events), func(b *testing.B) { benchmarkPublish(b, events) })
+	for _, brokers := range []int{1, 3} {
+		b.Run("brokers="+strconv.Itoa(brokers), func(b *testing.B) {
+			addrs := benchCluster(b, brokers)
+			for _, events := range []int{1, 10, 100, 1000} {
+				b.Run("events="+strconv.Itoa(events), func(b *testing.B) {
+					b.Run("back-to-back", func(b *testing.B) { benchmarkPublish(b, addrs, brokers, events, 0, 25) })
+					b.Run("pauses", func(b *testing.B) { benchmarkPublish(b, addrs, brokers, events, 20*time.Millisecond, 1) })
+				})
+			}
+		})
 	}
 }
 
-func benchmarkPublish(b *testing.B, events int) {
-	c := benchConfig(b)
-	p := benchOpen(b, c)
-	shard := acquire(b, p, 0)
+// benchCluster is the cluster that the tests share, or one of three brokers for this benchmark alone.
+func benchCluster(b *testing.B, brokers int) []string {
+	if brokers == 1 {
+		return apache.Cluster(b).Addrs()
+	}
+	three := &kafkatest.Shared{Options: kafkatest.Options{Brokers: brokers}}
+	b.Cleanup(func() {
+		if err := three.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	c := three.Cluster(b)
+	if c.Size() != brokers {
+		b.Skipf("needs %d brokers of its own", brokers)
+	}
+	return c.Addrs()
+}
+
+// benchmarkPublish publishes rounds of transactions, each after a pause.
+func benchmarkPublish(b *testing.B, addrs []string, replicas, events int, pause time.Duration, round int) {
+	c := benchConfig(b, addrs, replicas)
+	shard := acquire(b, benchOpen(b, c, replicas), 0)
 	var changes []diff.Changes
 	for n := range events {
 		changes = append(changes, changesOf(started(session(1, n))))
@@ -33,23 +64,22 @@ func benchmarkPublish(b *testing.B, events int) {
 	franz := newFranz(b, c)
 	records := franzRecords(c, changes)
 
-	var ours, theirs time.Duration
+	var ours, theirs []time.Duration
 	for b.Loop() {
-		ours += repeat(b, func() error { return shard.Publish(b.Context(), changes) })
-		theirs += repeat(b, func() error { return franz.publish(b.Context(), records) })
+		time.Sleep(pause)
+		ours = append(ours, repeat(b, round, func() error { return shard.Publish(b.Context(), changes) }))
+		time.Sleep(pause)
+		theirs = append(theirs, repeat(b, round, func() error { return franz.publish(b.Context(), records) }))
 	}
-	perTransaction := func(d time.Duration) float64 { return d.Seconds() * 1000 / float64(b.N*roundSize) }
-	b.ReportMetric(perTransaction(ours), "ours-ms/tx")
-	b.ReportMetric(perTransaction(theirs), "franz-ms/tx")
-	b.ReportMetric(float64(theirs)/float64(ours), "times-franz")
+	perTransaction := func(d time.Duration) float64 { return d.Seconds() * 1000 / float64(round) }
+	b.ReportMetric(perTransaction(median(ours)), "ours-ms/tx")
+	b.ReportMetric(perTransaction(median(theirs)), "franz-ms/tx")
+	b.ReportMetric(float64(median(theirs))/float64(median(ours)), "times-franz")
 }
 
-// roundSize is how many transactions follow each other before it is the other's turn.
-const roundSize = 25
-
-func repeat(b *testing.B, publish func() error) time.Duration {
+func repeat(b *testing.B, times int, publish func() error) time.Duration {
 	began := time.Now()
-	for range roundSize {
+	for range times {
 		if err := publish(); err != nil {
 			b.Fatal(err)
 		}
@@ -57,23 +87,30 @@ func repeat(b *testing.B, publish func() error) time.Duration {
 	return time.Since(began)
 }
 
-func benchConfig(b *testing.B) Config {
+func median(all []time.Duration) time.Duration {
+	sorted := slices.Sorted(slices.Values(all))
+	return sorted[len(sorted)/2]
+}
+
+func benchConfig(b *testing.B, addrs []string, replicas int) Config {
 	c := Config{
-		Brokers:     apache.Cluster(b).Addrs(),
+		Brokers:     addrs,
 		TopicPrefix: "bench-" + strconv.FormatInt(time.Now().UnixNano(), 36),
 		Region:      "eu-west-1",
 		Initial:     "open",
 	}
-	if err := CreateTopics(b.Context(), c, benchTopics()); err != nil {
+	if err := CreateTopics(b.Context(), c, benchTopics(replicas)); err != nil {
 		b.Fatal(err)
 	}
 	return c
 }
 
-func benchTopics() TopicSpec { return TopicSpec{Partitions: 12, ReplicationFactor: 1} }
+func benchTopics(replicas int) TopicSpec {
+	return TopicSpec{Partitions: 12, ReplicationFactor: replicas}
+}
 
-func benchOpen(b *testing.B, c Config) *Publisher {
-	p, err := Open(b.Context(), c, benchTopics(), testLog(b), nil)
+func benchOpen(b *testing.B, c Config, replicas int) *Publisher {
+	p, err := Open(b.Context(), c, benchTopics(replicas), testLog(b), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -127,36 +164,91 @@ func franzRecords(c Config, changes []diff.Changes) []*kgo.Record {
 	return records
 }
 
-// BenchmarkOneEvent publishes one event with its state, with a pause before each, in turns with a bare transaction of
-// two records through franz-go.
+// BenchmarkOneEvent measures one event from its observation (which has been compared with a snapshot by then) until a
+// read_committed consumer has it, with a pause before each; in turns with a bare transaction of two records by
+// franz-go, from its begin until a consumer of the same kind has the first.
+//
+//	FARMWIRE_TEST_KAFKA=apache go test ./publisher -run '^$' -bench OneEvent -benchtime 200x
 func BenchmarkOneEvent(b *testing.B) {
-	c := benchConfig(b)
-	p := benchOpen(b, c)
-	shard := acquire(b, p, 0)
-	changes := []diff.Changes{changesOf(started(session(1, 1)))}
-	franz := newFranz(b, c)
-	records := franzRecords(c, changes)
-	var ours, theirs time.Duration
+	for _, brokers := range []int{1, 3} {
+		b.Run("brokers="+strconv.Itoa(brokers), func(b *testing.B) { benchmarkOneEvent(b, benchCluster(b, brokers), brokers) })
+	}
+}
+
+func benchmarkOneEvent(b *testing.B, addrs []string, replicas int) {
+	c, bare := benchConfig(b, addrs, replicas), benchConfig(b, addrs, replicas)
+	shard := acquire(b, benchOpen(b, c, replicas), 0)
+	franz := newFranz(b, bare)
+	records := franzRecords(bare, []diff.Changes{changesOf(started(session(1, 1)))})
+	ourReader, theirReader := newTail(b, c), newTail(b, bare)
+	snapshot := diff.NewSnapshot(session(1, 1).WorkerKey, diff.Watch{Since: epoch})
+
+	var ours, theirs []time.Duration
+	n := 0
 	for b.Loop() {
+		n++
 		time.Sleep(20 * time.Millisecond)
 		began := time.Now()
-		if err := shard.Publish(b.Context(), changes); err != nil {
+		changes := diff.Between(snapshot, observationOf(session(1, n), uint64(n)))
+		if err := shard.Publish(b.Context(), []diff.Changes{changes}); err != nil {
 			b.Fatal(err)
 		}
-		ours += time.Since(began)
+		ourReader.next(b)
+		ours = append(ours, time.Since(began))
+
 		time.Sleep(20 * time.Millisecond)
 		began = time.Now()
 		if err := franz.publish(b.Context(), records); err != nil {
 			b.Fatal(err)
 		}
-		theirs += time.Since(began)
+		theirReader.next(b)
+		theirs = append(theirs, time.Since(began))
 	}
-	b.ReportMetric(float64(ours.Microseconds())/1000/float64(b.N), "ours-ms/tx")
-	b.ReportMetric(float64(ours)/float64(theirs), "times-bare")
+	b.ReportMetric(float64(median(ours).Microseconds())/1000, "ours-ms")
+	b.ReportMetric(float64(median(theirs).Microseconds())/1000, "bare-ms")
+	b.ReportMetric(float64(median(ours))/float64(median(theirs)), "times-bare")
+}
+
+// observationOf is a complete listing that shows one session for the first time.
+func observationOf(s diff.Session, n uint64) diff.Observation {
+	now := time.Now()
+	x := diff.Exchange{Sent: now, Arrived: now, SentTick: 2 * n, ArrivedTick: 2*n + 1}
+	return diff.Observation{Worker: s.WorkerKey, Evidence: diff.Listing, Opening: x, Pages: 1, Seen: []diff.Sighting{{Session: s, Exchange: x}}}
+}
+
+// tail is a read_committed consumer of the events from now on.
+type tail struct{ client *kgo.Client }
+
+func newTail(b *testing.B, c Config) tail {
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(c.Brokers...),
+		kgo.ConsumeTopics(c.EventsTopic()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+	)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(client.Close)
+	return tail{client}
+}
+
+// next waits for a record.
+func (t tail) next(b *testing.B) {
+	for {
+		fetches := t.client.PollFetches(b.Context())
+		if err := fetches.Err(); err != nil {
+			b.Fatal(err)
+		}
+		if fetches.NumRecords() > 0 {
+			return
+		}
+	}
 }
 
 // BenchmarkRestore acquires a shard of many ended sessions and a few open ones, in turns with a raw
 // consume of the same partition. FARMWIRE_BENCH_RECORDS says how many; default 1,000,000.
+//
+//	FARMWIRE_TEST_KAFKA=apache go test ./publisher -run '^$' -bench Restore -benchtime 7x
 func BenchmarkRestore(b *testing.B) {
 	total := 1_000_000
 	if said := os.Getenv("FARMWIRE_BENCH_RECORDS"); said != "" {
@@ -165,11 +257,11 @@ func BenchmarkRestore(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	c := benchConfig(b)
-	p := benchOpen(b, c)
+	c := benchConfig(b, apache.Cluster(b).Addrs(), 1)
+	p := benchOpen(b, c, 1)
 	fill(b, acquire(b, p, 0), total)
 
-	var ours, raw time.Duration
+	var ours, raw []time.Duration
 	for b.Loop() {
 		began := time.Now()
 		shard := acquire(b, p, 0)
@@ -181,12 +273,12 @@ func BenchmarkRestore(b *testing.B) {
 		if n := rawConsume(b, c); n <= total {
 			b.Fatalf("consumed %d records", n)
 		}
-		ours += between.Sub(began)
-		raw += time.Since(rawBegan)
+		ours = append(ours, between.Sub(began))
+		raw = append(raw, time.Since(rawBegan))
 	}
-	b.ReportMetric(ours.Seconds()/float64(b.N), "restore-s")
-	b.ReportMetric(raw.Seconds()/float64(b.N), "raw-s")
-	b.ReportMetric(float64(raw)/float64(ours), "times-raw")
+	b.ReportMetric(median(ours).Seconds(), "restore-s")
+	b.ReportMetric(median(raw).Seconds(), "raw-s")
+	b.ReportMetric(float64(median(raw))/float64(median(ours)), "times-raw")
 }
 
 func remembered(s *Shard) int {
