@@ -30,7 +30,7 @@ func scanState(v []byte, r *stateRecord) bool {
 	if bytes.IndexByte(v, '\\') >= 0 {
 		return false // a string with an escape
 	}
-	s := scanner{rest: v}
+	s := scanner{all: v}
 	s.literal(`{"schema":1,"sequence":`)
 	r.sequence = s.number()
 	s.literal(`,"session":{"farmId":`)
@@ -57,55 +57,59 @@ func scanState(v []byte, r *stateRecord) bool {
 	r.seenAt = s.optional()
 	r.vanished = s.accept(`,"vanished":true`)
 	s.literal(`}`)
-	return !s.failed && len(s.rest) == 0
+	return !s.failed && s.at == len(s.all)
 }
 
-// scanner takes one piece after the other from the front of rest, until one is not what was expected.
+// scanner takes one piece after the other from the text, until one is not what was expected. It moves a number and
+// no slice, which would cost a write barrier at each step while the garbage collector runs.
 type scanner struct {
-	rest   []byte
+	all    []byte
+	at     int
 	failed bool
 }
 
 func (s *scanner) accept(text string) bool {
-	if len(s.rest) < len(text) || string(s.rest[:len(text)]) != text {
+	end := s.at + len(text)
+	if end > len(s.all) || string(s.all[s.at:end]) != text {
 		return false
 	}
-	s.rest = s.rest[len(text):]
+	s.at = end
 	return true
 }
 
 func (s *scanner) literal(text string) {
 	if !s.accept(text) {
-		s.failed, s.rest = true, nil
+		s.fail()
 	}
 }
 
+func (s *scanner) fail() { s.failed, s.at = true, len(s.all) }
+
 func (s *scanner) number() uint64 {
 	var n uint64
-	i := 0
-	for i < len(s.rest) && i < 18 && s.rest[i]-'0' <= 9 {
-		n = n*10 + uint64(s.rest[i]-'0')
-		i++
+	from := s.at
+	for s.at < len(s.all) && s.at-from < 18 && s.all[s.at]-'0' <= 9 {
+		n = n*10 + uint64(s.all[s.at]-'0')
+		s.at++
 	}
-	s.failed = s.failed || i == 0
-	s.rest = s.rest[i:]
+	s.failed = s.failed || s.at == from
 	return n
 }
 
 // text takes a string; there are no escapes in what is scanned.
 func (s *scanner) text() []byte {
-	if len(s.rest) == 0 || s.rest[0] != '"' {
-		s.failed, s.rest = true, nil
+	if s.at >= len(s.all) || s.all[s.at] != '"' {
+		s.fail()
 		return nil
 	}
-	end := bytes.IndexByte(s.rest[1:], '"')
-	if end < 0 {
-		s.failed, s.rest = true, nil
+	from := s.at + 1
+	n := bytes.IndexByte(s.all[from:], '"')
+	if n < 0 {
+		s.fail()
 		return nil
 	}
-	text := s.rest[1 : 1+end]
-	s.rest = s.rest[end+2:]
-	return text
+	s.at = from + n + 1
+	return s.all[from : from+n]
 }
 
 // optional takes a string or null.
