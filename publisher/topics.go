@@ -95,7 +95,7 @@ func CreateTopics(ctx context.Context, c Config, s TopicSpec) error {
 			return Explain(fmt.Errorf("create %s: %w %s", p.name, err, answer.ErrMessage))
 		}
 	}
-	return c.appear(ctx, admin)
+	return c.appear(ctx, client)
 }
 
 // fits refuses what would leave the topics with different numbers of partitions.
@@ -110,23 +110,6 @@ func (c Config) fits(ctx context.Context, admin *kadm.Client, s TopicSpec) error
 		}
 	}
 	return nil
-}
-
-// appear waits until every topic can be seen with all its leaders.
-func (c Config) appear(ctx context.Context, admin *kadm.Client) error {
-	ctx, cancel := context.WithTimeout(ctx, appearTimeout)
-	defer cancel()
-	pause := newPauses()
-	for {
-		_, err := admin.ListEndOffsets(ctx, c.topics()...)
-		details, listErr := admin.ListTopics(ctx, c.topics()...)
-		if err = errors.Join(err, listErr, details.Error()); err == nil {
-			return nil
-		}
-		if pause.wait(ctx, later) != nil {
-			return Explain(fmt.Errorf("the new topics do not appear: %w", err))
-		}
-	}
 }
 
 // CheckTopics reports how many partitions the topics have, or an error that says in a line which topic is missing

@@ -1,0 +1,56 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// appear waits until every broker shows every topic with all its leaders. Each broker learns of a new topic by itself,
+// and whoever is asked next may be the last to know.
+func (c Config) appear(ctx context.Context, client *kgo.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, appearTimeout)
+	defer cancel()
+	admin, pause := kadm.NewClient(client), newPauses()
+	for {
+		_, err := admin.ListEndOffsets(ctx, c.topics()...)
+		details, listErr := admin.ListTopics(ctx, c.topics()...)
+		err = errors.Join(err, listErr, details.Error())
+		for _, b := range client.DiscoveredBrokers() {
+			err = errors.Join(err, c.shownBy(ctx, b))
+		}
+		if err == nil {
+			return nil
+		}
+		if pause.wait(ctx, later) != nil {
+			return Explain(fmt.Errorf("the new topics do not appear: %w", err))
+		}
+	}
+}
+
+// shownBy says what one broker does not show. A broker that does not answer is no obstacle.
+func (c Config) shownBy(ctx context.Context, b *kgo.Broker) error {
+	request := kmsg.NewPtrMetadataRequest()
+	for _, name := range c.topics() {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(name)
+		request.Topics = append(request.Topics, t)
+	}
+	answer, err := request.RequestWith(ctx, b)
+	if err != nil {
+		return ctx.Err()
+	}
+	var errs []error
+	for _, t := range answer.Topics {
+		errs = append(errs, kerr.ErrorForCode(t.ErrorCode))
+		for _, p := range t.Partitions {
+			errs = append(errs, kerr.ErrorForCode(p.ErrorCode))
+		}
+	}
+	return errors.Join(errs...)
+}
