@@ -20,6 +20,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
@@ -49,6 +51,9 @@ type Config struct {
 // wire is one running instance.
 type wire struct {
 	poller  *poller.Poller
+	opened  atomic.Bool // poller is there
+	initial string      // what --initial asks for
+	warned  sync.Once
 	log     *zap.Logger
 	shards  shardStates
 	metrics metrics
@@ -60,19 +65,27 @@ type wire struct {
 func Run(ctx context.Context, cfg Config, log *zap.Logger) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	w := &wire{log: log, metrics: newMetrics(registry)}
+	w := &wire{initial: cfg.Publisher.Initial, log: log, metrics: newMetrics(registry)}
 
-	follow, err := w.open(ctx, cfg, registry)
-	if err != nil {
-		return ignoreStop(ctx, err)
-	}
 	var actors run.Group
-	actors.Add(whileRunning(ctx, follow))       // first: what stops it stops all
-	actors.Add(whileRunning(ctx, w.poller.Run)) // ends by itself only when ctx does
-	if cfg.Listener != nil {
+	actors.Add(whileRunning(ctx, func(ctx context.Context) error { return w.watch(ctx, cfg, registry) }))
+	if cfg.Listener != nil { // probes are answered while Kafka is still being opened
 		actors.Add(w.listen(cfg.Listener, registry))
 	}
 	return stopWithin(ctx, StopTimeout, actors.Run)
+}
+
+// watch opens what is needed, polls, and follows what is observed.
+func (w *wire) watch(ctx context.Context, cfg Config, registry prometheus.Registerer) error {
+	follow, err := w.open(ctx, cfg, registry)
+	if err != nil {
+		return err
+	}
+	w.opened.Store(true)
+	var actors run.Group
+	actors.Add(whileRunning(ctx, follow))       // what stops it stops all
+	actors.Add(whileRunning(ctx, w.poller.Run)) // ends by itself only when ctx does
+	return actors.Run()
 }
 
 // open makes the poller and what follows its observations: the shards that the group assigns, or for a

@@ -43,7 +43,10 @@ func (w *wire) listen(listener net.Listener, registry *prometheus.Registry) (exe
 }
 
 func (w *wire) serveReady(r http.ResponseWriter, _ *http.Request) {
-	missing := append(w.shards.missing(), w.poller.Missing()...)
+	missing := []string{"the topics are being opened"}
+	if w.opened.Load() {
+		missing = append(w.shards.missing(), w.poller.Missing()...)
+	}
 	if len(missing) > 0 {
 		r.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprintln(r, strings.Join(missing, "\n"))

@@ -37,20 +37,25 @@ type shardWriter interface {
 // or with an error when the shard must be acquired again.
 func (w *wire) serve(ctx context.Context, kafka *publisher.Publisher, shard int) error {
 	w.shards.set(shard, "is being acquired")
-	defer w.shards.drop(shard)
 	log, err := kafka.Acquire(ctx, shard)
-	if err != nil {
-		return fmt.Errorf("acquire shard %d: %w", shard, err)
+	if err == nil {
+		err = w.follow(ctx, shard, log)
 	}
-	return w.follow(ctx, shard, log)
+	if ctx.Err() != nil {
+		w.shards.drop(shard)
+	} else {
+		w.shards.set(shard, fmt.Sprintf("waits to be acquired again: %v", err))
+	}
+	return err
 }
 
 // follow says the sentence for all workers of a shard, as their observations arrive.
 func (w *wire) follow(ctx context.Context, shard int, log shardLog) error {
 	snapshots, watch := log.Snapshots(), log.Watch()
 	observations := w.poller.Own(shard, slices.Collect(maps.Values(snapshots)))
-	defer w.poller.Disown(shard)
+	defer w.disown(ctx, shard)()
 	w.shards.set(shard, "")
+	w.warnOfInitial(watch)
 	w.log.Info("shard is followed", zap.Int("shard", shard), zap.Int("workers", len(snapshots)))
 
 	tick := time.NewTicker(watchInterval)
@@ -66,6 +71,32 @@ func (w *wire) follow(ctx context.Context, shard int, log shardLog) error {
 		if err := w.advance(ctx, log, watch, snapshots, batch); err != nil {
 			return fmt.Errorf("publish changes of shard %d: %w", shard, err)
 		}
+	}
+}
+
+// disown gives up polling a shard as soon as ctx ends, whatever transaction is still open then, or when the
+// returned function is called, which waits for it.
+func (w *wire) disown(ctx context.Context, shard int) func() {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		w.poller.Disown(shard)
+		close(done)
+	})
+	return func() {
+		if stop() {
+			w.poller.Disown(shard)
+		} else {
+			<-done
+		}
+	}
+}
+
+// warnOfInitial says once that the state topic's first start has decided the matter.
+func (w *wire) warnOfInitial(watch publisher.Watch) {
+	if watch.Initial != w.initial {
+		w.warned.Do(func() {
+			w.log.Warn("--initial is ignored: the first start was with another", zap.String("stored", watch.Initial), zap.String("asked", w.initial))
+		})
 	}
 }
 

@@ -2,6 +2,9 @@ package poller
 
 import "farmwire/diff"
 
+// handedOut is how many observations wait in the channel, so that whoever comes late finds many at once.
+const handedOut = 512
+
 // outbox hands a shard's observations to whoever works on the shard, in order, without ever
 // holding up the loop. What waits is bounded by the shard's workers, as each has one
 // observation at most that is not committed.
@@ -12,7 +15,7 @@ type outbox struct {
 }
 
 func newOutbox() *outbox {
-	return &outbox{in: make(chan diff.Observation), out: make(chan diff.Observation), stop: make(chan struct{})}
+	return &outbox{in: make(chan diff.Observation), out: make(chan diff.Observation, handedOut), stop: make(chan struct{})}
 }
 
 // run works until stop is closed, and then closes out.

@@ -1,0 +1,31 @@
+package poller
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"farmwire/diff"
+)
+
+// What arrives while a transaction is in flight must be found in one go, or each of it costs a transaction.
+func TestOutboxGathers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box := newOutbox()
+		go box.run()
+		const observations = handedOut + 100
+		for range observations {
+			box.in <- diff.Observation{}
+		}
+		synctest.Wait()
+		if got := len(box.out); got != handedOut {
+			t.Errorf("%d observations can be received at once, want %d", got, handedOut)
+		}
+		for range observations {
+			<-box.out
+		}
+		close(box.stop)
+		if _, open := <-box.out; open {
+			t.Error("the channel is open after the end")
+		}
+	})
+}
