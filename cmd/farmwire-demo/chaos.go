@@ -30,7 +30,7 @@ type chaosCmd struct {
 	Static    bool          `help:"Instances are static members of the group (--instance-id), so that a killed one is back at once."`
 	Workers   int           `default:"60" help:"Workers of the farm, about."`
 	Faults    string        `enum:"none,all,stale" default:"all" help:"Faults of the API. all: every one but stale reads; stale: these too, and then only starts, ends and targets are checked."`
-	Fault     []string      `placeholder:"KIND[=P[/DELAY]]" help:"Further faults of the API, as for the farm command."`
+	Fault     []string      `placeholder:"KIND[=P[/DELAY]][@OPERATION]" help:"Further faults of the API, as for the farm command, of all operations or of one."`
 	PageSize  int           `name:"page-size" default:"10" help:"Most entries of a page of the API, 1 to 100."`
 	Churn     float64       `default:"0.02" help:"Share of the workers that are deleted in a minute, whatever they do."`
 	Grace     time.Duration `default:"100s" help:"No worker is deleted sooner after its last session began; what could be shown for nearly so long must have been seen."`

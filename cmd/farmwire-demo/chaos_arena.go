@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -119,9 +120,13 @@ func chaosFarm(c *chaosCmd, truth string) farmtest.Config {
 func chaosFaults(values []string) ([]farmtest.Fault, error) {
 	var faults []farmtest.Fault
 	for _, value := range values {
-		more, err := parseFault(value)
+		fault, operation, _ := strings.Cut(value, "@")
+		more, err := parseFault(fault)
 		if err != nil {
 			return nil, fmt.Errorf("--fault %s: %w", value, err)
+		}
+		for i := range more {
+			more[i].Operation = farmtest.Operation(operation)
 		}
 		faults = append(faults, more...)
 	}

@@ -8,11 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"farmwire/cmd/farmwire-demo/check"
-	"farmwire/publisher/kafkatest"
 )
 
 // verdict is what a run came to.
@@ -78,26 +76,12 @@ func (a *arena) finish(ctx context.Context, c *chaosCmd, out io.Writer) (verdict
 	}
 	pause(ctx, time.Second)
 	v := a.stopInstances(ctx)
+	if err := a.dump(ctx); err != nil {
+		return v, err
+	}
 	var err error
-	v.report, err = a.judge(ctx, check.Input{Region: region, Partitions: shards, Until: until, Grace: c.Grace * 9 / 10})
+	v.report, err = checkDumps(a.dir, check.Input{Region: region, Partitions: shards, Until: until, Grace: c.Grace * 9 / 10})
 	return v, err
-}
-
-// judge reads back and checks. The reader stops when nothing has come for a while, which on a busy machine can be
-// too soon; so where something seems to be missing it reads again, and with more patience.
-func (a *arena) judge(ctx context.Context, in check.Input) (*check.Report, error) {
-	report, err := a.readBack(ctx, in, 5*time.Second)
-	if err == nil && report.Has(check.LostStart, check.LostEnd, check.TornTransaction, check.EndedDiffers, check.Hole, check.BadWatch) {
-		return a.readBack(ctx, in, 30*time.Second)
-	}
-	return report, err
-}
-
-func (a *arena) readBack(ctx context.Context, in check.Input, idle time.Duration) (*check.Report, error) {
-	if err := a.dump(ctx, idle); err != nil {
-		return nil, err
-	}
-	return checkDumps(a.dir, in)
 }
 
 func (a *arena) awaitReady(ctx context.Context) error {
@@ -136,30 +120,6 @@ func (a *arena) stopInstances(ctx context.Context) verdict {
 		v.graces = append(v.graces, i.graces...)
 	}
 	return v
-}
-
-// topicDumps are the topics that are read back.
-func topicDumps() []string { return []string{"events", "ended", "state"} }
-
-// dump reads the topics back with Apache's console consumer.
-func (a *arena) dump(ctx context.Context, idle time.Duration) error {
-	names := topicDumps()
-	errs := make([]error, len(names))
-	var all sync.WaitGroup
-	for i, name := range names {
-		all.Go(func() { errs[i] = a.dumpTopic(ctx, name, idle) })
-	}
-	all.Wait()
-	return errors.Join(errs...)
-}
-
-func (a *arena) dumpTopic(ctx context.Context, name string, idle time.Duration) error {
-	file, err := os.Create(filepath.Join(a.dir, name+".txt"))
-	if err != nil {
-		return err
-	}
-	err = kafkatest.Console(ctx, kafkatest.Reading{Brokers: a.kafka.InnerAddrs(), Topic: topicPrefix + "." + name, Idle: idle}, file)
-	return errors.Join(err, file.Close())
 }
 
 // checkDumps checks the dumps and the truth of a folder.
