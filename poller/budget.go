@@ -19,11 +19,16 @@ const (
 
 // bucket is a token bucket that lets its tokens be promised ahead: whoever takes one learns
 // from when on it may be used. It may start with more than burst, but never gains above it.
+//
+// Calls under way take the tokens of their next pages so. Whoever decides about new calls
+// cannot know yet which one a token is for; it reserves one ahead all the same, and so has
+// its turn among them instead of waiting for a token that nobody else wants.
 type bucket struct {
-	rate   float64 // tokens a second
-	burst  float64
-	tokens float64
-	at     time.Time
+	rate     float64 // tokens a second
+	burst    float64
+	tokens   float64
+	at       time.Time
+	reserved time.Time // from when on the token that is reserved for new calls may be used; zero: none is
 }
 
 func (b *bucket) fill(now time.Time) {
@@ -35,8 +40,39 @@ func (b *bucket) fill(now time.Time) {
 	}
 }
 
-// ready says from when on a whole token is there.
+// ready says from when on a new call may begin.
 func (b *bucket) ready(now time.Time) time.Time {
+	if !b.reserved.IsZero() {
+		return latest(b.reserved, now)
+	}
+	return b.next(now)
+}
+
+// reserve reserves a token for the next new call, unless one is reserved or there already.
+func (b *bucket) reserve(now time.Time) {
+	if b.reserved.IsZero() && b.next(now).After(now) {
+		b.reserved = b.take(now)
+	}
+}
+
+// spend takes the token of a new call, which is ready: the one reserved for it, if any.
+func (b *bucket) spend(now time.Time) {
+	if b.reserved.IsZero() {
+		b.take(now)
+	}
+	b.reserved = time.Time{}
+}
+
+// release gives back what is reserved.
+func (b *bucket) release() {
+	if !b.reserved.IsZero() {
+		b.reserved = time.Time{}
+		b.tokens++
+	}
+}
+
+// next says from when on a whole token is there.
+func (b *bucket) next(now time.Time) time.Time {
 	b.fill(now)
 	if b.tokens >= 1 {
 		return now
@@ -47,7 +83,7 @@ func (b *bucket) ready(now time.Time) time.Time {
 
 // take takes a token and says from when on it may be used.
 func (b *bucket) take(now time.Time) time.Time {
-	at := b.ready(now)
+	at := b.next(now)
 	b.tokens--
 	return at
 }
@@ -85,13 +121,15 @@ func (b *budget) share(owned, shards int, now time.Time) {
 	defer b.mu.Unlock()
 	b.all.fill(now)
 	b.discovery.fill(now)
+	b.all.release() // it was reserved at the old rate
+	b.discovery.release()
 	b.all.rate = b.whole * float64(owned) / float64(max(shards, owned))
 	b.all.burst = max(1, b.all.rate/10)
 	b.discovery.rate = b.all.rate / discoveryShare
 	b.discovery.burst = max(1, b.discovery.rate)
 }
 
-// ready says from when on a request of the operation may be sent.
+// ready says from when on a new call of the operation may begin.
 func (b *budget) ready(operation string, now time.Time) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -102,7 +140,31 @@ func (b *budget) ready(operation string, now time.Time) time.Time {
 	return at
 }
 
-// take takes the token of one request and says from when on it may be sent.
+// reserve reserves a token for a new call that could begin at a time if there were one. Where
+// the token is not what it waits for, nothing is reserved.
+func (b *budget) reserve(discovery bool, at, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	tokens := &b.all
+	if discovery {
+		tokens = &b.discovery
+	}
+	if !at.After(tokens.ready(now)) {
+		tokens.reserve(now)
+	}
+}
+
+// spend takes the token of a new call's first request. The call is ready.
+func (b *budget) spend(operation string, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.all.spend(now)
+	if isDiscovery(operation) {
+		b.discovery.spend(now)
+	}
+}
+
+// take takes the token of one more request of a call and says from when on it may be sent.
 func (b *budget) take(operation string, now time.Time) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -33,6 +33,7 @@ type call struct {
 	kind     kind
 	target   target         // discovery: of what
 	entries  []*entry       // listSessions: the worker; lookups: the sessions' workers
+	pages    int            // listSessions: as many at most
 	sessions []diff.Session // lookups
 }
 
@@ -40,5 +41,6 @@ type call struct {
 type outcome struct {
 	err      error
 	gone     bool                    // listSessions: the service says that there is no such worker
+	pages    int                     // listSessions: of the complete listing
 	observed map[diff.WorkerKey]bool // lookups: the workers that something was learned of
 }

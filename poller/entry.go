@@ -41,6 +41,8 @@ type entry struct {
 	due      time.Time // when the next one is due, unless urgent
 	failed   int       // listings discarded in a row
 	reason   string    // why the last one was
+	pages    int       // of the last complete listing; 0: there was none
+	endless  int       // listings since then that had too many
 
 	asked        map[string]time.Time // when unresolved sessions were last asked for
 	lookupFailed int                  // lookups in a row that failed as a whole
@@ -75,6 +77,19 @@ func (e *entry) unlisted() bool {
 // disposable reports whether nothing is lost with the entry.
 func (e *entry) disposable() bool {
 	return e.empty && e.missing && (!e.urgent || e.failed >= blindAfter)
+}
+
+// pageLimit is how many pages the next listing may have. Where one had no end, the next are
+// cut off soon, as they would cost the budget for nothing. But a worker may have grown, so
+// ever more rarely one may have as many as any.
+func (e *entry) pageLimit() int {
+	switch {
+	case e.endless == 0, e.endless >= 8 && e.endless&(e.endless-1) == 0:
+		return maxPages
+	case e.pages == 0:
+		return unknownPages
+	}
+	return min(maxPages, 2*e.pages+10)
 }
 
 // wanted are the sessions to be asked for one by one: those that a listing lacked, or, where

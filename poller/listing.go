@@ -15,13 +15,15 @@ import (
 const (
 	pageSize = 100  // the most that the service gives
 	maxPages = 1000 // of one listing
+
+	unknownPages = 100 // of a listing that was endless before, if none was ever complete
 )
 
 // list pages one worker's sessions into a complete listing. Where the service answers the
 // first request with: no such worker, the observation says so (Evidence Gone). Any other
 // error, a page without a list, a token that came before, an entry without what is required,
-// or pages without end, are an error, and nothing of the listing counts.
-func (a *asker) list(ctx context.Context, w diff.WorkerKey) (diff.Observation, error) {
+// or more pages than the limit, are an error, and nothing of the listing counts.
+func (a *asker) list(ctx context.Context, w diff.WorkerKey, limit int) (diff.Observation, error) {
 	o := diff.Observation{Worker: w, Evidence: diff.Listing}
 	in := &deadline.ListSessionsForWorkerInput{
 		FarmId: &w.FarmID, FleetId: &w.FleetID, WorkerId: &w.WorkerID, MaxResults: aws.Int32(pageSize),
@@ -32,7 +34,7 @@ func (a *asker) list(ctx context.Context, w diff.WorkerKey) (diff.Observation, e
 			return diff.Observation{Worker: w, Evidence: diff.Gone, Opening: a.last.Exchange}, nil
 		}
 		if err == nil {
-			err = addPage(&o, page.Sessions, a.last.Exchange)
+			err = addPage(&o, limit, page.Sessions, a.last.Exchange)
 		}
 		if err != nil {
 			return diff.Observation{}, fmt.Errorf("list sessions of %s, page %d: %w", w.WorkerID, o.Pages+1, err)
@@ -42,11 +44,11 @@ func (a *asker) list(ctx context.Context, w diff.WorkerKey) (diff.Observation, e
 }
 
 // addPage adds a page to a listing.
-func addPage(o *diff.Observation, sessions []types.WorkerSessionSummary, e diff.Exchange) error {
+func addPage(o *diff.Observation, limit int, sessions []types.WorkerSessionSummary, e diff.Exchange) error {
 	if sessions == nil {
 		return errNoList
 	}
-	if o.Pages == maxPages {
+	if o.Pages >= limit {
 		return errTooManyPages
 	}
 	if o.Pages == 0 {

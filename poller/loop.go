@@ -118,10 +118,23 @@ func (l *loop) begin() (wake time.Time) {
 		open := l.gates(now)
 		c, wake := l.schedule.next(now, &open)
 		if c.kind == nothing {
+			l.reserve(&open, wake, now)
 			return wake
 		}
-		l.service.budget.take(c.kind.operation(), now)
+		l.service.budget.spend(c.kind.operation(), now)
 		l.start(c)
+	}
+}
+
+// reserve reserves the tokens that the next calls wait for, so that they have their turn
+// among the pages of the calls under way. The first of the next calls may begin at wake.
+func (l *loop) reserve(open *gates, wake, now time.Time) {
+	if wake.IsZero() {
+		return
+	}
+	l.service.budget.reserve(false, wake, now)
+	if search, at := l.schedule.rounds.next(open); search != nil {
+		l.service.budget.reserve(true, at, now)
 	}
 }
 
@@ -185,7 +198,7 @@ func (l *loop) make(ctx context.Context, c call, walk uint64) result {
 		})
 	case listSessions:
 		var o diff.Observation
-		if o, r.err = a.list(ctx, c.entries[0].key); r.err == nil {
+		if o, r.err = a.list(ctx, c.entries[0].key, c.pages); r.err == nil {
 			r.observations = []diff.Observation{o}
 		}
 	case lookUp, lookUpSingly:
@@ -222,6 +235,7 @@ func (l *loop) observed(r result, now time.Time) {
 	for _, seen := range r.observations {
 		o.observed[seen.Worker] = true
 		o.gone = o.gone || seen.Evidence == diff.Gone
+		o.pages += seen.Pages
 	}
 	if r.call.kind == listSessions {
 		l.countListing(r, now)

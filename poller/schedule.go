@@ -166,7 +166,7 @@ func (s *schedule) beginListing(e *entry, now time.Time) call {
 	s.occupy(e)
 	e.urgent = false
 	e.begun = now
-	return call{kind: listSessions, entries: []*entry{e}}
+	return call{kind: listSessions, entries: []*entry{e}, pages: e.pageLimit()}
 }
 
 // beginLookup gathers the sessions that are due, of several workers of one farm where the
@@ -215,6 +215,9 @@ func (s *schedule) listed(e *entry, o outcome, now time.Time) {
 	if o.err != nil {
 		e.failed++
 		e.reason = reasonOf(o.err)
+		if e.reason == reasonTooManyPages {
+			e.endless++
+		}
 		e.due = now.Add(backoff(e.failed, s.random))
 		if e.failed >= blindAfter {
 			s.blind[e] = struct{}{}
@@ -228,6 +231,7 @@ func (s *schedule) listed(e *entry, o outcome, now time.Time) {
 	e.replan, e.awaiting = true, true
 	if !o.gone {
 		e.listedAt = e.begun
+		e.pages, e.endless = o.pages, 0
 	}
 	// Busy until the observation is committed.
 }
