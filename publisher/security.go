@@ -83,7 +83,7 @@ func (s Security) Validate() error {
 // dialTimeout bounds a connection's start, so that the next broker is tried soon.
 const dialTimeout = 5 * time.Second
 
-// transport is how kafka-go reaches the brokers. Errors are ErrConfiguration or of the files.
+// transport is how kafka-go reaches the brokers. Errors are ErrConfiguration or of the AWS configuration.
 func (c Config) transport() (*kafka.Transport, error) {
 	if err := c.Security.Validate(); err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (c Config) transport() (*kafka.Transport, error) {
 	}, nil
 }
 
-// readerOpts is how franz-go reaches the brokers. Errors are ErrConfiguration or of the files.
+// readerOpts is how franz-go reaches the brokers. Errors are ErrConfiguration or of the AWS configuration.
 func (c Config) readerOpts() ([]kgo.Opt, error) {
 	if err := c.Security.Validate(); err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (s Security) encryption() (*tls.Config, error) {
 	if s.CAFile != "" {
 		text, err := os.ReadFile(s.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("--tls-ca: %w", err)
+			return nil, fmt.Errorf("%w: --tls-ca: %w", ErrConfiguration, err)
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(text) {
@@ -146,7 +146,7 @@ func (s Security) encryption() (*tls.Config, error) {
 	if s.CertFile != "" {
 		pair, err := tls.LoadX509KeyPair(s.CertFile, s.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("--tls-cert and --tls-key: %w", err)
+			return nil, fmt.Errorf("%w: --tls-cert and --tls-key: %w", ErrConfiguration, err)
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -14,21 +15,51 @@ import (
 type fileResolver struct {
 	loaded bool
 	values map[string]any
+	err    error // why the file gave nothing; kong would put the name of the flag that asked before it
 }
 
 func (*fileResolver) Validate(*kong.Application) error { return nil }
 
 func (r *fileResolver) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	if !r.loaded {
-		if err := r.load(ctx); err != nil {
-			return nil, err
-		}
 		r.loaded = true
+		if err := r.load(ctx); err != nil {
+			r.err = fmt.Errorf("--config: %w", err)
+		}
+	}
+	if r.err != nil {
+		return nil, r.err
 	}
 	if slices.ContainsFunc(flag.Envs, isSet) {
 		return nil, nil // the environment beats the file
 	}
-	return r.values[flag.Name], nil
+	value, err := asTyped(r.values[flag.Name])
+	if err != nil {
+		r.err = fmt.Errorf("--config: %s: %w", flag.Name, err)
+	}
+	return value, r.err
+}
+
+// asTyped makes of a value what would stand on the command line, so that a number is read by the same rules: 15 is
+// no duration, and 7 is a name.
+func asTyped(value any) (any, error) {
+	switch v := value.(type) {
+	case nil:
+		return nil, nil
+	case []any:
+		texts := make([]any, 0, len(v))
+		for _, element := range v {
+			text, err := asTyped(element)
+			if _, ok := text.(string); !ok || err != nil {
+				return nil, errors.New("a list holds single values only")
+			}
+			texts = append(texts, text)
+		}
+		return texts, nil
+	case map[string]any, map[any]any:
+		return nil, errors.New("the value must be a single one or a list")
+	}
+	return fmt.Sprint(value), nil
 }
 
 func (r *fileResolver) load(ctx *kong.Context) error {
@@ -41,7 +72,11 @@ func (r *fileResolver) load(ctx *kong.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := yaml.Unmarshal(text, &r.values); err != nil {
+	var wrong *yaml.TypeError
+	switch err := yaml.Unmarshal(text, &r.values); {
+	case errors.As(err, &wrong):
+		return fmt.Errorf("%s must hold flag names and values, as in \"api-rate: 5\"", path)
+	case err != nil:
 		return fmt.Errorf("read %s: %w", path, err)
 	}
 	known := flagNames(ctx.Model.Node)

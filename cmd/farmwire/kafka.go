@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -33,6 +34,25 @@ type topicFlags struct {
 func (f topicFlags) spec() publisher.TopicSpec {
 	return publisher.TopicSpec{Partitions: f.Partitions, ReplicationFactor: f.ReplicationFactor}
 }
+
+// check finds numbers that no cluster takes.
+func (f topicFlags) check() error {
+	if f.Partitions < 1 || f.ReplicationFactor < 1 {
+		return errors.New("--partitions and --replication-factor must be at least 1")
+	}
+	return nil
+}
+
+// check finds what is wrong before anybody is asked.
+func (f kafkaFlags) check() error {
+	const longest = 200 // Kafka takes 249 characters; names are made of the prefix
+	if f.TopicPrefix == "" || len(f.TopicPrefix) > longest || strings.Trim(f.TopicPrefix, topicCharacters) != "" {
+		return fmt.Errorf("--topic-prefix is %q: Kafka's names are of letters, digits, dots, underscores and hyphens, %d at most here", f.TopicPrefix, longest)
+	}
+	return nil
+}
+
+const topicCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 // config reads what the flags name. Errors are usage errors.
 func (f kafkaFlags) config() (publisher.Config, error) {

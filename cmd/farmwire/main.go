@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"farmwire/publisher"
 )
 
 type commands struct {
@@ -55,13 +57,14 @@ func main() {
 // execute runs one command line and returns its exit code.
 func execute(ctx context.Context, args []string, std *streams) int {
 	exited := -1
+	var file fileResolver
 	parser, err := kong.New(&commands{},
 		kong.Name("farmwire"),
 		kong.Description("Change data capture for AWS Deadline Cloud worker sessions. Every flag has an environment variable FARMWIRE_<FLAG>; AWS settings are the SDK's own (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_DEADLINE)."),
 		kong.Writers(std.out, std.err),
 		kong.Exit(func(code int) { exited = code; panic(helpShown{}) }),
 		kong.DefaultEnvars("FARMWIRE"),
-		kong.Resolvers(&fileResolver{}),
+		kong.Resolvers(&file),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(std),
 	)
@@ -71,6 +74,9 @@ func execute(ctx context.Context, args []string, std *streams) int {
 	command, err := parse(parser, args)
 	if exited >= 0 {
 		return exited
+	}
+	if file.err != nil {
+		return report(std, usageError{file.err})
 	}
 	if err != nil {
 		return report(std, usageError{fmt.Errorf("%w (see farmwire --help)", err)})
@@ -119,7 +125,7 @@ func report(std *streams, err error) int {
 		return 0
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.Is(err, publisher.ErrConfiguration):
 		printError(std, err)
 		return exitUsage
 	default:

@@ -45,6 +45,9 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 	}
 	defer log.Sync()
 	cfg, err := c.config(ctx, std)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // stopped while credentials were looked for
+	}
 	if err != nil {
 		return err
 	}
@@ -59,8 +62,10 @@ func (c *runCmd) check() error {
 		return fmt.Errorf("--api-rate is %v: give a number of requests a second above 0", c.APIRate)
 	case c.Staleness <= 0 || c.Discovery <= 0:
 		return errors.New("--staleness and --discovery must be above 0, for example 15s")
+	case c.SessionTimeout <= 0:
+		return errors.New("--session-timeout must be above 0, for example 10s")
 	}
-	return nil
+	return errors.Join(c.kafkaFlags.check(), c.topicFlags.check())
 }
 
 func (c *runCmd) config(ctx context.Context, std *streams) (farmwire.Config, error) {

@@ -41,6 +41,9 @@ func withTopics(ctx context.Context, std *streams, kafka kafkaFlags, topics topi
 	if len(kafka.Brokers) == 0 {
 		return usageError{errors.New("--brokers is missing: give host:port of your Kafka brokers")}
 	}
+	if err := errors.Join(kafka.check(), topics.check()); err != nil {
+		return usageError{err}
+	}
 	cfg, err := kafka.config()
 	if err != nil {
 		return err
