@@ -155,7 +155,8 @@ func (l *loop) missing(now time.Time) []string {
 	rounds := l.schedule.rounds
 	for t, s := range rounds.searches {
 		if s.failed > 0 {
-			words = append(words, fmt.Sprintf("%s: %s failed %d times: %s", t, t.kind().operation(), s.failed, s.reason))
+			failure := fmt.Sprintf("%s: %s failed %d times: %s", t, t.kind().operation(), s.failed, s.reason)
+			words = append(words, strings.TrimPrefix(failure, ": ")) // the list of farms is of no farm
 		}
 	}
 	slices.Sort(words)
