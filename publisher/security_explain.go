@@ -96,6 +96,8 @@ func explainCode(err error) string {
 		return "the broker does not allow this on the topic: grant Write, Read, Describe and DescribeConfigs on the topics, and Create for `farmwire topics create`"
 	case 30:
 		return "the broker does not allow this consumer group: grant Read on it, or choose another with --group"
+	case 26:
+		return "the broker does not allow this session timeout: give another --session-timeout, within the brokers' group.min.session.timeout.ms (6s by default) and group.max.session.timeout.ms"
 	case 31:
 		return "the broker does not allow this on the cluster: grant Create on the cluster or on the topics, or let an administrator run `farmwire topics create`"
 	}

@@ -70,7 +70,7 @@ func (c Config) plans(s TopicSpec) []plan {
 // number of partitions is refused (ErrRefused) before anything is created, and CheckTopics judges the rest. It
 // returns when the new topics can be seen.
 func CreateTopics(ctx context.Context, c Config, s TopicSpec) error {
-	client, err := c.adminClient()
+	client, err := c.adminClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (c Config) fits(ctx context.Context, admin *kadm.Client, s TopicSpec) error
 //   - min.insync.replicas below 2 where there are three replicas or more, or above their number;
 //   - unclean.leader.election.enable.
 func CheckTopics(ctx context.Context, c Config, s TopicSpec) (partitions int, err error) {
-	client, err := c.adminClient()
+	client, err := c.adminClient(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -149,7 +149,8 @@ func (c Config) topics() []string {
 	return []string{c.EventsTopic(), c.EndedTopic(), c.StateTopic()}
 }
 
-func (c Config) adminClient() (*kgo.Client, error) {
+// adminClient makes a client whose requests end with ctx: those for metadata would outlast the context of a call.
+func (c Config) adminClient(ctx context.Context) (*kgo.Client, error) {
 	if len(c.Brokers) == 0 {
 		return nil, fmt.Errorf("%w: no brokers are given", ErrConfiguration)
 	}
@@ -160,6 +161,7 @@ func (c Config) adminClient() (*kgo.Client, error) {
 	return kgo.NewClient(append(opts,
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(clientID),
+		kgo.WithContext(ctx),
 		kgo.RetryTimeout(openTimeout/3),
 		kgo.MetadataMinAge(hearingTime/4), // a topic that was missing is soon looked for again
 	)...)

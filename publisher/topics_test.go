@@ -16,7 +16,7 @@ func ungivenConfig(t *testing.T, addrs []string) Config {
 }
 
 func admin(t *testing.T, c Config) *kadm.Client {
-	client, err := c.adminClient()
+	client, err := c.adminClient(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
