@@ -78,7 +78,8 @@ func (c *checker) checkStart(s *session) bool {
 		c.report.Counts.StartsFound++
 		return true
 	}
-	c.anomaly(LostStart, s.id, "no event", fmt.Sprintf("%s since %s", s.truth.states[0].state, s.truth.states[0].shown))
+	c.anomaly(LostStart, s.id, "no event", fmt.Sprintf("%s since %s; an answer first showed it at %s; its worker was deleted at %s",
+		s.truth.states[0].state, s.truth.states[0].shown, s.truth.listed, s.truth.workerDeleted))
 	return false
 }
 

@@ -48,6 +48,7 @@ type trueSession struct {
 	states        []trueState
 	forgottenAt   instant // 0: the service knows it
 	workerDeleted instant
+	listed        instant // an answer first showed it
 	blurred       instant // an answer last showed less than the truth
 }
 
@@ -73,7 +74,7 @@ type truthLine struct {
 	FarmID, FleetID, WorkerID, QueueID, JobID, SessionID string
 	StartedAt                                            time.Time
 	Forgotten                                            bool
-	ForgottenAt, WorkerDeleted, Blurred                  *time.Time
+	ForgottenAt, WorkerDeleted, Listed, Blurred          *time.Time
 	States                                               []struct {
 		LifecycleStatus       string
 		TargetLifecycleStatus *string
@@ -107,7 +108,7 @@ func (l *truthLine) session(texts interner) trueSession {
 			farm: texts.text(l.FarmID), fleet: texts.text(l.FleetID), worker: texts.text(l.WorkerID),
 			queue: texts.text(l.QueueID), job: texts.text(l.JobID), startedAt: of(l.StartedAt),
 		},
-		forgottenAt: optional(l.ForgottenAt), workerDeleted: optional(l.WorkerDeleted), blurred: optional(l.Blurred),
+		forgottenAt: optional(l.ForgottenAt), workerDeleted: optional(l.WorkerDeleted), listed: optional(l.Listed), blurred: optional(l.Blurred),
 	}
 	if l.Forgotten && t.forgottenAt == 0 {
 		t.forgottenAt = 1 // when is not told: long ago
