@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"slices"
 	"time"
 
 	"farmwire/diff"
@@ -102,9 +103,10 @@ func (e *entry) wanted() []diff.Session {
 }
 
 // dueSessions appends the sessions whose time has come, up to the limit, and notes that they
-// are asked for. Sessions that are due a little later go along.
+// are asked for: first those that were asked for longest ago. Sessions that are due a little
+// later go along.
 func (e *entry) dueSessions(to []diff.Session, limit int, now time.Time, pace time.Duration) []diff.Session {
-	for _, session := range e.wanted() {
+	for _, session := range e.inTurn(limit - len(to)) {
 		if len(to) >= limit {
 			break
 		}
@@ -114,6 +116,20 @@ func (e *entry) dueSessions(to []diff.Session, limit int, now time.Time, pace ti
 		}
 	}
 	return to
+}
+
+// inTurn are the wanted sessions; if they are more than the limit, in the order of when they
+// were asked for.
+func (e *entry) inTurn(limit int) []diff.Session {
+	wanted := e.wanted()
+	if len(wanted) <= limit {
+		return wanted
+	}
+	wanted = slices.Clone(wanted)
+	slices.SortStableFunc(wanted, func(a, b diff.Session) int {
+		return e.asked[a.SessionID].Compare(e.asked[b.SessionID])
+	})
+	return wanted
 }
 
 // lookupDue says when the first of the sessions is to be asked for; false if there is none.

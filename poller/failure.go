@@ -79,6 +79,16 @@ func again(reason string) bool {
 	return false
 }
 
+// ownError reports whether an error about one session need not be that of another one: they
+// are of different queues and jobs.
+func ownError(reason string) bool {
+	switch reason {
+	case reasonNotFound, reasonDenied, reasonRefused, reasonServer, reasonMalformed:
+		return true
+	}
+	return false
+}
+
 // classify sorts the error of an attempt that was answered with the status (0: not at all).
 func classify(err error, status int) string {
 	if isCredentials(err) {

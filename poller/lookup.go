@@ -115,17 +115,24 @@ func (l *lookup) single(ctx context.Context, s diff.Session) error {
 	return nil
 }
 
-// singly asks for sessions by GetSession, one after the other, and gives up at the first
-// error that is not one session's own.
+// singly asks for sessions by GetSession, one after the other, and gives up at an error that
+// the next one would meet too. The error is the first, if nothing was learned.
 func (l *lookup) singly(ctx context.Context, sessions []diff.Session) error {
 	var first error
+	passing := 0 // errors that were retried in vain
 	for _, s := range sessions {
 		err := l.single(ctx, s)
 		if err == nil {
 			continue
 		}
-		first = err
-		if reasonOf(err) != reasonNotFound {
+		if first == nil {
+			first = err
+		}
+		reason := reasonOf(err)
+		if again(reason) {
+			passing++
+		}
+		if !ownError(reason) || passing == 2 { // two: it is hardly the sessions
 			break
 		}
 	}

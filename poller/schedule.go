@@ -12,7 +12,6 @@ const (
 	maxBackoff  = time.Minute
 	blindAfter  = 3           // listings discarded in a row
 	weight      = 4           // how many times the waiting of a worker with open sessions counts
-	batchRetry  = time.Hour   // after BatchGetSession was denied
 	goneListing = time.Minute // of a worker that is gone while sessions of it are open
 	rareSpread  = 4 * time.Hour
 	rareListing = 24*time.Hour + 10*time.Minute // twice that far apart is evidence for forgetting
@@ -41,9 +40,9 @@ type schedule struct {
 	random    *rand.Rand
 	rounds    *rounds
 	entries   map[diff.WorkerKey]*entry
-	blind     map[*entry]struct{}  // three listings or more discarded in a row
-	mute      map[*entry]struct{}  // the same for lookups
-	denied    map[string]time.Time // by farm: until when BatchGetSession is not tried
+	blind     map[*entry]struct{} // three listings or more discarded in a row
+	mute      map[*entry]struct{} // the same for lookups
+	batches   map[string]batches  // by farm
 	openCount int
 
 	// All by when they are or became due.
@@ -64,7 +63,7 @@ func newSchedule(staleness, discovery time.Duration, random *rand.Rand) *schedul
 		entries:   make(map[diff.WorkerKey]*entry),
 		blind:     make(map[*entry]struct{}),
 		mute:      make(map[*entry]struct{}),
-		denied:    make(map[string]time.Time),
+		batches:   make(map[string]batches),
 	}
 }
 
@@ -155,39 +154,11 @@ func (s *schedule) nextUsual(now time.Time) *place {
 	return idle
 }
 
-func (s *schedule) lookupKind(e *entry, now time.Time) kind {
-	if s.denied[e.key.FarmID].After(now) {
-		return lookUpSingly
-	}
-	return lookUp
-}
-
 func (s *schedule) beginListing(e *entry, now time.Time) call {
 	s.occupy(e)
 	e.urgent = false
 	e.begun = now
 	return call{kind: listSessions, entries: []*entry{e}, pages: e.pageLimit()}
-}
-
-// beginLookup gathers the sessions that are due, of several workers of one farm where the
-// operation takes several.
-func (s *schedule) beginLookup(e *entry, now time.Time) call {
-	c := call{kind: s.lookupKind(e, now)}
-	limit := batchSize
-	if c.kind == lookUpSingly {
-		limit = singly
-	}
-	for {
-		c.entries = append(c.entries, e)
-		c.sessions = e.dueSessions(c.sessions, limit, now, s.staleness)
-		s.occupy(e)
-		p := s.lookups.first()
-		if c.kind == lookUpSingly || len(c.sessions) >= limit || p == nil || p.at.After(now) || p.entry.key.FarmID != e.key.FarmID {
-			break
-		}
-		e = p.entry
-	}
-	return c
 }
 
 // occupy takes the worker out of all queues: it is being asked.
@@ -199,6 +170,9 @@ func (s *schedule) occupy(e *entry) {
 
 // done is told how a call about sessions went. For discovery there is searched.
 func (s *schedule) done(c call, o outcome, now time.Time) {
+	if c.kind == lookUp {
+		s.judgeBatch(c.entries[0].key.FarmID, o.err, now)
+	}
 	for _, e := range c.entries {
 		if e.dropped {
 			continue
@@ -234,29 +208,6 @@ func (s *schedule) listed(e *entry, o outcome, now time.Time) {
 		e.pages, e.endless = o.pages, 0
 	}
 	// Busy until the observation is committed.
-}
-
-func (s *schedule) lookedUp(c call, e *entry, o outcome, now time.Time) {
-	switch {
-	case o.err == nil:
-		e.lookupFailed = 0
-		delete(s.mute, e)
-	case c.kind == lookUp && reasonOf(o.err) == reasonDenied:
-		s.denied[e.key.FarmID] = now.Add(batchRetry)
-		e.forgetAsked(c.sessions)
-	default:
-		e.lookupFailed++
-		e.lookupAfter = now.Add(backoff(e.lookupFailed, s.random))
-		e.forgetAsked(c.sessions)
-		if e.lookupFailed >= blindAfter {
-			s.mute[e] = struct{}{}
-		}
-	}
-	if o.observed[e.key] {
-		e.awaiting = true
-	} else {
-		s.rest(e, now)
-	}
 }
 
 // committed is told what is now known of a worker: it may be asked again.
