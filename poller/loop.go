@@ -265,7 +265,7 @@ func (l *loop) countListing(r result, now time.Time) {
 	case r.err != nil:
 		m.discarded.WithLabelValues(reasonOf(r.err)).Inc()
 		l.log.Debug("listing discarded", append(fields, zap.Int("attempt", e.failed+1), zap.Error(r.err))...)
-		if e.failed+1 == blindAfter {
+		if e.failed+1 == blindAfter && !e.unlisted() {
 			l.log.Warn("worker cannot be listed; its open sessions are looked up", append(fields, zap.Error(r.err))...)
 		}
 		return

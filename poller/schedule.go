@@ -193,7 +193,12 @@ func (s *schedule) listed(e *entry, o outcome, now time.Time) {
 			e.endless++
 		}
 		e.due = now.Add(backoff(e.failed, s.random))
-		if e.failed >= blindAfter {
+		switch {
+		case e.unlisted() && len(e.open) == 0:
+			// Its fleet may be gone too, and then no answer will ever be about the worker.
+			e.due = now.Add(rareBackoff(e.failed, s.random))
+			delete(s.blind, e)
+		case e.failed >= blindAfter:
 			s.blind[e] = struct{}{}
 		}
 		s.rest(e, now)
@@ -290,6 +295,13 @@ func (s *schedule) drop(e *entry) {
 func backoff(failed int, random *rand.Rand) time.Duration {
 	d := time.Second << min(max(failed-1, 0), 6)
 	return min(maxBackoff, jitter(d, random.Float64()))
+}
+
+// rareBackoff is the same for a worker whose listings can only be evidence for forgetting: it
+// goes on doubling.
+func rareBackoff(failed int, random *rand.Rand) time.Duration {
+	d := time.Second << min(max(failed-1, 0), 17)
+	return min(rareListing, jitter(d, random.Float64()))
 }
 
 // soonest is the earlier of two times, of which zero is never.

@@ -48,6 +48,10 @@ func (s *schedule) saw(w diff.WorkerKey, shard int, status *diff.WorkerStatus, n
 		e.empty = true
 		s.entries[w] = e
 	}
+	if e.unlisted() {
+		delete(s.blind, e)
+		e.failed = 0 // else it would go on waiting for its turn among those that are gone
+	}
 	changed := !e.shown || e.status.Status != status.Status
 	e.shown, e.missing, e.status = true, false, status
 	if changed {
