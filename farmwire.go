@@ -78,7 +78,10 @@ func Run(ctx context.Context, cfg Config, log *zap.Logger) error {
 // watch opens what is needed, polls, and follows what is observed.
 func (w *wire) watch(ctx context.Context, cfg Config, registry prometheus.Registerer) error {
 	follow, err := w.open(ctx, cfg, registry)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err() // whatever the stop broke off: nothing has begun yet
+	case err != nil:
 		return err
 	}
 	w.opened.Store(true)
