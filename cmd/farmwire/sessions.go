@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"farmwire/diff"
 	"farmwire/poller"
@@ -66,11 +68,11 @@ func (c sessionsCmd) Run(ctx context.Context, std *streams) error {
 	}
 	out := lineWriter{ctx: ctx, out: std.out}
 	if c.Output == "jsonl" {
-		return streamLines(ctx, pages, out)
+		return withAdvice(streamLines(ctx, pages, out))
 	}
 	result, err := pages.Collect(ctx)
 	if err != nil {
-		return err
+		return withAdvice(err)
 	}
 	if c.Output == "table" {
 		return out.write(table(result, time.Now(), hasColour(std.out)))
@@ -80,6 +82,28 @@ func (c sessionsCmd) Run(ctx context.Context, std *streams) error {
 		return err
 	}
 	return out.write(text)
+}
+
+// withAdvice puts before an answer of the service, or the lack of one, what can be done about it.
+func withAdvice(err error) error {
+	advice := ""
+	var (
+		answer *smithyhttp.ResponseError
+		sent   *smithyhttp.RequestSendError
+	)
+	switch {
+	case errors.As(err, &sent):
+		advice = "Deadline Cloud can't be reached: check the network, AWS_REGION and AWS_ENDPOINT_URL_DEADLINE"
+	case !errors.As(err, &answer):
+	case answer.HTTPStatusCode() == http.StatusForbidden || answer.HTTPStatusCode() == http.StatusUnauthorized:
+		advice = "the service refuses these credentials: check AWS_PROFILE, and that they allow deadline:ListSessionsForWorker"
+	case answer.HTTPStatusCode() == http.StatusNotFound:
+		advice = "there is no such worker: check --farm, --fleet, --worker and AWS_REGION"
+	}
+	if advice == "" {
+		return err
+	}
+	return fmt.Errorf("%s (%w)", advice, err)
 }
 
 func (c sessionsCmd) paginator(client poller.SessionLister) (*poller.Paginator, error) {
