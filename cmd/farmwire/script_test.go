@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"farmwire/poller/farmtest"
+	"farmwire/publisher/kafkatest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"farmwire": main})
+}
+
+// The scripts in testdata run the command as a user does. Each has a farm of one worker with an open session and
+// an ended one ($FARM, $FLEET, $WORKER, $OPEN, $ENDED), at which the SDK is pointed; an address where nobody listens
+// ($NOBODY), one where nobody answers ($SILENT); and these commands of its own:
+//
+//	fails CODE COMMAND...             wants the exit code, nothing on stdout and one line on stderr
+//	stops SIGNAL CODE TEXT COMMAND... sends the signal when the output shows the text, or with - when $SILENT has got a
+//	                                  connection, and wants the exit code within 5 s; the output is in the files out and log
+//	kafka                             starts an embedded broker, $KAFKA
+//	refuse                            from now on the farm answers every call with 403
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata",
+		Setup: setUp,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fails": fails, "stops": stops, "kafka": startKafka, "refuse": refuse,
+		},
+	})
+}
+
+// The keys of what the commands above find in a script's environment.
+type (
+	farmKey   struct{}
+	silentKey struct{}
+)
+
+// passed are the variables that stops hands to its command.
+var passed = []string{
+	"PATH", "HOME", "AWS_ENDPOINT_URL_DEADLINE", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+	"AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "FARMWIRE_LISTEN",
+}
+
+func setUp(env *testscript.Env) error {
+	farm := farmtest.New(farmtest.Config{})
+	if err := farm.Start(""); err != nil {
+		return err
+	}
+	env.Defer(func() { farm.Close() })
+	env.Values[farmKey{}] = farm
+	site := farm.Cloud().AddFarm("studio")
+	fleet := site.AddFleet("render")
+	worker := fleet.AddWorker()
+	job := site.AddJob(site.NewQueue())
+	now := time.Now()
+	ended := worker.AddHistory(job, now.Add(-2*time.Hour), now.Add(-time.Hour))
+	open := worker.StartSessionAt(job, now.Add(-time.Minute))
+
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	nobody.Close()
+	silent, err := newSilence()
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { silent.Close() })
+	env.Values[silentKey{}] = silent
+	for name, value := range map[string]string{
+		"FARM": site.ID(), "FLEET": fleet.ID(), "WORKER": worker.ID(), "OPEN": open.ID(), "ENDED": ended.ID(),
+		"NOBODY": nobody.Addr().String(), "SILENT": silent.Addr().String(),
+		"AWS_ENDPOINT_URL_DEADLINE": farm.URL(), "AWS_REGION": "eu-west-1",
+		"AWS_ACCESS_KEY_ID": "demo", "AWS_SECRET_ACCESS_KEY": "demo", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_MAX_ATTEMPTS": "1", "FARMWIRE_LISTEN": "off",
+	} {
+		env.Setenv(name, value)
+	}
+	return nil
+}
+
+// silence takes connections and answers nothing.
+type silence struct {
+	net.Listener
+	taken atomic.Int64
+}
+
+func newSilence() (*silence, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &silence{Listener: listener}
+	go func() {
+		for {
+			conn, err := s.Accept()
+			if err != nil {
+				return
+			}
+			s.taken.Add(1)
+			defer conn.Close()
+		}
+	}()
+	return s, nil
+}
+
+func startKafka(ts *testscript.TestScript, _ bool, _ []string) {
+	broker, err := kafkatest.StartFake(context.Background(), 1)
+	ts.Check(err)
+	ts.Defer(func() { broker.Close() })
+	ts.Setenv("KAFKA", strings.Join(broker.Addrs(), ","))
+}
+
+func refuse(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Value(farmKey{}).(*farmtest.Server).SetFaults(farmtest.Fault{Kind: farmtest.Denied})
+}
+
+func fails(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != want {
+		ts.Fatalf("%v, want exit code %d", err, want)
+	}
+	if out, line := ts.ReadFile("stdout"), ts.ReadFile("stderr"); out != "" || strings.Count(line, "\n") != 1 || !strings.HasPrefix(line, "farmwire: ") {
+		ts.Fatalf("want nothing on stdout and one line on stderr")
+	}
+}
+
+func stops(ts *testscript.TestScript, _ bool, args []string) {
+	signal := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	command, err := exec.LookPath(args[3])
+	ts.Check(err)
+	cmd := exec.Command(command, args[4:]...)
+	for _, name := range passed {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	out, err := os.Create(ts.MkAbs("out"))
+	ts.Check(err)
+	defer out.Close()
+	log, err := os.Create(ts.MkAbs("log"))
+	ts.Check(err)
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = out, log
+
+	silent := ts.Value(silentKey{}).(*silence)
+	before := silent.taken.Load()
+	ts.Check(cmd.Start())
+	shown := func() bool {
+		if args[2] == "-" {
+			return silent.taken.Load() > before
+		}
+		return strings.Contains(ts.ReadFile("out")+ts.ReadFile("log"), args[2])
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for !shown() && time.Now().Before(deadline) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	ts.Check(cmd.Process.Signal(signal))
+	began := time.Now()
+	late := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() })
+	defer late.Stop()
+	_ = cmd.Wait() // the exit code says it
+	if code, took := cmd.ProcessState.ExitCode(), time.Since(began); code != want || took > 5*time.Second {
+		ts.Fatalf("exit code %d after %v, want %d\n%s", code, took, want, ts.ReadFile("log"))
+	}
+}
