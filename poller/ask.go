@@ -104,7 +104,7 @@ func ask[In, Out any](ctx context.Context, a *asker, operation string, send send
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		failed := &attemptError{reason: classify(err, w.status), cause: err}
+		failed := failedAttempt(operation, err, w.status)
 		a.log.Debug("attempt failed", zap.String("operation", operation), zap.Int("attempt", n), zap.Error(failed))
 		a.react(operation, failed.reason, w.retryAfter)
 		if n == attempts || !again(failed.reason) || w.retryAfter > maxInPlace {

@@ -1,0 +1,71 @@
+package poller
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"farmwire/poller/farmtest"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+)
+
+// What the service says of a bad signature quotes the request, with the session token. The
+// log has the error's code and the operation, and nothing of that.
+func TestTokenIsNotLogged(t *testing.T) {
+	const canary = "CANARY-IQoJb3JpZ2luX2VjE"
+	for _, code := range []string{"InvalidSignatureException", "SignatureDoesNotMatch", "AccessDeniedException", ""} {
+		t.Run(code, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				world := newWorld(farmtest.Config{})
+				bad := false
+				h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if !bad {
+						world.ServeHTTP(w, r)
+						return
+					}
+					if code != "" {
+						w.Header().Set("X-Amzn-ErrorType", code)
+					}
+					w.WriteHeader(http.StatusForbidden)
+					fmt.Fprintf(w, `{"message":"The Canonical String for this request should have been 'GET\n/2023-10-12/farms\nx-amz-security-token:%s\n'"}`, canary)
+				})
+				core, logs := observer.New(zapcore.DebugLevel)
+				p := New(directClient(direct{handler: h}), testConfig, zap.New(core), prometheus.NewRegistry())
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan error)
+				go func() { ended <- p.Run(ctx) }()
+				p.Own(0, nil)
+				time.Sleep(time.Minute)
+				bad = true
+				time.Sleep(5 * time.Minute)
+				told := false
+				for _, entry := range logs.All() {
+					text := entry.Message + fmt.Sprint(entry.ContextMap())
+					if strings.Contains(text, canary) {
+						t.Errorf("logged: %s", text)
+						break
+					}
+					told = told || strings.Contains(text, opListWorkers) && strings.Contains(text, code)
+				}
+				if !told {
+					t.Error("the error was not logged")
+				}
+				if words := strings.Join(p.Missing(), " "); strings.Contains(words, canary) {
+					t.Errorf("missing: %s", words)
+				}
+				cancel()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
