@@ -110,6 +110,17 @@ func (r *rounds) done(t target, err error, now time.Time) *search {
 	return s
 }
 
+// failing reports whether what could show a fleet's workers was not to be had three times in
+// a row: the fleet, its farm or all farms.
+func (r *rounds) failing(farm, fleet string) bool {
+	for _, t := range [...]target{{}, {farm: farm}, {farm: farm, fleet: fleet}} {
+		if s := r.searches[t]; s != nil && s.failed >= blindAfter {
+			return true
+		}
+	}
+	return false
+}
+
 // longest is the longest time from one complete look to the next, by the last of each target.
 func (r *rounds) longest() time.Duration {
 	var l time.Duration

@@ -39,14 +39,17 @@ func (l *loop) selected(farm, fleet string) bool {
 // searched takes in the end of a discovery call.
 func (l *loop) searched(r result, now time.Time) {
 	t := r.call.target
-	before := l.schedule.rounds.searches[t]
-	if before == nil {
+	search := l.schedule.rounds.searches[t]
+	if search == nil {
 		return // dropped while it was under way
 	}
-	l.tellSearch(t, before.failed, r.err)
+	l.tellSearch(t, search.failed, r.err)
 	l.schedule.rounds.done(t, r.err, now)
 	l.service.metrics.round.Set(l.schedule.rounds.longest().Seconds())
 	if r.err != nil {
+		if search.failed == blindAfter {
+			l.schedule.unsure(now)
+		}
 		return
 	}
 	switch r.call.kind {

@@ -14,7 +14,7 @@ func (s *schedule) turn(now time.Time) time.Time {
 }
 
 // own adds a worker that something is known of already. Those with open sessions are due at
-// once. The others may be long gone: unless discovery shows them, they have time.
+// once. The others may be long gone: unless discovery shows them, or fails, they have time.
 func (s *schedule) own(w diff.WorkerKey, shard int, h holdings, now time.Time) {
 	e := s.entries[w]
 	if e == nil {
@@ -22,12 +22,34 @@ func (s *schedule) own(w diff.WorkerKey, shard int, h holdings, now time.Time) {
 		s.entries[w] = e
 		if len(h.open) == 0 {
 			e.due = now.Add(time.Duration(s.random.Float64() * float64(rareSpread)))
+			s.expect(e, now)
 		}
 	}
 	s.hold(e, h)
 	if !e.busy {
 		s.rest(e, now)
 	}
+}
+
+// unsure is told that a look of discovery failed for the third time in a row: it does not say
+// of the workers that only snapshots know whether they are there.
+func (s *schedule) unsure(now time.Time) {
+	for _, e := range s.entries {
+		if s.expect(e, now) && !e.busy {
+			s.rest(e, now)
+		}
+	}
+}
+
+// expect makes a worker that discovery would have to speak of, and cannot, due within a
+// minute. From then on it is listed as any other.
+func (s *schedule) expect(e *entry, now time.Time) bool {
+	soon := now.Add(time.Duration(s.random.Float64() * float64(time.Minute)))
+	if e.shown || e.missing || e.gone || !e.due.After(soon) || !s.rounds.failing(e.key.FarmID, e.key.FleetID) {
+		return false
+	}
+	e.due = soon
+	return true
 }
 
 // disown drops a shard's workers. Answers that come later count for nothing.
