@@ -33,8 +33,12 @@ type bucket struct {
 
 func (b *bucket) fill(now time.Time) {
 	if d := now.Sub(b.at); d > 0 {
-		if b.tokens < b.burst {
-			b.tokens = min(b.burst, b.tokens+d.Seconds()*b.rate)
+		limit := b.burst
+		if !b.reserved.IsZero() {
+			limit-- // what is reserved is of the burst
+		}
+		if b.tokens < limit {
+			b.tokens = min(limit, b.tokens+d.Seconds()*b.rate)
 		}
 		b.at = now
 	}
@@ -42,6 +46,7 @@ func (b *bucket) fill(now time.Time) {
 
 // ready says from when on a new call may begin.
 func (b *bucket) ready(now time.Time) time.Time {
+	b.fill(now)
 	if !b.reserved.IsZero() {
 		return latest(b.reserved, now)
 	}
@@ -57,6 +62,7 @@ func (b *bucket) reserve(now time.Time) {
 
 // spend takes the token of a new call, which is ready: the one reserved for it, if any.
 func (b *bucket) spend(now time.Time) {
+	b.fill(now)
 	if b.reserved.IsZero() {
 		b.take(now)
 	}

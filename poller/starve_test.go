@@ -62,3 +62,18 @@ func TestEndlessFleetStarvesNobody(t *testing.T) {
 		}
 	})
 }
+
+// What is reserved is of the burst: a long pause gives no token more for it.
+func TestReservedIsOfTheBurst(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	b := bucket{rate: 50, burst: 5, at: now}
+	b.reserve(now)
+	now = now.Add(time.Minute)
+	n := 0
+	for ; !b.ready(now).After(now); n++ {
+		b.spend(now)
+	}
+	if n != 5 {
+		t.Errorf("%d calls began at once, want 5", n)
+	}
+}
