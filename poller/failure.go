@@ -176,13 +176,24 @@ func missing(err error, ids map[string]string) (kind string) {
 	if !ok {
 		return ""
 	}
-	if t := strings.ToLower(aws.ToString(e.ResourceType)); t != "" {
+	if t := resourceKind(aws.ToString(e.ResourceType)); t != "" {
 		return t
 	}
 	if id := aws.ToString(e.ResourceId); id != "" {
 		return ids[id]
 	}
 	return named(aws.ToString(e.Message), ids)
+}
+
+// resourceKind is the kind that a type of a resource means, which may be qualified
+// ("AWS::Deadline::Farm"). It is empty if it is none of ours.
+func resourceKind(t string) string {
+	t = strings.ToLower(t[strings.LastIndexByte(t, ':')+1:])
+	switch t {
+	case "farm", "fleet", "queue", "worker", "job", "session":
+		return t
+	}
+	return ""
 }
 
 // named says which one of the identifiers (identifier to kind) a message names. Where it

@@ -1,0 +1,31 @@
+package poller
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/deadline/types"
+)
+
+// What was not found: by the type if it is one of ours, else by the identifier, else by the
+// message.
+func TestMissing(t *testing.T) {
+	ids := map[string]string{"fleet-1": "fleet", "worker-1": "worker"}
+	for _, c := range []struct{ kind, id, message, want string }{
+		{"worker", "worker-1", "", "worker"},
+		{"Worker", "", "", "worker"},
+		{"AWS::Deadline::Worker", "worker-1", "", "worker"},
+		{"fleet", "worker-1", "no worker-1", "fleet"},
+		{"resource", "worker-1", "", "worker"},
+		{"resource", "", "no worker-1", "worker"},
+		{"deadline:thing", "", "no worker-1 in fleet-1", ""},
+		{"", "fleet-1", "", "fleet"},
+		{"", "other-1", "", ""},
+		{"", "", "", ""},
+	} {
+		err := &types.ResourceNotFoundException{ResourceType: aws.String(c.kind), ResourceId: aws.String(c.id), Message: aws.String(c.message)}
+		if got := missing(err, ids); got != c.want {
+			t.Errorf("type %q, id %q, message %q: %q is missing, want %q", c.kind, c.id, c.message, got, c.want)
+		}
+	}
+}
