@@ -3,6 +3,7 @@ package poller
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"farmwire/diff"
@@ -61,11 +62,9 @@ func (l *lookup) batch(ctx context.Context, sessions []diff.Session) error {
 			unclear = append(unclear, s)
 		}
 	}
-	for _, s := range unclear[:min(len(unclear), singly)] {
-		if err := l.single(ctx, s); err != nil {
-			break // what was learned so far counts; the rest is asked for again
-		}
-	}
+	// Not always the same ones. What is learned of them counts; the rest is asked for again.
+	rand.Shuffle(len(unclear), func(i, j int) { unclear[i], unclear[j] = unclear[j], unclear[i] })
+	_ = l.each(ctx, unclear[:min(len(unclear), singly)])
 	l.count(len(sessions))
 	return nil
 }
@@ -115,9 +114,19 @@ func (l *lookup) single(ctx context.Context, s diff.Session) error {
 	return nil
 }
 
-// singly asks for sessions by GetSession, one after the other, and gives up at an error that
-// the next one would meet too. The error is the first, if nothing was learned.
+// singly asks for sessions by GetSession. The error is the first, if nothing was learned.
 func (l *lookup) singly(ctx context.Context, sessions []diff.Session) error {
+	first := l.each(ctx, sessions)
+	l.count(len(sessions))
+	if len(l.workers) > 0 && !errors.Is(first, context.Canceled) {
+		return nil
+	}
+	return first
+}
+
+// each asks for sessions by GetSession, one after the other, and gives up at an error that
+// the next one would meet too. The error is the first.
+func (l *lookup) each(ctx context.Context, sessions []diff.Session) error {
 	var first error
 	passing := 0 // errors that were retried in vain
 	for _, s := range sessions {
@@ -135,10 +144,6 @@ func (l *lookup) singly(ctx context.Context, sessions []diff.Session) error {
 		if !ownError(reason) || passing == 2 { // two: it is hardly the sessions
 			break
 		}
-	}
-	l.count(len(sessions))
-	if len(l.workers) > 0 && !errors.Is(first, context.Canceled) {
-		return nil
 	}
 	return first
 }

@@ -1,6 +1,9 @@
 package poller
 
 import (
+	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,4 +107,43 @@ func TestNamed(t *testing.T) {
 			t.Errorf("%q is about %q, want %q", message, got, want)
 		}
 	}
+}
+
+// More sessions than one call asks for by GetSession, of which BatchGetSession does not say
+// what was not found, and most of them cannot be asked for: those that can are.
+func TestUnclearSessionsHaveTheirTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		var ids []string
+		for range 30 {
+			ids = append(ids, world.worker.StartSession(nil).ID())
+		}
+		good := ids[len(ids)-1]
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			switch {
+			case strings.HasSuffix(r.URL.Path, "/batch-get-session"):
+				var items []string
+				for _, id := range ids {
+					items = append(items, `{"sessionId":"`+id+`","farmId":"f","queueId":"q","jobId":"j","code":"ResourceNotFoundException","message":"not found"}`)
+				}
+				fmt.Fprintf(w, `{"sessions":[],"errors":[%s]}`, strings.Join(items, ","))
+			case strings.Contains(r.URL.Path, "/sessions/session-") && !strings.HasSuffix(r.URL.Path, good):
+				w.Header().Set("X-Amzn-ErrorType", "AccessDeniedException")
+				w.WriteHeader(http.StatusForbidden)
+			default:
+				world.ServeHTTP(w, r)
+			}
+		})
+		w := watch(t, directClient(direct{handler: h}), testConfig)
+		time.Sleep(5 * time.Second)
+		world.worker.Lose()
+		time.Sleep(5 * time.Minute)
+		for _, o := range w.all() {
+			if o.Evidence == diff.Answers && len(o.Seen) > 0 {
+				return
+			}
+		}
+		t.Error("the session that can be looked up never was")
+	})
 }

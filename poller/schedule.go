@@ -115,13 +115,11 @@ func (s *schedule) promote(now time.Time) {
 
 // nextPressing gives the pressing call that may begin first, when, and what begins it.
 func (s *schedule) nextPressing(now time.Time, open *gates) (*place, time.Time, func(*entry, time.Time) call) {
-	listing, lookup := s.urgent.first(), s.lookups.first()
-	var listingAt, lookupAt time.Time
+	listing := s.urgent.first()
+	lookup, lookupAt := s.nextLookup(now, open)
+	var listingAt time.Time
 	if listing != nil {
 		listingAt = latest(listing.at, open[listSessions])
-	}
-	if lookup != nil {
-		lookupAt = latest(lookup.at, open[s.lookupKind(lookup.entry, now)])
 	}
 	switch {
 	case listing == nil && lookup == nil:

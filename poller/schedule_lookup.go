@@ -21,6 +21,25 @@ func (s *schedule) lookupKind(e *entry, now time.Time) kind {
 	return lookUp
 }
 
+// nextLookup gives the lookup that may begin first, and when. That is the one that is due
+// first, unless its operation has to wait and another farm's has not.
+func (s *schedule) nextLookup(now time.Time, open *gates) (*place, time.Time) {
+	first := s.lookups.first()
+	if first == nil {
+		return nil, time.Time{}
+	}
+	at := func(p *place) time.Time { return latest(p.at, open[s.lookupKind(p.entry, now)]) }
+	if len(s.batches) == 0 || !at(first).After(now) || open[lookUp].Equal(open[lookUpSingly]) {
+		return first, at(first)
+	}
+	for _, p := range s.lookups.places {
+		if a, b := at(p), at(first); a.Before(b) || a.Equal(b) && p.at.Before(first.at) {
+			first = p
+		}
+	}
+	return first, at(first)
+}
+
 // beginLookup gathers the sessions that are due, of several workers of one farm where the
 // operation takes several.
 func (s *schedule) beginLookup(e *entry, now time.Time) call {

@@ -465,3 +465,20 @@ func BenchmarkSchedule(b *testing.B) {
 		})
 	}
 }
+
+// A pause of BatchGetSession holds up no farm whose sessions are asked for by GetSession.
+func TestPausedBatchHoldsUpNoOtherFarm(t *testing.T) {
+	p := newPlay(15*time.Second, 10, 1)
+	a, b := key(1), diff.WorkerKey{FarmID: "farm-2", FleetID: "fleet-2", WorkerID: "worker-2"}
+	for _, w := range []diff.WorkerKey{a, b} {
+		p.schedule.own(w, 0, holdings{open: []diff.Session{openSession(w, 1)}, unresolved: []diff.Session{openSession(w, 1)}}, p.now)
+		p.now = p.now.Add(time.Second)
+	}
+	p.schedule.batches["farm-2"] = batches{off: p.now.Add(time.Hour)}
+	var open gates
+	open[listSessions], open[lookUp] = p.now.Add(time.Minute), p.now.Add(time.Minute)
+	c, wake := p.schedule.next(p.now, &open)
+	if c.kind != lookUpSingly || c.entries[0].key != b {
+		t.Errorf("kind %d until %v, want GetSession for the other farm", c.kind, wake)
+	}
+}
