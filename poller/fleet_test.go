@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,15 +13,15 @@ import (
 	"farmwire/poller/farmtest"
 )
 
-// deleted answers as if the fleet were there no more, from when gone says so on.
-func deleted(w *world, fleet *farmtest.Fleet, gone func() bool, asked *int) http.Handler {
+// deleted answers as if the fleet were there no more, while gone is set.
+func deleted(w *world, fleet *farmtest.Fleet, gone *atomic.Bool, asked *atomic.Int64) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch {
-		case gone() && strings.HasSuffix(r.URL.Path, "/fleets"):
+		case gone.Load() && strings.HasSuffix(r.URL.Path, "/fleets"):
 			rw.Header().Set("Content-Type", "application/json")
 			fmt.Fprintf(rw, `{"fleets":[{"farmId":%q,"fleetId":%q,"displayName":"x","status":"ACTIVE","workerCount":1,"minWorkerCount":0,"maxWorkerCount":5,"createdAt":"2026-01-01T00:00:00Z","createdBy":"x"}]}`, w.farm.ID(), w.fleet.ID())
-		case gone() && strings.Contains(r.URL.Path, fleet.ID()):
-			*asked++
+		case gone.Load() && strings.Contains(r.URL.Path, fleet.ID()):
+			asked.Add(1)
 			rw.Header().Set("X-Amzn-ErrorType", "ResourceNotFoundException")
 			rw.Header().Set("Content-Type", "application/json")
 			rw.WriteHeader(http.StatusNotFound)
@@ -42,25 +43,26 @@ func TestFleetIsDeleted(t *testing.T) {
 			worker = other.AddWorker()
 			worker.StartSession(nil).End()
 		}
-		gone, asked := false, 0
+		var gone atomic.Bool
+		var asked atomic.Int64
 		config := Config{Rate: 10, Staleness: 15 * time.Second, Discovery: 30 * time.Second}
-		w := watch(t, directClient(direct{handler: deleted(world, other, func() bool { return gone }, &asked)}), config)
+		w := watch(t, directClient(direct{handler: deleted(world, other, &gone, &asked)}), config)
 		time.Sleep(3 * time.Minute)
-		gone = true
+		gone.Store(true)
 		time.Sleep(2 * time.Minute)
-		if asked == 0 {
+		if asked.Load() == 0 {
 			t.Error("nobody asked what had happened last")
 		}
 		time.Sleep(2 * time.Hour)
-		asked = 0
+		asked.Store(0)
 		time.Sleep(time.Hour)
-		if asked > 80 {
-			t.Errorf("%d requests in the third hour for 40 workers of a fleet that was deleted", asked)
+		if n := asked.Load(); n > 80 {
+			t.Errorf("%d requests in the third hour for 40 workers of a fleet that was deleted", n)
 		}
 		if m := w.poller.Missing(); len(m) > 0 {
 			t.Errorf("missing: %q", m)
 		}
-		gone = false
+		gone.Store(false)
 		had := w.seen(worker.ID())[diff.Listing]
 		time.Sleep(time.Minute)
 		if w.seen(worker.ID())[diff.Listing] == had {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,8 +40,8 @@ func TestBatchIsRefused(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				world := newWorld(farmtest.Config{})
 				s := world.worker.StartSession(nil)
-				calls := 0
-				h := refusing(world, status, kind, func(string) bool { calls++; return true })
+				var calls atomic.Int64 // requests come from several goroutines
+				h := refusing(world, status, kind, func(string) bool { calls.Add(1); return true })
 				w := watch(t, directClient(direct{handler: h}), testConfig)
 				time.Sleep(20 * time.Second)
 				lost := world.fleet.AddWorker()
@@ -54,8 +55,8 @@ func TestBatchIsRefused(t *testing.T) {
 					t.Errorf("told: %q", got)
 				}
 				time.Sleep(28 * time.Minute)
-				if calls > 60 {
-					t.Errorf("BatchGetSession was called %d times in half an hour", calls)
+				if n := calls.Load(); n > 60 {
+					t.Errorf("BatchGetSession was called %d times in half an hour", n)
 				}
 				if m := w.poller.Missing(); len(m) > 0 {
 					t.Errorf("missing: %q", m)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,9 +26,9 @@ func TestTokenIsNotLogged(t *testing.T) {
 		t.Run(code, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				world := newWorld(farmtest.Config{})
-				bad := false
+				var bad atomic.Bool
 				h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if !bad {
+					if !bad.Load() {
 						world.ServeHTTP(w, r)
 						return
 					}
@@ -44,7 +45,7 @@ func TestTokenIsNotLogged(t *testing.T) {
 				go func() { ended <- p.Run(ctx) }()
 				p.Own(0, nil)
 				time.Sleep(time.Minute)
-				bad = true
+				bad.Store(true)
 				time.Sleep(5 * time.Minute)
 				told := false
 				for _, entry := range logs.All() {
