@@ -29,6 +29,7 @@ type chaosCmd struct {
 	Instances int           `default:"2" help:"Instances of farmwire, 1 to 3."`
 	Static    bool          `help:"Instances are static members of the group (--instance-id), so that a killed one is back at once."`
 	Workers   int           `default:"60" help:"Workers of the farm, about."`
+	Speed     float64       `default:"100" help:"How many times faster than a real farm it lives."`
 	Faults    string        `enum:"none,all,stale" default:"all" help:"Faults of the API. all: every one but stale reads; stale: these too, and then only starts, ends and targets are checked."`
 	Fault     []string      `placeholder:"KIND[=P[/DELAY]][@OPERATION]" help:"Further faults of the API, as for the farm command, of all operations or of one."`
 	PageSize  int           `name:"page-size" default:"10" help:"Most entries of a page of the API, 1 to 100."`
@@ -54,8 +55,8 @@ func (c *chaosCmd) Validate() error {
 		return errors.New("--instances must be 1 to 3")
 	case c.Stops > 0 && c.Instances < 2:
 		return errors.New("--stops needs --instances 2 or 3: somebody must take over")
-	case c.Workers < 1:
-		return errors.New("--workers must be at least 1")
+	case c.Workers < 1 || c.Speed <= 0:
+		return errors.New("--workers must be at least 1, and --speed above 0")
 	}
 	_, err := chaosFaults(c.Fault)
 	return err
@@ -117,8 +118,8 @@ func (c *chaosCmd) run(ctx context.Context, out io.Writer, dir string) (_ verdic
 
 // flags are those that make the same run again, as far as a run with processes can be.
 func (c *chaosCmd) flags() string {
-	text := fmt.Sprintf("--seed %d --kills %d --stops %d --broker-kills %d --cuts %d --freezes %d --restarts %d --brokers %d --instances %d --workers %d --faults %s --initial %s",
-		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Freezes, c.Restarts, c.Brokers, c.Instances, c.Workers, c.Faults, c.Initial)
+	text := fmt.Sprintf("--seed %d --kills %d --stops %d --broker-kills %d --cuts %d --freezes %d --restarts %d --brokers %d --instances %d --workers %d --speed %g --faults %s --initial %s",
+		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Freezes, c.Restarts, c.Brokers, c.Instances, c.Workers, c.Speed, c.Faults, c.Initial)
 	if c.Static {
 		text += " --static"
 	}

@@ -29,11 +29,8 @@ type arena struct {
 	acts      sync.WaitGroup // what goes on beside the plan: brokers on their way up, frozen connections
 }
 
-// How the farm of a chaos run lives.
-const (
-	chaosRetention = 3 * time.Minute
-	chaosSpeed     = 100
-)
+// chaosRetention is how long the farm knows a session after its end: pages must not grow for ever.
+const chaosRetention = 3 * time.Minute
 
 func openArena(ctx context.Context, c *chaosCmd, dir string) (*arena, error) {
 	a := &arena{dir: dir, owners: newOwners()}
@@ -112,7 +109,7 @@ func chaosFarm(c *chaosCmd, truth string) farmtest.Config {
 	}
 	farm.PageSize, farm.Churn = c.PageSize, c.Churn
 	farm.Workers, farm.Sessions, farm.Fleets = c.Workers, c.Workers*3/2, 3
-	farm.Speed, farm.Grace, farm.Retention, farm.TruthFile = chaosSpeed, c.Grace, chaosRetention, truth
+	farm.Speed, farm.Grace, farm.Retention, farm.TruthFile = c.Speed, c.Grace, chaosRetention, truth
 	return farm
 }
 
