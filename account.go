@@ -20,7 +20,7 @@ func newMetrics(registry prometheus.Registerer) metrics {
 	}
 	return metrics{
 		stale:      counter("farmwire_stale_answers_total", "Answers that showed an ended session as open; they are no events."),
-		reappeared: counter("farmwire_sessions_reappeared_total", "Answers that showed a session again after it was published as vanished."),
+		reappeared: counter("farmwire_sessions_reappeared_total", "Sessions that were shown again after they were published as vanished."),
 		forgotten:  counter("farmwire_sessions_forgotten_total", "Ended sessions that the service no longer lists and whose records were tombstoned."),
 	}
 }

@@ -80,7 +80,7 @@ func (s *shardStates) missing() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.states) == 0 {
-		return []string{"no shard is followed: the consumer group has assigned none to this instance, or the last one is being acquired again"}
+		return []string{"the consumer group has assigned no shard to this instance"}
 	}
 	var missing []string
 	for shard, state := range s.states {

@@ -44,13 +44,15 @@ func TestPrecedence(t *testing.T) {
 
 func TestUsageErrors(t *testing.T) {
 	for line, part := range map[string]string{
-		"run":                              "--brokers is missing",
-		"run --dry-run --staleness 0s":     "--staleness",
-		"run --brokers x:1 --initial some": "--initial",
-		"topics check":                     "--brokers is missing",
-		"topics":                           "create",
-		"unknown":                          "unknown",
-		"run --brokers x:1 --nonsense":     "--nonsense",
+		"run":                               "--brokers is missing",
+		"run --dry-run --staleness 0s":      "--staleness",
+		"run --brokers x:1 --initial some":  "--initial",
+		"run --brokers x:1 --api-rate NaN":  "--api-rate",
+		"run --brokers x:1 --api-rate +Inf": "--api-rate",
+		"topics check":                      "--brokers is missing",
+		"topics":                            "create",
+		"unknown":                           "unknown",
+		"run --brokers x:1 --nonsense":      "--nonsense",
 		"topics check --brokers x:1 --sasl-password-file /does/not/exist": "--sasl-password-file",
 	} {
 		t.Run(line, func(t *testing.T) {

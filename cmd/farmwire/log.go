@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -22,15 +23,20 @@ func (f logFlags) logger(w io.Writer) (*zap.Logger, error) {
 		return nil, usageError{fmt.Errorf("--log-level: %w", err)}
 	}
 	encoding := zap.NewProductionEncoderConfig()
-	encoding.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	encoding.EncodeTime = inUTC(zapcore.RFC3339NanoTimeEncoder)
 	encoding.TimeKey = "time"
 	encoder := zapcore.NewJSONEncoder(encoding)
 	if f.LogFormat == "console" || f.LogFormat == "auto" && isTerminal(w) {
 		encoding.EncodeLevel = zapcore.CapitalColorLevelEncoder
-		encoding.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
+		encoding.EncodeTime = inUTC(zapcore.TimeEncoderOfLayout("15:04:05.000Z07:00"))
 		encoder = zapcore.NewConsoleEncoder(encoding)
 	}
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)), nil
+}
+
+// inUTC makes log times comparable with those of events, whatever the machine's zone is.
+func inUTC(encode zapcore.TimeEncoder) zapcore.TimeEncoder {
+	return func(t time.Time, to zapcore.PrimitiveArrayEncoder) { encode(t.UTC(), to) }
 }
 
 func isTerminal(w io.Writer) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"time"
 
@@ -58,7 +59,7 @@ func (c *runCmd) check() error {
 	switch {
 	case len(c.Brokers) == 0 && !c.DryRun:
 		return errors.New("--brokers is missing: give host:port of your Kafka brokers, or try without Kafka by --dry-run")
-	case c.APIRate <= 0:
+	case !(c.APIRate > 0) || math.IsInf(c.APIRate, 0):
 		return fmt.Errorf("--api-rate is %v: give a number of requests a second above 0", c.APIRate)
 	case c.Staleness <= 0 || c.Discovery <= 0:
 		return errors.New("--staleness and --discovery must be above 0, for example 15s")
