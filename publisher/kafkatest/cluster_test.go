@@ -36,6 +36,38 @@ func produce(t *testing.T, addrs []string, topic string, partitions int32, repli
 	if err := client.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		t.Fatal(err)
 	}
+	awaitMarker(ctx, t, client, topic)
+}
+
+// awaitMarker waits until the transaction can be read. EndTxn is answered before its markers are written, and a lone
+// broker that is killed in that gap may never write them: when it is back it takes a partition whose leader it does not
+// know yet for a deleted one.
+func awaitMarker(ctx context.Context, t *testing.T, client *kgo.Client, topic string) {
+	t.Helper()
+	admin := kadm.NewClient(client)
+	for {
+		ends, err := admin.ListEndOffsets(ctx, topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stable, err := admin.ListCommittedOffsets(ctx, topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open := false
+		ends.Each(func(end kadm.ListedOffset) {
+			at, _ := stable.Lookup(end.Topic, end.Partition)
+			open = open || end.Offset != at.Offset
+		})
+		if !open {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal("the transaction was committed and cannot be read")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 func TestFake(t *testing.T) {
