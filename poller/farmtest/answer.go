@@ -97,7 +97,11 @@ func (c *Cloud) listSessions(p *page, w *Worker) []byte {
 		}
 		return appendSummary(b, s, st)
 	}
-	return writePage(make([]byte, 0, 320*min(p.req.size, len(w.sessions.items))+256), p, &w.sessions, entry, hide)
+	b := writePage(make([]byte, 0, 320*min(p.req.size, len(w.sessions.items))+256), p, &w.sessions, entry, hide)
+	if p.last {
+		w.listed(p)
+	}
+	return b
 }
 
 // find looks a session up as an answer for p shows it; else it names what does not exist.

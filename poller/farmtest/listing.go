@@ -12,6 +12,15 @@ type page struct {
 	faults *faults
 	now    time.Time // our clock: the instant that it shows
 	glance glance
+	last   bool // it was the last page of its listing
+}
+
+// begun is when the listing's first page was answered, in ns of our clock.
+func (p *page) begun() int64 {
+	if p.req.page > 1 {
+		return p.req.token.begun
+	}
+	return p.now.UnixNano()
 }
 
 // writePage appends the body of a page. entry appends one entry or returns nil if it is not shown;
@@ -46,13 +55,15 @@ func writePage[T any](b []byte, p *page, list *ordered[T], entry func([]byte, T)
 		written++
 	}
 	b = p.list(b, begin)
-	next := token{page: uint32(p.req.page + 1)}
+	next := token{page: uint32(p.req.page + 1), begun: p.begun()}
 	if i > 0 {
 		next.cursor = list.keys[i-1]
 	}
-	if text, ok := p.next(next, i < len(list.items)); ok {
+	text, more := p.next(next, i < len(list.items))
+	if more {
 		b = appendMember(b, "nextToken", text)
 	}
+	p.last = !more
 	if p.hit.has(UnknownFields) {
 		b = append(appendName(b, "comingSoon"), `{"a":[1,null,{}]}`...)
 	}
@@ -98,6 +109,7 @@ func (p *page) list(b []byte, begin int) []byte {
 // next returns the text of the next token; false: this page is the last.
 func (p *page) next(plain token, more bool) (string, bool) {
 	t := p.req.token
+	t.begun = p.begun()
 	switch t.kind {
 	case tokenRing:
 		t.place = (t.place + 1) % t.size

@@ -17,6 +17,7 @@ type Session struct {
 	forgotten time.Time // our clock; zero: the service knows it
 
 	listed  atomic.Int64 // first instant for which an answer showed it, ns of our clock
+	whole   atomic.Int64 // listings of its worker that began when it was shown, and came to their last page
 	blurred atomic.Int64 // last instant for which an answer showed less than the truth
 }
 
@@ -199,6 +200,17 @@ func (s *Session) look(now time.Time, g glance) *state {
 		s.listed.CompareAndSwap(0, now.UnixNano())
 	}
 	return seen
+}
+
+// listed counts a listing, which p ends, for the sessions that it could show from its beginning. What
+// became of its pages on their way is not known here.
+func (w *Worker) listed(p *page) {
+	begun := time.Unix(0, p.begun())
+	for _, s := range w.sessions.items {
+		if s.visible(begun) != nil {
+			s.whole.Add(1)
+		}
+	}
 }
 
 // beforeEnd returns the last open state if the end was first shown after the instant since, else

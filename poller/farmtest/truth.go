@@ -29,6 +29,9 @@ type SessionTruth struct {
 	WorkerDeleted *time.Time `json:"workerDeleted"`
 	Listed        *time.Time `json:"listed"`  // an answer first showed it
 	Blurred       *time.Time `json:"blurred"` // an answer last showed less than the truth
+
+	// WholeListings is how many listings of its worker came to their last page that had begun when it was shown.
+	WholeListings int64 `json:"wholeListings"`
 }
 
 // StateTruth is a state of a session. A state is shown from Shown to the next one's Shown.
@@ -183,6 +186,7 @@ func (s *Session) truth(now time.Time) (SessionTruth, bool) {
 		StartedAt: s.startedAt, Forgotten: !s.forgotten.IsZero(),
 		ForgottenAt: optional(s.forgotten), WorkerDeleted: optional(s.worker.deletedAt),
 		Listed: fromNanos(s.listed.Load()), Blurred: fromNanos(s.blurred.Load()),
+		WholeListings: s.whole.Load(),
 	}
 	for i := range s.states {
 		st := &s.states[i]

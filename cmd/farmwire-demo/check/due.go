@@ -78,8 +78,8 @@ func (c *checker) checkStart(s *session) bool {
 		c.report.Counts.StartsFound++
 		return true
 	}
-	c.anomaly(LostStart, s.id, "no event", fmt.Sprintf("%s since %s; an answer first showed it at %s; its worker was deleted at %s",
-		s.truth.states[0].state, s.truth.states[0].shown, s.truth.listed, s.truth.workerDeleted))
+	c.anomaly(LostStart, s.id, "no event", fmt.Sprintf("%s since %s; an answer first showed it at %s; listings to their last page that could show it: %d; its worker was deleted at %s",
+		s.truth.states[0].state, s.truth.states[0].shown, s.truth.listed, s.truth.wholeListings, s.truth.workerDeleted))
 	return false
 }
 

@@ -50,6 +50,7 @@ type trueSession struct {
 	workerDeleted instant
 	listed        instant // an answer first showed it
 	blurred       instant // an answer last showed less than the truth
+	wholeListings int64   // of its worker, that could have shown it
 }
 
 // firstEnded is where the session ends in its states, or -1.
@@ -75,6 +76,7 @@ type truthLine struct {
 	StartedAt                                            time.Time
 	Forgotten                                            bool
 	ForgottenAt, WorkerDeleted, Listed, Blurred          *time.Time
+	WholeListings                                        int64
 	States                                               []struct {
 		LifecycleStatus       string
 		TargetLifecycleStatus *string
@@ -108,7 +110,7 @@ func (l *truthLine) session(texts interner) trueSession {
 			farm: texts.text(l.FarmID), fleet: texts.text(l.FleetID), worker: texts.text(l.WorkerID),
 			queue: texts.text(l.QueueID), job: texts.text(l.JobID), startedAt: of(l.StartedAt),
 		},
-		forgottenAt: optional(l.ForgottenAt), workerDeleted: optional(l.WorkerDeleted), listed: optional(l.Listed), blurred: optional(l.Blurred),
+		forgottenAt: optional(l.ForgottenAt), workerDeleted: optional(l.WorkerDeleted), listed: optional(l.Listed), blurred: optional(l.Blurred), wholeListings: l.WholeListings,
 	}
 	if l.Forgotten && t.forgottenAt == 0 {
 		t.forgottenAt = 1 // when is not told: long ago
