@@ -23,6 +23,7 @@ type chaosCmd struct {
 	Cuts        int           `default:"6" help:"Times that the connections to a broker or to the API are cut."`
 	Freezes     int           `default:"3" help:"Times that they hang half-open: nothing comes through, or no answers, until they are reset."`
 	Restarts    int           `default:"2" help:"Graceful restarts of all instances."`
+	Late        int           `help:"Produce requests that are held back until their transaction was aborted and the next one has begun; each takes a minute."`
 	Calm        time.Duration `help:"How long farm and instances go on when no harm is left to do."`
 
 	Brokers   int           `enum:"1,3" default:"1" help:"Brokers of the cluster."`
@@ -86,8 +87,8 @@ func (c *chaosCmd) Run(ctx context.Context, std streams) error {
 }
 
 func (c *chaosCmd) run(ctx context.Context, out io.Writer, dir string) (_ verdict, err error) {
-	fmt.Fprintf(out, "chaos with seed %d: %d SIGKILL, %d SIGSTOP take-overs, %d broker kills, %d cuts, %d restarts; %d instances, %d brokers, %d workers, faults %s\n",
-		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Restarts, c.Instances, c.Brokers, c.Workers, c.Faults)
+	fmt.Fprintf(out, "chaos with seed %d: %d SIGKILL, %d SIGSTOP take-overs, %d broker kills, %d cuts, %d restarts, %d late produces; %d instances, %d brokers, %d workers, faults %s\n",
+		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Restarts, c.Late, c.Instances, c.Brokers, c.Workers, c.Faults)
 	a, err := openArena(ctx, c, dir)
 	if err != nil {
 		return verdict{}, err
@@ -107,7 +108,7 @@ func (c *chaosCmd) run(ctx context.Context, out io.Writer, dir string) (_ verdic
 	}
 	a.acts.Wait()
 	pause(ctx, c.Calm)
-	fmt.Fprintf(out, "done in %s: %s\n", time.Since(begun).Round(time.Second), tell(p.counts))
+	fmt.Fprintf(out, "done in %s: %s\n", time.Since(begun).Round(time.Second), p.tell())
 	v, err := a.finish(ctx, c, out)
 	if err != nil {
 		return v, err
@@ -118,8 +119,8 @@ func (c *chaosCmd) run(ctx context.Context, out io.Writer, dir string) (_ verdic
 
 // flags are those that make the same run again, as far as a run with processes can be.
 func (c *chaosCmd) flags() string {
-	text := fmt.Sprintf("--seed %d --kills %d --stops %d --broker-kills %d --cuts %d --freezes %d --restarts %d --brokers %d --instances %d --workers %d --speed %g --faults %s --initial %s",
-		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Freezes, c.Restarts, c.Brokers, c.Instances, c.Workers, c.Speed, c.Faults, c.Initial)
+	text := fmt.Sprintf("--seed %d --kills %d --stops %d --broker-kills %d --cuts %d --freezes %d --restarts %d --late %d --brokers %d --instances %d --workers %d --speed %g --faults %s --initial %s",
+		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Freezes, c.Restarts, c.Late, c.Brokers, c.Instances, c.Workers, c.Speed, c.Faults, c.Initial)
 	if c.Static {
 		text += " --static"
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"sync"
 	"time"
 )
 
@@ -19,12 +20,14 @@ const (
 	actCut     act = "cut"
 	actFreeze  act = "half-open"
 	actRestart act = "full restart"
+	actLate    act = "late produce"
+	actTaken   act = "late produce accepted" // by the broker, which a publisher with a new epoch never sees
 )
 
 // planActs is what will be done, in the order that the seed gives.
 func planActs(c *chaosCmd, rng *rand.Rand) []act {
 	var acts []act
-	for what, n := range map[act]int{actKill: c.Kills, actStop: c.Stops, actBroker: c.BrokerKills, actCut: c.Cuts, actFreeze: c.Freezes, actRestart: c.Restarts} {
+	for what, n := range map[act]int{actKill: c.Kills, actStop: c.Stops, actBroker: c.BrokerKills, actCut: c.Cuts, actFreeze: c.Freezes, actRestart: c.Restarts, actLate: c.Late} {
 		for range n {
 			acts = append(acts, what)
 		}
@@ -39,6 +42,7 @@ type play struct {
 	*arena
 	rng    *rand.Rand
 	out    io.Writer
+	mu     sync.Mutex
 	counts map[act]int
 	moving chan struct{} // holds a token while a broker is down
 }
@@ -53,10 +57,10 @@ func (p *play) run(ctx context.Context, acts []act, until time.Time) error {
 		}
 		if time.Since(said) > 10*time.Second {
 			said = time.Now()
-			fmt.Fprintf(p.out, "%5d of %d: %v\n", n, len(acts), p.counts)
+			fmt.Fprintf(p.out, "%5d of %d: %s\n", n, len(acts), p.tell())
 		}
 		if p.do(ctx, what) {
-			p.counts[what]++
+			p.count(what)
 		}
 		for _, i := range p.instances {
 			if err := i.broken(); err != nil {
@@ -70,7 +74,20 @@ func (p *play) run(ctx context.Context, acts []act, until time.Time) error {
 	return nil
 }
 
-// do reports whether the act came off.
+func (p *play) count(what act) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts[what]++
+}
+
+// tell lists the counts in a fixed order.
+func (p *play) tell() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return tell(p.counts)
+}
+
+// do reports whether the act came off. A late produce goes on beside what follows, and counts itself.
 func (p *play) do(ctx context.Context, what act) bool {
 	i := p.instances[p.rng.IntN(len(p.instances))]
 	wait := time.Duration(p.rng.Int64N(int64(1500 * time.Millisecond)))
@@ -87,6 +104,10 @@ func (p *play) do(ctx context.Context, what act) bool {
 	case actCut, actFreeze:
 		pause(ctx, wait/4)
 		return p.harm(ctx, what, p.rng.IntN(len(p.brokers)+1), wait)
+	case actLate:
+		pause(ctx, wait)
+		p.delay(ctx, p.brokers[p.rng.IntN(len(p.brokers))])
+		return false
 	default:
 		for _, i := range p.instances {
 			i.terminate(false)
@@ -154,6 +175,22 @@ func (p *play) harm(ctx context.Context, what act, n int, d time.Duration) bool 
 	answersOnly := p.rng.IntN(2) == 0
 	p.acts.Go(func() { target.freeze(2*d, answersOnly, ctx.Done()) })
 	return true
+}
+
+// lateLimit is longer than a publisher holds on to a transaction (50 s), aborts it, restores and produces again.
+const lateLimit = 80 * time.Second
+
+// delay lets a produce request to the broker come too late.
+func (p *play) delay(ctx context.Context, target *proxy) {
+	p.acts.Go(func() {
+		switch target.delay(lateLimit, ctx.Done()) {
+		case accepted:
+			p.count(actTaken)
+			fallthrough
+		case refused:
+			p.count(actLate)
+		}
+	})
 }
 
 // await asks until it is so; false: not within d.

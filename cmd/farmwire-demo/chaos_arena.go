@@ -84,7 +84,7 @@ func (a *arena) openKafka(ctx context.Context, brokers int) error {
 			if old := a.brokers[broker]; old != nil {
 				old.Close()
 			}
-			p, err := openProxy(addr)
+			p, err := openBrokerProxy(addr)
 			if err != nil {
 				failed = err
 				return addr

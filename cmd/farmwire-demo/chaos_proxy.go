@@ -2,16 +2,18 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
 )
 
 // proxy passes TCP connections on to one address, until it is told to do harm: cut what is open, let it hang
-// half-open, or refuse. Whoever opens it closes it; Close ends all connections and waits.
+// half-open, or refuse; before a broker it can also hold a produce request back. Whoever opens it closes it; Close ends all connections and waits.
 type proxy struct {
 	address  string
 	upstream string
+	kafka    bool // clients send requests to a broker
 	wg       sync.WaitGroup
 
 	mu       sync.Mutex
@@ -19,6 +21,7 @@ type proxy struct {
 	closed   bool
 	frozen   *freeze // nil: nothing is frozen
 	open     map[net.Conn]struct{}
+	lates    []*late // produce requests that are held back, or will be
 }
 
 // freeze holds back what comes, in one direction or in both.
@@ -27,12 +30,18 @@ type freeze struct {
 	answersOnly bool // what clients send goes through
 }
 
-func openProxy(upstream string) (*proxy, error) {
+func openProxy(upstream string) (*proxy, error) { return listenFor(&proxy{upstream: upstream}) }
+
+func openBrokerProxy(upstream string) (*proxy, error) {
+	return listenFor(&proxy{upstream: upstream, kafka: true})
+}
+
+func listenFor(p *proxy) (*proxy, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("open a proxy for %s: %w", upstream, err)
+		return nil, fmt.Errorf("open a proxy for %s: %w", p.upstream, err)
 	}
-	p := &proxy{address: listener.Addr().String(), listener: listener, upstream: upstream, open: map[net.Conn]struct{}{}}
+	p.address, p.listener, p.open = listener.Addr().String(), listener, map[net.Conn]struct{}{}
 	p.wg.Go(func() { p.accept(listener) })
 	return p, nil
 }
@@ -105,9 +114,13 @@ func (p *proxy) pass(client, server net.Conn, answers bool) {
 	if answers {
 		from, to = server, client
 	}
+	var source io.Reader = from
+	if p.kafka && !answers {
+		source = newRequests(p, from)
+	}
 	buffer := make([]byte, 32<<10)
 	for {
-		n, err := from.Read(buffer)
+		n, err := source.Read(buffer)
 		if n > 0 {
 			p.thaw(answers)
 			if _, err := to.Write(buffer[:n]); err != nil {

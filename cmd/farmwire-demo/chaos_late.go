@@ -1,0 +1,235 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// late is a produce request that arrives too late: the proxy holds it back, and every repeat of it, until the same
+// transactional id produces something else, which belongs to another transaction. Then the broker gets the late
+// request first. So the transaction that it belongs to cannot be committed, however patient the publisher is,
+// and the request reaches the broker at the worst moment: when the next transaction has begun.
+type late struct {
+	frame []byte // nil: none has come yet
+	id    string // transactional id
+	over  chan fate
+}
+
+// fate is what became of a late produce.
+type fate int
+
+const (
+	undelivered fate = iota // nothing else was produced in time, or the broker did not answer
+	refused                 // by an error for every partition
+	accepted                // written by at least one partition, or taken for a repeat of what is written
+)
+
+// delay holds the next produce request that comes back, for up to d, and says what became of it.
+func (p *proxy) delay(d time.Duration, done <-chan struct{}) fate {
+	l := &late{over: make(chan fate, 1)}
+	p.mu.Lock()
+	p.lates = append(p.lates, l)
+	p.mu.Unlock()
+	select {
+	case f := <-l.over:
+		return f
+	case <-time.After(d):
+	case <-done:
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lates = slices.DeleteFunc(p.lates, func(other *late) bool { return other == l })
+	return undelivered
+}
+
+// meet reports whether a produce request is to be held back. If a late one must go first, it is delivered.
+func (p *proxy) meet(frame []byte) (hold bool) {
+	id := transactionOf(frame)
+	if id == "" {
+		return false
+	}
+	p.mu.Lock()
+	l := p.lateOf(id)
+	if l == nil {
+		p.mu.Unlock()
+		return false
+	}
+	if l.frame == nil {
+		l.id, l.frame = id, frame
+	}
+	if sameRequest(l.frame, frame) {
+		p.mu.Unlock()
+		return true
+	}
+	p.lates = slices.DeleteFunc(p.lates, func(other *late) bool { return other == l })
+	p.mu.Unlock()
+	l.over <- p.deliver(l.frame)
+	return false
+}
+
+// lateOf is the late produce of the transactional id, or one that waits for any, or nil.
+func (p *proxy) lateOf(id string) *late {
+	var free *late
+	for _, l := range p.lates {
+		switch {
+		case l.frame != nil && l.id == id:
+			return l
+		case l.frame == nil && free == nil:
+			free = l
+		}
+	}
+	return free
+}
+
+// deliver sends a produce request over a connection of its own and waits for the answer, so that whatever is
+// passed on next arrives later.
+func (p *proxy) deliver(frame []byte) fate {
+	const patience = 2 * time.Second
+	server, err := net.DialTimeout("tcp", p.upstream, patience)
+	if err != nil {
+		return undelivered
+	}
+	defer p.forget(server)
+	if !p.remember(server) || server.SetDeadline(time.Now().Add(patience)) != nil {
+		return undelivered
+	}
+	if _, err := server.Write(frame); err != nil {
+		return undelivered
+	}
+	size := make([]byte, 4)
+	if _, err := io.ReadFull(server, size); err != nil {
+		return undelivered
+	}
+	answer, err := io.ReadAll(io.LimitReader(server, int64(binary.BigEndian.Uint32(size))))
+	if err != nil {
+		return undelivered
+	}
+	return fateIn(answer, int16(binary.BigEndian.Uint16(frame[requestVersionAt:])))
+}
+
+// fateIn reads the answer to a produce request.
+func fateIn(answer []byte, version int16) fate {
+	const correlation = 4
+	response := kmsg.ProduceResponse{Version: version}
+	if len(answer) < correlation || response.ReadFrom(answer[correlation:]) != nil {
+		return undelivered
+	}
+	for _, t := range response.Topics {
+		for _, tp := range t.Partitions {
+			if tp.ErrorCode == 0 {
+				return accepted
+			}
+		}
+	}
+	return refused
+}
+
+// Where the fields of a request are: size, key, version, correlation id, client id.
+const (
+	requestKeyAt      = 4
+	requestVersionAt  = 6
+	requestNumberAt   = 8
+	requestClientIDAt = 12
+)
+
+// sameRequest reports whether two requests differ by nothing but their correlation ids.
+func sameRequest(a, b []byte) bool {
+	return bytes.Equal(a[:requestNumberAt], b[:requestNumberAt]) && bytes.Equal(a[requestClientIDAt:], b[requestClientIDAt:])
+}
+
+// transactionOf is the transactional id of a produce request; "": it has none, or is of a version with
+// another layout than the publisher's.
+func transactionOf(frame []byte) string {
+	const oldest, newest = 3, 8
+	if len(frame) < requestClientIDAt {
+		return ""
+	}
+	version := binary.BigEndian.Uint16(frame[requestVersionAt:])
+	if version < oldest || version > newest {
+		return ""
+	}
+	_, rest := cutString(frame[requestClientIDAt:])
+	id, _ := cutString(rest)
+	return string(id)
+}
+
+// cutString cuts a nullable string off. What does not hold one is empty.
+func cutString(b []byte) (text, rest []byte) {
+	if len(b) < 2 {
+		return nil, nil
+	}
+	n := max(int(int16(binary.BigEndian.Uint16(b))), 0)
+	if b = b[2:]; len(b) < n {
+		return nil, nil
+	}
+	return b[:n], b[n:]
+}
+
+// requests reads what a client sends to a broker and leaves out what is held back. Everything else is passed on as it
+// comes, so that a cut can hit the middle of a request.
+type requests struct {
+	proxy *proxy
+	from  *bufio.Reader
+	whole []byte // what is left of a request that was read whole
+	left  int    // bytes of the present request that are still to come
+}
+
+func newRequests(p *proxy, from io.Reader) *requests {
+	return &requests{proxy: p, from: bufio.NewReaderSize(from, 32<<10)}
+}
+
+func (r *requests) Read(b []byte) (int, error) {
+	for r.left == 0 && len(r.whole) == 0 {
+		if err := r.next(); err != nil {
+			return 0, err
+		}
+	}
+	if len(r.whole) > 0 {
+		n := copy(b, r.whole)
+		r.whole = r.whole[n:]
+		return n, nil
+	}
+	n, err := r.from.Read(b[:min(len(b), r.left)])
+	r.left -= n
+	return n, err
+}
+
+// next begins a request.
+func (r *requests) next() error {
+	const produce, most = 0, 100 << 20 // brokers take no more
+	head, err := r.from.Peek(requestVersionAt)
+	if err != nil {
+		return err
+	}
+	size := int64(binary.BigEndian.Uint32(head)) + 4
+	if size < requestClientIDAt || size > most {
+		return errors.New("this is no request to a broker")
+	}
+	if binary.BigEndian.Uint16(head[requestKeyAt:]) != produce || !r.proxy.delays() {
+		r.left = int(size)
+		return nil
+	}
+	frame := make([]byte, size)
+	if _, err := io.ReadFull(r.from, frame); err != nil {
+		return err
+	}
+	if !r.proxy.meet(frame) {
+		r.whole = frame
+	}
+	return nil
+}
+
+// delays reports whether produce requests are to be looked at.
+func (p *proxy) delays() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.lates) > 0
+}
