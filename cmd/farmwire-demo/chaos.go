@@ -43,6 +43,7 @@ type chaosCmd struct {
 	Settle         time.Duration `default:"15s" help:"How long farm and instances go on undisturbed before everything must have been published."`
 	Farmwire       string        `placeholder:"PATH" help:"The farmwire to run. Default: it is built from this module."`
 	Wrong          []string      `placeholder:"NAME" help:"Try wrong publishers instead (testdata/wrong), each by its own run; all: every one."`
+	Right          bool          `help:"With --wrong: try the right publisher in their runs, with those of their edits that only change the pace. Nothing must be found."`
 	Keep           bool          `help:"Keep logs, dumps and truth even if nothing is wrong."`
 }
 

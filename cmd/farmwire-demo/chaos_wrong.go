@@ -39,6 +39,13 @@ type wrong struct {
 // edit replaces a piece of a file that is in it exactly once.
 type edit struct {
 	file, old, new string
+	pace           bool // not what is wrong: it only makes it come sooner
+}
+
+// right is the right publisher at the pace of the wrong one.
+func (w wrong) right() wrong {
+	w.edits = slices.DeleteFunc(slices.Clone(w.edits), func(e edit) bool { return !e.pace })
+	return w
 }
 
 // wrongs are all wrong publishers, by name.
@@ -64,7 +71,8 @@ func wrongs() ([]wrong, error) {
 }
 
 // parseWrong reads a description: what is wrong, "expect:" and "run:", and pairs of sections
-// "-- file: old --" and "-- file: new --", each up to the next section.
+// "-- file: old --" and "-- file: new --", each up to the next section. "-- file: old, pace --" begins an edit that is
+// not what is wrong.
 func parseWrong(text string) (wrong, error) {
 	var w wrong
 	var section *string
@@ -74,8 +82,9 @@ func parseWrong(text string) (wrong, error) {
 		switch {
 		case isSection && closed && name == "end":
 			section = nil
-		case isSection && closed && strings.HasSuffix(name, ": old"):
-			w.edits = append(w.edits, edit{file: strings.TrimSuffix(name, ": old")})
+		case isSection && closed && (strings.HasSuffix(name, ": old") || strings.HasSuffix(name, ": old, pace")):
+			file, what, _ := strings.Cut(name, ": ")
+			w.edits = append(w.edits, edit{file: file, pace: what != "old"})
 			section = &w.edits[len(w.edits)-1].old
 		case isSection && closed && strings.HasSuffix(name, ": new") && len(w.edits) > 0:
 			section = &w.edits[len(w.edits)-1].new
@@ -158,7 +167,7 @@ func (w wrong) build(ctx context.Context, root, dir string) (string, error) {
 	return binary, buildFarmwire(ctx, binary, "-overlay", overlay)
 }
 
-// runWrong tries the wrong publishers that are asked for, and says which are caught.
+// runWrong tries the wrong publishers that are asked for, and says which are caught, or the right one in their runs.
 func (c *chaosCmd) runWrong(ctx context.Context, out io.Writer) error {
 	all, err := wrongs()
 	if err != nil {
@@ -167,6 +176,10 @@ func (c *chaosCmd) runWrong(ctx context.Context, out io.Writer) error {
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return err
+	}
+	good, bad, sum := "caught", "NOT CAUGHT", "wrong publishers caught"
+	if c.Right {
+		good, bad, sum = "clean", "NOT CLEAN", "runs of right publishers clean"
 	}
 	tried, caught := 0, 0
 	for _, w := range all {
@@ -178,18 +191,17 @@ func (c *chaosCmd) runWrong(ctx context.Context, out io.Writer) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		verdict := "caught"
+		verdict := bad
 		if ok {
 			caught++
-		} else {
-			verdict = "NOT CAUGHT"
+			verdict = good
 		}
 		fmt.Fprintf(out, "%-10s %-24s %s\n", verdict, w.name, found)
 		if err != nil {
 			fmt.Fprintf(out, "           %v\n", err)
 		}
 	}
-	fmt.Fprintf(out, "%d of %d wrong publishers caught\n", caught, tried)
+	fmt.Fprintf(out, "%d of %d %s\n", caught, tried, sum)
 	if tried == 0 {
 		return fmt.Errorf("there is no wrong publisher %s", strings.Join(c.Wrong, ", "))
 	}
@@ -199,13 +211,16 @@ func (c *chaosCmd) runWrong(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// catch runs a wrong publisher with up to three seeds, until it is caught.
+// catch runs a wrong publisher with up to three seeds, until it is caught; or the right one once, which must not be.
 func (c *chaosCmd) catch(ctx context.Context, w wrong, root string) (bool, string, error) {
 	dir, err := os.MkdirTemp("", "farmwire-wrong-")
 	if err != nil {
 		return false, "", err
 	}
 	defer os.RemoveAll(dir)
+	if c.Right {
+		w = w.right()
+	}
 	binary, err := w.build(ctx, root, dir)
 	if err != nil {
 		return false, "", err
@@ -223,6 +238,9 @@ func (c *chaosCmd) catch(ctx context.Context, w wrong, root string) (bool, strin
 			return false, "", err
 		}
 		found = fmt.Sprintf("seed %d: %s", one.Seed, foundText(report))
+		if c.Right {
+			return report.Total() == 0, found, nil
+		}
 		if report.Has(w.expect...) {
 			return true, found, nil
 		}

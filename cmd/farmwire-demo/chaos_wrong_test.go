@@ -13,14 +13,17 @@ import (
 
 func TestParseWrong(t *testing.T) {
 	got, err := parseWrong("One thing\nis wrong.\n\nexpect: hole, lost end\nrun: --kills 1 --seed 2\n\n" +
-		"-- a/b.go: old --\n\tx := 1\n\ty := 2\n-- a/b.go: new --\n-- c.go: old --\nz\n-- c.go: new --\nzz\n-- end --\n")
+		"-- a/b.go: old --\n\tx := 1\n\ty := 2\n-- a/b.go: new --\n-- c.go: old, pace --\nz\n-- c.go: new --\nzz\n-- end --\n")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := wrong{text: "One thing\nis wrong.", expect: []check.Kind{check.Hole, check.LostEnd}, run: []string{"--kills", "1", "--seed", "2"},
-		edits: []edit{{file: "a/b.go", old: "\tx := 1\n\ty := 2"}, {file: "c.go", old: "z", new: "zz"}}}
+		edits: []edit{{file: "a/b.go", old: "\tx := 1\n\ty := 2"}, {file: "c.go", old: "z", new: "zz", pace: true}}}
 	if d := cmp.Diff(want, got, cmp.AllowUnexported(wrong{}, edit{})); d != "" {
 		t.Error(d)
+	}
+	if d := cmp.Diff(want.edits[1:], got.right().edits, cmp.AllowUnexported(edit{})); d != "" || len(got.edits) != 2 {
+		t.Error("the right publisher differs by the pace alone:", d)
 	}
 	for _, text := range []string{"expect: nonsense\n-- a: old --\nx\n-- a: new --\ny\n", "-- a: old --\nx\n-- a: new --\ny\n", "expect: hole\n"} {
 		if _, err := parseWrong(text); err == nil {
