@@ -314,7 +314,7 @@ func (l *loop) own(o *ownership, now time.Time) {
 	for _, f := range l.directory.fleets {
 		for _, w := range f.workers {
 			if l.poller.config.Shard(w.key.WorkerID) == o.shard {
-				l.schedule.saw(w.key, o.shard, w.status, l.schedule.turn(now))
+				l.schedule.saw(w.key, o.shard, w.status, now)
 			}
 		}
 	}

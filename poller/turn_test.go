@@ -21,7 +21,7 @@ func TestTurns(t *testing.T) {
 			w := key(shard*workers + n)
 			s.own(w, shard, open, s.turn(now))
 			if n%2 == 0 {
-				s.saw(w, shard, &diff.WorkerStatus{Status: "RUNNING"}, s.turn(now))
+				s.saw(w, shard, &diff.WorkerStatus{Status: "RUNNING"}, now)
 			}
 		}
 	}
@@ -36,6 +36,34 @@ func TestTurns(t *testing.T) {
 	for shard := range shards {
 		if asked[shard] < workers/shards/3 {
 			t.Errorf("of the first %d calls %d were for shard %d: %v", workers, asked[shard], shard, asked)
+		}
+	}
+}
+
+// TestTurnsOfShortLives starts again and again and never comes to the end of the workers that
+// ListWorkers shows, page by page and always in the same order: those of the last page have
+// their turn too.
+func TestTurnsOfShortLives(t *testing.T) {
+	const lives, pages, page, calls = 60, 6, 10, 5
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	asked := map[diff.WorkerKey]int{}
+	for life := range uint64(lives) {
+		s := newSchedule(15*time.Second, 30*time.Second, rand.New(rand.NewPCG(life, 1)))
+		for n := range pages * page {
+			s.saw(key(n), 0, &diff.WorkerStatus{Status: "IDLE"}, now)
+			if n%page != page-1 {
+				continue
+			}
+			for range calls {
+				c, _ := s.next(now, &gates{})
+				asked[c.entries[0].key]++
+			}
+			now = now.Add(100 * time.Millisecond)
+		}
+	}
+	for n := range pages * page {
+		if asked[key(n)] == 0 {
+			t.Errorf("worker %d was never asked for in %d lives", n, lives)
 		}
 	}
 }

@@ -6,9 +6,10 @@ import (
 	"farmwire/diff"
 )
 
-// turn is when a worker of a shard that is owned from now on is said to have become due: at a
-// time gone by, so that it is due at once, but not the same for all, so that shards that are
-// taken over together are asked for in turns and not one after the other.
+// turn is when a worker that is polled from now on is said to have become due: at a time gone
+// by, so that it is due at once, but not the same for all. So shards that are taken over
+// together are asked for in turns, and the workers that ListWorkers shows last are not always
+// asked last: an instance that never lives long would never come to them.
 func (s *schedule) turn(now time.Time) time.Time {
 	return now.Add(-time.Duration(s.random.Float64() * float64(s.staleness)))
 }
@@ -62,7 +63,7 @@ func (s *schedule) disown(shard int) {
 }
 
 // saw is told that ListWorkers shows a worker with a status. A worker that it did not show
-// before, or with another status, is to be listed at once.
+// before is to be listed in its turn among such, and one with another status at once.
 func (s *schedule) saw(w diff.WorkerKey, shard int, status *diff.WorkerStatus, now time.Time) {
 	e := s.entries[w]
 	if e == nil {
@@ -74,9 +75,12 @@ func (s *schedule) saw(w diff.WorkerKey, shard int, status *diff.WorkerStatus, n
 		delete(s.blind, e)
 		e.failed = 0 // else it would go on waiting for its turn among those that are gone
 	}
-	changed := !e.shown || e.status.Status != status.Status
+	first, changed := !e.shown, e.shown && e.status.Status != status.Status
 	e.shown, e.missing, e.status = true, false, status
-	if changed {
+	switch {
+	case first:
+		s.hasten(e, s.turn(now))
+	case changed:
 		s.hasten(e, now)
 	}
 }
