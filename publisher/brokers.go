@@ -30,6 +30,7 @@ type brokers struct {
 	addr      net.Addr
 	conns     *connections
 	patience  patience
+	topics    []string // events, ended, state
 	metrics   *metrics
 	requests  atomic.Uint32 // numbers the exchanges
 }
@@ -64,6 +65,7 @@ func newBrokers(transport *kafka.Transport, addrs, topics []string, m *metrics) 
 		addr:      kafka.TCP(addrs...),
 		conns:     newConnections(transport.Dial),
 		patience:  patienceOfProduction(),
+		topics:    topics,
 		metrics:   m,
 	}
 	transport.Dial = b.conns.dial

@@ -14,6 +14,7 @@ type connections struct {
 	next   dialFunc
 	mu     sync.Mutex
 	closed bool
+	count  uint64 // of those ever dialed
 	open   map[*connection]struct{}
 }
 
@@ -37,7 +38,15 @@ func (c *connections) dial(ctx context.Context, network, address string) (net.Co
 		return nil, net.ErrClosed
 	}
 	c.open[opened] = struct{}{}
+	c.count++
 	return opened, nil
+}
+
+// dialed is how many connections there were so far.
+func (c *connections) dialed() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.count
 }
 
 func (c *connections) close() {

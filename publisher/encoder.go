@@ -41,8 +41,12 @@ func newEncoder(c Config, shard, partitions int, limits batchLimits) *encoder {
 	return e
 }
 
-// reset forgets what was collected.
+// reset forgets what was collected. No two transactions have records of the same millisecond, nor do their times go back:
+// that tells them apart, see findMarker.
 func (e *encoder) reset(at time.Time) {
+	if after := e.at.Add(time.Millisecond); at.UnixMilli() < after.UnixMilli() {
+		at = after
+	}
 	e.at = at
 	e.events, e.states = 0, 0
 	clear(e.byKind)

@@ -36,6 +36,7 @@ type faults struct {
 	codes  map[kmsg.Key][]int16 // error codes that the next requests of a kind are answered with, unseen by a broker
 	held   []func()
 	seen   map[kmsg.Key]int
+	strike func() // called when a broker has answered the next EndTxn; the answer is lost
 }
 
 func newFaults() *faults {
@@ -112,7 +113,8 @@ func (f *faults) dial(ctx context.Context, network, address string) (net.Conn, e
 type faultyConn struct {
 	net.Conn
 	faults *faults
-	fault  fault  // of the request under way
+	fault  fault // of the request under way
+	key    kmsg.Key
 	made   []byte // an answer that was made here
 }
 
@@ -120,6 +122,7 @@ func (c *faultyConn) Write(b []byte) (int, error) {
 	key := kmsg.Key(int16(binary.BigEndian.Uint16(b[4:])))
 	f, code := c.faults.next(key)
 	c.fault = f
+	c.key = key
 	if code != 0 {
 		c.made = failure(b, code)
 		return len(b), nil
@@ -144,6 +147,21 @@ func (c *faultyConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
+// struck strikes if it is time to.
+func (f *faults) struck(conn net.Conn) bool {
+	f.mu.Lock()
+	strike := f.strike
+	f.strike = nil
+	f.mu.Unlock()
+	if strike == nil {
+		return false
+	}
+	readAnswer(conn)
+	strike()
+	conn.Close()
+	return true
+}
+
 func arrive(address string, request []byte) {
 	conn, err := net.DialTimeout("tcp", address, time.Second)
 	if err != nil {
@@ -161,6 +179,9 @@ func (c *faultyConn) Read(b []byte) (int, error) {
 		n := copy(b, c.made)
 		c.made = c.made[n:]
 		return n, nil
+	}
+	if c.key == kmsg.EndTxn && c.faults.struck(c.Conn) {
+		return 0, io.EOF
 	}
 	switch c.fault {
 	case answerCut:

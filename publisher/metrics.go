@@ -15,6 +15,7 @@ type metrics struct {
 	events         *prometheus.CounterVec // by change
 	retries        *prometheus.CounterVec // by error code
 	fences         prometheus.Counter
+	hanging        prometheus.Counter
 	restores       prometheus.Histogram
 	restoreRecords prometheus.Counter
 }
@@ -43,6 +44,10 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Name: "farmwire_fences_total",
 			Help: "Transactional ids taken over.",
 		}),
+		hanging: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "farmwire_hanging_transactions_total",
+			Help: "Transactions whose end a broker had lost, and that were ended again.",
+		}),
 		restores: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "farmwire_restore_seconds",
 			Help:    "Time to fence a shard and to read its state back.",
@@ -56,7 +61,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	if registry == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.transactions, m.seconds, m.events, m.retries, m.fences, m.restores, m.restoreRecords} {
+	for _, c := range []prometheus.Collector{m.transactions, m.seconds, m.events, m.retries, m.fences, m.hanging, m.restores, m.restoreRecords} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}

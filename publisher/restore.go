@@ -63,10 +63,20 @@ func askSpans(ctx context.Context, client *kgo.Client, topic string) ([]span, er
 	return s, nil
 }
 
-// readCommitted hands every committed record of a span to visit, in order, until the position has reached the
+// readCommitted hands every committed record of a span to visit. See readAll.
+func readCommitted(ctx context.Context, client *kgo.Client, at topicPartition, s span, nudge func(context.Context) error, visit func(*kgo.Record) (stop bool, err error)) error {
+	return readAll(ctx, client, at, s, nudge, func(r *kgo.Record) (bool, error) {
+		if r.Attrs.IsControl() {
+			return false, nil
+		}
+		return visit(r)
+	})
+}
+
+// readAll hands every record of a span to visit, markers too, in order, until the position has reached the
 // end, visit says stop, or ctx ends. nudge is called once when nothing has come for a while: it may write a marker
 // to the partition, as the end cannot be seen if compaction has emptied the last batches of the log.
-func readCommitted(ctx context.Context, client *kgo.Client, at topicPartition, s span, nudge func(context.Context) error, visit func(*kgo.Record) (stop bool, err error)) error {
+func readAll(ctx context.Context, client *kgo.Client, at topicPartition, s span, nudge func(context.Context) error, visit func(*kgo.Record) (stop bool, err error)) error {
 	if s.empty() {
 		return nil
 	}
@@ -88,7 +98,7 @@ func readCommitted(ctx context.Context, client *kgo.Client, at topicPartition, s
 			if r.Partition != at.partition || r.Topic != at.topic {
 				continue
 			}
-			if !r.Attrs.IsControl() && r.Offset < s.end {
+			if r.Offset < s.end {
 				stop, err := visit(r)
 				if stop || err != nil {
 					return err
@@ -120,8 +130,8 @@ func pollFor(ctx context.Context, client *kgo.Client, quiet time.Duration) (kgo.
 	return fetches, nil
 }
 
-// reader is a client that reads the state topic back. Nothing is consumed until a partition is added.
-func (c Config) reader() (*kgo.Client, error) {
+// reader is a client that reads topics back, by default what is committed. Nothing is consumed until a partition is added.
+func (c Config) reader(more ...kgo.Opt) (*kgo.Client, error) {
 	opts, err := c.readerOpts()
 	if err != nil {
 		return nil, err
@@ -136,7 +146,7 @@ func (c Config) reader() (*kgo.Client, error) {
 		kgo.FetchMaxPartitionBytes(fetch),
 		kgo.MetadataMinAge(250*time.Millisecond),
 	)
-	return kgo.NewClient(opts...)
+	return kgo.NewClient(append(opts, more...)...)
 }
 
 // restore reads a shard's partition up to its uncommitted end. The shard must have been fenced before.

@@ -66,7 +66,7 @@ func TestRestoreAfterCompaction(t *testing.T) {
 	}
 	topic := c.StateTopic()
 	aborted := abandon(t, c, transactionalID(topic, 0), &outgoing{topicPartition: topicPartition{topic, 0}, limit: defaultBatchLimit})
-	if err := aborted.abort(t.Context()); err != nil {
+	if err := aborted.end(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	cluster.Compact()
@@ -91,7 +91,7 @@ func TestRestoreHeldUpByAForeignTransaction(t *testing.T) {
 		} else if errors.Is(err, ErrRefused) || errors.Is(err, ErrFenced) {
 			t.Errorf("got %v, want a deadline", err)
 		}
-		if err := foreign.abort(t.Context()); err != nil {
+		if err := foreign.end(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}
 		p.acquireTimeout = time.Minute

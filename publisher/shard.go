@@ -57,7 +57,7 @@ func (p *Publisher) Acquire(ctx context.Context, shard int) (*Shard, error) {
 
 func (p *Publisher) acquire(ctx context.Context, shard int) (*Shard, int, error) {
 	topic := p.config.StateTopic()
-	producer, err := p.brokers.fence(ctx, transactionalID(topic, shard), p.config.Compression)
+	producer, err := p.takeOver(ctx, shard)
 	if err != nil {
 		return nil, 0, err
 	}

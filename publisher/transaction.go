@@ -33,6 +33,7 @@ type producer struct {
 	identity    identity
 	sequences   map[topicPartition]int32 // of the next record, by partition
 	buffers     map[int32][]byte         // of produce requests, by broker
+	dialed      uint64                   // connections until the last look for hanging transactions
 }
 
 // fence takes the transactional id over and returns its producer.
@@ -85,10 +86,6 @@ func (p *producer) commit(ctx context.Context, at time.Time, out []*outgoing) er
 		if err != nil && !errors.Is(err, ErrFenced) {
 			err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 		}
-	} else if !errors.Is(err, ErrFenced) {
-		// So that consumers need not wait for the broker to do it. What matters is only that nobody
-		// writes under this identity any more.
-		err = errors.Join(err, p.abort(ctx))
 	}
 	p.brokers.metrics.transactions.WithLabelValues(outcome(err)).Inc()
 	if err == nil {
@@ -109,6 +106,8 @@ func outcome(err error) string {
 	return "aborted"
 }
 
+// write writes the records in a transaction. After an error the transaction is ended, unless that is up to another, so that consumers need
+// not wait for the broker to do it. What matters is only that nobody writes under this identity any more.
 func (p *producer) write(ctx context.Context, at time.Time, out []*outgoing) error {
 	for _, o := range out {
 		next, err := o.seal(p.identity, p.sequences[o.topicPartition], at, p.compression)
@@ -117,13 +116,27 @@ func (p *producer) write(ctx context.Context, at time.Time, out []*outgoing) err
 		}
 		p.sequences[o.topicPartition] = next
 	}
-	if err := p.add(ctx, out); err != nil {
-		return err
+	if err := p.begin(ctx, out); err != nil {
+		// It has no records yet, and its marker may be the one that a broker has lost.
+		return p.drop(ctx, err, true)
 	}
-	return p.produce(ctx, out)
+	return p.drop(ctx, p.produce(ctx, out), false)
 }
 
-// add begins the transaction: one AddPartitionsToTxn for all of its partitions.
+// begin begins a transaction. Should a broker have lost the markers of the one before, they are written first: the new one
+// would decide about its records.
+func (p *producer) begin(ctx context.Context, out []*outgoing) error {
+	for {
+		if err := p.add(ctx, out); err != nil {
+			return err
+		}
+		if ended, err := p.remark(ctx); !ended || err != nil {
+			return err
+		}
+	}
+}
+
+// add adds partitions to the transaction, which begins if none is open: one AddPartitionsToTxn for all of them.
 func (p *producer) add(ctx context.Context, out []*outgoing) error {
 	request := kmsg.NewPtrAddPartitionsToTxnRequest()
 	request.Version = 3
@@ -191,15 +204,18 @@ func (p *producer) end(ctx context.Context, commit bool) error {
 	})
 }
 
-// abort ends a transaction that failed, within the grace.
-func (p *producer) abort(ctx context.Context) error {
+// drop ends a transaction that failed, within the grace, and returns why it did.
+func (p *producer) drop(ctx context.Context, failed error, commit bool) error {
+	if failed == nil || errors.Is(failed, ErrFenced) {
+		return failed
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.brokers.patience.grace)
 	defer cancel()
-	err := p.end(ctx, false)
+	err := p.end(ctx, commit)
 	if errors.Is(err, kafka.InvalidTransactionState) {
-		return nil // nothing was open
+		err = nil // nothing was open
 	}
-	return err
+	return errors.Join(failed, err)
 }
 
 func asError(code int16) error {

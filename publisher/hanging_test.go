@@ -1,0 +1,192 @@
+package publisher
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"farmwire/publisher/kafkatest"
+)
+
+// lone is a lone broker that loses the ends of transactions, and a shard on it.
+type lone struct {
+	*history
+	cluster *kafkatest.Cluster
+	faults  *faults
+}
+
+// newLone starts a broker with data of its own: it will be killed.
+func newLone(t *testing.T, cluster *kafkatest.Cluster) *lone {
+	c := testConfig(t, cluster.Addrs())
+	p, faults := openFaulty(t, c)
+	p.brokers.patience = patienceOfProduction()
+	l := &lone{history: newHistory(t, c, p), cluster: cluster, faults: faults}
+	for range 3 {
+		l.must()
+	}
+	return l
+}
+
+// loseMarkers lets the broker answer the next commit or abort, kills it before it has written the markers, and starts it again.
+func (l *lone) loseMarkers() {
+	l.faults.mu.Lock()
+	defer l.faults.mu.Unlock()
+	l.faults.strike = func() {
+		if err := l.cluster.Kill(0); err != nil {
+			l.t.Error(err)
+		}
+		go func() {
+			if err := l.cluster.Restart(context.WithoutCancel(l.t.Context()), 0); err != nil {
+				l.t.Error(err)
+			}
+		}()
+	}
+}
+
+// lost reports whether the broker has lost the end of the transaction. It is killed as soon as it has answered, and
+// now and then it has written the markers by then.
+func (l *lone) lost() bool {
+	l.t.Helper()
+	var found dto.Metric
+	if err := l.p.metrics.hanging.Write(&found); err != nil {
+		l.t.Fatal(err)
+	}
+	n := found.GetCounter().GetValue()
+	if n > 1 {
+		l.t.Errorf("%v hanging transactions, and there was one", n)
+	}
+	l.t.Logf("the broker has lost the markers: %t", n > 0)
+	return n > 0
+}
+
+// committed expects the last session that stopIn published.
+func (l *lone) committed() {
+	s := session(1, l.n)
+	l.want = append(l.want, eventID(started(s)), eventID(ended(s)))
+}
+
+// readable compares at once what a consumer may read of the events with what must be there: nothing holds it up.
+func (l *lone) readable() {
+	l.t.Helper()
+	got := ids(consume(l.t, l.c, l.c.EventsTopic()))
+	slices.Sort(l.want)
+	if diff := cmp.Diff(l.want, got); diff != "" {
+		l.t.Errorf("events (-published +consumed):\n%s", diff)
+	}
+}
+
+// TestLostMarkers kills a lone broker between its answer to EndTxn and the markers. When it is back it calls the
+// transaction complete, and InitProducerID succeeds, but the markers are never written (seen on 4.3.1).
+func TestLostMarkers(t *testing.T) {
+	if apache.Cluster(t); !apache.Cluster(t).Apache() {
+		t.Skip("kills a broker")
+	}
+	cluster, err := kafkatest.StartApache(t.Context(), kafkatest.Options{
+		Properties: map[string]string{"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "200"}, // soon back
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cluster.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+
+	t.Run("of a commit, and the shard lives on", func(t *testing.T) {
+		l := newLone(t, cluster)
+		l.loseMarkers()
+		l.must()
+		l.must()
+		l.lost()
+		l.readable()
+		l.check()
+	})
+	t.Run("of a commit, and the shard is acquired again", func(t *testing.T) {
+		l := newLone(t, cluster)
+		l.stopIn(true)
+		l.shard = acquire(t, l.p, 0)
+		if !l.lost() { // else nobody has seen it: it has never been
+			l.committed()
+		}
+		l.readable()
+		l.must()
+		l.check()
+	})
+	t.Run("of an abort", func(t *testing.T) {
+		l := newLone(t, cluster)
+		l.stopIn(false)
+		l.shard = acquire(t, l.p, 0)
+		l.lost()
+		l.readable()
+		l.must()
+		l.check()
+	})
+	t.Run("of a commit, but for one", func(t *testing.T) {
+		l := newLone(t, cluster)
+		identity := l.shard.producer.identity
+		of := l.stopIn(true)
+		l.mark(of, identity)
+		l.committed()
+		l.shard = acquire(t, l.p, 0)
+		l.lost()
+		l.readable()
+		l.must()
+		l.check()
+	})
+}
+
+// stopIn writes a transaction and stops when its end is asked for, as if this process had been killed with the broker. It returns
+// the partition of its events.
+func (l *lone) stopIn(commit bool) topicPartition {
+	l.t.Helper()
+	l.n++
+	s := session(1, l.n)
+	e := l.shard.encoder
+	e.reset(time.Now())
+	e.addSession(changesOf(started(s), ended(s)).Events, nil)
+	out := e.outgoing()
+	if err := l.shard.producer.write(l.t.Context(), e.at, out); err != nil {
+		l.t.Fatal(err)
+	}
+	of := out[0].topicPartition
+	l.loseMarkers()
+	l.p.brokers.patience.grace = 10 * time.Millisecond
+	ctx, cancel := context.WithTimeout(l.t.Context(), time.Second)
+	defer cancel()
+	if err := l.shard.producer.end(ctx, commit); err == nil {
+		l.t.Fatal("the end was answered by a broker that is dead")
+	}
+	l.p.brokers.patience = patienceOfProduction()
+	return of
+}
+
+// mark writes the marker of a commit to one partition, as if the broker had come so far.
+func (l *lone) mark(of topicPartition, id identity) {
+	l.t.Helper()
+	request := kmsg.NewPtrWriteTxnMarkersRequest()
+	request.Version = 1
+	request.Markers = []kmsg.WriteTxnMarkersRequestMarker{{
+		ProducerID: id.producer, ProducerEpoch: id.epoch, Committed: true,
+		Topics: []kmsg.WriteTxnMarkersRequestMarkerTopic{{Topic: of.topic, Partitions: []int32{of.partition}}},
+	}}
+	for ctx := deadline(l.t, 30*time.Second); ; {
+		m, _, err := l.p.brokers.send(ctx, 1, request, nil)
+		if err == nil {
+			code := m.(*kmsg.WriteTxnMarkersResponse).Markers[0].Topics[0].Partitions[0].ErrorCode
+			if code == 0 {
+				return
+			}
+			err = asError(code)
+		}
+		if ctx.Err() != nil {
+			l.t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
