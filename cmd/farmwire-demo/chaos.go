@@ -24,6 +24,7 @@ type chaosCmd struct {
 	Freezes     int           `default:"3" help:"Times that they hang half-open: nothing comes through, or no answers, until they are reset."`
 	Restarts    int           `default:"2" help:"Graceful restarts of all instances."`
 	Late        int           `help:"Produce requests that are held back until their transaction was aborted and the next one has begun; each takes a minute."`
+	Unheard     int           `help:"Times that an instance's heartbeats hang until others take its shards over, slowly, while it goes on; needs two instances."`
 	Calm        time.Duration `help:"How long farm and instances go on when no harm is left to do."`
 
 	Brokers   int           `enum:"1,3" default:"1" help:"Brokers of the cluster."`
@@ -57,6 +58,8 @@ func (c *chaosCmd) Validate() error {
 		return errors.New("--instances must be 1 to 3")
 	case c.Stops > 0 && c.Instances < 2:
 		return errors.New("--stops needs --instances 2 or 3: somebody must take over")
+	case c.Unheard > 0 && c.Instances < 2:
+		return errors.New("--unheard needs --instances 2 or 3: somebody must take over")
 	case c.Workers < 1 || c.Speed <= 0:
 		return errors.New("--workers must be at least 1, and --speed above 0")
 	}
@@ -88,15 +91,15 @@ func (c *chaosCmd) Run(ctx context.Context, std streams) error {
 }
 
 func (c *chaosCmd) run(ctx context.Context, out io.Writer, dir string) (_ verdict, err error) {
-	fmt.Fprintf(out, "chaos with seed %d: %d SIGKILL, %d SIGSTOP take-overs, %d broker kills, %d cuts, %d restarts, %d late produces; %d instances, %d brokers, %d workers, faults %s\n",
-		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Restarts, c.Late, c.Instances, c.Brokers, c.Workers, c.Faults)
+	fmt.Fprintf(out, "chaos with seed %d: %d SIGKILL, %d SIGSTOP take-overs, %d broker kills, %d cuts, %d restarts, %d late produces, %d unheard take-overs; %d instances, %d brokers, %d workers, faults %s\n",
+		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Restarts, c.Late, c.Unheard, c.Instances, c.Brokers, c.Workers, c.Faults)
 	a, err := openArena(ctx, c, dir)
 	if err != nil {
 		return verdict{}, err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	rng := rand.New(rand.NewPCG(c.Seed, 7))
-	p := &play{arena: a, rng: rng, out: out, counts: map[act]int{}, moving: make(chan struct{}, 1)}
+	p := &play{arena: a, rng: rng, out: out, session: c.SessionTimeout, counts: map[act]int{}, moving: make(chan struct{}, 1)}
 	begun := time.Now()
 	if err := a.awaitFollowed(ctx); err != nil {
 		return verdict{}, err
@@ -120,8 +123,8 @@ func (c *chaosCmd) run(ctx context.Context, out io.Writer, dir string) (_ verdic
 
 // flags are those that make the same run again, as far as a run with processes can be.
 func (c *chaosCmd) flags() string {
-	text := fmt.Sprintf("--seed %d --kills %d --stops %d --broker-kills %d --cuts %d --freezes %d --restarts %d --late %d --brokers %d --instances %d --workers %d --speed %g --faults %s --initial %s",
-		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Freezes, c.Restarts, c.Late, c.Brokers, c.Instances, c.Workers, c.Speed, c.Faults, c.Initial)
+	text := fmt.Sprintf("--seed %d --kills %d --stops %d --broker-kills %d --cuts %d --freezes %d --restarts %d --late %d --unheard %d --brokers %d --instances %d --workers %d --speed %g --faults %s --initial %s",
+		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Freezes, c.Restarts, c.Late, c.Unheard, c.Brokers, c.Instances, c.Workers, c.Speed, c.Faults, c.Initial)
 	if c.Static {
 		text += " --static"
 	}

@@ -21,13 +21,17 @@ const (
 	actFreeze  act = "half-open"
 	actRestart act = "full restart"
 	actLate    act = "late produce"
+	actUnheard act = "unheard take-over"
 	actTaken   act = "late produce accepted" // by the broker, which a publisher with a new epoch never sees
 )
 
 // planActs is what will be done, in the order that the seed gives.
 func planActs(c *chaosCmd, rng *rand.Rand) []act {
 	var acts []act
-	for what, n := range map[act]int{actKill: c.Kills, actStop: c.Stops, actBroker: c.BrokerKills, actCut: c.Cuts, actFreeze: c.Freezes, actRestart: c.Restarts, actLate: c.Late} {
+	for what, n := range map[act]int{
+		actKill: c.Kills, actStop: c.Stops, actBroker: c.BrokerKills, actCut: c.Cuts, actFreeze: c.Freezes, actRestart: c.Restarts,
+		actLate: c.Late, actUnheard: c.Unheard,
+	} {
 		for range n {
 			acts = append(acts, what)
 		}
@@ -40,11 +44,12 @@ func planActs(c *chaosCmd, rng *rand.Rand) []act {
 // play does the acts one after the other, and counts those that came off.
 type play struct {
 	*arena
-	rng    *rand.Rand
-	out    io.Writer
-	mu     sync.Mutex
-	counts map[act]int
-	moving chan struct{} // holds a token while a broker is down
+	rng     *rand.Rand
+	out     io.Writer
+	mu      sync.Mutex
+	counts  map[act]int
+	session time.Duration // farmwire's --session-timeout
+	moving  chan struct{} // holds a token while a broker is down
 }
 
 // run does the acts until they are done or ctx ends.
@@ -108,6 +113,9 @@ func (p *play) do(ctx context.Context, what act) bool {
 		pause(ctx, wait)
 		p.delay(ctx, p.brokers[p.rng.IntN(len(p.brokers))])
 		return false
+	case actUnheard:
+		pause(ctx, wait)
+		return p.unheard(ctx)
 	default:
 		for _, i := range p.instances {
 			i.terminate(false)
@@ -191,6 +199,21 @@ func (p *play) delay(ctx context.Context, target *proxy) {
 			p.count(actLate)
 		}
 	})
+}
+
+// unheard lets the heartbeats of one instance hang until others have taken its shards over, or might have.
+func (p *play) unheard(ctx context.Context) bool {
+	const slow, enough = time.Second, 4 * time.Second
+	h := newHush(slow)
+	for _, b := range p.brokers {
+		b.set(h)
+	}
+	pause(ctx, p.session+enough)
+	for _, b := range p.brokers {
+		b.set(nil)
+	}
+	close(h.over)
+	return h.delayed() > 0
 }
 
 // await asks until it is so; false: not within d.

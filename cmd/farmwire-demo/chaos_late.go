@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/binary"
-	"errors"
 	"io"
 	"net"
 	"slices"
@@ -50,8 +47,8 @@ func (p *proxy) delay(d time.Duration, done <-chan struct{}) fate {
 	return undelivered
 }
 
-// meet reports whether a produce request is to be held back. If a late one must go first, it is delivered.
-func (p *proxy) meet(frame []byte) (hold bool) {
+// meetProduce reports whether a produce request is to be held back. If a late one must go first, it is delivered.
+func (p *proxy) meetProduce(frame []byte) (hold bool) {
 	id := transactionOf(frame)
 	if id == "" {
 		return false
@@ -132,19 +129,6 @@ func fateIn(answer []byte, version int16) fate {
 	return refused
 }
 
-// Where the fields of a request are: size, key, version, correlation id, client id.
-const (
-	requestKeyAt      = 4
-	requestVersionAt  = 6
-	requestNumberAt   = 8
-	requestClientIDAt = 12
-)
-
-// sameRequest reports whether two requests differ by nothing but their correlation ids.
-func sameRequest(a, b []byte) bool {
-	return bytes.Equal(a[:requestNumberAt], b[:requestNumberAt]) && bytes.Equal(a[requestClientIDAt:], b[requestClientIDAt:])
-}
-
 // transactionOf is the transactional id of a produce request; "": it has none, or is of a version with
 // another layout than the publisher's.
 func transactionOf(frame []byte) string {
@@ -159,77 +143,4 @@ func transactionOf(frame []byte) string {
 	_, rest := cutString(frame[requestClientIDAt:])
 	id, _ := cutString(rest)
 	return string(id)
-}
-
-// cutString cuts a nullable string off. What does not hold one is empty.
-func cutString(b []byte) (text, rest []byte) {
-	if len(b) < 2 {
-		return nil, nil
-	}
-	n := max(int(int16(binary.BigEndian.Uint16(b))), 0)
-	if b = b[2:]; len(b) < n {
-		return nil, nil
-	}
-	return b[:n], b[n:]
-}
-
-// requests reads what a client sends to a broker and leaves out what is held back. Everything else is passed on as it
-// comes, so that a cut can hit the middle of a request.
-type requests struct {
-	proxy *proxy
-	from  *bufio.Reader
-	whole []byte // what is left of a request that was read whole
-	left  int    // bytes of the present request that are still to come
-}
-
-func newRequests(p *proxy, from io.Reader) *requests {
-	return &requests{proxy: p, from: bufio.NewReaderSize(from, 32<<10)}
-}
-
-func (r *requests) Read(b []byte) (int, error) {
-	for r.left == 0 && len(r.whole) == 0 {
-		if err := r.next(); err != nil {
-			return 0, err
-		}
-	}
-	if len(r.whole) > 0 {
-		n := copy(b, r.whole)
-		r.whole = r.whole[n:]
-		return n, nil
-	}
-	n, err := r.from.Read(b[:min(len(b), r.left)])
-	r.left -= n
-	return n, err
-}
-
-// next begins a request.
-func (r *requests) next() error {
-	const produce, most = 0, 100 << 20 // brokers take no more
-	head, err := r.from.Peek(requestVersionAt)
-	if err != nil {
-		return err
-	}
-	size := int64(binary.BigEndian.Uint32(head)) + 4
-	if size < requestClientIDAt || size > most {
-		return errors.New("this is no request to a broker")
-	}
-	if binary.BigEndian.Uint16(head[requestKeyAt:]) != produce || !r.proxy.delays() {
-		r.left = int(size)
-		return nil
-	}
-	frame := make([]byte, size)
-	if _, err := io.ReadFull(r.from, frame); err != nil {
-		return err
-	}
-	if !r.proxy.meet(frame) {
-		r.whole = frame
-	}
-	return nil
-}
-
-// delays reports whether produce requests are to be looked at.
-func (p *proxy) delays() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.lates) > 0
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // proxy passes TCP connections on to one address, until it is told to do harm: cut what is open, let it hang
-// half-open, or refuse; before a broker it can also hold a produce request back. Whoever opens it closes it; Close ends all connections and waits.
+// half-open, or refuse; before a broker it can also hold requests back. Whoever opens it closes it; Close ends all connections and waits.
 type proxy struct {
 	address  string
 	upstream string
@@ -22,6 +22,7 @@ type proxy struct {
 	frozen   *freeze // nil: nothing is frozen
 	open     map[net.Conn]struct{}
 	lates    []*late // produce requests that are held back, or will be
+	hush     *hush   // nil: everybody is heard
 }
 
 // freeze holds back what comes, in one direction or in both.

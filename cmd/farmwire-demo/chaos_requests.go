@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+)
+
+// Requests to a broker that the proxy may look at, by Kafka's numbers.
+const (
+	keyProduce   = 0
+	keyHeartbeat = 12
+	keyFence     = 22 // InitProducerID
+)
+
+// Where the fields of a request are: size, key, version, correlation id, client id.
+const (
+	requestKeyAt      = 4
+	requestVersionAt  = 6
+	requestNumberAt   = 8
+	requestClientIDAt = 12
+)
+
+// requests reads what a client sends to a broker and leaves out what is held back. What nobody needs to look at is
+// passed on as it comes, so that a cut can hit the middle of a request.
+type requests struct {
+	proxy *proxy
+	from  *bufio.Reader
+	whole []byte // what is left of a request that was read whole
+	left  int    // bytes of the present request that are still to come
+}
+
+func newRequests(p *proxy, from io.Reader) *requests {
+	return &requests{proxy: p, from: bufio.NewReaderSize(from, 32<<10)}
+}
+
+func (r *requests) Read(b []byte) (int, error) {
+	for r.left == 0 && len(r.whole) == 0 {
+		if err := r.next(); err != nil {
+			return 0, err
+		}
+	}
+	if len(r.whole) > 0 {
+		n := copy(b, r.whole)
+		r.whole = r.whole[n:]
+		return n, nil
+	}
+	n, err := r.from.Read(b[:min(len(b), r.left)])
+	r.left -= n
+	return n, err
+}
+
+// next begins a request.
+func (r *requests) next() error {
+	const most = 100 << 20 // brokers take no more
+	head, err := r.from.Peek(requestVersionAt)
+	if err != nil {
+		return err
+	}
+	size := int64(binary.BigEndian.Uint32(head)) + requestKeyAt
+	if size < requestClientIDAt || size > most {
+		return errors.New("this is no request to a broker")
+	}
+	if !r.proxy.looksAt(binary.BigEndian.Uint16(head[requestKeyAt:])) {
+		r.left = int(size)
+		return nil
+	}
+	frame := make([]byte, size)
+	if _, err := io.ReadFull(r.from, frame); err != nil {
+		return err
+	}
+	if !r.proxy.meet(frame) {
+		r.whole = frame
+	}
+	return nil
+}
+
+// looksAt reports whether requests of a kind are looked at now.
+func (p *proxy) looksAt(key uint16) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch key {
+	case keyProduce:
+		return len(p.lates) > 0
+	case keyHeartbeat, keyFence:
+		return p.hush != nil
+	}
+	return false
+}
+
+// meet reports whether a request is to be held back. It may take its time.
+func (p *proxy) meet(frame []byte) (hold bool) {
+	p.mu.Lock()
+	hush := p.hush
+	p.mu.Unlock()
+	switch key := binary.BigEndian.Uint16(frame[requestKeyAt:]); {
+	case key == keyProduce:
+		return p.meetProduce(frame)
+	case hush == nil: // it is over just now
+	case key == keyHeartbeat:
+		hush.heartbeat(memberOf(frame))
+	case key == keyFence:
+		hush.fence()
+	}
+	return false
+}
+
+// sameRequest reports whether two requests differ by nothing but their correlation ids.
+func sameRequest(a, b []byte) bool {
+	return bytes.Equal(a[:requestNumberAt], b[:requestNumberAt]) && bytes.Equal(a[requestClientIDAt:], b[requestClientIDAt:])
+}
+
+// cutString cuts a nullable string off. What does not hold one is empty.
+func cutString(b []byte) (text, rest []byte) {
+	if len(b) < 2 {
+		return nil, nil
+	}
+	n := max(int(int16(binary.BigEndian.Uint16(b))), 0)
+	if b = b[2:]; len(b) < n {
+		return nil, nil
+	}
+	return b[:n], b[n:]
+}
