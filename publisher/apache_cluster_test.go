@@ -1,0 +1,328 @@
+package publisher
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	kafka "github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"farmwire/publisher/kafkatest"
+)
+
+// transactionLog is where coordinators keep the transactional ids.
+const (
+	transactionLog           = "__transaction_state"
+	transactionLogPartitions = 6 // as kafkatest sets it
+)
+
+// TestApacheThreeBrokers is of what needs a cluster of its own: transactions that time out soon, and brokers that die.
+// Its parts stand in an order: the brokers' deaths are used by more than one.
+func TestApacheThreeBrokers(t *testing.T) {
+	if os.Getenv(kafkatest.Variable) != "apache" {
+		t.Skipf("starts three brokers: run with %s=apache (Java 17 and Maven)", kafkatest.Variable)
+	}
+	cluster, err := kafkatest.StartApache(t.Context(), kafkatest.Options{Brokers: 3, Properties: map[string]string{
+		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cluster.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("timed out", func(t *testing.T) { testTimedOut(t, cluster) })
+	t.Run("coordinator moves", func(t *testing.T) { testCoordinatorMoves(t, cluster) })
+}
+
+// replicated has topics of its own with three replicas, two of them in sync, and a prefix that begins as told.
+func replicated(t *testing.T, cluster *kafkatest.Cluster, prefix string) Config {
+	t.Helper()
+	c := Config{Brokers: cluster.Addrs(), TopicPrefix: prefix, Region: "eu-west-1", Initial: "open", Compression: CompressionNone}
+	if err := CreateTopics(deadline(t, 30*time.Second), c, TopicSpec{Partitions: testPartitions, ReplicationFactor: 3}); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// A transaction that took too long is aborted by the broker: a produce is answered 47, a commit 90 and an abort 90.
+// None of that says that the shard has another owner; acquired again, it goes on.
+func testTimedOut(t *testing.T, cluster *kafkatest.Cluster) {
+	g := newGround(t, replicated(t, cluster, "timed-out"))
+	g.must()
+	for key, answer := range map[kmsg.Key]kafka.Error{kmsg.Produce: codeInvalidEpoch, kmsg.EndTxn: codeProducerFenced} {
+		g.p.brokers.patience.transaction = time.Second
+		g.shard = acquire(t, g.p, 0)
+		g.takeSaid()
+		g.zombie(g.during(key, g.timedOut), answer)
+		g.p.brokers.patience.transaction = time.Minute
+		g.shard = acquire(t, g.p, 0)
+		g.must()
+	}
+	g.p.brokers.patience.transaction = time.Second
+	g.shard = acquire(t, g.p, 0)
+	p := g.shard.producer
+	if err := p.write(t.Context(), time.Now(), g.prepare()); err != nil {
+		t.Fatal(err)
+	}
+	g.timedOut()
+	if err := p.end(t.Context(), false); !errors.Is(err, ErrFenced) || !errors.Is(err, codeProducerFenced) {
+		t.Errorf("abort after the timeout: %v", err)
+	}
+	g.p.brokers.patience.transaction = time.Minute
+	g.shard = acquire(t, g.p, 0)
+	g.must()
+	g.check()
+}
+
+// timedOut waits until the coordinator has aborted the shard's transaction by itself.
+func (g *ground) timedOut() {
+	g.t.Helper()
+	g.awaitState("CompleteAbort")
+}
+
+// awaitState waits for a state of the shard's transactional id, in the coordinator's words.
+func (g *ground) awaitState(state string) {
+	g.t.Helper()
+	id := g.shard.producer.id
+	until(g.t, 20*time.Second, id+" is "+state, func() bool {
+		all, err := g.admin.DescribeTransactions(g.t.Context(), id)
+		return err == nil && all[id].State == state
+	})
+}
+
+// The coordinator is killed in the middle of publishing, and later its successor leaves in an orderly way: nothing is
+// lost or doubled, and not even an error is seen. Meanwhile a topic wants three replicas and there are two: 19.
+func testCoordinatorMoves(t *testing.T, cluster *kafkatest.Cluster) {
+	g := newGround(t, replicated(t, cluster, "moves"))
+	g.p.brokers.patience = patienceOfProduction()
+	g.shard = acquire(t, g.p, 0)
+	exhausted := nearExhaustion(t, cluster, g.shard.producer.id)
+	s := g.stream()
+	s.await(10)
+	victim := g.coordinator()
+	if err := cluster.Kill(victim); err != nil {
+		t.Fatal(err)
+	}
+	s.await(10)
+	t.Logf("worst transaction around SIGKILL of the coordinator: %v", s.takeWorst())
+	s.stop()
+	g.awaitState("CompleteCommit") // or it would be the markers that are not taken: 51 for as long
+	g.minInsync("3")
+	g.untilNotEnoughReplicas()
+	s = g.stream()
+	until(t, 30*time.Second, "the broker misses replicas", func() bool { return g.retries("19") > 0 })
+	if err := cluster.Restart(deadline(t, time.Minute), victim); err != nil {
+		t.Fatal(err)
+	}
+	s.await(10)
+	g.minInsync("2")
+	s.await(10)
+	t.Logf("worst transaction while a replica was missing: %v", s.takeWorst())
+	testExhaustion(t, exhausted)
+	if err := cluster.Stop(g.coordinator()); err != nil {
+		t.Fatal(err)
+	}
+	s.await(10)
+	s.stop()
+	t.Logf("worst transaction around an orderly stop of the coordinator: %v", s.takeWorst())
+	for _, code := range []string{"3", "5", "6", "7", "14", "15", "16", "19", "20", "51", "network"} {
+		t.Logf("sent again because of %s: %d", code, g.retries(code))
+	}
+	t.Logf("%d transactions", g.n)
+	g.check()
+}
+
+// coordinator is the broker, counted from 0, that has the shard's transactional id.
+func (g *ground) coordinator() (broker int) {
+	g.t.Helper()
+	until(g.t, 30*time.Second, "the id has a coordinator", func() bool {
+		node, err := g.p.brokers.findCoordinator(g.t.Context(), transactionalID(g.c.StateTopic(), 0))
+		broker = int(node) - 1
+		return err == nil
+	})
+	return broker
+}
+
+func (g *ground) minInsync(n string) {
+	g.t.Helper()
+	alter := []kadm.AlterConfig{{Op: kadm.SetConfig, Name: minInsync, Value: &n}}
+	ctx := deadline(g.t, 30*time.Second)
+	for {
+		altered, err := g.admin.AlterTopicConfigs(ctx, alter, g.c.EndedTopic())
+		for _, topic := range altered {
+			err = errors.Join(err, topic.Err)
+		}
+		if err == nil {
+			return
+		}
+		g.t.Log(err)
+		if ctx.Err() != nil {
+			g.t.Fatal(err)
+		}
+	}
+}
+
+// untilNotEnoughReplicas waits until no partition of the topic takes a record. What it takes before is nobody's event.
+func (g *ground) untilNotEnoughReplicas() {
+	g.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(g.c.Brokers...), kgo.DisableIdempotentWrite(), kgo.RecordRetries(0), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer client.Close()
+	for partition := range int32(testPartitions) {
+		until(g.t, 20*time.Second, "the new min.insync.replicas counts", func() bool {
+			probe := &kgo.Record{Topic: g.c.EndedTopic(), Partition: partition, Key: []byte("probe")}
+			return errors.Is(client.ProduceSync(g.t.Context(), probe).FirstErr(), kerr.NotEnoughReplicas)
+		})
+	}
+}
+
+// stream publishes one transaction after the other until it is stopped.
+type stream struct {
+	t        *testing.T
+	stopping chan struct{}
+	ended    chan error
+
+	mu    sync.Mutex
+	count int
+	worst time.Duration // since it was last taken
+}
+
+func (g *ground) stream() *stream {
+	s := &stream{t: g.t, stopping: make(chan struct{}), ended: make(chan error, 1)}
+	go func() {
+		for {
+			select {
+			case <-s.stopping:
+				s.ended <- nil
+				return
+			default:
+			}
+			began := time.Now()
+			if err := g.publish(g.t.Context()); err != nil {
+				s.ended <- fmt.Errorf("transaction %d: %w", g.n, err)
+				return
+			}
+			s.mu.Lock()
+			s.count++
+			s.worst = max(s.worst, time.Since(began))
+			s.mu.Unlock()
+		}
+	}()
+	return s
+}
+
+// await waits for n transactions more.
+func (s *stream) await(n int) {
+	s.t.Helper()
+	count := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		select {
+		case err := <-s.ended:
+			s.t.Fatal(err)
+		default:
+		}
+		return s.count
+	}
+	reached := count() + n
+	until(s.t, time.Minute, "publishing goes on", func() bool { return count() >= reached })
+}
+
+func (s *stream) takeWorst() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	worst := s.worst
+	s.worst = 0
+	return worst
+}
+
+func (s *stream) stop() {
+	s.t.Helper()
+	close(s.stopping)
+	if err := <-s.ended; err != nil {
+		s.t.Error(err)
+	}
+}
+
+// nearExhaustion makes a shard whose epoch is one before the last. 32,765 fences would take minutes, so the
+// transaction's record is written by hand; the coordinator reads it when the partition moves to it, and the id is made
+// such that its partition moves with the one of another id.
+func nearExhaustion(t *testing.T, cluster *kafkatest.Cluster, with string) *ground {
+	t.Helper()
+	partition := transactionPartition(with)
+	prefix := ""
+	for n := 0; prefix == "" || transactionPartition(transactionalID(prefix+".state", 0)) != partition; n++ {
+		prefix = "exhausted-" + strconv.Itoa(n)
+	}
+	g := newGround(t, replicated(t, cluster, prefix))
+	g.must()
+	p := g.shard.producer
+	g.awaitState("CompleteCommit") // and nothing is written to the log after the record
+	key := kmsg.TxnMetadataKey{TransactionalID: p.id}
+	value := kmsg.NewTxnMetadataValue()
+	const completeCommit = 4
+	value.ProducerID, value.ProducerEpoch, value.State = p.identity.producer, lastEpoch-1, completeCommit
+	value.TimeoutMillis, value.LastUpdateTimestamp, value.StartTimestamp = 60_000, time.Now().UnixMilli(), -1
+	value.Topics = []kmsg.TxnMetadataValueTopic{} // an absent list is no empty one
+	// Brokers let only this client write to their own topics.
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.Addrs()...), kgo.ClientID("__admin_client"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	record := &kgo.Record{Topic: transactionLog, Partition: partition, Key: key.AppendTo(nil), Value: value.AppendTo(nil)}
+	if err := client.ProduceSync(deadline(t, 20*time.Second), record).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// lastEpoch is the last that a producer is given.
+const lastEpoch = 32766
+
+// transactionPartition is where the coordinators keep an id: by Java's hash of it.
+func transactionPartition(id string) int32 {
+	var hash int32
+	for _, unit := range utf16.Encode([]rune(id)) {
+		hash = 31*hash + int32(unit)
+	}
+	return hash & 0x7fffffff % transactionLogPartitions
+}
+
+// Law 3: when the epochs are exhausted, the broker gives a new producer id, without an error, and begins again with its
+// epochs; here in the fence that aborts what the last epoch left open.
+func testExhaustion(t *testing.T, g *ground) {
+	old := g.shard.producer.identity.producer
+	g.p.brokers.patience.fence = time.Minute
+	g.shard = acquire(t, g.p, 0)
+	if is := g.shard.producer.identity; is != (identity{old, lastEpoch}) {
+		t.Fatalf("the record written by hand was not read: %v", is)
+	}
+	g.must()
+	if err := g.shard.producer.write(t.Context(), time.Now(), g.prepare()); err != nil {
+		t.Fatal(err)
+	}
+	g.shard = acquire(t, g.p, 0)
+	if is := g.shard.producer.identity; is.producer == old || is.epoch > 5 {
+		t.Errorf("after %v came %v", identity{old, lastEpoch}, is)
+	} else {
+		t.Logf("after %v came %v", identity{old, lastEpoch}, is)
+	}
+	g.must()
+	g.must()
+	g.check()
+}

@@ -1,0 +1,230 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	kafka "github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// The tests of this file have Apache Kafka itself refuse a producer whose transactional id somebody else has taken
+// over, or whose transaction it has timed out.
+
+// during publishes while everything of one kind is lost on its way, does what happens meanwhile as soon as something
+// was lost, and then lets everything pass. It returns what became of publishing.
+func (g *ground) during(key kmsg.Key, meanwhile func()) error {
+	g.t.Helper()
+	before := g.count(key)
+	g.inject(key, slices.Repeat([]fault{swallowed}, 200)...)
+	published := make(chan error, 1)
+	go func() { published <- g.publish(g.t.Context()) }()
+	until(g.t, 10*time.Second, key.Name()+" was sent", func() bool { return g.count(key) > before })
+	meanwhile()
+	g.faults.mu.Lock()
+	clear(g.queued)
+	g.faults.mu.Unlock()
+	select {
+	case err := <-published:
+		return err
+	case <-time.After(30 * time.Second):
+		g.t.Fatal("publishing does not end")
+		return nil
+	}
+}
+
+// zombie wants the end of a producer that was fenced by the answer with a code, and that said nothing to the
+// coordinator but what it had been doing: no abort, no bump.
+func (g *ground) zombie(err error, answer kafka.Error) {
+	g.t.Helper()
+	if !errors.Is(err, ErrFenced) || errors.Is(err, ErrUnknownOutcome) || !errors.Is(err, answer) {
+		g.t.Errorf("got %v, want ErrFenced by %d", err, int(answer))
+	}
+	if again := g.publish(g.t.Context()); !errors.Is(again, ErrFenced) {
+		g.t.Errorf("a dead shard publishes: %v", again)
+	}
+	if said := g.takeSaid(); slices.Contains(said, "abort") || slices.Contains(said, "bump") || slices.Contains(said, "fence") {
+		g.t.Errorf("a zombie said %q", said)
+	}
+}
+
+// Laws 5 and 6: whatever a zombie was doing when another took over, it is refused, stops, and does not disturb the owner's
+// open transaction.
+func TestApacheFencesAZombie(t *testing.T) {
+	for _, test := range []struct {
+		key    kmsg.Key
+		answer kafka.Error
+	}{
+		{kmsg.AddPartitionsToTxn, codeProducerFenced},
+		{kmsg.Produce, codeInvalidEpoch},
+		{kmsg.EndTxn, codeProducerFenced},
+	} {
+		t.Run(test.key.Name(), func(t *testing.T) {
+			g := onApache(t)
+			g.must()
+			owner := newGround(t, g.c)
+			g.shard = acquire(t, g.p, 0)
+			g.takeSaid()
+			err := g.during(test.key, func() {
+				owner.n, owner.shard = g.n, acquire(t, owner.p, 0)
+				if err := owner.shard.producer.write(t.Context(), time.Now(), owner.prepare()); err != nil {
+					t.Error(err)
+				}
+			})
+			g.zombie(err, test.answer)
+			if err := owner.shard.producer.end(t.Context(), true); err != nil {
+				t.Errorf("the owner's commit after the zombie's attempt: %v", err)
+			}
+			owner.expect()
+			owner.want = append(owner.want, g.want...)
+			owner.must()
+			owner.check()
+		})
+	}
+}
+
+// Law 5, the fact itself: who raises an old epoch is refused, but the owner's open transaction is aborted. It takes
+// a request that this package never sends. The owner, by law 6, acquires the shard again.
+func TestApacheAbortsTheOwnerForAnOldEpoch(t *testing.T) {
+	g := onApache(t)
+	g.must()
+	old := g.shard.producer.identity
+	g.shard = acquire(t, g.p, 0)
+	if said := g.takeSaid(); !slices.Contains(said, "fence") || slices.Contains(said, "bump") {
+		t.Errorf("acquired by %q", said)
+	}
+	p := g.shard.producer
+	if err := p.write(t.Context(), time.Now(), g.prepare()); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.init(p.id, old, time.Minute); !errors.Is(err, codeProducerFenced) {
+		t.Errorf("raised an old epoch: %v", err)
+	}
+	if said := g.takeSaid(); !slices.Contains(said, "bump") {
+		t.Errorf("the witness saw %q", said)
+	}
+	err := p.end(t.Context(), true)
+	if !errors.Is(err, ErrFenced) || !errors.Is(err, codeProducerFenced) {
+		t.Errorf("the owner's commit after another raised an old epoch: %v", err)
+	}
+	g.shard = acquire(t, g.p, 0)
+	g.must()
+	g.check()
+}
+
+// init asks for a producer id once the coordinator has time for it.
+func (g *ground) init(id string, as identity, timeout time.Duration) error {
+	g.t.Helper()
+	b := g.p.brokers
+	node, err := b.findCoordinator(g.t.Context(), id)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	for ctx := deadline(g.t, 10*time.Second); ; {
+		request := kmsg.NewPtrInitProducerIDRequest()
+		request.Version = 4
+		request.TransactionalID, request.TransactionTimeoutMillis = &id, int32(timeout.Milliseconds())
+		request.ProducerID, request.ProducerEpoch = as.producer, as.epoch
+		m, _, err := b.send(ctx, node, request, nil)
+		if err == nil {
+			err = asError(m.(*kmsg.InitProducerIDResponse).ErrorCode)
+		}
+		if !errors.Is(err, codeConcurrent) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// Law 6: an operator who takes the id over and goes away again costs one transaction, and the shard nothing.
+func TestApacheAbortFromOutside(t *testing.T) {
+	for key, answer := range map[kmsg.Key]kafka.Error{kmsg.Produce: codeInvalidEpoch, kmsg.EndTxn: codeProducerFenced} {
+		t.Run(key.Name(), func(t *testing.T) {
+			g := onApache(t)
+			g.must()
+			outside := newGround(t, g.c)
+			g.shard = acquire(t, g.p, 0)
+			g.takeSaid()
+			err := g.during(key, func() {
+				if err := outside.init(g.shard.producer.id, identity{-1, -1}, time.Minute); err != nil {
+					t.Error(err)
+				}
+			})
+			g.zombie(err, answer)
+			g.shard = acquire(t, g.p, 0)
+			g.must()
+			g.check()
+		})
+	}
+}
+
+// Law 4: a fence raises the epoch, by two where it had to abort, and after it no partition is held by anything of
+// the one before: the end of the log is final.
+func TestApacheFenceIsFinal(t *testing.T) {
+	g := onApache(t)
+	for range 3 {
+		g.must()
+		was := g.shard.producer.identity
+		g.shard = acquire(t, g.p, 0)
+		if is := g.shard.producer.identity; is.producer != was.producer || is.epoch != was.epoch+1 {
+			t.Errorf("fenced from %v to %v", was, is)
+		}
+		old, was := g.shard.producer, g.shard.producer.identity
+		if err := old.write(t.Context(), time.Now(), g.prepare()); err != nil {
+			t.Fatal(err)
+		}
+		fresh, err := g.p.brokers.fence(t.Context(), old.id, CompressionNone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, open := g.ends(); open {
+			t.Error("something is open after the fence")
+		}
+		if is := fresh.identity; is.producer != was.producer || is.epoch != was.epoch+2 {
+			t.Errorf("fenced from %v, with a transaction open, to %v", was, is)
+		}
+		g.shard = acquire(t, g.p, 0)
+	}
+	g.check()
+}
+
+// Law 7: the transactional id belongs to the partition, so that two deployments on one state topic fence each other.
+func TestApacheTwoDeploymentsFenceEachOther(t *testing.T) {
+	g := onApache(t)
+	g.must()
+	other := g.c
+	other.Group = "another-group"
+	two := newGround(t, other)
+	g.takeSaid()
+	g.zombie(g.publish(t.Context()), codeProducerFenced)
+	two.n, two.want = 10, g.want
+	two.must()
+	two.check()
+}
+
+// A timeout that the broker does not take is refused at once, by its name.
+func TestApacheRefusesATimeout(t *testing.T) {
+	g := onApache(t)
+	for _, timeout := range []time.Duration{0, 16 * time.Minute} {
+		g.p.brokers.patience.transaction = timeout
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		_, err := g.p.Acquire(ctx, 0)
+		cancel()
+		if !errors.Is(err, kafka.InvalidTransactionTimeout) || errors.Is(err, context.DeadlineExceeded) ||
+			!strings.Contains(fmt.Sprint(err), "ransaction timeout") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("a transaction timeout of %v: %v", timeout, err)
+		}
+		t.Log(err)
+	}
+	if g.retries("50") > 0 {
+		t.Error("asked again with the same timeout")
+	}
+	g.p.brokers.patience.transaction = 15 * time.Minute
+	g.shard = acquire(t, g.p, 0)
+	g.must()
+	g.check()
+}

@@ -1,0 +1,308 @@
+package publisher
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	kafka "github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"farmwire/diff"
+)
+
+// The tests of this file have Apache Kafka give the answers by itself that [TestAnswersThatAreRepeated] and
+// [TestAnswersThatEndTheShard] only make up, where the network is whole and nobody else has the shard.
+
+// ground is a shard on Apache Kafka whose requests are seen, and can be lost.
+type ground struct {
+	*history
+	*faults
+	*witness
+	admin *kadm.Client
+}
+
+func newGround(t *testing.T, c Config) *ground {
+	p, f, w := openWitnessed(t, c)
+	return &ground{newHistory(t, c, p), f, w, admin(t, c)}
+}
+
+func onApache(t *testing.T) *ground { return newGround(t, testConfig(t, apache.Cluster(t).Addrs())) }
+
+// prepare encodes the next session's start and end, as Publish does.
+func (g *ground) prepare() []*outgoing {
+	g.n++
+	s := session(1, g.n)
+	e := g.shard.encoder
+	e.reset(time.Now())
+	e.addSession([]diff.Change{started(s), ended(s)}, nil)
+	return e.outgoing()
+}
+
+// expect says that the session that was prepared last is committed.
+func (g *ground) expect() {
+	s := session(1, g.n)
+	g.want = append(g.want, eventID(started(s)), eventID(ended(s)))
+}
+
+// ends are the uncommitted ends of all partitions, and whether any of them is held by an open transaction.
+func (g *ground) ends() (all map[topicPartition]int64, open bool) {
+	g.t.Helper()
+	ctx := deadline(g.t, 10*time.Second)
+	high, err := g.admin.ListEndOffsets(ctx, g.c.topics()...)
+	low, err2 := g.admin.ListCommittedOffsets(ctx, g.c.topics()...)
+	if err := errors.Join(err, err2, high.Error(), low.Error()); err != nil {
+		g.t.Fatal(err)
+	}
+	all = make(map[topicPartition]int64)
+	high.Each(func(o kadm.ListedOffset) {
+		all[topicPartition{o.Topic, o.Partition}] = o.Offset
+		if stable, ok := low.Lookup(o.Topic, o.Partition); !ok || stable.Offset != o.Offset {
+			open = true
+		}
+	})
+	return all, open
+}
+
+// settled waits until no transaction is open. The broker would time one out after a minute only.
+func (g *ground) settled() {
+	g.t.Helper()
+	until(g.t, 10*time.Second, "every transaction has ended", func() bool { _, open := g.ends(); return !open })
+}
+
+// until waits for what becomes true by itself.
+func until(t testing.TB, d time.Duration, what string, reached func() bool) {
+	t.Helper()
+	for ctx := deadline(t, d); !reached(); {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not within %v: %s", d, what)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// retries is how many requests were sent again because of a code.
+func (g *ground) retries(code string) int {
+	var m dto.Metric
+	if err := g.p.metrics.retries.WithLabelValues(code).Write(&m); err != nil {
+		g.t.Fatal(err)
+	}
+	return int(m.GetCounter().GetValue())
+}
+
+// refused wants the error of an attempt to publish, an abort that ends what was open, and a shard that is dead; and
+// it goes on with a shard that was acquired again.
+func (g *ground) refused(err, want error) {
+	g.t.Helper()
+	if !errors.Is(err, want) || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnknownOutcome) {
+		g.t.Fatalf("got %v, want %v", err, want)
+	}
+	if got := g.takeSaid(); !slices.Contains(got, "abort") {
+		g.t.Errorf("said %q: no abort", got)
+	}
+	g.settled()
+	if err := g.publish(g.t.Context()); err == nil {
+		g.t.Error("the shard goes on after an error")
+	}
+	g.shard = acquire(g.t, g.p, 0)
+	g.must()
+}
+
+// A batch whose answer was lost is sent again as it was, and is in the log once. One that is older than the
+// last five is not known any more.
+func TestApacheKnowsARepeatedBatch(t *testing.T) {
+	g := onApache(t)
+	g.inject(kmsg.Produce, answerCut, answerCut, answerCut)
+	g.must()
+	if g.left() > 0 {
+		t.Error("no answer was lost")
+	}
+	p := g.shard.producer
+	out := g.prepare()
+	if err := p.write(t.Context(), time.Now(), out); err != nil {
+		t.Fatal(err)
+	}
+	g.expect()
+	old := outgoing{topicPartition: g.shard.encoder.toState.topicPartition, used: 1, batches: []batch{{
+		sealed: slices.Clone(g.shard.encoder.toState.batches[0].sealed)}}}
+	before, _ := g.ends()
+	for range 3 {
+		for _, o := range out {
+			o.sent = 0
+		}
+		if err := errors.Join(p.round(t.Context(), out)...); err != nil {
+			t.Errorf("the same batches again: %v", err)
+		}
+	}
+	if after, _ := g.ends(); !maps.Equal(before, after) {
+		t.Errorf("the log grew from %v to %v", before, after)
+	}
+	if err := p.end(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	for range 6 {
+		g.must()
+	}
+	out = g.prepare()
+	if err := p.write(t.Context(), time.Now(), out); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.round(t.Context(), []*outgoing{&old})...); !errors.Is(err, kafka.OutOfOrderSequenceNumber) {
+		t.Errorf("a batch from seven batches ago: %v", err)
+	}
+	if err := p.end(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	g.expect()
+	g.check()
+}
+
+// A gap in the sequence is not filled by repeating: abort, new epoch, and the caller compares again.
+func TestApacheRefusesAGap(t *testing.T) {
+	g := onApache(t)
+	g.must()
+	g.shard.producer.sequences[g.shard.encoder.toState.topicPartition] += 3
+	g.refused(g.publish(t.Context()), kafka.OutOfOrderSequenceNumber)
+	g.check()
+}
+
+// Law 1: what is produced to a partition that is not in the transaction is refused. And there is nothing to end.
+func TestApacheRefusesWhatWasNotAdded(t *testing.T) {
+	g := onApache(t)
+	g.must()
+	g.settled()
+	before, _ := g.ends()
+	p := g.shard.producer
+	out := g.prepare()
+	for _, o := range out {
+		if _, err := o.seal(p.identity, p.sequences[o.topicPartition], time.Now(), CompressionNone); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.produce(t.Context(), out); !errors.Is(err, kafka.InvalidTransactionState) {
+		t.Errorf("produced without AddPartitionsToTxn: %v", err)
+	}
+	if after, open := g.ends(); open || !maps.Equal(before, after) {
+		t.Errorf("the log grew from %v to %v", before, after)
+	}
+	if err := p.end(t.Context(), false); !errors.Is(err, kafka.InvalidTransactionState) {
+		t.Errorf("ended what never began: %v", err)
+	}
+	failed := errors.New("failed before anything was open")
+	if err := p.drop(t.Context(), failed, false); !errors.Is(err, failed) || errors.Is(err, kafka.InvalidTransactionState) {
+		t.Errorf("an abort where nothing is open: %v", err)
+	}
+	g.must()
+	g.check()
+}
+
+// A batch over max.message.bytes, which was lowered since the shard was acquired, and what the next one splits.
+func TestApacheRefusesALargeBatch(t *testing.T) {
+	g := onApache(t)
+	g.must()
+	limit := "3000"
+	_, err := g.admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &limit}}, g.c.topics()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	many := func() (changes []diff.Changes, events []string) {
+		for range 60 {
+			g.n++
+			s := session(1, g.n)
+			changes = append(changes, changesOf(started(s), ended(s)))
+			events = append(events, eventID(started(s)), eventID(ended(s)))
+		}
+		return changes, events
+	}
+	changes, events := many()
+	until(t, 10*time.Second, "the broker keeps to the new limit", func() bool {
+		if err = g.shard.Publish(t.Context(), changes); err == nil {
+			g.want = append(g.want, events...)
+			changes, events = many()
+		}
+		return err != nil
+	})
+	g.refused(err, kafka.MessageSizeTooLarge)
+	if err := g.shard.Publish(t.Context(), changes); err != nil {
+		t.Fatalf("after the limit was read again: %v", err)
+	}
+	g.want = append(g.want, events...)
+	g.check()
+}
+
+// A record without a key does not get into the compacted topic, and what came with it into no other.
+func TestApacheRefusesARecordWithoutKey(t *testing.T) {
+	g := onApache(t)
+	g.must()
+	g.prepare()
+	g.shard.encoder.toState.append(nil, []byte(`{"schema":1}`), nil)
+	const invalidRecord = kafka.Error(87)
+	g.refused(g.shard.commit(t.Context()), invalidRecord)
+	g.check()
+}
+
+// A topic that is not there is waited for, but not long, and named.
+func TestApacheMissesATopic(t *testing.T) {
+	g := onApache(t)
+	g.must()
+	if _, err := g.admin.DeleteTopics(t.Context(), g.c.EndedTopic()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, 10*time.Second, "the topic is gone", func() bool {
+		details, err := g.admin.ListTopics(t.Context(), g.c.EndedTopic())
+		return err == nil && !details.Has(g.c.EndedTopic())
+	})
+	g.p.brokers.patience.total = 20 * time.Second
+	began := time.Now()
+	err := g.publish(t.Context())
+	if took, least := time.Since(began), g.p.brokers.patience.missing; took < least || took > 10*least {
+		t.Errorf("gave up after %v, and patience is %v", took, least)
+	}
+	if !errors.Is(err, kafka.UnknownTopicOrPartition) || !strings.Contains(err.Error(), g.c.EndedTopic()) || errors.Is(err, kafka.InvalidTransactionState) {
+		t.Errorf("got %v, want an error that names %s", err, g.c.EndedTopic())
+	}
+	if err := CreateTopics(t.Context(), g.c, testTopics()); err != nil {
+		t.Fatal(err)
+	}
+	g.shard = acquire(t, g.p, 0)
+	g.must()
+	g.check()
+}
+
+// Markers of the transaction before are routinely still pending: 51, and then it goes on. A commit that is repeated
+// is answered in the same way.
+func TestApachePendingMarkers(t *testing.T) {
+	g := onApache(t)
+	const enough = 5
+	ctx := deadline(t, 20*time.Second)
+	for (g.n < 100 || g.retries("51") < enough) && ctx.Err() == nil {
+		g.must()
+	}
+	begun := g.retries("51")
+	t.Logf("%d transactions back to back, %d requests sent again", g.n, begun)
+	p, repeated := g.shard.producer, 0
+	for repeated < enough && ctx.Err() == nil {
+		out := g.prepare()
+		if err := p.write(ctx, time.Now(), out); err != nil {
+			t.Fatal(err)
+		}
+		before := g.retries("51")
+		for range 2 {
+			if err := p.end(ctx, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g.expect()
+		repeated += g.retries("51") - before
+	}
+	if begun < enough || repeated < enough {
+		t.Errorf("the broker never had markers pending: %d begins and %d commits sent again", begun, repeated)
+	}
+	g.check()
+}
