@@ -30,7 +30,7 @@ import (
 //     all. So at every instant the committed state of a session is its last committed event:
 //     state is the fold of the events.
 //  3. A final end. The fence is answered only when the predecessor's transaction is ended and its
-//     markers are written. The uncommitted end of the partition, asked for after that, can therefore
+//     markers are written; should a broker have lost them, they are written then (hanging.go). The uncommitted end of the partition, asked for after that, can therefore
 //     not be overtaken by anything of the predecessor's, and what is read up to it with read_committed is
 //     all that was ever committed. Read to the last stable offset only, a restore could stop before a transaction
 //     whose markers are still on their way, and publish its changes a second time.

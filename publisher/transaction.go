@@ -22,7 +22,7 @@ import (
 //     Otherwise a delayed produce of an aborted transaction would be committed with the next one.
 //  3. Id and epoch are adopted from every answer to InitProducerID.
 //  4. fence says −1/−1, which fences whoever came before and answers 51 until his transaction is
-//     aborted and its markers are written: after it the log's end is final.
+//     aborted and its markers are written: after it the log's end is final, but for what hanging.go tells.
 //  5. It never raises an epoch that it holds itself. A zombie that did would abort its successor's transaction.
 type producer struct {
 	brokers     *brokers
