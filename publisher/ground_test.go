@@ -3,13 +3,95 @@ package publisher
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"net"
 	"sync"
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"farmwire/diff"
 )
+
+// ground is a shard on Apache Kafka whose requests are seen, and can be lost.
+type ground struct {
+	*history
+	*faults
+	*witness
+	admin *kadm.Client
+}
+
+func newGround(t *testing.T, c Config) *ground {
+	p, f, w := openWitnessed(t, c)
+	return &ground{newHistory(t, c, p), f, w, admin(t, c)}
+}
+
+func onApache(t *testing.T) *ground { return newGround(t, testConfig(t, apache.Cluster(t).Addrs())) }
+
+// prepare encodes the next session's start and end, as Publish does.
+func (g *ground) prepare() []*outgoing {
+	g.n++
+	s := session(1, g.n)
+	e := g.shard.encoder
+	e.reset(time.Now())
+	e.addSession([]diff.Change{started(s), ended(s)}, nil)
+	return e.outgoing()
+}
+
+// expect says that the session that was prepared last is committed.
+func (g *ground) expect() {
+	s := session(1, g.n)
+	g.want = append(g.want, eventID(started(s)), eventID(ended(s)))
+}
+
+// ends are the uncommitted ends of all partitions, and whether any of them is held by an open transaction.
+func (g *ground) ends() (all map[topicPartition]int64, open bool) {
+	g.t.Helper()
+	ctx := deadline(g.t, 10*time.Second)
+	high, err := g.admin.ListEndOffsets(ctx, g.c.topics()...)
+	low, err2 := g.admin.ListCommittedOffsets(ctx, g.c.topics()...)
+	if err := errors.Join(err, err2, high.Error(), low.Error()); err != nil {
+		g.t.Fatal(err)
+	}
+	all = make(map[topicPartition]int64)
+	high.Each(func(o kadm.ListedOffset) {
+		all[topicPartition{o.Topic, o.Partition}] = o.Offset
+		if stable, ok := low.Lookup(o.Topic, o.Partition); !ok || stable.Offset != o.Offset {
+			open = true
+		}
+	})
+	return all, open
+}
+
+// settled waits until no transaction is open. The broker would time one out after a minute only.
+func (g *ground) settled() {
+	g.t.Helper()
+	until(g.t, 10*time.Second, "every transaction has ended", func() bool { _, open := g.ends(); return !open })
+}
+
+// until waits for what becomes true by itself.
+func until(t testing.TB, d time.Duration, what string, reached func() bool) {
+	t.Helper()
+	for ctx := deadline(t, d); !reached(); {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not within %v: %s", d, what)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// retries is how many requests were sent again because of a code.
+func (g *ground) retries(code string) int {
+	var m dto.Metric
+	if err := g.p.metrics.retries.WithLabelValues(code).Write(&m); err != nil {
+		g.t.Fatal(err)
+	}
+	return int(m.GetCounter().GetValue())
+}
 
 // witness notes what a publisher says to the coordinator: "fence" (InitProducerID −1/−1), "bump" (InitProducerID with an
 // identity, see law 5), "commit" and "abort".
