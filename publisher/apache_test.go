@@ -29,11 +29,18 @@ func (g *ground) refused(err, want error) {
 		g.t.Errorf("said %q: no abort", got)
 	}
 	g.settled()
-	if err := g.publish(g.t.Context()); err == nil {
-		g.t.Error("the shard goes on after an error")
-	}
+	g.dead()
 	g.shard = acquire(g.t, g.p, 0)
 	g.must()
+}
+
+// dead wants a shard that asks for nothing any more: what it sent would be under an epoch that may be used up.
+func (g *ground) dead() {
+	g.t.Helper()
+	before := g.count(kmsg.AddPartitionsToTxn)
+	if err := g.publish(g.t.Context()); err == nil || g.count(kmsg.AddPartitionsToTxn) != before {
+		g.t.Errorf("the shard goes on after an error: %v", err)
+	}
 }
 
 // A batch whose answer was lost is sent again as it was, and is in the log once. One that is older than the
