@@ -57,7 +57,7 @@ func testTimedOut(t *testing.T, cluster *kafkatest.Cluster) {
 		g.p.brokers.patience.transaction = time.Second
 		g.shard = acquire(t, g.p, 0)
 		g.takeSaid()
-		g.zombie(g.during(key, g.timedOut), answer)
+		g.zombie(g.during(key, g.timedOut), key, answer)
 		g.p.brokers.patience.transaction = time.Minute
 		g.shard = acquire(t, g.p, 0)
 		g.must()

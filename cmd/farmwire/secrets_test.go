@@ -198,7 +198,7 @@ func (r *secretRun) finish(code int, stop bool, secrets ...string) {
 	if got := r.cmd.ProcessState.ExitCode(); got != code {
 		r.t.Errorf("exit code %d, want %d\n%s", got, code, r.printed())
 	}
-	for where, text := range map[string]string{"what was printed": r.printed(), "the pages": r.pages.String()} {
+	for where, text := range map[string]string{"what was printed": r.printed(), "a page": r.pages.String()} {
 		for _, secret := range secrets {
 			for _, form := range forms(secret) {
 				if strings.Contains(strings.ToLower(text), strings.ToLower(form)) {
