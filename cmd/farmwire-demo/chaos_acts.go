@@ -111,7 +111,7 @@ func (p *play) do(ctx context.Context, what act) bool {
 		return p.harm(ctx, what, p.rng.IntN(len(p.brokers)+1), wait)
 	case actLate:
 		pause(ctx, wait)
-		p.delay(ctx, p.brokers[p.rng.IntN(len(p.brokers))])
+		p.delay(ctx)
 		return false
 	case actUnheard:
 		pause(ctx, wait)
@@ -188,10 +188,10 @@ func (p *play) harm(ctx context.Context, what act, n int, d time.Duration) bool 
 // lateLimit is longer than a publisher holds on to a transaction (50 s), aborts it, restores and produces again.
 const lateLimit = 80 * time.Second
 
-// delay lets a produce request to the broker come too late.
-func (p *play) delay(ctx context.Context, target *proxy) {
+// delay lets a produce request come too late.
+func (p *play) delay(ctx context.Context) {
 	p.acts.Go(func() {
-		switch target.delay(lateLimit, ctx.Done()) {
+		switch p.traffic.delay(lateLimit, ctx.Done()) {
 		case accepted:
 			p.count(actTaken)
 			fallthrough
@@ -205,13 +205,9 @@ func (p *play) delay(ctx context.Context, target *proxy) {
 func (p *play) unheard(ctx context.Context) bool {
 	const slow, enough = time.Second, 4 * time.Second
 	h := newHush(slow)
-	for _, b := range p.brokers {
-		b.set(h)
-	}
+	p.traffic.set(h)
 	pause(ctx, p.session+enough)
-	for _, b := range p.brokers {
-		b.set(nil)
-	}
+	p.traffic.set(nil)
 	close(h.over)
 	return h.delayed() > 0
 }

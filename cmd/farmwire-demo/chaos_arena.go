@@ -23,6 +23,7 @@ type arena struct {
 	kafka     *kafkatest.Cluster
 	farm      *farmtest.Server
 	brokers   []*proxy
+	traffic   traffic // to all of them
 	api       *proxy
 	instances []*instance
 	owners    *owners
@@ -84,7 +85,7 @@ func (a *arena) openKafka(ctx context.Context, brokers int) error {
 			if old := a.brokers[broker]; old != nil {
 				old.Close()
 			}
-			p, err := openBrokerProxy(addr)
+			p, err := openBrokerProxy(addr, &a.traffic)
 			if err != nil {
 				failed = err
 				return addr

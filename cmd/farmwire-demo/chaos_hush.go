@@ -56,10 +56,10 @@ func (h *hush) delayed() int {
 	return h.fences
 }
 
-func (p *proxy) set(h *hush) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.hush = h
+func (t *traffic) set(h *hush) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.hush = h
 }
 
 // memberOf is the id of the member that a heartbeat is of; "": it cannot be read.

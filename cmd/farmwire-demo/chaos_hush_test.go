@@ -66,7 +66,7 @@ func TestMemberOf(t *testing.T) {
 func TestProxyHushes(t *testing.T) {
 	broker, p := openDelaying(t)
 	h := newHush(time.Millisecond)
-	p.set(h)
+	p.traffic.set(h)
 	one, two := heartbeatFrame("one", 4), heartbeatFrame("two", 4)
 	fence := groupFrame(&kmsg.InitProducerIDRequest{Version: 4})
 	if exchange(t, p, one, short) {
@@ -78,7 +78,7 @@ func TestProxyHushes(t *testing.T) {
 	if h.delayed() != 1 {
 		t.Errorf("%d fences, not 1", h.delayed())
 	}
-	p.set(nil)
+	p.traffic.set(nil)
 	close(h.over)
 	if !exchange(t, p, one, ample) {
 		t.Error("nobody is hushed any more")

@@ -17,6 +17,7 @@ import (
 type late struct {
 	frame []byte // nil: none has come yet
 	id    string // transactional id
+	at    *proxy // of the broker that it was sent to
 	over  chan fate
 }
 
@@ -29,22 +30,26 @@ const (
 	accepted                // written by at least one partition, or taken for a repeat of what is written
 )
 
-// delay holds the next produce request that comes back, for up to d, and says what became of it.
-func (p *proxy) delay(d time.Duration, done <-chan struct{}) fate {
+// delay holds back the next produce request that comes, to whatever broker, for up to d, and says what became of it.
+func (t *traffic) delay(d time.Duration, done <-chan struct{}) fate {
 	l := &late{over: make(chan fate, 1)}
-	p.mu.Lock()
-	p.lates = append(p.lates, l)
-	p.mu.Unlock()
+	t.mu.Lock()
+	t.lates = append(t.lates, l)
+	t.mu.Unlock()
 	select {
 	case f := <-l.over:
 		return f
 	case <-time.After(d):
 	case <-done:
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.lates = slices.DeleteFunc(p.lates, func(other *late) bool { return other == l })
+	t.drop(l)
 	return undelivered
+}
+
+func (t *traffic) drop(l *late) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lates = slices.DeleteFunc(t.lates, func(other *late) bool { return other == l })
 }
 
 // meetProduce reports whether a produce request is to be held back. If a late one must go first, it is delivered.
@@ -53,35 +58,31 @@ func (p *proxy) meetProduce(frame []byte) (hold bool) {
 	if id == "" {
 		return false
 	}
-	p.mu.Lock()
-	l := p.lateOf(id)
-	if l == nil {
-		p.mu.Unlock()
-		return false
+	l := p.traffic.lateOf(p, id, frame)
+	if l == nil || sameRequest(l.frame, frame) {
+		return l != nil
 	}
-	if l.frame == nil {
-		l.id, l.frame = id, frame
-	}
-	if sameRequest(l.frame, frame) {
-		p.mu.Unlock()
-		return true
-	}
-	p.lates = slices.DeleteFunc(p.lates, func(other *late) bool { return other == l })
-	p.mu.Unlock()
+	p.traffic.drop(l)
 	l.over <- p.deliver(l.frame)
 	return false
 }
 
-// lateOf is the late produce of the transactional id, or one that waits for any, or nil.
-func (p *proxy) lateOf(id string) *late {
+// lateOf is the late produce of the transactional id to the broker. If there is none, it is this one if one is waited
+// for, and else nil.
+func (t *traffic) lateOf(to *proxy, id string, frame []byte) *late {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	var free *late
-	for _, l := range p.lates {
+	for _, l := range t.lates {
 		switch {
-		case l.frame != nil && l.id == id:
+		case l.at == to && l.id == id:
 			return l
-		case l.frame == nil && free == nil:
+		case l.at == nil && free == nil:
 			free = l
 		}
+	}
+	if free != nil {
+		free.at, free.id, free.frame = to, id, frame
 	}
 	return free
 }

@@ -125,7 +125,7 @@ const (
 func openDelaying(t *testing.T) (*answering, *proxy) {
 	t.Helper()
 	broker := &answering{}
-	p, err := openBrokerProxy(broker.listen(t))
+	p, err := openBrokerProxy(broker.listen(t), &traffic{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,19 +136,19 @@ func openDelaying(t *testing.T) (*answering, *proxy) {
 // startDelay returns when the proxy holds the next produce back.
 func startDelay(t *testing.T, p *proxy, d time.Duration, done <-chan struct{}) <-chan fate {
 	t.Helper()
-	before := p.waiting()
+	before := p.traffic.waiting()
 	fates := make(chan fate, 1)
-	go func() { fates <- p.delay(d, done) }()
-	for p.waiting() == before {
+	go func() { fates <- p.traffic.delay(d, done) }()
+	for p.traffic.waiting() == before {
 		time.Sleep(time.Millisecond)
 	}
 	return fates
 }
 
-func (p *proxy) waiting() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.lates)
+func (t *traffic) waiting() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.lates)
 }
 
 // A held request and its repeats reach nobody until the same transactional id produces something else; then the broker
@@ -207,6 +207,28 @@ func TestTwoLateProduces(t *testing.T) {
 	}
 }
 
+// What a transaction sends to another broker passes.
+func TestLateProduceOfTwoBrokers(t *testing.T) {
+	one, first := openDelaying(t)
+	two := &answering{}
+	second, err := openBrokerProxy(two.listen(t), first.traffic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(second.Close)
+	fates := startDelay(t, first, time.Minute, nil)
+	here, there, next := produceFrame("a", "here", 1), produceFrame("a", "there", 2), produceFrame("a", "next", 3)
+	if exchange(t, first, here, short) || !exchange(t, second, there, ample) || !exchange(t, first, next, ample) {
+		t.Error("one was to be held back, and two were to pass")
+	}
+	if <-fates != accepted {
+		t.Error("it was to be delivered")
+	}
+	if d := cmp.Diff([][][]byte{{here, next}, {there}}, [][][]byte{one.received(), two.received()}); d != "" {
+		t.Error(d)
+	}
+}
+
 // What nothing overtakes in time is lost, and everything passes again.
 func TestLateProduceThatIsNotOvertaken(t *testing.T) {
 	broker, p := openDelaying(t)
@@ -220,7 +242,7 @@ func TestLateProduceThatIsNotOvertaken(t *testing.T) {
 	if got := <-fates; got != undelivered {
 		t.Errorf("fate %d", got)
 	}
-	if p.delay(time.Millisecond, nil) != undelivered {
+	if p.traffic.delay(time.Millisecond, nil) != undelivered {
 		t.Error("the time is over")
 	}
 	if !exchange(t, p, held, ample) || len(broker.received()) != 1 {
@@ -240,7 +262,7 @@ func TestRequestsPassWhole(t *testing.T) {
 	big := produceFrame("a", string(bytes.Repeat([]byte("x"), 100<<10)), 1)
 	two := slices.Concat(big, produceFrame("a", "two", 2))
 	broken := slices.Concat(two, big[:50<<10])
-	delaying := []*late{{id: "b", frame: produceFrame("b", "held", 1)}}
+	held := []*late{{at: &proxy{}, id: "b", frame: produceFrame("b", "held", 1)}}
 	for _, c := range []struct {
 		what        string
 		lates       []*late
@@ -248,19 +270,21 @@ func TestRequestsPassWhole(t *testing.T) {
 	}{
 		{"as it comes", nil, two, two},
 		{"as it comes, broken off", nil, broken, broken},
-		{"looked at", delaying, two, two},
-		{"looked at, broken off", delaying, broken, two},
+		{"looked at", held, two, two},
+		{"looked at, broken off", held, broken, two},
 		{"less than a head", nil, two[:5], nil},
 	} {
-		got, _ := io.ReadAll(newRequests(&proxy{kafka: true, lates: c.lates}, &drops{c.sent}))
+		got, _ := io.ReadAll(newRequests(delaying(c.lates...), &drops{c.sent}))
 		if !bytes.Equal(got, c.wants) {
 			t.Errorf("%s: %d bytes, want %d", c.what, len(got), len(c.wants))
 		}
 	}
-	if _, err := io.ReadAll(newRequests(&proxy{}, &drops{[]byte("GET / HTTP/1.1\r\n\r\n")})); err == nil {
+	if _, err := io.ReadAll(newRequests(delaying(), &drops{[]byte("GET / HTTP/1.1\r\n\r\n")})); err == nil {
 		t.Error("no error for what is no request")
 	}
 }
+
+func delaying(lates ...*late) *proxy { return &proxy{traffic: &traffic{lates: lates}} }
 
 // drops gives a few bytes at a time.
 type drops struct{ left []byte }

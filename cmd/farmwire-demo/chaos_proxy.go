@@ -13,7 +13,7 @@ import (
 type proxy struct {
 	address  string
 	upstream string
-	kafka    bool // clients send requests to a broker
+	traffic  *traffic // of a broker's clients; nil: it is no broker
 	wg       sync.WaitGroup
 
 	mu       sync.Mutex
@@ -21,8 +21,6 @@ type proxy struct {
 	closed   bool
 	frozen   *freeze // nil: nothing is frozen
 	open     map[net.Conn]struct{}
-	lates    []*late // produce requests that are held back, or will be
-	hush     *hush   // nil: everybody is heard
 }
 
 // freeze holds back what comes, in one direction or in both.
@@ -33,8 +31,8 @@ type freeze struct {
 
 func openProxy(upstream string) (*proxy, error) { return listenFor(&proxy{upstream: upstream}) }
 
-func openBrokerProxy(upstream string) (*proxy, error) {
-	return listenFor(&proxy{upstream: upstream, kafka: true})
+func openBrokerProxy(upstream string, t *traffic) (*proxy, error) {
+	return listenFor(&proxy{upstream: upstream, traffic: t})
 }
 
 func listenFor(p *proxy) (*proxy, error) {
@@ -116,7 +114,7 @@ func (p *proxy) pass(client, server net.Conn, answers bool) {
 		from, to = server, client
 	}
 	var source io.Reader = from
-	if p.kafka && !answers {
+	if p.traffic != nil && !answers {
 		source = newRequests(p, from)
 	}
 	buffer := make([]byte, 32<<10)

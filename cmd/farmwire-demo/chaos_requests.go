@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"sync"
 )
 
 // Requests to a broker that the proxy may look at, by Kafka's numbers.
@@ -22,6 +23,13 @@ const (
 	requestNumberAt   = 8
 	requestClientIDAt = 12
 )
+
+// traffic is what clients send to the brokers of one cluster, as far as harm is done to single requests.
+type traffic struct {
+	mu    sync.Mutex
+	lates []*late // produce requests that are held back, or will be
+	hush  *hush   // nil: everybody is heard
+}
 
 // requests reads what a client sends to a broker and leaves out what is held back. What nobody needs to look at is
 // passed on as it comes, so that a cut can hit the middle of a request.
@@ -63,7 +71,7 @@ func (r *requests) next() error {
 	if size < requestClientIDAt || size > most {
 		return errors.New("this is no request to a broker")
 	}
-	if !r.proxy.looksAt(binary.BigEndian.Uint16(head[requestKeyAt:])) {
+	if !r.proxy.traffic.looksAt(binary.BigEndian.Uint16(head[requestKeyAt:])) {
 		r.left = int(size)
 		return nil
 	}
@@ -78,23 +86,23 @@ func (r *requests) next() error {
 }
 
 // looksAt reports whether requests of a kind are looked at now.
-func (p *proxy) looksAt(key uint16) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (t *traffic) looksAt(key uint16) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	switch key {
 	case keyProduce:
-		return len(p.lates) > 0
+		return len(t.lates) > 0
 	case keyHeartbeat, keyFence:
-		return p.hush != nil
+		return t.hush != nil
 	}
 	return false
 }
 
 // meet reports whether a request is to be held back. It may take its time.
 func (p *proxy) meet(frame []byte) (hold bool) {
-	p.mu.Lock()
-	hush := p.hush
-	p.mu.Unlock()
+	p.traffic.mu.Lock()
+	hush := p.traffic.hush
+	p.traffic.mu.Unlock()
 	switch key := binary.BigEndian.Uint16(frame[requestKeyAt:]); {
 	case key == keyProduce:
 		return p.meetProduce(frame)
