@@ -98,6 +98,8 @@ func explainCode(err error) string {
 		return "the broker does not allow this consumer group: grant Read on it, or choose another with --group"
 	case 26:
 		return "the broker does not allow this session timeout: give another --session-timeout, within the brokers' group.min.session.timeout.ms (6s by default) and group.max.session.timeout.ms"
+	case 50:
+		return "the broker does not allow transactions of a minute: set its transaction.max.timeout.ms to 60000 or more (15 minutes by default)"
 	case 31:
 		return "the broker does not allow this on the cluster: grant Create on the cluster or on the topics, or let an administrator run `farmwire topics create`"
 	}
@@ -122,7 +124,7 @@ func explainClosed(err error) string {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return closedWithoutSASL
 	case errors.Is(err, io.EOF):
-		return closedTLS
+		return closedSomehow
 	}
 	return ""
 }
@@ -130,6 +132,7 @@ func explainClosed(err error) string {
 const (
 	closedWithoutSASL = "the broker closed the connection instead of answering: its port wants SASL, set --sasl-mechanism (with a mechanism set already: look into the broker's log)"
 	closedTLS         = "the broker closed the connection during the TLS handshake: its port speaks no TLS, leave --tls away or connect to its TLS port"
+	closedSomehow     = "the broker closed the connection instead of answering: either its port speaks no TLS (then leave --tls away, or connect to its TLS port), or it refuses this client, as its log says"
 	closedAtOnce      = "the broker closed the connection at once: its port wants TLS (--tls) or SASL (--sasl-mechanism)"
 )
 
