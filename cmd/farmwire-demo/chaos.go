@@ -36,7 +36,7 @@ type chaosCmd struct {
 	Fault     []string      `placeholder:"KIND[=P[/DELAY]][@OPERATION]" help:"Further faults of the API, as for the farm command, of all operations or of one."`
 	PageSize  int           `name:"page-size" default:"10" help:"Most entries of a page of the API, 1 to 100."`
 	Churn     float64       `default:"0.02" help:"Share of the workers that are deleted in a minute, whatever they do."`
-	Grace     time.Duration `default:"100s" help:"No worker is deleted sooner after its last session began; what could be shown for nearly so long must have been seen."`
+	Grace     time.Duration `default:"100s" help:"No worker is deleted sooner after its last session began; what could be shown for nearly so long must have been seen. Say 4m with many kills: instances that live for seconds hardly poll."`
 	Initial   string        `enum:"open,all,none" default:"open" help:"farmwire's --initial."`
 
 	APIRate        float64       `name:"api-rate" default:"120" help:"farmwire's --api-rate."`
