@@ -212,17 +212,15 @@ func findMarker(ctx context.Context, client *kgo.Client, of topicPartition, s sp
 	seen := false
 	quiet := func(context.Context) error { return errQuiet } // the end of the log is emptied: nothing of ours is there
 	err = readAll(ctx, client, of, s, quiet, func(r *kgo.Record) (stop bool, err error) {
-		if r.ProducerID != id.producer || r.ProducerEpoch < id.epoch {
-			return false, nil
-		}
-		if !r.Attrs.IsControl() {
-			seen = seen || r.Timestamp.UnixMilli() >= at
-			return false, nil
-		}
-		if seen && len(r.Key) >= 4 {
+		switch {
+		case r.ProducerID != id.producer:
+		case !r.Attrs.IsControl():
+			seen = seen || r.ProducerEpoch == id.epoch && r.Timestamp.UnixMilli() >= at
+		case seen && len(r.Key) >= 4:
 			marker = 1 + int(binary.BigEndian.Uint16(r.Key[2:]))
+			return true, nil
 		}
-		return seen, nil
+		return false, nil
 	})
 	if errors.Is(err, errQuiet) {
 		err = nil

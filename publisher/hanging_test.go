@@ -2,11 +2,9 @@ package publisher
 
 import (
 	"context"
-	"slices"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -70,16 +68,6 @@ func (l *lone) committed() {
 	l.want = append(l.want, eventID(started(s)), eventID(ended(s)))
 }
 
-// readable compares at once what a consumer may read of the events with what must be there: nothing holds it up.
-func (l *lone) readable() {
-	l.t.Helper()
-	got := ids(consume(l.t, l.c, l.c.EventsTopic()))
-	slices.Sort(l.want)
-	if diff := cmp.Diff(l.want, got); diff != "" {
-		l.t.Errorf("events (-published +consumed):\n%s", diff)
-	}
-}
-
 // TestLostMarkers kills a lone broker between its answer to EndTxn and the markers. When it is back it calls the
 // transaction complete, and InitProducerID succeeds, but the markers are never written (seen on 4.3.1).
 func TestLostMarkers(t *testing.T) {
@@ -103,7 +91,7 @@ func TestLostMarkers(t *testing.T) {
 		l.must()
 		l.must()
 		l.lost()
-		l.readable()
+		l.checkEvents()
 		l.check()
 	})
 	t.Run("of a commit, and the shard is acquired again", func(t *testing.T) {
@@ -113,7 +101,7 @@ func TestLostMarkers(t *testing.T) {
 		if !l.lost() { // else nobody has seen it: it has never been
 			l.committed()
 		}
-		l.readable()
+		l.checkEvents()
 		l.must()
 		l.check()
 	})
@@ -122,7 +110,7 @@ func TestLostMarkers(t *testing.T) {
 		l.stopIn(false)
 		l.shard = acquire(t, l.p, 0)
 		l.lost()
-		l.readable()
+		l.checkEvents()
 		l.must()
 		l.check()
 	})
@@ -134,7 +122,7 @@ func TestLostMarkers(t *testing.T) {
 		l.committed()
 		l.shard = acquire(t, l.p, 0)
 		l.lost()
-		l.readable()
+		l.checkEvents()
 		l.must()
 		l.check()
 	})

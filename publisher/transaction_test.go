@@ -47,17 +47,24 @@ func (h *history) must() {
 	}
 }
 
-// check compares what a consumer reads with what was published, and the state with the events.
-func (h *history) check() {
+// checkEvents compares what a consumer reads at once with what was published, and returns how many events that is.
+func (h *history) checkEvents() int {
 	h.t.Helper()
 	got := ids(consume(h.t, h.c, h.c.EventsTopic()))
 	slices.Sort(h.want)
 	if diff := cmp.Diff(h.want, got); diff != "" {
 		h.t.Errorf("events (-published +consumed):\n%s", diff)
 	}
+	return len(got)
+}
+
+// check compares the events with what was published, and the state with the events.
+func (h *history) check() {
+	h.t.Helper()
+	events := h.checkEvents()
 	restored := acquire(h.t, h.p, 0)
-	if n := remembered(restored); 2*n != len(got) {
-		h.t.Errorf("state holds %d sessions, and there are %d events of two each", n, len(got))
+	if n := remembered(restored); 2*n != events {
+		h.t.Errorf("state holds %d sessions, and there are %d events of two each", n, events)
 	}
 }
 
@@ -275,12 +282,7 @@ func TestStopEndsTheTransaction(t *testing.T) {
 				if committed := err == nil; committed != (key == kmsg.EndTxn) {
 					t.Fatalf("stopped in %s: %v", key.Name(), err)
 				}
-				// No fence before this: what is open would hold the reader up.
-				got := ids(consume(t, c, c.EventsTopic()))
-				slices.Sort(h.want)
-				if diff := cmp.Diff(h.want, got); diff != "" {
-					t.Errorf("events (-published +consumed):\n%s", diff)
-				}
+				h.checkEvents() // no fence before this: what is open would hold the reader up
 			})
 		}
 	})
