@@ -78,8 +78,10 @@ func (p *producer) round(ctx context.Context, pending []*outgoing) []error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	for leader, share := range shares {
+		mu.Lock()
 		buffer := p.buffers[leader]
 		delete(p.buffers, leader) // until the answer says that the connection is done with it
+		mu.Unlock()
 		wg.Go(func() {
 			buffer = p.sendShare(ctx, leader, buffer, pending, share, errs)
 			if buffer != nil {
