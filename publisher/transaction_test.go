@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"farmwire/diff"
+	"farmwire/publisher/kafkatest"
 )
 
 // history publishes sessions one by one and knows what must be in Kafka.
@@ -286,6 +287,25 @@ func TestStopEndsTheTransaction(t *testing.T) {
 			})
 		}
 	})
+}
+
+// The partitions of a transaction have several leaders, which are sent to side by side. (For the race detector.)
+func TestSeveralLeaders(t *testing.T) {
+	cluster, err := kafkatest.StartFake(t.Context(), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cluster.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	c := testConfig(t, cluster.Addrs())
+	h := newHistory(t, c, testOpen(t, c))
+	for range 30 {
+		h.must()
+	}
+	h.check()
 }
 
 // Batches stay below the topic's max.message.bytes, and all of them are in the one transaction.
