@@ -75,7 +75,7 @@ func testBrokers(t *testing.T, c Config) *brokers {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBrokers(transport, c.Brokers, []string{c.EventsTopic(), c.EndedTopic(), c.StateTopic()}, m)
+	b := newBrokers(transport, c.Brokers, c.topics(), m)
 	t.Cleanup(b.close)
 	return b
 }

@@ -203,19 +203,24 @@ func readAnswer(conn net.Conn) {
 	}
 }
 
-// failure is an answer to the request that says code for all that it asks for.
-func failure(request []byte, code int16) []byte {
-	key, version := int16(binary.BigEndian.Uint16(request[4:])), int16(binary.BigEndian.Uint16(request[6:]))
-	body := request[12:]
+// requestIn reads a request of the publisher's.
+func requestIn(b []byte) kmsg.Request {
+	asked := kmsg.RequestForKey(int16(binary.BigEndian.Uint16(b[4:])))
+	asked.SetVersion(int16(binary.BigEndian.Uint16(b[6:])))
+	body := b[12:]
 	body = body[2+binary.BigEndian.Uint16(body):] // the client's id
-	asked := kmsg.RequestForKey(key)
-	asked.SetVersion(version)
 	if asked.IsFlexible() {
 		body = body[1:]
 	}
 	if err := asked.ReadFrom(body); err != nil {
 		panic(err)
 	}
+	return asked
+}
+
+// failure is an answer to the request that says code for all that it asks for.
+func failure(request []byte, code int16) []byte {
+	asked := requestIn(request)
 	answer := asked.ResponseKind()
 	fail(asked, answer, code)
 	out := append(make([]byte, 4), request[8:12]...)
@@ -261,26 +266,33 @@ func fail(asked kmsg.Request, answer kmsg.Response, code int16) {
 // openFaulty opens a publisher behind faults, with little patience.
 func openFaulty(t testing.TB, c Config) (*Publisher, *faults) {
 	t.Helper()
-	transport, err := c.transport()
-	if err != nil {
-		t.Fatal(err)
-	}
 	f := newFaults()
-	transport.Dial = f.dial
-	m, err := newMetrics(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := newBrokers(transport, c.Brokers, []string{c.EventsTopic(), c.EndedTopic(), c.StateTopic()}, m)
-	p, err := open(t.Context(), c, testTopics(), b, testLog(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
+	p := openOver(t, c, f.dial)
+	b := p.brokers
 	b.patience.attempt = 300 * time.Millisecond
 	b.patience.total = 4 * time.Second
 	b.patience.fence = 4 * time.Second
 	b.patience.grace = time.Second
 	b.patience.missing = 500 * time.Millisecond
 	return p, f
+}
+
+// openOver opens a publisher whose connections are dialed so.
+func openOver(t testing.TB, c Config, dial dialFunc) *Publisher {
+	t.Helper()
+	transport, err := c.transport()
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport.Dial = dial
+	m, err := newMetrics(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := open(t.Context(), c, testTopics(), newBrokers(transport, c.Brokers, c.topics(), m), testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
 }

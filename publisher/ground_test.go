@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -39,12 +40,6 @@ func (g *ground) prepare() []*outgoing {
 	e.reset(time.Now())
 	e.addSession([]diff.Change{started(s), ended(s)}, nil)
 	return e.outgoing()
-}
-
-// expect says that the session that was prepared last is committed.
-func (g *ground) expect() {
-	s := session(1, g.n)
-	g.want = append(g.want, eventID(started(s)), eventID(ended(s)))
 }
 
 // ends are the uncommitted ends of all partitions, and whether any of them is held by an open transaction.
@@ -86,9 +81,15 @@ func until(t testing.TB, d time.Duration, what string, reached func() bool) {
 
 // retries is how many requests were sent again because of a code.
 func (g *ground) retries(code string) int {
+	return counted(g.t, g.p.metrics.retries.WithLabelValues(code))
+}
+
+// counted is a counter's value.
+func counted(t testing.TB, c prometheus.Counter) int {
+	t.Helper()
 	var m dto.Metric
-	if err := g.p.metrics.retries.WithLabelValues(code).Write(&m); err != nil {
-		g.t.Fatal(err)
+	if err := c.Write(&m); err != nil {
+		t.Fatal(err)
 	}
 	return int(m.GetCounter().GetValue())
 }
@@ -110,22 +111,11 @@ func (w *witness) takeSaid() []string {
 }
 
 func (w *witness) note(request []byte) {
-	key := int16(binary.BigEndian.Uint16(request[4:]))
-	if k := kmsg.Key(key); k != kmsg.InitProducerID && k != kmsg.EndTxn {
+	if k := kmsg.Key(int16(binary.BigEndian.Uint16(request[4:]))); k != kmsg.InitProducerID && k != kmsg.EndTxn {
 		return
 	}
-	asked := kmsg.RequestForKey(key)
-	asked.SetVersion(int16(binary.BigEndian.Uint16(request[6:])))
-	body := request[12:]
-	body = body[2+binary.BigEndian.Uint16(body):] // the client's id
-	if asked.IsFlexible() {
-		body = body[1:]
-	}
-	if err := asked.ReadFrom(body); err != nil {
-		panic(err)
-	}
 	said := "abort"
-	switch r := asked.(type) {
+	switch r := requestIn(request).(type) {
 	case *kmsg.EndTxnRequest:
 		if r.Commit {
 			said = "commit"
@@ -154,27 +144,14 @@ func (c *witnessedConn) Write(b []byte) (int, error) {
 // openWitnessed is openFaulty with a witness before the faults.
 func openWitnessed(t testing.TB, c Config) (*Publisher, *faults, *witness) {
 	t.Helper()
-	transport, err := c.transport()
-	if err != nil {
-		t.Fatal(err)
-	}
 	f, w := newFaults(), new(witness)
-	transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+	p := openOver(t, c, func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := f.dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
 		return &witnessedConn{conn, w}, nil
-	}
-	m, err := newMetrics(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := open(t.Context(), c, testTopics(), newBrokers(transport, c.Brokers, c.topics(), m), testLog(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
+	})
 	// Longer than in openFaulty: what must be awaited here is a broker's own work, on a machine that may be busy.
 	p.brokers.patience = patience{transaction: time.Minute, total: 20 * time.Second, fence: 20 * time.Second,
 		attempt: 500 * time.Millisecond, grace: 5 * time.Second, missing: 500 * time.Millisecond}

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"farmwire/publisher/kafkatest"
@@ -38,11 +37,13 @@ func (l *lone) loseMarkers() {
 		if err := l.cluster.Kill(0); err != nil {
 			l.t.Error(err)
 		}
-		go func() {
-			if err := l.cluster.Restart(context.WithoutCancel(l.t.Context()), 0); err != nil {
+		restarted := make(chan error, 1)
+		go func() { restarted <- l.cluster.Restart(context.WithoutCancel(l.t.Context()), 0) }()
+		l.t.Cleanup(func() {
+			if err := <-restarted; err != nil {
 				l.t.Error(err)
 			}
-		}()
+		})
 	}
 }
 
@@ -50,22 +51,12 @@ func (l *lone) loseMarkers() {
 // now and then it has written the markers by then.
 func (l *lone) lost() bool {
 	l.t.Helper()
-	var found dto.Metric
-	if err := l.p.metrics.hanging.Write(&found); err != nil {
-		l.t.Fatal(err)
-	}
-	n := found.GetCounter().GetValue()
+	n := counted(l.t, l.p.metrics.hanging)
 	if n > 1 {
-		l.t.Errorf("%v hanging transactions, and there was one", n)
+		l.t.Errorf("%d hanging transactions, and there was one", n)
 	}
 	l.t.Logf("the broker has lost the markers: %t", n > 0)
 	return n > 0
-}
-
-// committed expects the last session that stopIn published.
-func (l *lone) committed() {
-	s := session(1, l.n)
-	l.want = append(l.want, eventID(started(s)), eventID(ended(s)))
 }
 
 // TestLostMarkers kills a lone broker between its answer to EndTxn and the markers. When it is back it calls the
@@ -99,7 +90,7 @@ func TestLostMarkers(t *testing.T) {
 		l.stopIn(true)
 		l.shard = acquire(t, l.p, 0)
 		if !l.lost() { // else nobody has seen it: it has never been
-			l.committed()
+			l.expect()
 		}
 		l.checkEvents()
 		l.must()
@@ -119,7 +110,7 @@ func TestLostMarkers(t *testing.T) {
 		identity := l.shard.producer.identity
 		of := l.stopIn(true)
 		l.mark(of, identity)
-		l.committed()
+		l.expect()
 		l.shard = acquire(t, l.p, 0)
 		l.lost()
 		l.checkEvents()

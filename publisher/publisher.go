@@ -38,7 +38,7 @@ func Open(ctx context.Context, c Config, topics TopicSpec, log *zap.Logger, regi
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, c, topics, newBrokers(transport, c.Brokers, []string{c.EventsTopic(), c.EndedTopic(), c.StateTopic()}, m), log)
+	return open(ctx, c, topics, newBrokers(transport, c.Brokers, c.topics(), m), log)
 }
 
 // openTimeout bounds all of Open: a cluster that is not there must be reported, not waited for.
@@ -75,7 +75,7 @@ func open(ctx context.Context, c Config, topics TopicSpec, b *brokers, log *zap.
 
 // checkPartitions refuses topics whose number of partitions is not that of the state topic any more.
 func (p *Publisher) checkPartitions(ctx context.Context) error {
-	topics := []string{p.config.EventsTopic(), p.config.EndedTopic(), p.config.StateTopic()}
+	topics := p.config.topics()
 	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.attempt)
 	defer cancel()
 	leaders, err := p.brokers.leaders(ctx, topics...)

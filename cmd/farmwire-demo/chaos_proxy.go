@@ -9,7 +9,8 @@ import (
 )
 
 // proxy passes TCP connections on to one address, until it is told to do harm: cut what is open, let it hang
-// half-open, or refuse; before a broker it can also hold requests back. Whoever opens it closes it; Close ends all connections and waits.
+// half-open, or refuse; before a broker it can also hold requests back. Whoever opens it closes it; Close ends all
+// connections and waits.
 type proxy struct {
 	address  string
 	upstream string
