@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"strconv"
 	"time"
 )
 
@@ -34,6 +35,9 @@ type identity struct {
 	producer int64
 	epoch    int16
 }
+
+// nobody is the identity of no producer.
+var nobody = identity{-1, -1}
 
 // batch is one record batch. Records are appended, then it is sealed; the sealed bytes are what is
 // sent, and sent again.
@@ -126,6 +130,18 @@ type topicPartition struct {
 	topic     string
 	partition int32
 }
+
+// partitionsOf is all partitions of a topic.
+func partitionsOf(topic string, n int) []topicPartition {
+	all := make([]topicPartition, n)
+	for i := range all {
+		all[i] = topicPartition{topic, int32(i)}
+	}
+	return all
+}
+
+// String is the name as Kafka's tools write it.
+func (at topicPartition) String() string { return at.topic + "-" + strconv.Itoa(int(at.partition)) }
 
 // outgoing is what one transaction writes to one partition: batches, each below the limit. Its
 // buffers are used again by the next transaction.

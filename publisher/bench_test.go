@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"farmwire/diff"
@@ -114,8 +115,7 @@ func benchOpen(b *testing.B, c Config, replicas int) *Publisher {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(p.Close)
-	return p
+	return initialized(b, p)
 }
 
 // franz is the transactional producer of franz-go.
@@ -281,6 +281,27 @@ func BenchmarkRestore(b *testing.B) {
 	b.ReportMetric(float64(median(raw))/float64(median(ours)), "times-raw")
 }
 
+// BenchmarkAcquire acquires a shard of a few sessions again and again on brokers that do nothing else.
+//
+//	FARMWIRE_TEST_KAFKA=apache go test ./publisher -run '^$' -bench Acquire -benchtime 50x
+func BenchmarkAcquire(b *testing.B) {
+	for _, brokers := range []int{1, 3} {
+		b.Run("brokers="+strconv.Itoa(brokers), func(b *testing.B) {
+			c := benchConfig(b, benchCluster(b, brokers), brokers)
+			p := benchOpen(b, c, brokers)
+			fill(b, acquire(b, p, 0), 100)
+			var took []time.Duration
+			for b.Loop() {
+				time.Sleep(50 * time.Millisecond) // until the markers of the one before are written
+				began := time.Now()
+				acquire(b, p, 0)
+				took = append(took, time.Since(began))
+			}
+			b.ReportMetric(float64(median(took).Microseconds())/1000, "acquire-ms")
+		})
+	}
+}
+
 func remembered(s *Shard) int {
 	n := 0
 	for _, snapshot := range s.Snapshots() {
@@ -310,16 +331,17 @@ func fill(b *testing.B, s *Shard, total int) {
 
 // rawConsume reads the shard's partition with franz-go and does nothing with it.
 func rawConsume(b *testing.B, c Config) int {
-	client, err := c.reader()
+	const fetch = 8 << 20
+	client, err := c.reader(kgo.FetchMaxBytes(fetch), kgo.FetchMaxPartitionBytes(fetch))
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer client.Close()
-	all, err := spans(b.Context(), client, c.StateTopic())
+	ends, err := kadm.NewClient(client).ListEndOffsets(b.Context(), c.StateTopic())
 	if err != nil {
 		b.Fatal(err)
 	}
-	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{c.StateTopic(): {0: kgo.NewOffset().At(all[0].first)}})
+	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{c.StateTopic(): {0: kgo.NewOffset().AtStart()}})
 	n := 0
 	for {
 		fetches := client.PollFetches(b.Context())
@@ -328,7 +350,7 @@ func rawConsume(b *testing.B, c Config) int {
 		}
 		last := int64(0)
 		fetches.EachRecord(func(r *kgo.Record) { n++; last = r.Offset })
-		if last >= all[0].end-1 {
+		if last >= ends[c.StateTopic()][0].Offset-1 {
 			return n
 		}
 	}

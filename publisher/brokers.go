@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,7 @@ type patience struct {
 	attempt     time.Duration // for one request and its answer, dialing included
 	grace       time.Duration // for ending a transaction after its context has ended
 	missing     time.Duration // how long a topic that brokers do not know may still appear
+	leaderless  time.Duration // how long a partition may be without a leader before that is reported
 }
 
 // patienceOfProduction leaves room for a broker that dies: its partitions and coordinators stand
@@ -55,6 +57,7 @@ func patienceOfProduction() patience {
 		attempt:     6 * time.Second,
 		grace:       3 * time.Second,
 		missing:     5 * time.Second,
+		leaderless:  12 * time.Second,
 	}
 }
 
@@ -101,7 +104,7 @@ func (b *brokers) findCoordinator(ctx context.Context, transactionalID string) (
 }
 
 // leaders is the broker that leads each partition, by topic and partition, and -1 for none; as the transport
-// last heard, at most a second or two ago.
+// last heard, at most a second or two ago. It is an error if the answer does not show every topic whole.
 func (b *brokers) leaders(ctx context.Context, topics ...string) (map[string][]int32, error) {
 	m, err := b.transport.RoundTrip(ctx, b.addr, &metadata.Request{TopicNames: topics})
 	if err != nil {
@@ -114,19 +117,54 @@ func (b *brokers) leaders(ctx context.Context, topics ...string) (map[string][]i
 	leaders := make(map[string][]int32, len(topics))
 	for i := range answer.Topics {
 		t := &answer.Topics[i]
-		of := make([]int32, len(t.Partitions))
-		for j := range of {
-			of[j] = -1
+		if leaders[t.Name], err = leadersOf(t); err != nil {
+			return nil, err
 		}
-		for j := range t.Partitions {
-			p := &t.Partitions[j]
-			if int(p.PartitionIndex) < len(of) {
-				of[p.PartitionIndex] = p.LeaderID
-			}
+	}
+	for _, name := range topics {
+		if _, ok := leaders[name]; !ok {
+			return nil, fmt.Errorf("metadata of %s: %w", name, kafka.UnknownTopicOrPartition)
 		}
-		leaders[t.Name] = of
 	}
 	return leaders, nil
+}
+
+func leadersOf(t *metadata.ResponseTopic) ([]int32, error) {
+	if err := asError(t.ErrorCode); err != nil {
+		return nil, fmt.Errorf("metadata of %s: %w", t.Name, err)
+	}
+	leaders := make([]int32, len(t.Partitions))
+	for i := range leaders {
+		leaders[i] = unnamed
+	}
+	for i := range t.Partitions {
+		if p := &t.Partitions[i]; p.PartitionIndex >= 0 && int(p.PartitionIndex) < len(leaders) {
+			leaders[p.PartitionIndex] = max(p.LeaderID, noLeader)
+		}
+	}
+	if len(leaders) == 0 || slices.Contains(leaders, unnamed) {
+		return nil, fmt.Errorf("metadata of %s: the answer does not name every partition: %w", t.Name, kafka.UnknownTopicOrPartition)
+	}
+	return leaders, nil
+}
+
+// What stands for the leader of a partition that has none, and of one that the metadata does not name.
+const noLeader, unnamed = -1, -2
+
+// leader is the broker that leads a partition. It is an errNoLeader if there is none.
+func (b *brokers) leader(ctx context.Context, at topicPartition) (int32, error) {
+	leaders, err := b.leaders(ctx, at.topic)
+	if err != nil {
+		return noLeader, err
+	}
+	of := leaders[at.topic]
+	if int(at.partition) >= len(of) {
+		return noLeader, fmt.Errorf("metadata of %s: the answer does not name the partition: %w", at, kafka.UnknownTopicOrPartition)
+	}
+	if of[at.partition] == noLeader {
+		return noLeader, fmt.Errorf("%s: %w", at, errNoLeader)
+	}
+	return of[at.partition], nil
 }
 
 // exchange is one request to the broker that it names, and its answer, in the version that the request

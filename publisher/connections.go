@@ -9,12 +9,13 @@ import (
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 // connections remembers what was dialed. The transport closes only idle connections; one that waits
-// for an answer that nobody wants any more would outlive the publisher by its deadline.
+// for an answer that nobody wants any more would outlive the publisher by its deadline. It also counts how often a
+// connection broke, since that may have been the end of a broker.
 type connections struct {
 	next   dialFunc
 	mu     sync.Mutex
 	closed bool
-	count  uint64 // of those ever dialed
+	broken uint64 // how often reading or writing has failed
 	open   map[*connection]struct{}
 }
 
@@ -38,15 +39,14 @@ func (c *connections) dial(ctx context.Context, network, address string) (net.Co
 		return nil, net.ErrClosed
 	}
 	c.open[opened] = struct{}{}
-	c.count++
 	return opened, nil
 }
 
-// dialed is how many connections there were so far.
-func (c *connections) dialed() uint64 {
+// breaks is how often a connection has broken so far.
+func (c *connections) breaks() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.count
+	return c.broken
 }
 
 func (c *connections) close() {
@@ -63,6 +63,27 @@ func (c *connections) close() {
 type connection struct {
 	net.Conn
 	of *connections
+}
+
+// Read reads, and takes note of a failure.
+func (c *connection) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	return n, c.noted(err)
+}
+
+// Write writes, and takes note of a failure.
+func (c *connection) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	return n, c.noted(err)
+}
+
+func (c *connection) noted(err error) error {
+	if err != nil {
+		c.of.mu.Lock()
+		c.of.broken++
+		c.of.mu.Unlock()
+	}
+	return err
 }
 
 // Close closes the connection and forgets it.

@@ -41,13 +41,16 @@ func newEncoder(c Config, shard, partitions int, limits batchLimits) *encoder {
 	return e
 }
 
-// reset forgets what was collected. No two transactions have records of the same millisecond, nor do their times go back:
-// that tells them apart, see findMarker.
+// reset forgets what was collected. The records' time is rounded up, because the time of an observation is too, and an
+// event is not handed to Kafka before it was observed. It never goes back.
 func (e *encoder) reset(at time.Time) {
-	if after := e.at.Add(time.Millisecond); at.UnixMilli() < after.UnixMilli() {
-		at = after
+	up := at.Truncate(time.Millisecond)
+	if up.Before(at) {
+		up = up.Add(time.Millisecond)
 	}
-	e.at = at
+	if up.After(e.at) {
+		e.at = up
+	}
 	e.events, e.states = 0, 0
 	clear(e.byKind)
 	for i := range e.toEvents {
@@ -109,10 +112,4 @@ func (e *encoder) addWatch(w Watch) {
 	e.value = appendWatch(e.value[:0], w)
 	e.toState.append([]byte(watchKey), e.value, nil)
 	e.states++
-}
-
-// marker is the shard's own partition without any record: a transaction of it leaves nothing but its marker.
-func (e *encoder) marker() *outgoing {
-	e.toState.reset()
-	return e.toState
 }

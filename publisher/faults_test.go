@@ -293,6 +293,5 @@ func openOver(t testing.TB, c Config, dial dialFunc) *Publisher {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.Close)
-	return p
+	return initialized(t, p)
 }

@@ -119,8 +119,7 @@ func groupMember(t testing.TB, c Config) *Publisher {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.Close)
-	return p
+	return initialized(t, p)
 }
 
 // A second member takes half, and after it has left the first has all again within a second.

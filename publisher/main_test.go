@@ -82,7 +82,16 @@ func testOpen(t testing.TB, c Config) *Publisher {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return initialized(t, p)
+}
+
+// initialized initializes the state topic, and closes the publisher at the end of the test.
+func initialized(t testing.TB, p *Publisher) *Publisher {
+	t.Helper()
 	t.Cleanup(p.Close)
+	if err := p.Initialize(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return p
 }
 

@@ -109,7 +109,7 @@ func (p *producer) share(ctx context.Context, pending []*outgoing) (map[int32][]
 	}
 	shares := make(map[int32][]int)
 	for i, o := range pending {
-		leader := int32(-1)
+		leader := int32(noLeader)
 		if of := leaders[o.topic]; int(o.partition) < len(of) {
 			leader = of[o.partition]
 		}
@@ -150,12 +150,13 @@ func (p *producer) sendShare(ctx context.Context, leader int32, buffer []byte, p
 	for _, i := range share {
 		code, ok := codes[pending[i].topicPartition]
 		if errs[i] = asError(code); !ok {
-			errs[i] = errors.New("the answer does not name the partition")
+			errs[i] = errNotNamed
 		}
 	}
 	return buffer
 }
 
+// errNoLeader is a partition that no broker leads at the moment.
 var errNoLeader = errors.New("no leader")
 
 func (p *producer) produceRequest(pending []*outgoing, share []int) *kmsg.ProduceRequest {

@@ -25,8 +25,7 @@ type Publisher struct {
 // restoresAtOnce bounds the connections and the memory of a start with many shards.
 const restoresAtOnce = 4
 
-// Open connects to the cluster, checks that the topics are as the spec asks, and makes sure that the state topic is
-// born. Close must be called. registry may be nil.
+// Open connects to the cluster and checks that the topics are as the spec asks. Close must be called. registry may be nil.
 //
 // ErrRefused is final and says what to do. Any other error says what could not be reached or was not allowed.
 func Open(ctx context.Context, c Config, topics TopicSpec, log *zap.Logger, registry prometheus.Registerer) (*Publisher, error) {
@@ -63,9 +62,6 @@ func open(ctx context.Context, c Config, topics TopicSpec, b *brokers, log *zap.
 	if p.partitions, err = CheckTopics(ctx, c, topics); err == nil {
 		err = p.checkPartitions(ctx)
 	}
-	if err == nil {
-		err = p.bear(ctx)
-	}
 	if err != nil {
 		b.close()
 		return nil, Explain(fmt.Errorf("open the topics %s.*: %w", c.TopicPrefix, err))
@@ -76,16 +72,20 @@ func open(ctx context.Context, c Config, topics TopicSpec, b *brokers, log *zap.
 // checkPartitions refuses topics whose number of partitions is not that of the state topic any more.
 func (p *Publisher) checkPartitions(ctx context.Context) error {
 	topics := p.config.topics()
-	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.attempt)
-	defer cancel()
-	leaders, err := p.brokers.leaders(ctx, topics...)
+	var leaders map[string][]int32
+	err := p.brokers.repeat(ctx, "look at the topics", func(ctx context.Context) (err error) {
+		leaders, err = p.brokers.leaders(ctx, topics...)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	for _, topic := range topics {
-		// A topic that is not there at the moment is not one that has grown.
-		if n := len(leaders[topic]); n > 0 && n != p.partitions {
+		switch n := len(leaders[topic]); {
+		case n > p.partitions:
 			return refuseGrowth(topic, p.partitions, n)
+		case n < p.partitions: // partitions are never taken away: a broker has not heard of all of them
+			return fmt.Errorf("metadata of %s: the answer names %d of %d partitions", topic, n, p.partitions)
 		}
 	}
 	return nil

@@ -1,52 +1,13 @@
 package publisher
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"farmwire/diff"
 	"farmwire/publisher/kafkatest"
 )
-
-// Compaction may empty the end of the log, and then nothing shows a reader that it has reached it. A marker
-// that is written then does. Here the emptied end is one offset that is not there yet.
-func TestRestoreWhereTheEndOfTheLogIsEmptied(t *testing.T) {
-	onBrokers(t, func(t *testing.T, addrs []string) {
-		p := testOpen(t, testConfig(t, addrs))
-		h := newHistory(t, p.config, p)
-		h.must()
-		client, err := p.config.reader()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
-		ctx := deadline(t, 20*time.Second)
-		topic := p.config.StateTopic()
-		all, err := spans(ctx, client, topic)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[0].end++
-		nudged, records := 0, 0
-		nudge := func(ctx context.Context) error {
-			nudged++
-			return h.shard.producer.commit(ctx, time.Now(), []*outgoing{h.shard.encoder.marker()})
-		}
-		err = readCommitted(ctx, client, topicPartition{topic, 0}, all[0], nudge, func(*kgo.Record) (bool, error) {
-			records++
-			return false, nil
-		})
-		if err != nil || nudged != 1 || records != 2 {
-			t.Errorf("%d nudges, %d records, %v; want 1, 2, nil", nudged, records, err)
-		}
-		h.must()
-		h.check()
-	})
-}
 
 // What compaction takes away is what does not decide.
 func TestRestoreAfterCompaction(t *testing.T) {

@@ -19,6 +19,7 @@ const (
 	codeNotAttempted       = kafka.Error(55)                    // another partition of the request failed
 	codeUnknownLeaderEpoch = kafka.Error(76)
 	codeProducerFenced     = kafka.Error(90)
+	codeOffsetNotAvailable = kafka.Error(78) // a new leader does not know its high watermark yet
 	codeThrottled          = kafka.Error(89)
 )
 
@@ -54,7 +55,7 @@ func judgeCoordinator(err error) verdict {
 	return giveUp
 }
 
-// judgeLeader is for Produce.
+// judgeLeader is for Produce, Fetch, ListOffsets, DescribeProducers and Metadata.
 func judgeLeader(err error) verdict {
 	var code kafka.Error
 	if !errors.As(err, &code) {
@@ -63,7 +64,7 @@ func judgeLeader(err error) verdict {
 	switch code {
 	case kafka.LeaderNotAvailable, kafka.NotLeaderForPartition, kafka.RequestTimedOut, kafka.BrokerNotAvailable,
 		kafka.ReplicaNotAvailable, kafka.NetworkException, kafka.NotEnoughReplicas, kafka.NotEnoughReplicasAfterAppend,
-		kafka.KafkaStorageError, kafka.FencedLeaderEpoch, codeUnknownLeaderEpoch, codeThrottled:
+		kafka.KafkaStorageError, kafka.FencedLeaderEpoch, codeUnknownLeaderEpoch, codeOffsetNotAvailable, codeThrottled:
 		return later
 	case kafka.UnknownTopicOrPartition:
 		return appears
@@ -111,6 +112,37 @@ func detached(ctx context.Context, grace time.Duration) (context.Context, contex
 		}
 	})
 	return out, func() { stop(); cancel() }
+}
+
+// repeat asks the leaders until they answer. ask gets a context with the deadline of one attempt. The error is the last
+// answer, once asking again does not help, or partitions are without a leader or unknown for too long, or ctx has ended.
+func (b *brokers) repeat(ctx context.Context, what string, ask func(context.Context) error) error {
+	pause, began := newPauses(), time.Now()
+	for {
+		err := b.once(ctx, ask)
+		if err == nil {
+			return nil
+		}
+		waited, verdict := time.Since(began), judgeLeader(err)
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("%s: %w", what, stopped(ctx, err))
+		case verdict == giveUp, verdict == fenced,
+			verdict == appears && waited > b.patience.missing,
+			errors.Is(err, errNoLeader) && waited > b.patience.leaderless:
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		b.metrics.retry(err)
+		if pause.wait(ctx, later) != nil {
+			return fmt.Errorf("%s: %w", what, stopped(ctx, err))
+		}
+	}
+}
+
+func (b *brokers) once(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, b.patience.attempt)
+	defer cancel()
+	return ask(ctx)
 }
 
 // coordinate sends a request to the coordinator of the transactional id until it is answered. call

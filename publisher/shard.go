@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -57,21 +58,18 @@ func (p *Publisher) Acquire(ctx context.Context, shard int) (*Shard, error) {
 
 func (p *Publisher) acquire(ctx context.Context, shard int) (*Shard, int, error) {
 	topic := p.config.StateTopic()
-	producer, err := p.takeOver(ctx, shard)
-	if err != nil {
+	if err := p.checkPartitions(ctx); err != nil {
 		return nil, 0, err
 	}
-	if err := p.checkPartitions(ctx); err != nil {
+	producer, err := p.takeOver(ctx, transactionalID(topic, shard), p.scope(shard), nobody)
+	if err != nil {
 		return nil, 0, err
 	}
 	limits, err := p.batchLimits(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	encoder := newEncoder(p.config, shard, p.partitions, limits)
-	state, err := p.restore(ctx, shard, func(ctx context.Context) error {
-		return producer.commit(ctx, time.Now(), []*outgoing{encoder.marker()})
-	})
+	state, err := p.restore(ctx, shard)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -86,11 +84,22 @@ func (p *Publisher) acquire(ctx context.Context, shard int) (*Shard, int, error)
 		publisher: p,
 		number:    shard,
 		producer:  producer,
-		encoder:   encoder,
+		encoder:   newEncoder(p.config, shard, p.partitions, limits),
 		watch:     *state.watch,
 		snapshots: state.snapshots,
 		log:       p.log.With(zap.Int("shard", shard)),
 	}, state.records, nil
+}
+
+// scope is every partition that a shard writes to, its own partition of the state topic last.
+func (p *Publisher) scope(shard int) []topicPartition {
+	scope := partitionsOf(p.config.EventsTopic(), p.partitions)
+	scope = append(scope, partitionsOf(p.config.EndedTopic(), p.partitions)...)
+	return append(scope, p.statePartition(shard))
+}
+
+func (p *Publisher) statePartition(shard int) topicPartition {
+	return topicPartition{p.config.StateTopic(), int32(shard)}
 }
 
 // Number is the shard's number, which is its partition of the state topic.
@@ -122,7 +131,7 @@ func (s *Shard) PublishWatch(ctx context.Context, w Watch) error {
 // Errors are ErrFenced (ask the group first), ErrUnknownOutcome, or say why nothing more was committed. In all
 // cases the shard must be acquired again; some of the changes may have been committed.
 func (s *Shard) Publish(ctx context.Context, changes []diff.Changes) error {
-	s.encoder.reset(time.Now())
+	s.encoder.reset(recordedAt(changes))
 	for i := range changes {
 		if err := s.publish(ctx, &changes[i]); err != nil {
 			return err
@@ -153,6 +162,19 @@ func (s *Shard) publish(ctx context.Context, c *diff.Changes) error {
 		s.encoder.addTombstone(id)
 	}
 	return nil
+}
+
+// recordedAt is now, or the time of the latest observation if the clock was set back since.
+func recordedAt(changes []diff.Changes) time.Time {
+	at := time.Now()
+	for i := range changes {
+		for j := range changes[i].Events {
+			if before := changes[i].Events[j].Observed.Before; before.After(at) {
+				at = before
+			}
+		}
+	}
+	return at
 }
 
 // sessionRun is how many of the first changes are of one session.
@@ -200,10 +222,33 @@ func (s *Shard) commit(ctx context.Context) error {
 	if s.failed != nil {
 		return fmt.Errorf("the shard must be acquired again after: %w", s.failed)
 	}
-	if err := s.producer.commit(ctx, s.encoder.at, s.encoder.outgoing()); err != nil {
+	err := s.renew(ctx)
+	if err == nil {
+		err = s.producer.commit(ctx, s.encoder.at, s.encoder.outgoing())
+	}
+	if err != nil {
 		s.failed = err
 		return explainAnswer(err)
 	}
+	return nil
+}
+
+// renew fences the shard again before a transaction if the epoch is spent, or if a connection broke, since a broker that
+// was started again may have lost the markers of the last transaction. If the fence gives the next epoch of the same
+// producer, nobody else was between, and what was restored is still what is committed.
+func (s *Shard) renew(ctx context.Context) error {
+	brokers, was := s.publisher.brokers, s.producer.identity
+	if !s.producer.spent && s.producer.breaks == brokers.conns.breaks() {
+		return nil
+	}
+	fresh, err := s.publisher.takeOver(ctx, s.producer.id, s.publisher.scope(s.number), was)
+	if err != nil {
+		return err
+	}
+	if fresh.identity != (identity{was.producer, was.epoch + 1}) {
+		return errors.New("the shard may have been written to by another owner, or by the end of a transaction that a broker had lost")
+	}
+	s.producer = fresh
 	return nil
 }
 

@@ -21,9 +21,11 @@ import (
 //  2. After any error the producer writes nothing more: a fence gives a new one with a new epoch.
 //     Otherwise a delayed produce of an aborted transaction would be committed with the next one.
 //  3. Id and epoch are adopted from every answer to InitProducerID.
-//  4. fence says −1/−1, which fences whoever came before and answers 51 until his transaction is
-//     aborted and its markers are written: after it the log's end is final, but for what hanging.go tells.
+//  4. fence says −1/−1, which fences the previous owner and is answered 51 until the open transaction is
+//     aborted and its markers are written. What a fence alone leaves open is told at takeOver.
 //  5. It never raises an epoch that it holds itself. A zombie that did would abort its successor's transaction.
+//  6. An EndTxn whose answer was not read spends the epoch, even if a repetition is answered. EndTxn carries only id and
+//     epoch, so a copy that arrives late would end whatever transaction is open then.
 type producer struct {
 	brokers     *brokers
 	id          string // transactional id
@@ -33,7 +35,8 @@ type producer struct {
 	identity    identity
 	sequences   map[topicPartition]int32 // of the next record, by partition
 	buffers     map[int32][]byte         // of produce requests, by broker
-	dialed      uint64                   // connections until the last look for hanging transactions
+	spent       bool                     // an EndTxn may still be on its way: no transaction must begin under this epoch
+	breaks      uint64                   // of connections, before it was known that no transaction hangs
 }
 
 // fence takes the transactional id over and returns its producer.
@@ -116,24 +119,11 @@ func (p *producer) write(ctx context.Context, at time.Time, out []*outgoing) err
 		}
 		p.sequences[o.topicPartition] = next
 	}
-	if err := p.begin(ctx, out); err != nil {
-		// It has no records yet, and its marker may be the one that a broker has lost.
-		return p.drop(ctx, err, true)
+	err := p.add(ctx, out)
+	if err == nil {
+		err = p.produce(ctx, out)
 	}
-	return p.drop(ctx, p.produce(ctx, out), false)
-}
-
-// begin begins a transaction. Should a broker have lost the markers of the one before, they are written first: the new one
-// would decide about its records.
-func (p *producer) begin(ctx context.Context, out []*outgoing) error {
-	for {
-		if err := p.add(ctx, out); err != nil {
-			return err
-		}
-		if ended, err := p.remark(ctx); !ended || err != nil {
-			return err
-		}
-	}
+	return p.drop(ctx, err)
 }
 
 // add adds partitions to the transaction, which begins if none is open: one AddPartitionsToTxn for all of them.
@@ -198,20 +188,21 @@ func (p *producer) end(ctx context.Context, commit bool) error {
 	return p.coordinate(ctx, what, func(ctx context.Context, node int32) error {
 		m, _, err := p.brokers.send(ctx, node, request, nil)
 		if err != nil {
+			p.spent = true // it may have been sent, and may arrive at any time
 			return err
 		}
 		return asError(m.(*kmsg.EndTxnResponse).ErrorCode)
 	})
 }
 
-// drop ends a transaction that failed, within the grace, and returns why it did.
-func (p *producer) drop(ctx context.Context, failed error, commit bool) error {
+// drop aborts a transaction that failed, within the grace, and returns why it did.
+func (p *producer) drop(ctx context.Context, failed error) error {
 	if failed == nil || errors.Is(failed, ErrFenced) {
 		return failed
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.brokers.patience.grace)
 	defer cancel()
-	err := p.end(ctx, commit)
+	err := p.end(ctx, false)
 	if errors.Is(err, kafka.InvalidTransactionState) {
 		err = nil // nothing was open
 	}

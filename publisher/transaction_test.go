@@ -93,7 +93,10 @@ func TestFaultsOnTheWay(t *testing.T) {
 				t.Run(fmt.Sprintf("%s %s", key.Name(), fault), func(t *testing.T) {
 					h := &history{t: t, c: c, p: p, n: int(key)*1000 + int(fault)*100}
 					faults.inject(key, fault)
-					h.shard = acquire(t, p, 0) // FindCoordinator and InitProducerID
+					h.shard = acquire(t, p, 0) // everything but Produce
+					if key == kmsg.AddPartitionsToTxn || key == kmsg.EndTxn {
+						faults.inject(key, fault)
+					}
 					h.must()
 					h.must()
 					if faults.left() > 0 {
@@ -122,10 +125,10 @@ func TestFenceThatArrivesTwice(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		p, faults := openFaulty(t, testConfig(t, addrs))
 		faults.inject(kmsg.InitProducerID, twice)
-		h := newHistory(t, p.config, p)
-		if err := h.publish(t.Context()); !errors.Is(err, ErrFenced) {
-			t.Fatalf("published under an epoch that is raised: %v", err)
+		if _, err := p.Acquire(t.Context(), 0); !errors.Is(err, ErrFenced) {
+			t.Fatalf("acquired under an epoch that is raised: %v", err)
 		}
+		h := newHistory(t, p.config, p)
 		h.shard = acquire(t, p, 0)
 		h.must()
 		h.check()
@@ -147,9 +150,15 @@ func TestAnswersThatAreRepeated(t *testing.T) {
 	h := newHistory(t, c, p)
 	for key, codes := range repeated {
 		for _, code := range codes {
-			faults.answer(key, code, code)
+			early := key == kmsg.FindCoordinator || key == kmsg.InitProducerID
+			if early {
+				faults.answer(key, code, code)
+			}
 			h.shard = acquire(t, p, 0)
 			before := faults.count(kmsg.FindCoordinator)
+			if !early {
+				faults.answer(key, code, code)
+			}
 			h.must()
 			if faults.left() > 0 {
 				t.Fatalf("%s %d was not answered", key.Name(), code)

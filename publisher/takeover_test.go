@@ -2,9 +2,11 @@ package publisher
 
 import (
 	"context"
+	"encoding/binary"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"farmwire/publisher/kafkatest"
@@ -80,9 +82,13 @@ func TestLostMarkers(t *testing.T) {
 		l := newLone(t, cluster)
 		l.loseMarkers()
 		l.must()
-		l.must()
+		if err := l.publish(t.Context()); err != nil {
+			t.Log(err)
+			l.shard = acquire(t, l.p, 0)
+		}
 		l.lost()
 		l.checkEvents()
+		l.must()
 		l.check()
 	})
 	t.Run("of a commit, and the shard is acquired again", func(t *testing.T) {
@@ -105,11 +111,11 @@ func TestLostMarkers(t *testing.T) {
 		l.must()
 		l.check()
 	})
-	t.Run("of a commit, but for one", func(t *testing.T) {
+	t.Run("of a commit, but for the state", func(t *testing.T) {
 		l := newLone(t, cluster)
-		identity := l.shard.producer.identity
-		of := l.stopIn(true)
-		l.mark(of, identity)
+		identity, coordinator := l.shard.producer.identity, l.coordinatorEpoch(l.p.statePartition(0))
+		l.stopIn(true)
+		l.mark(l.p.statePartition(0), identity, coordinator)
 		l.expect()
 		l.shard = acquire(t, l.p, 0)
 		l.lost()
@@ -119,9 +125,8 @@ func TestLostMarkers(t *testing.T) {
 	})
 }
 
-// stopIn writes a transaction and stops when its end is asked for, as if this process had been killed with the broker. It returns
-// the partition of its events.
-func (l *lone) stopIn(commit bool) topicPartition {
+// stopIn writes a transaction and stops when its end is asked for, as if this process had been killed with the broker.
+func (l *lone) stopIn(commit bool) {
 	l.t.Helper()
 	l.n++
 	s := session(1, l.n)
@@ -132,7 +137,6 @@ func (l *lone) stopIn(commit bool) topicPartition {
 	if err := l.shard.producer.write(l.t.Context(), e.at, out); err != nil {
 		l.t.Fatal(err)
 	}
-	of := out[0].topicPartition
 	l.loseMarkers()
 	l.p.brokers.patience.grace = 10 * time.Millisecond
 	ctx, cancel := context.WithTimeout(l.t.Context(), time.Second)
@@ -141,30 +145,45 @@ func (l *lone) stopIn(commit bool) topicPartition {
 		l.t.Fatal("the end was answered by a broker that is dead")
 	}
 	l.p.brokers.patience = patienceOfProduction()
-	return of
+}
+
+// coordinatorEpoch is what the last marker of a partition tells of the coordinator that wrote it.
+func (l *lone) coordinatorEpoch(of topicPartition) (epoch int32) {
+	l.t.Helper()
+	ctx, b := deadline(l.t, 10*time.Second), l.p.brokers
+	s, err := b.span(ctx, of, uncommitted)
+	if err == nil {
+		err = b.read(ctx, of, uncommitted, s, func(r *kgo.Record) (bool, error) {
+			if r.Attrs.IsControl() {
+				const after = 2 // the version
+				epoch = int32(binary.BigEndian.Uint32(r.Value[after:]))
+			}
+			return false, nil
+		})
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return epoch
 }
 
 // mark writes the marker of a commit to one partition, as if the broker had come so far.
-func (l *lone) mark(of topicPartition, id identity) {
+func (l *lone) mark(of topicPartition, id identity, coordinator int32) {
 	l.t.Helper()
 	request := kmsg.NewPtrWriteTxnMarkersRequest()
 	request.Version = 1
 	request.Markers = []kmsg.WriteTxnMarkersRequestMarker{{
-		ProducerID: id.producer, ProducerEpoch: id.epoch, Committed: true,
+		ProducerID: id.producer, ProducerEpoch: id.epoch, Committed: true, CoordinatorEpoch: coordinator,
 		Topics: []kmsg.WriteTxnMarkersRequestMarkerTopic{{Topic: of.topic, Partitions: []int32{of.partition}}},
 	}}
-	for ctx := deadline(l.t, 30*time.Second); ; {
+	err := l.p.brokers.repeat(deadline(l.t, 30*time.Second), "mark "+of.String(), func(ctx context.Context) error {
 		m, _, err := l.p.brokers.send(ctx, 1, request, nil)
-		if err == nil {
-			code := m.(*kmsg.WriteTxnMarkersResponse).Markers[0].Topics[0].Partitions[0].ErrorCode
-			if code == 0 {
-				return
-			}
-			err = asError(code)
+		if err != nil {
+			return err
 		}
-		if ctx.Err() != nil {
-			l.t.Fatal(err)
-		}
-		time.Sleep(50 * time.Millisecond)
+		return asError(m.(*kmsg.WriteTxnMarkersResponse).Markers[0].Topics[0].Partitions[0].ErrorCode)
+	})
+	if err != nil {
+		l.t.Fatal(err)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	kafka "github.com/segmentio/kafka-go"
 )
 
-// Several instances start at the same time on new topics: the state topic is born once, and whole.
-func TestBirthOfTheStateTopic(t *testing.T) {
+// Several instances start at the same time on new topics: the state topic is initialized once, and whole.
+func TestInitialize(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		c := testConfig(t, addrs)
 		var wg sync.WaitGroup
@@ -22,7 +22,13 @@ func TestBirthOfTheStateTopic(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				p.Close()
+				defer p.Close()
+				if err := p.Initialize(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if done, err := p.Initialized(t.Context()); !done || err != nil {
+					t.Errorf("initialized: %t, %v", done, err)
+				}
 			})
 		}
 		wg.Wait()
@@ -38,8 +44,8 @@ func TestBirthOfTheStateTopic(t *testing.T) {
 	})
 }
 
-// A birth that was begun and not ended is no birth; the next one ends it.
-func TestBirthAfterAnAbandonedOne(t *testing.T) {
+// An initialization that was begun and not ended is none, and the next one ends it.
+func TestInitializeAfterAnAbandonedOne(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		c := testConfig(t, addrs)
 		abandon(t, c, c.StateTopic(), &outgoing{topicPartition: topicPartition{c.StateTopic(), 0}, limit: defaultBatchLimit})
@@ -98,7 +104,7 @@ func TestAcquireEndsTheOpenTransaction(t *testing.T) {
 
 // What does not fit is refused with a line that says what to do, and nothing is written.
 func TestRefused(t *testing.T) {
-	born := func(t *testing.T, addrs []string) Config {
+	existing := func(t *testing.T, addrs []string) Config {
 		c := testConfig(t, addrs)
 		testOpen(t, c).Close()
 		return c
@@ -119,22 +125,22 @@ func TestRefused(t *testing.T) {
 		prepare    func(t *testing.T, addrs []string) Config
 	}{
 		{"another region", "belongs to region eu-west-1", func(t *testing.T, addrs []string) Config {
-			c := born(t, addrs)
+			c := existing(t, addrs)
 			c.Region = "us-east-1"
 			return c
 		}},
 		{"newer watch", "newer farmwire", func(t *testing.T, addrs []string) Config {
-			c := born(t, addrs)
+			c := existing(t, addrs)
 			write(t, c, c.StateTopic(), watchKey, `{"schema":2,"region":"eu-west-1","partitions":3}`)
 			return c
 		}},
 		{"newer record", "newer farmwire", func(t *testing.T, addrs []string) Config {
-			c := born(t, addrs)
+			c := existing(t, addrs)
 			write(t, c, c.StateTopic(), "session-1", `{"schema":2,"what":[]}`)
 			return c
 		}},
 		{"other partitions", "made with 5 partitions and now has 3", func(t *testing.T, addrs []string) Config {
-			c := born(t, addrs)
+			c := existing(t, addrs)
 			write(t, c, c.StateTopic(), watchKey, `{"schema":1,"region":"eu-west-1","partitions":5}`)
 			return c
 		}},
@@ -162,6 +168,9 @@ func TestRefused(t *testing.T) {
 			p, err := Open(t.Context(), c, testTopics(), testLog(t), nil)
 			if err == nil {
 				defer p.Close()
+				err = p.Initialize(t.Context())
+			}
+			if err == nil {
 				_, err = p.Acquire(t.Context(), 1)
 			}
 			if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), test.says) {

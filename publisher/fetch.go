@@ -1,0 +1,161 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// isolation is what a reader sees of a partition, by Kafka's numbers.
+type isolation int8
+
+const (
+	uncommitted isolation = iota // up to the high watermark
+	committed                    // up to the last stable offset, without what was aborted
+)
+
+// span is the offsets of a partition: from the first to before the end.
+type span struct {
+	first, end int64
+}
+
+// span asks the leader for the offsets of a partition that a reader with the isolation can see.
+func (b *brokers) span(ctx context.Context, at topicPartition, level isolation) (s span, err error) {
+	const latest, earliest = -1, -2
+	err = b.repeat(ctx, "offsets of "+at.String(), func(ctx context.Context) (err error) {
+		// The end is asked for first: the first offset may only move up to it.
+		if s.end, err = b.offset(ctx, at, latest, level); err != nil {
+			return err
+		}
+		s.first, err = b.offset(ctx, at, earliest, level)
+		return err
+	})
+	return s, err
+}
+
+func (b *brokers) offset(ctx context.Context, at topicPartition, which int64, level isolation) (int64, error) {
+	leader, err := b.leader(ctx, at)
+	if err != nil {
+		return 0, err
+	}
+	partition := kmsg.NewListOffsetsRequestTopicPartition()
+	partition.Partition, partition.Timestamp = at.partition, which
+	request := kmsg.NewPtrListOffsetsRequest()
+	request.Version, request.ReplicaID, request.IsolationLevel = 5, -1, int8(level)
+	request.Topics = []kmsg.ListOffsetsRequestTopic{{Topic: at.topic, Partitions: []kmsg.ListOffsetsRequestTopicPartition{partition}}}
+	m, _, err := b.send(ctx, leader, request, nil)
+	if err != nil {
+		return 0, err
+	}
+	for _, t := range m.(*kmsg.ListOffsetsResponse).Topics {
+		for _, tp := range t.Partitions {
+			if (topicPartition{t.Topic, tp.Partition}) == at {
+				return tp.Offset, asError(tp.ErrorCode)
+			}
+		}
+	}
+	return 0, errNotNamed
+}
+
+// read hands the records of a span to visit, in order and with the control records, until each offset of the span
+// has been read or is proven to hold no record, or until visit says stop.
+//
+// That nothing comes is no proof: a broker that is slow, that throttles, or that waits for an open transaction
+// answers with nothing too. An offset is proven by a batch that covers it, or by an answer without any batch from a
+// leader that serves the partition up to the end of the span: compaction has removed what was there. Anything else
+// is asked for again until ctx ends.
+func (b *brokers) read(ctx context.Context, at topicPartition, level isolation, s span, visit func(*kgo.Record) (stop bool, err error)) error {
+	for next := s.first; next < s.end; {
+		var records []*kgo.Record
+		err := b.repeat(ctx, "read "+at.String(), func(ctx context.Context) (err error) {
+			records, next, err = b.fetch(ctx, at, level, span{next, s.end})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			if r.Offset >= s.end {
+				return nil
+			}
+			if stop, err := visit(r); stop || err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+const (
+	fetchSize = 8 << 20                // bytes of one answer
+	fetchWait = 500 * time.Millisecond // after which a broker answers with nothing
+)
+
+// errNoProgress is an answer that neither has records nor proves that there are none.
+var errNoProgress = errors.New("nothing came: the leader is slow, or a transaction is open")
+
+// errNotNamed is an answer that leaves out what it was asked for.
+var errNotNamed = errors.New("the answer does not name the partition")
+
+// fetch asks the leader once for the first records of a span. It returns them, which may be none, and the first
+// offset that is still to be read.
+func (b *brokers) fetch(ctx context.Context, at topicPartition, level isolation, s span) ([]*kgo.Record, int64, error) {
+	leader, err := b.leader(ctx, at)
+	if err != nil {
+		return nil, s.first, err
+	}
+	partition := kmsg.NewFetchRequestTopicPartition()
+	partition.Partition, partition.FetchOffset, partition.PartitionMaxBytes = at.partition, s.first, fetchSize
+	request := kmsg.NewPtrFetchRequest()
+	request.Version, request.ReplicaID, request.SessionEpoch, request.IsolationLevel = 11, -1, -1, int8(level)
+	request.MinBytes, request.MaxBytes = 1, fetchSize
+	request.MaxWaitMillis = int32(min(fetchWait, b.patience.attempt/3).Milliseconds())
+	request.Topics = []kmsg.FetchRequestTopic{{Topic: at.topic, Partitions: []kmsg.FetchRequestTopicPartition{partition}}}
+	m, _, err := b.send(ctx, leader, request, nil)
+	if err != nil {
+		return nil, s.first, err
+	}
+	answer := m.(*kmsg.FetchResponse)
+	if err := asError(answer.ErrorCode); err != nil {
+		return nil, s.first, err
+	}
+	for _, t := range answer.Topics {
+		for i := range t.Partitions {
+			if tp := &t.Partitions[i]; (topicPartition{t.Topic, tp.Partition}) == at {
+				return fetched(at, level, s, tp)
+			}
+		}
+	}
+	return nil, s.first, errNotNamed
+}
+
+// fetched takes the records out of an answer. franz-go knows which were aborted, and how far the batches reach that
+// compaction has emptied.
+func fetched(at topicPartition, level isolation, s span, answer *kmsg.FetchResponseTopicPartition) ([]*kgo.Record, int64, error) {
+	if err := asError(answer.ErrorCode); err != nil {
+		return nil, s.first, err
+	}
+	served, as := answer.HighWatermark, kgo.ReadUncommitted()
+	if level == committed {
+		served, as = answer.LastStableOffset, kgo.ReadCommitted()
+	}
+	if len(answer.RecordBatches) == 0 {
+		if served < s.end {
+			return nil, s.first, errNoProgress
+		}
+		return nil, s.end, nil
+	}
+	from := kgo.ProcessFetchPartitionOpts{KeepControlRecords: true, Offset: s.first, IsolationLevel: as, Topic: at.topic, Partition: at.partition}
+	of, next := kgo.ProcessFetchPartition(from, answer, kgo.DefaultDecompressor(), nil)
+	if of.Err != nil {
+		return nil, s.first, fmt.Errorf("records from offset %d: %w", s.first, of.Err)
+	}
+	if next <= s.first {
+		return nil, s.first, errNoProgress
+	}
+	return of.Records, next, nil
+}

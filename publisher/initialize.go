@@ -1,0 +1,107 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+)
+
+// Initialized reports whether the state topic was initialized: whether any of its partitions holds a committed record.
+func (p *Publisher) Initialized(ctx context.Context) (bool, error) {
+	return p.initialized(ctx, committed)
+}
+
+// Initialize makes sure that the state topic is initialized: that each of its partitions has a watch record. They are
+// written in one transaction by whoever finds the topic empty, under a transactional id that is the topic's name. Of
+// several instances that race, one writes and the others see it, because each looks again after its fence.
+//
+// The watch record names the region for ever. So Initialize should not be called before Deadline Cloud has answered there.
+//
+// ErrRefused says that the state topic is empty and the events are not. It has been lost then, or is another one, and going
+// on would publish every session again.
+func (p *Publisher) Initialize(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, p.acquireTimeout)
+	defer cancel()
+	pause := newPauses()
+	for {
+		err := p.initialize(ctx)
+		if !errors.Is(err, ErrFenced) {
+			return explainAnswer(err)
+		}
+		// Another instance does the same at the same moment.
+		if pause.wait(ctx, later) != nil {
+			return stopped(ctx, err)
+		}
+	}
+}
+
+func (p *Publisher) initialize(ctx context.Context) error {
+	if done, err := p.initialized(ctx, committed); done || err != nil {
+		return err
+	}
+	topic := p.config.StateTopic()
+	producer, err := p.takeOver(ctx, topic, partitionsOf(topic, p.partitions), nobody)
+	if err != nil {
+		return err
+	}
+	if done, err := p.initialized(ctx, uncommitted); done || err != nil {
+		return err
+	}
+	for _, at := range partitionsOf(p.config.EventsTopic(), p.partitions) {
+		s, err := p.brokers.span(ctx, at, uncommitted)
+		if err != nil {
+			return err
+		}
+		if s.end > 0 {
+			return refuse("%s is empty, but %s is not: restore the state topic from a backup, or begin with another --topic-prefix",
+				topic, p.config.EventsTopic())
+		}
+	}
+	return p.writeWatch(ctx, producer)
+}
+
+// initialized reports whether any partition of the state topic has a committed record before the end that a reader of
+// the level can see. After a fence of the transactional id that initializes the topic, the uncommitted end is final.
+func (p *Publisher) initialized(ctx context.Context, until isolation) (found bool, err error) {
+	for _, at := range partitionsOf(p.config.StateTopic(), p.partitions) {
+		s, err := p.brokers.span(ctx, at, until)
+		if err == nil {
+			err = p.brokers.read(ctx, at, committed, s, func(r *kgo.Record) (bool, error) {
+				found = !r.Attrs.IsControl()
+				return found, nil
+			})
+		}
+		if found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
+}
+
+func (p *Publisher) writeWatch(ctx context.Context, producer *producer) error {
+	topic := p.config.StateTopic()
+	watch := Watch{
+		Schema:     schema,
+		Region:     p.config.Region,
+		Partitions: p.partitions,
+		Initial:    p.config.Initial,
+		Farms:      map[string]FarmWatch{},
+		Fleets:     map[string]FleetWatch{},
+	}
+	value := appendWatch(nil, watch)
+	out := make([]*outgoing, p.partitions)
+	for i, at := range partitionsOf(topic, p.partitions) {
+		out[i] = &outgoing{topicPartition: at, limit: defaultBatchLimit}
+		out[i].append([]byte(watchKey), value, nil)
+	}
+	if err := producer.commit(ctx, time.Now(), out); err != nil {
+		return fmt.Errorf("initialize %s: %w", topic, err)
+	}
+	p.log.Info("state topic initialized", zap.String("topic", topic), zap.Int("partitions", p.partitions),
+		zap.String("region", watch.Region), zap.String("initial", watch.Initial))
+	return nil
+}

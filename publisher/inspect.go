@@ -1,0 +1,124 @@
+package publisher
+
+import (
+	"context"
+	"fmt"
+
+	kafka "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/metadata"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+)
+
+// Verification is whether brokers accept a produce request only for a partition that was added to an open transaction
+// of the same epoch (KIP-890).
+type Verification string
+
+// What the brokers say of it. Unknown is a broker that is new enough and whose configuration may not be read.
+const (
+	VerificationOn      Verification = "on"
+	VerificationOff     Verification = "off"
+	VerificationUnknown Verification = "unknown"
+)
+
+// Inspection is what the brokers of a cluster say of themselves.
+type Inspection struct {
+	Version      string // the oldest, in the form v4.3, or a text where the broker is not Apache Kafka
+	Supported    bool   // every broker is Apache Kafka 3.6 or later, or does what it does
+	Verification Verification
+}
+
+// Warning says in a line what is unsafe or not supported; "" is nothing.
+func (i Inspection) Warning() string {
+	switch {
+	case !i.Supported:
+		return fmt.Sprintf("a broker is older than Apache Kafka 3.6 (%s), which is the oldest version that is supported: upgrade the brokers", i.Version)
+	case i.Verification == VerificationOff:
+		return "a broker does not verify transactions, so a shard must wait for every partition that has no leader: set transaction.partition.verification.enable=true"
+	}
+	return ""
+}
+
+// inspect asks every broker for its versions and its configuration.
+func (b *brokers) inspect(ctx context.Context) (found Inspection, err error) {
+	err = b.repeat(ctx, "ask the brokers for their versions", func(ctx context.Context) error {
+		found, err = b.askVersions(ctx)
+		return err
+	})
+	return found, err
+}
+
+// verifyingVersion is the version of AddPartitionsToTxn by which leaders ask the coordinator. Kafka 3.6 brought it.
+const verifyingVersion = 4
+
+func (b *brokers) askVersions(ctx context.Context) (Inspection, error) {
+	m, err := b.transport.RoundTrip(ctx, b.addr, &metadata.Request{TopicNames: b.topics})
+	if err != nil {
+		return Inspection{}, err
+	}
+	answer, ok := m.(*metadata.Response)
+	if !ok || len(answer.Brokers) == 0 {
+		return Inspection{}, kafka.BrokerNotAvailable
+	}
+	all := Inspection{Supported: true, Verification: VerificationOn}
+	oldest := int16(-1)
+	for _, broker := range answer.Brokers {
+		versions, err := b.versions(ctx, broker.NodeID)
+		if err != nil {
+			return Inspection{}, fmt.Errorf("broker %d at %s:%d: %w", broker.NodeID, broker.Host, broker.Port, err)
+		}
+		newest, _ := versions.LookupMaxKeyVersion(int16(kmsg.AddPartitionsToTxn))
+		if all.Version == "" || newest < oldest {
+			oldest, all.Version = newest, versions.VersionGuess()
+		}
+		verifies := VerificationOff
+		if newest >= verifyingVersion {
+			if verifies, err = b.verification(ctx, broker.NodeID); err != nil {
+				return Inspection{}, err
+			}
+		} else {
+			all.Supported = false
+		}
+		if all.Verification == VerificationOn || verifies == VerificationOff {
+			all.Verification = verifies
+		}
+	}
+	return all, nil
+}
+
+func (b *brokers) versions(ctx context.Context, node int32) (*kversion.Versions, error) {
+	m, _, err := b.send(ctx, node, kmsg.NewPtrApiVersionsRequest(), nil)
+	if err != nil {
+		return nil, err
+	}
+	answer := m.(*kmsg.ApiVersionsResponse)
+	if err := asError(answer.ErrorCode); err != nil {
+		return nil, err
+	}
+	return kversion.FromApiVersionsResponse(answer), nil
+}
+
+// verification asks one broker. Where the configuration may not be read, or does not have the setting, it is unknown.
+func (b *brokers) verification(ctx context.Context, node int32) (Verification, error) {
+	const brokerResource, setting = 4, "transaction.partition.verification.enable"
+	request := kmsg.NewPtrDescribeConfigsRequest()
+	request.Version = 1
+	request.Resources = []kmsg.DescribeConfigsRequestResource{{
+		ResourceType: brokerResource, ResourceName: fmt.Sprint(node), ConfigNames: []string{setting}}}
+	m, _, err := b.send(ctx, node, request, nil)
+	if err != nil {
+		return VerificationUnknown, err
+	}
+	for _, resource := range m.(*kmsg.DescribeConfigsResponse).Resources {
+		for _, c := range resource.Configs {
+			switch {
+			case c.Name != setting || c.Value == nil:
+			case *c.Value == "true":
+				return VerificationOn, nil
+			case *c.Value == "false":
+				return VerificationOff, nil
+			}
+		}
+	}
+	return VerificationUnknown, nil
+}

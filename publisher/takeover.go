@@ -1,0 +1,226 @@
+package publisher
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
+)
+
+// takeOver fences the previous owner of a transactional id, and returns a producer. Nothing of an older epoch can be
+// written or decided any more when it begins its first transaction:
+//
+//  1. The fence ends the transaction of the previous owner.
+//  2. The leaders are asked which partitions still hold a transaction of the transactional id open. A lone broker that is
+//     killed after it has answered EndTxn and before it has written the markers never writes them, and the
+//     fence succeeds all the same. Consumers of such a partition stand still, and the next marker of the transactional
+//     id in the partition would decide about its records. So they are ended first, as the transaction was ended.
+//  3. Where nothing is open, an empty transaction over all partitions is aborted. Its markers teach every leader the
+//     new epoch. Without them a broker that does not verify transactions (before Kafka 3.6, or switched off)
+//     accepts a delayed produce request of an older epoch and commits it with the next transaction.
+//
+// The order matters: the markers of step 3 would abort what step 2 looks for.
+//
+// The scope is every partition that is written to under the id. Every transaction with records writes to the last of them. last
+// is the identity of a producer whose last commit was confirmed to this process, or nobody.
+func (p *Publisher) takeOver(ctx context.Context, id string, scope []topicPartition, last identity) (*producer, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.fence)
+	defer cancel()
+	pause := newPauses()
+	for {
+		fresh, err := p.brokers.fence(ctx, id, p.config.Compression)
+		if err != nil {
+			return nil, err
+		}
+		fresh.breaks = p.brokers.conns.breaks()
+		settled, err := p.settle(ctx, fresh, scope, last)
+		if err != nil {
+			return nil, err
+		}
+		if settled && !fresh.spent {
+			return fresh, nil
+		}
+		if pause.wait(ctx, later) != nil {
+			return nil, fmt.Errorf("take %s over: %w", id, ctx.Err())
+		}
+	}
+}
+
+// settle ends what hangs, or teaches the leaders the new epoch if nothing does. It reports whether nothing did.
+func (p *Publisher) settle(ctx context.Context, fresh *producer, scope []topicPartition, last identity) (settled bool, err error) {
+	own := scope[len(scope)-1]
+	scope, err = p.brokers.led(ctx, scope)
+	if err != nil {
+		return false, err
+	}
+	hanging, err := fresh.findHanging(ctx, scope)
+	if err != nil {
+		return false, err
+	}
+	if len(hanging) == 0 {
+		return true, fresh.mark(ctx, scope, false)
+	}
+	commit := last == hanging[0].identity
+	if !commit {
+		if commit, err = p.brokers.decided(ctx, own, hanging); err != nil {
+			return false, err
+		}
+	}
+	p.metrics.hanging.Inc()
+	p.log.Warn("a broker has lost the end of a transaction; it is ended again",
+		zap.String("transactionalId", fresh.id), zap.Int("partitions", len(hanging)), zap.Bool("commit", commit))
+	ends := make([]topicPartition, len(hanging))
+	for i, h := range hanging {
+		ends[i] = h.topicPartition
+	}
+	return false, fresh.mark(ctx, ends, commit)
+}
+
+// led is the scope once all of its partitions have leaders. What is still without a leader after a while is left out
+// where the brokers verify transactions, for they refuse delayed requests to it by themselves. Where they do not, or do
+// not say so, that is an error. The last of the scope is never left out.
+func (b *brokers) led(ctx context.Context, scope []topicPartition) ([]topicPartition, error) {
+	err := b.repeat(ctx, "find the leaders", func(ctx context.Context) error {
+		for _, at := range scope {
+			if _, err := b.leader(ctx, at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if !errors.Is(err, errNoLeader) {
+		return scope, err
+	}
+	found, inspectErr := b.inspect(ctx)
+	if inspectErr != nil || found.Verification != VerificationOn {
+		return nil, err
+	}
+	own := scope[len(scope)-1]
+	return slices.DeleteFunc(slices.Clone(scope), func(at topicPartition) bool {
+		_, err := b.leader(ctx, at)
+		return err != nil && at != own
+	}), nil
+}
+
+// hanging is a partition that holds a transaction open which its coordinator has ended.
+type hanging struct {
+	topicPartition
+	identity identity
+}
+
+// findHanging asks the leaders which partitions hold a transaction of the producer's transactional id open. All of
+// them are of one epoch, as no epoch is used before those of the one before were ended.
+func (p *producer) findHanging(ctx context.Context, scope []topicPartition) (found []hanging, err error) {
+	err = p.brokers.repeat(ctx, "look for open transactions of "+p.id, func(ctx context.Context) (err error) {
+		found, err = p.askHanging(ctx, scope)
+		return err
+	})
+	return found, err
+}
+
+func (p *producer) askHanging(ctx context.Context, scope []topicPartition) ([]hanging, error) {
+	open := make(map[topicPartition]identity)
+	named := 0
+	requests, err := p.brokers.describeRequests(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	for leader, request := range requests {
+		m, _, err := p.brokers.send(ctx, leader, request, nil)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range m.(*kmsg.DescribeProducersResponse).Topics {
+			for _, tp := range t.Partitions {
+				at := topicPartition{t.Topic, tp.Partition}
+				if err := asError(tp.ErrorCode); err != nil {
+					return nil, fmt.Errorf("%s: %w", at, err)
+				}
+				named++
+				for _, a := range tp.ActiveProducers {
+					ours := a.ProducerID == p.identity.producer && a.ProducerEpoch <= int32(p.identity.epoch) // else a successor's
+					if ours && a.CurrentTxnStartOffset >= 0 {
+						open[at] = identity{a.ProducerID, int16(a.ProducerEpoch)}
+					}
+				}
+			}
+		}
+	}
+	if named != len(scope) {
+		return nil, errNotNamed
+	}
+	var found []hanging
+	for _, at := range scope { // in the order in which they are added to a transaction
+		if id, ok := open[at]; ok {
+			found = append(found, hanging{at, id})
+		}
+	}
+	return found, nil
+}
+
+// describeRequests are the requests to each leader about its partitions.
+func (b *brokers) describeRequests(ctx context.Context, scope []topicPartition) (map[int32]*kmsg.DescribeProducersRequest, error) {
+	requests := make(map[int32]*kmsg.DescribeProducersRequest)
+	for _, at := range scope {
+		leader, err := b.leader(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		r := requests[leader]
+		if r == nil {
+			r = kmsg.NewPtrDescribeProducersRequest()
+			requests[leader] = r
+		}
+		n := len(r.Topics)
+		if n == 0 || r.Topics[n-1].Topic != at.topic {
+			r.Topics = append(r.Topics, kmsg.DescribeProducersRequestTopic{Topic: at.topic})
+			n++
+		}
+		r.Topics[n-1].Partitions = append(r.Topics[n-1].Partitions, at.partition)
+	}
+	return requests, nil
+}
+
+// mark ends a transaction without records, which writes a marker to each of the partitions.
+func (p *producer) mark(ctx context.Context, partitions []topicPartition, commit bool) error {
+	out := make([]*outgoing, len(partitions))
+	for i, at := range partitions {
+		out[i] = &outgoing{topicPartition: at}
+	}
+	if err := p.add(ctx, out); err != nil {
+		return err
+	}
+	return p.end(ctx, commit)
+}
+
+// decided reports how the transaction that hangs was ended. Every transaction with records writes to the shard's own
+// partition of the state topic, and nothing is written after one that hangs: so the last marker there is its own, under its
+// epoch, or under the next if the coordinator aborted it for a fence. If that partition hangs too, no consumer has seen the
+// state that goes with the events. It is aborted then, and what it published is found again.
+func (b *brokers) decided(ctx context.Context, own topicPartition, all []hanging) (commit bool, err error) {
+	if slices.ContainsFunc(all, func(h hanging) bool { return h.topicPartition == own }) {
+		return false, nil
+	}
+	s, err := b.span(ctx, own, uncommitted)
+	if err != nil {
+		return false, err
+	}
+	of, found := all[0].identity, false
+	err = b.read(ctx, own, uncommitted, s, func(r *kgo.Record) (bool, error) {
+		const typeAt, commitMarker = 2, 1
+		if r.Attrs.IsControl() && r.ProducerID == of.producer && r.ProducerEpoch >= of.epoch && len(r.Key) >= typeAt+2 {
+			found, commit = true, binary.BigEndian.Uint16(r.Key[typeAt:]) == commitMarker
+		}
+		return false, nil
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("a transaction hangs in %s, and %s does not tell how it ended: end it by kafka-transactions.sh abort",
+			all[0].topicPartition, own)
+	}
+	return commit, err
+}
