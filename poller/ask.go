@@ -104,7 +104,7 @@ func ask[In, Out any](ctx context.Context, a *asker, operation string, send send
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		failed := failedAttempt(operation, err, w.status)
+		failed := failedAttempt(err, w.status)
 		a.log.Debug("attempt failed", zap.String("operation", operation), zap.Int("attempt", n), zap.Error(failed))
 		a.react(operation, failed.reason, w.retryAfter)
 		if n == attempts || !again(failed.reason) || w.retryAfter > maxInPlace {
@@ -171,7 +171,7 @@ func (a *asker) react(operation, reason string, retryAfter time.Duration) {
 		a.budget.throttle(operation, retryAfter, time.Now())
 	case reason == reasonCredentials:
 		a.budget.stop(time.Now())
-		if cache, ok := a.client.Options().Credentials.(*aws.CredentialsCache); ok {
+		if cache, ok := a.client.Options().Credentials.(interface{ Invalidate() }); ok {
 			cache.Invalidate() // whoever provides them may have new ones
 		}
 	}
