@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +35,9 @@ const (
 	maxBody    = 16 << 20               // bytes of an answer; a full page has some 100 KiB
 )
 
+// errKnocked says that a call has made the one request that it was to make.
+var errKnocked = errors.New("only one request was to be made")
+
 // service is what all calls share: the client, the budget, the counter that orders requests
 // and answers, and what is measured of them.
 type service struct {
@@ -43,6 +47,9 @@ type service struct {
 	metrics *metrics
 	log     *zap.Logger
 	skew    skew
+
+	answers  chan struct{} // closed when the first answer that is usable has come
+	answered sync.Once
 }
 
 // asker sends the requests of one call, one after the other: each attempt waits for the
@@ -51,6 +58,7 @@ type service struct {
 // and walk, can drive it. It is used by one goroutine.
 type asker struct {
 	*service
+	knock   bool   // one request is made and no other
 	prepaid bool   // the token of the first attempt was taken when the call was started
 	last    answer // the last request and its answer, also if it is an error
 }
@@ -99,15 +107,18 @@ func ask[In, Out any](ctx context.Context, a *asker, operation string, send send
 		out, err := attempt(ctx, send, in, append(options[:len(options):len(options)], w.options))
 		a.note(operation, w, err)
 		if err == nil {
+			if usable(out) {
+				a.answered.Do(func() { close(a.answers) })
+			}
 			return out, nil
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		failed := failedAttempt(operation, err, w.status)
+		failed := failedAttempt(err, w.status)
 		a.log.Debug("attempt failed", zap.String("operation", operation), zap.Int("attempt", n), zap.Error(failed))
 		a.react(operation, failed.reason, w.retryAfter)
-		if n == attempts || !again(failed.reason) || w.retryAfter > maxInPlace {
+		if n == attempts || a.knock || !again(failed.reason) || w.retryAfter > maxInPlace {
 			return nil, failed
 		}
 		pause := jitter(firstPause<<(n-1), rand.Float64())
@@ -117,11 +128,34 @@ func ask[In, Out any](ctx context.Context, a *asker, operation string, send send
 	}
 }
 
+// usable reports whether an answer that the SDK could read holds what it must. Behind a
+// mistaken endpoint there may be anything that answers {} to everybody.
+func usable(out any) bool {
+	switch o := out.(type) {
+	case *deadline.ListFarmsOutput:
+		return o.Farms != nil
+	case *deadline.ListFleetsOutput:
+		return o.Fleets != nil
+	case *deadline.ListWorkersOutput:
+		return o.Workers != nil
+	case *deadline.ListSessionsForWorkerOutput:
+		return o.Sessions != nil
+	case *deadline.BatchGetSessionOutput:
+		return o.Sessions != nil || o.Errors != nil
+	case *deadline.GetSessionOutput:
+		return o.SessionId != nil
+	}
+	return false
+}
+
 // admit waits until the budget has room for an attempt.
 func (a *asker) admit(ctx context.Context, operation string) error {
 	if a.prepaid {
 		a.prepaid = false
 		return ctx.Err()
+	}
+	if a.knock {
+		return errKnocked
 	}
 	return a.budget.wait(ctx, operation)
 }
@@ -171,7 +205,7 @@ func (a *asker) react(operation, reason string, retryAfter time.Duration) {
 		a.budget.throttle(operation, retryAfter, time.Now())
 	case reason == reasonCredentials:
 		a.budget.stop(time.Now())
-		if cache, ok := a.client.Options().Credentials.(*aws.CredentialsCache); ok {
+		if cache, ok := a.client.Options().Credentials.(interface{ Invalidate() }); ok {
 			cache.Invalidate() // whoever provides them may have new ones
 		}
 	}

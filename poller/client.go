@@ -3,7 +3,6 @@ package poller
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -11,21 +10,21 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 const (
 	requestTimeout     = 10 * time.Second // one attempt, from its first byte to its last
-	credentialsTimeout = 15 * time.Second // the SDK asks the instance's metadata service last, and slowly
 	connectionsPerHost = 80               // a little more than the calls in flight
 )
 
-// ErrRegion says that no region is configured.
+// ErrRegion says that no region is configured, or none that can be one.
 var ErrRegion = errors.New("no AWS region: set AWS_REGION, or region in the profile that AWS_PROFILE names")
 
 // ErrCredentials says that there are no credentials to sign with, or that they have expired.
-var ErrCredentials = errors.New("no usable AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the host a role")
+var ErrCredentials = errors.New(noCredentials + "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the host a role")
 
 // NewClient makes a client of Deadline Cloud from the SDK's own settings (AWS_REGION,
 // AWS_PROFILE, AWS_ENDPOINT_URL_DEADLINE and so on). A custom endpoint is used as it is,
@@ -33,44 +32,38 @@ var ErrCredentials = errors.New("no usable AWS credentials: set AWS_PROFILE, or 
 // against the API budget; options may turn them on for a client that no Poller uses.
 // No request lasts longer than 10 seconds.
 //
-// The region is in the client's Options. The error wraps ErrRegion or ErrCredentials where
-// one of them is missing.
+// The region is in the client's Options. Any error but the context's is one of configuration,
+// and wraps ErrRegion or ErrCredentials where it is about them. It names the setting that is
+// wrong in our own words: the SDK's may quote what nobody may see.
 func NewClient(ctx context.Context, options ...func(*deadline.Options)) (*deadline.Client, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, err := config.LoadDefaultConfig(ctx,
+		config.WithLogger(logging.Nop{}),
+		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = expiryWindow }))
 	if err != nil {
-		return nil, fmt.Errorf("load the AWS configuration: %w", err)
+		return nil, loadError(ctx, err)
 	}
-	if cfg.Region == "" {
-		return nil, ErrRegion
-	}
-	if err := checkCredentials(ctx, cfg.Credentials); err != nil {
+	s := settingsOf(cfg)
+	if err := s.checkRegion(cfg.Region); err != nil {
 		return nil, err
 	}
+	c := newChain(cfg.Credentials, s)
+	cfg.Credentials = c
 	options = append([]func(*deadline.Options){clientOptions}, options...)
-	return deadline.NewFromConfig(cfg, options...), nil
-}
-
-// checkCredentials fails now rather than at every request.
-func checkCredentials(ctx context.Context, provider aws.CredentialsProvider) error {
-	if provider == nil {
-		return ErrCredentials
+	client := deadline.NewFromConfig(cfg, options...)
+	if err := s.checkEndpoint(aws.ToString(client.Options().BaseEndpoint)); err != nil {
+		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, credentialsTimeout)
-	defer cancel()
-	c, err := provider.Retrieve(ctx)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%w (%w)", ErrCredentials, err)
-	case c.Expired():
-		return fmt.Errorf("%w (they expired at %s)", ErrCredentials, c.Expires.UTC().Format(time.RFC3339))
-	}
-	return nil
+	return client, c.check(ctx)
 }
 
 // clientOptions are the settings that every client of Farmwire has.
 func clientOptions(o *deadline.Options) {
 	o.Retryer = aws.NopRetryer{}
-	o.HTTPClient = awshttp.NewBuildableClient().
+	client, ok := o.HTTPClient.(*awshttp.BuildableClient) // has the authorities of AWS_CA_BUNDLE
+	if !ok {
+		client = awshttp.NewBuildableClient()
+	}
+	o.HTTPClient = client.
 		WithTimeout(requestTimeout).
 		WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConns = connectionsPerHost

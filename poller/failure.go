@@ -3,7 +3,6 @@ package poller
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -43,22 +42,9 @@ type attemptError struct {
 func (e *attemptError) Error() string { return e.reason + ": " + e.cause.Error() }
 func (e *attemptError) Unwrap() error { return e.cause }
 
-// failedAttempt sorts the error of an attempt. What the service says of a bad signature may
-// quote the request as it was signed, with the session token: of such an error only the code
-// and the operation are kept, as errors are logged.
-func failedAttempt(operation string, err error, status int) *attemptError {
-	reason := classify(err, status)
-	api, ok := errors.AsType[smithy.APIError](err)
-	if ok && (reason == reasonCredentials || quotesRequest(api.ErrorMessage())) {
-		err = fmt.Errorf("operation %s, status %d: %s", operation, status, api.ErrorCode())
-	}
-	return &attemptError{reason: reason, cause: err}
-}
-
-// quotesRequest reports whether a message has in it what was signed.
-func quotesRequest(message string) bool {
-	m := strings.ToLower(message)
-	return strings.Contains(m, "security-token") || strings.Contains(m, "canonical") || strings.Contains(m, "string-to-sign")
+// failedAttempt sorts the error of an attempt, and puts it into our own words.
+func failedAttempt(err error, status int) *attemptError {
+	return &attemptError{reason: classify(err, status), cause: tell(err)}
 }
 
 // listError is a well-formed answer, or a row of them, that is no complete list.
@@ -162,6 +148,9 @@ func isCredentials(err error) bool {
 			return true
 		}
 		return false
+	}
+	if errors.Is(err, ErrCredentials) {
+		return true
 	}
 	text := err.Error()
 	return strings.Contains(text, "failed to retrieve credentials") ||

@@ -98,7 +98,7 @@ func (p *Paginator) Pages(ctx context.Context) iter.Seq2[Page, error] {
 		requested, room := p.start, p.limit
 		for out, err := range walk(ctx, p.client, p.params) {
 			if err != nil {
-				yield(Page{}, fmt.Errorf("list sessions of %s: %w", p.worker.WorkerID, err))
+				yield(Page{}, fmt.Errorf("list sessions of %s: %w", p.worker.WorkerID, tell(err)))
 				return
 			}
 			page := Page{Sessions: listed(out)}

@@ -1,7 +1,7 @@
 package poller
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 	"time"
 )
@@ -12,7 +12,7 @@ const secondsLayout = "2006-01-02T15:04:05"
 // fraction, and none if that is zero. A time without zone is in UTC. Leap seconds and lower-case
 // letters are not taken: the SDK does not read them either.
 func timeInUTC(wire string) (string, error) {
-	refused := fmt.Errorf("%q is no RFC 3339 time", wire)
+	refused := errors.New("it has a time that is none of RFC 3339")
 	if len(wire) < len(secondsLayout) {
 		return "", refused
 	}

@@ -75,6 +75,7 @@ func New(client *deadline.Client, config Config, log *zap.Logger, registry prome
 			budget:  newBudget(config.Rate, time.Now()),
 			metrics: newMetrics(registry),
 			log:     log,
+			answers: make(chan struct{}),
 		},
 		wake: make(chan struct{}, 1),
 	}
@@ -114,6 +115,11 @@ func (p *Poller) Found() Found { return *p.found.Load() }
 // Missing says in words what is not as it should be: what could not be looked at yet, or
 // not of late. Nothing is missing if it is empty.
 func (p *Poller) Missing() []string { return *p.missing.Load() }
+
+// Answered is closed when Deadline Cloud has answered usably for the first time: whatever was
+// asked, with success and with what such an answer must hold. Until then the Poller asks also
+// while it owns no shard: about once a second, for what discovery begins with.
+func (p *Poller) Answered() <-chan struct{} { return p.service.answers }
 
 // command hands the loop something to do. It is false if there will be no loop any more.
 // What waits is bounded: a command per shard that changes hands, and one per worker.

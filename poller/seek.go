@@ -116,7 +116,7 @@ func (l *loop) loseFleet(fleet string, now time.Time) {
 // showWorkers takes in a page of a fleet's workers. That the fleet was found is said before
 // any of them is asked for.
 func (l *loop) showWorkers(r result, now time.Time) {
-	if l.schedule.rounds.searches[r.call.target] == nil {
+	if l.schedule.rounds.searches[r.call.target] == nil || r.call.knock {
 		return
 	}
 	shown := l.directory.show(r.call.target, r.walk, *r.page)
@@ -152,7 +152,7 @@ func (l *loop) survey(now time.Time) {
 // missing says what is not as it should be.
 func (l *loop) missing(now time.Time) []string {
 	if len(l.shards) == 0 {
-		return nil // nothing is asked for then
+		return l.unheard() // nothing else is asked for then
 	}
 	var words []string
 	rounds := l.schedule.rounds
@@ -180,6 +180,20 @@ func (l *loop) missing(now time.Time) []string {
 		words = append(words, fmt.Sprintf("the sessions of %d workers cannot be looked up", n))
 	}
 	return words
+}
+
+// unheard says that the service has never answered, and why as far as it is known.
+func (l *loop) unheard() []string {
+	select {
+	case <-l.service.answers:
+		return nil
+	default:
+	}
+	words := "Deadline Cloud has not answered yet"
+	if l.refused != "" {
+		words += ": " + l.refused
+	}
+	return []string{words}
 }
 
 // blindWords names the workers that cannot be listed, if they are few.

@@ -3,18 +3,25 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"reflect"
+	"regexp"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
 )
 
 // fileResolver gives flags their values from the YAML file that --config names. It is read when the first
-// flag asks, because the file's name is itself a flag or an environment variable.
+// flag asks, because the file's name is itself a flag or an environment variable. Its errors name the place in
+// the file, and never what stands there: the file may hold a secret where it does not belong.
 type fileResolver struct {
 	loaded bool
-	values map[string]any
+	path   string
+	values map[string]*yaml.Node
 	err    error // why the file gave nothing; kong would put the name of the flag that asked before it
 }
 
@@ -30,76 +37,120 @@ func (r *fileResolver) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag)
 	if r.err != nil {
 		return nil, r.err
 	}
-	if slices.ContainsFunc(flag.Envs, isSet) {
+	node := r.values[flag.Name]
+	if node == nil || slices.ContainsFunc(flag.Envs, isSet) {
 		return nil, nil // the environment beats the file
 	}
-	value, err := asTyped(r.values[flag.Name])
+	value, err := asTyped(node)
+	if err == nil && value != nil {
+		err = fits(flag, value)
+	}
 	if err != nil {
-		r.err = fmt.Errorf("--config: %s: %w", flag.Name, err)
+		r.err = fmt.Errorf("--config: %s:%d: %s: %w", r.path, node.Line, flag.Name, err)
 	}
 	return value, r.err
 }
 
-// asTyped makes of a value what would stand on the command line, so that a number is read by the same rules: 15 is
-// no duration, and 7 is a name.
-func asTyped(value any) (any, error) {
-	switch v := value.(type) {
-	case nil:
+// asTyped makes of a value what would stand on the command line: the text as it is written, so that a name of
+// digits stays the name, and 15 is no duration. What YAML calls null is absent.
+func asTyped(node *yaml.Node) (any, error) {
+	node = pointed(node)
+	switch {
+	case node.ShortTag() == "!!null":
 		return nil, nil
-	case []any:
-		texts := make([]any, 0, len(v))
-		for _, element := range v {
-			text, err := asTyped(element)
-			if _, ok := text.(string); !ok || err != nil {
-				return nil, errors.New("a list holds single values only")
-			}
-			texts = append(texts, text)
-		}
-		return texts, nil
-	case map[string]any, map[any]any:
+	case node.Kind == yaml.ScalarNode:
+		return node.Value, nil
+	case node.Kind != yaml.SequenceNode:
 		return nil, errors.New("the value must be a single one or a list")
 	}
-	return fmt.Sprint(value), nil
+	texts := make([]any, 0, len(node.Content))
+	for _, element := range node.Content {
+		element = pointed(element)
+		if element.Kind != yaml.ScalarNode || element.ShortTag() == "!!null" {
+			return nil, errors.New("a list holds single values only")
+		}
+		texts = append(texts, element.Value)
+	}
+	return texts, nil
+}
+
+// pointed follows an alias.
+func pointed(node *yaml.Node) *yaml.Node {
+	if node.Kind == yaml.AliasNode {
+		return node.Alias
+	}
+	return node
+}
+
+// fits tries whether a flag takes a value. Kong's own error would quote it.
+func fits(flag *kong.Flag, value any) error {
+	text, single := value.(string)
+	if single && flag.Enum != "" && !slices.Contains(flag.EnumSlice(), text) {
+		return fmt.Errorf("the value must be one of %s", strings.Join(flag.EnumSlice(), ", "))
+	}
+	scratch := reflect.New(flag.Target.Type()).Elem()
+	if scratch.Kind() == reflect.Pointer {
+		scratch.Set(reflect.New(scratch.Type().Elem()))
+	}
+	if flag.Mapper.Decode(&kong.DecodeContext{Value: flag.Value, Scan: kong.Scan().PushTyped(value, kong.FlagValueToken)}, scratch) == nil {
+		return nil
+	}
+	switch kind := reflect.Indirect(scratch).Kind(); {
+	case scratch.Type() == reflect.TypeFor[time.Duration]():
+		return errors.New("the value must be a duration with its unit, for example 15s")
+	case kind == reflect.Bool:
+		return errors.New("the value must be true or false")
+	case kind == reflect.Int:
+		return errors.New("the value must be a whole number")
+	case kind == reflect.Float64:
+		return errors.New("the value must be a number")
+	}
+	return errors.New("the value must be a single one")
 }
 
 func (r *fileResolver) load(ctx *kong.Context) error {
 	i := slices.IndexFunc(ctx.Model.Flags, func(f *kong.Flag) bool { return f.Name == "config" })
-	path, _ := ctx.FlagValue(ctx.Model.Flags[i]).(string)
-	if path == "" {
+	r.path, _ = ctx.FlagValue(ctx.Model.Flags[i]).(string)
+	if r.path == "" {
 		return nil
 	}
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(r.path)
+	if wrong, ok := errors.AsType[*fs.PathError](err); ok {
+		if strings.ContainsAny(r.path, "\n:") {
+			return fmt.Errorf("it must name a file, and holds something else: %w", wrong.Err)
+		}
+		return fmt.Errorf("%s %s: %w", wrong.Op, r.path, wrong.Err)
+	}
 	if err != nil {
 		return err
 	}
-	var wrong *yaml.TypeError
-	switch err := yaml.Unmarshal(text, &r.values); {
-	case errors.As(err, &wrong):
-		return fmt.Errorf("%s must hold flag names and values, as in \"api-rate: 5\"", path)
-	case err != nil:
-		return fmt.Errorf("read %s: %w", path, err)
+	top, err := parseYAML(text)
+	if err != nil {
+		return fmt.Errorf("%s:%w", r.path, err)
 	}
-	known := flagNames(ctx.Model.Node)
-	for key := range r.values {
-		if !known[key] {
-			return fmt.Errorf("read %s: there is no flag --%s", path, key)
-		}
-	}
-	return nil
+	return r.take(ctx.Model.Node, top)
 }
 
-// flagNames lists the flags of a command and of those below it.
-func flagNames(node *kong.Node) map[string]bool {
-	names := map[string]bool{}
-	for _, flag := range node.Flags {
-		names[flag.Name] = true
-	}
-	for _, child := range node.Children {
-		for name := range flagNames(child) {
-			names[name] = true
+// take takes in the keys and their values.
+func (r *fileResolver) take(commands *kong.Node, top *yaml.Node) error {
+	known := flagCommands(commands)
+	r.values = map[string]*yaml.Node{}
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		key, value := top.Content[i], top.Content[i+1]
+		name := pointed(key).Value
+		if _, ok := known[name]; !ok {
+			if !regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,39}$`).MatchString(name) {
+				return fmt.Errorf("%s:%d: this is no flag's name", r.path, key.Line) // nor is it known what it is
+			}
+			return fmt.Errorf("%s:%d: there is no flag --%s%s", r.path, key.Line, name, suggestion(name, known))
 		}
+		if first := r.values[name]; first != nil {
+			return fmt.Errorf("%s:%d: %s stands in the file twice, first in line %d", r.path, key.Line, name, first.Line)
+		}
+		value.Line = key.Line // where a reader looks, also if the value begins on the next line
+		r.values[name] = value
 	}
-	return names
+	return nil
 }
 
 func isSet(name string) bool {

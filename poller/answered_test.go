@@ -1,0 +1,160 @@
+package poller
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"farmwire/poller/farmtest"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap/zaptest"
+)
+
+// unowned runs a Poller that owns no shard.
+func unowned(t *testing.T, handler http.Handler, config Config) *Poller {
+	t.Helper()
+	p := New(directClient(direct{handler: handler}), config, zaptest.NewLogger(t), prometheus.NewRegistry())
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func isAnswered(p *Poller) bool {
+	select {
+	case <-p.Answered():
+		return true
+	default:
+		return false
+	}
+}
+
+// Without a shard the service is asked about once a second until it answers usably, and then no more.
+func TestAnswered(t *testing.T) {
+	refusals := map[string]http.HandlerFunc{
+		"403": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Amzn-ErrorType", "AccessDeniedException")
+			w.WriteHeader(http.StatusForbidden)
+		},
+		"500":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+		"404":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
+		"302":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusFound) },
+		"silence": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done(); panic(http.ErrAbortHandler) },
+		"cut":     func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"garbage": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>Welcome to the hotel</html>") },
+		"no body": func(http.ResponseWriter, *http.Request) {},
+		"no list": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"nextToken":"x"}`) },
+		"null": func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"farms":null,"workers":null,"fleets":null}`)
+		},
+		"a number":    func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"farms":7,"workers":7,"fleets":7}`) },
+		"half a body": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"farms":[`) },
+	}
+	for name, refuse := range refusals {
+		for what, first := range map[string]string{"all": "/farms", "farm": "/fleets", "fleet": "/workers"} {
+			t.Run(name+"/"+what, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					world := newWorld(farmtest.Config{})
+					config := Config{Shards: 2}
+					if what != "all" {
+						config.Farms = []string{world.farm.ID()}
+					}
+					if what == "fleet" {
+						config.Fleets = []string{world.fleet.ID()}
+					}
+					var requests atomic.Int64
+					var good atomic.Bool
+					p := unowned(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						requests.Add(1)
+						if !strings.HasSuffix(r.URL.Path, first) {
+							t.Errorf("asked for %s", r.URL.Path)
+						}
+						if !good.Load() {
+							refuse(w, r)
+							return
+						}
+						world.ServeHTTP(w, r)
+					}), config)
+					time.Sleep(time.Minute)
+					least := int64(50)
+					if name == "silence" {
+						least = 5
+					}
+					if n := requests.Load(); n < least || n > 61 {
+						t.Errorf("%d requests in a minute", n)
+					}
+					if isAnswered(p) {
+						t.Fatal("it is answered")
+					}
+					if m := p.Missing(); len(m) != 1 || !strings.HasPrefix(m[0], "Deadline Cloud has not answered yet: ") {
+						t.Errorf("missing: %q", m)
+					}
+					good.Store(true)
+					time.Sleep(12 * time.Second)
+					if !isAnswered(p) {
+						t.Fatal("it is not answered")
+					}
+					before := requests.Load()
+					time.Sleep(time.Hour)
+					if n := requests.Load() - before; n > 0 {
+						t.Errorf("%d requests after the answer", n)
+					}
+					if m := p.Missing(); len(m) > 0 {
+						t.Errorf("missing: %q", m)
+					}
+				})
+			})
+		}
+	}
+}
+
+// One page is enough, the budget holds, and what was asked for does not stand in the way of what a shard's owner asks.
+func TestAnsweredCosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		for range 250 {
+			world.fleet.AddWorker()
+		}
+		var requests atomic.Int64
+		var bad atomic.Bool
+		bad.Store(true)
+		p := unowned(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			requests.Add(1)
+			if bad.Load() {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			world.ServeHTTP(w, r)
+		}), Config{Farms: []string{world.farm.ID()}, Fleets: []string{world.fleet.ID()}, Rate: 1, Shards: 12})
+		time.Sleep(10 * time.Minute)
+		if n := requests.Load(); n > 52 {
+			t.Errorf("%d requests in 600 s with a twelfth of 1 a second", n)
+		}
+		bad.Store(false)
+		requests.Store(0)
+		time.Sleep(10 * time.Minute)
+		if n := requests.Load(); n != 1 || !isAnswered(p) {
+			t.Errorf("%d requests; answered: %v", n, isAnswered(p))
+		}
+		go func() {
+			for range p.Own(0, nil) {
+			}
+		}()
+		time.Sleep(2 * time.Minute)
+		if n := len(p.Found().Fleets); n != 1 || requests.Load() < 4 {
+			t.Errorf("%d fleets found, %d requests", n, requests.Load())
+		}
+	})
+}

@@ -1,0 +1,232 @@
+package poller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
+	"github.com/aws/smithy-go"
+)
+
+const (
+	credentialsTimeout = 15 * time.Second // the SDK asks the instance's metadata service last, and slowly
+
+	// expiryWindow is how long before their end new credentials are asked for: no request that
+	// is under way outlives them. The SDK's five minutes for those of containers would take
+	// credentials for expired that are handed out for the last time.
+	expiryWindow = requestTimeout
+)
+
+// chain is the SDK's chain of places where credentials come from, with errors in our own words.
+type chain struct {
+	*aws.CredentialsCache
+	settings settings
+}
+
+func newChain(provider aws.CredentialsProvider, s settings) chain {
+	cache, ok := provider.(*aws.CredentialsCache)
+	if !ok {
+		cache = aws.NewCredentialsCache(provider)
+	}
+	return chain{cache, s}
+}
+
+const noCredentials = "no usable AWS credentials: "
+
+// credentialsError says why there are no credentials; it is ErrCredentials.
+type credentialsError struct {
+	words string
+	cause error
+}
+
+func (e *credentialsError) Error() string   { return noCredentials + e.words }
+func (e *credentialsError) Unwrap() []error { return []error{ErrCredentials, e.cause} }
+
+// Retrieve gives the credentials.
+func (c chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	keys, err := c.CredentialsCache.Retrieve(ctx)
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.Canceled):
+		return aws.Credentials{}, ctx.Err()
+	case err != nil:
+		return aws.Credentials{}, &credentialsError{c.why(err), err}
+	case keys.CanExpire && time.Now().After(keys.Expires.Add(expiryWindow)):
+		return aws.Credentials{}, &credentialsError{words: fmt.Sprintf("those of %s expired at %s", c.source(), keys.Expires.Add(expiryWindow).UTC().Format(time.RFC3339))}
+	}
+	for name, value := range map[string]string{"access key": keys.AccessKeyID, "secret key": keys.SecretAccessKey, "session token": keys.SessionToken} {
+		if strings.ContainsFunc(value, func(r rune) bool { return isOdd(r) || r == '"' || r == '\'' }) {
+			return aws.Credentials{}, &credentialsError{words: fmt.Sprintf("the %s of %s has a line break, a blank, a quote or another character in it that none has", name, c.source())}
+		}
+	}
+	return keys, nil
+}
+
+// check fails now rather than at every request.
+func (c chain) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, credentialsTimeout)
+	defer cancel()
+	_, err := c.Retrieve(ctx)
+	return err
+}
+
+// has reports whether the credentials come from there, directly or by way of a role.
+func (c chain) has(sources ...aws.CredentialSource) bool {
+	return slices.ContainsFunc(c.ProviderSources(), func(s aws.CredentialSource) bool { return slices.Contains(sources, s) })
+}
+
+// source names where the credentials come from.
+func (c chain) source() string {
+	profile := fmt.Sprintf("the profile %q", profileName())
+	switch {
+	case c.has(aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceProfileSTSWebIDToken):
+		return "the web identity of " + firstSet("web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE")
+	case c.has(aws.CredentialSourceProcess):
+		return "the credential_process of " + profile
+	case c.has(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy):
+		return "the SSO session of " + profile
+	case c.has(aws.CredentialSourceLogin):
+		return "the login session of " + profile
+	case c.has(aws.CredentialSourceHTTP):
+		return "the container's endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI)"
+	case c.has(aws.CredentialSourceIMDS):
+		return "the instance's metadata service"
+	case c.settings.env.Credentials.HasKeys():
+		return "the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN)"
+	}
+	return profile
+}
+
+// why says what keeps the credentials from coming, and what to do.
+func (c chain) why(err error) string {
+	if e, ok := errors.AsType[*processcreds.ProviderError](err); ok {
+		return c.source() + " " + processWords(e)
+	}
+	api, answered := errors.AsType[smithy.APIError](err)
+	sent := errors.As(err, new(interface {
+		error
+		ConnectionError() bool
+	}))
+	switch {
+	case c.has(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy) && c.loggedOut(err, api, answered || sent):
+		return fmt.Sprintf("%s has expired or there is none; run: aws sso login --profile %q", c.source(), c.loginProfile())
+	case c.has(aws.CredentialSourceLogin) && !sent:
+		return fmt.Sprintf("%s has expired or there is none; run: aws login --profile %q", c.source(), c.loginProfile())
+	case answered:
+		return fmt.Sprintf("%s: %s answered with %s", c.source(), failing(err), answerWords(api, err))
+	}
+	if words := tokenFile(firstSet("", "AWS_WEB_IDENTITY_TOKEN_FILE"), c.settings.webIdentityFile(), false); words != "" && c.has(aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceProfileSTSWebIDToken) {
+		return words
+	}
+	if words := c.settings.containerToken(); words != "" && c.has(aws.CredentialSourceHTTP) {
+		return words
+	}
+	if c.has(aws.CredentialSourceIMDS) && c.settings.profile.CredentialSource == "" {
+		return c.settings.nowhere()
+	}
+	return fmt.Sprintf("%s: %s", c.source(), transportWords(err))
+}
+
+// loggedOut reports whether an error is about the SSO session and not about reaching SSO, nor
+// about a role that the session may not take.
+func (c chain) loggedOut(err error, api smithy.APIError, asked bool) bool {
+	if errors.As(err, new(*ssocreds.InvalidTokenError)) {
+		return true
+	}
+	if api != nil {
+		return slices.Contains([]string{"UnauthorizedException", "InvalidGrantException", "ExpiredTokenException", "InvalidClientException", "UnauthorizedClientException"}, api.ErrorCode())
+	}
+	return !asked
+}
+
+// loginProfile is the profile to log in with: the one that the sessions's settings are in.
+func (c chain) loginProfile() string {
+	p := &c.settings.profile
+	for p.Source != nil {
+		p = p.Source
+	}
+	if p.Profile == "" {
+		return profileName()
+	}
+	return p.Profile
+}
+
+// failing names the service and the operation that failed.
+func failing(err error) string {
+	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
+		for inner := op; inner != nil; { // the innermost is the one that failed
+			op = inner
+			inner, _ = errors.AsType[*smithy.OperationError](op.Err)
+		}
+		return op.ServiceID + "'s " + op.OperationName
+	}
+	return "it"
+}
+
+// processWords says how a credential_process failed. What it printed is not repeated.
+func processWords(err *processcreds.ProviderError) string {
+	if e, ok := errors.AsType[*exec.ExitError](err); ok && e.ExitCode() >= 0 {
+		return fmt.Sprintf("ended with exit code %d; run it by hand to see what it says", e.ExitCode())
+	} else if ok {
+		return "was killed, or took too long"
+	}
+	if errors.As(err, new(*exec.Error)) {
+		return "can't be started"
+	}
+	return "printed no JSON object with Version 1, AccessKeyId and SecretAccessKey; run it by hand to see what it says"
+}
+
+// webIdentityFile is the file with the token.
+func (s settings) webIdentityFile() string {
+	if s.env.WebIdentityTokenFilePath != "" {
+		return s.env.WebIdentityTokenFilePath
+	}
+	return s.profile.WebIdentityTokenFile
+}
+
+// containerToken says what is wrong with the token for the container's endpoint.
+func (s settings) containerToken() string {
+	const variable = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
+	if file := os.Getenv(variable + "_FILE"); file != "" {
+		return tokenFile(variable+"_FILE", file, true)
+	}
+	if strings.ContainsFunc(s.env.ContainerAuthorizationToken, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return variable + " has a line break or another character in it that no token has"
+	}
+	return ""
+}
+
+// tokenFile says what is wrong with a file that holds a token, for which a setting names it.
+func tokenFile(setting, file string, oneLine bool) string {
+	text, err := os.ReadFile(file)
+	switch {
+	case err != nil:
+		return "the file that " + setting + " names can't be read" + because(err)
+	case len(text) == 0:
+		return "the file that " + setting + " names is empty"
+	case oneLine && strings.ContainsFunc(string(text), func(r rune) bool { return r < ' ' || r > '~' }):
+		return "the token in the file that " + setting + " names has a line break in it or after it; the file must hold the token alone"
+	}
+	return ""
+}
+
+// nowhere says that there are no credentials in the environment, nor in the profile.
+func (s settings) nowhere() string {
+	id, secret := os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY")
+	switch {
+	case id != "" && secret == "":
+		return "AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not"
+	case id == "" && secret != "":
+		return "AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not"
+	case s.env.SharedConfigProfile != "":
+		return fmt.Sprintf("there are none in the environment, the profile %q or the instance's metadata service", s.env.SharedConfigProfile) + spoilt()
+	}
+	return strings.TrimPrefix(ErrCredentials.Error(), noCredentials) + spoilt()
+}

@@ -1,0 +1,188 @@
+package poller
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+)
+
+// settings are what the SDK read of the environment and of the profile.
+type settings struct {
+	env     config.EnvConfig
+	profile config.SharedConfig
+}
+
+func settingsOf(cfg aws.Config) (s settings) {
+	for _, source := range cfg.ConfigSources {
+		switch c := source.(type) {
+		case config.EnvConfig:
+			s.env = c
+		case config.SharedConfig:
+			s.profile = c
+		}
+	}
+	return s
+}
+
+// profileName is the name of the profile that is used.
+func profileName() string {
+	for _, name := range []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
+		if value := os.Getenv(name); value != "" {
+			return value
+		}
+	}
+	return config.DefaultSharedConfigProfile
+}
+
+// firstSet names the first of the variables that is set, else the setting of the profile.
+func firstSet(setting string, variables ...string) string {
+	for _, name := range variables {
+		if os.Getenv(name) != "" {
+			return name
+		}
+	}
+	return fmt.Sprintf("%s of the profile %q", setting, profileName())
+}
+
+// checkRegion refuses what is no region's name, such as an availability zone's: it would
+// become part of every event's source and of the state topic, and only then be found wrong.
+// New regions have names of the same form.
+func (s settings) checkRegion(region string) error {
+	if region == "" {
+		return ErrRegion
+	}
+	const form = `[a-z]+(-[a-z]+)+-[0-9]{1,2}`
+	isPseudo := strings.HasPrefix(region, "fips-") // the SDK's own name for another region
+	if regexp.MustCompile(`^`+form+`$`).MatchString(region) && !isPseudo {
+		return nil
+	}
+	advice := "give one such as us-west-2"
+	if meant := regexp.MustCompile(form).FindString(strings.TrimPrefix(strings.ToLower(region), "fips-")); meant != "" {
+		advice = "did you mean " + meant + "?"
+	}
+	words := fmt.Sprintf("%s is %.40q, which is no region's name; %s", firstSet("region", "AWS_REGION", "AWS_DEFAULT_REGION"), region, advice)
+	return &told{words, ErrRegion}
+}
+
+// checkEndpoint refuses a custom endpoint, or a proxy, that no request could be sent to.
+// Neither is quoted: there may be a password in it.
+func (s settings) checkEndpoint(endpoint string) error {
+	if endpoint == "" {
+		return s.checkProxy(&url.URL{Scheme: "https", Host: "deadline.amazonaws.com"})
+	}
+	name := firstSet("endpoint_url", "AWS_ENDPOINT_URL_DEADLINE", "AWS_ENDPOINT_URL")
+	u, err := url.Parse(endpoint)
+	switch {
+	case strings.ContainsFunc(endpoint, isOdd):
+		return fmt.Errorf("%s has a line break, a blank or another character in it that no URL has; give a URL such as https://host:port", name)
+	case !strings.Contains(endpoint, "://"):
+		return fmt.Errorf("%s has no scheme; give a URL such as https://host:port", name)
+	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("%s is no URL of a web service; give one such as https://host:port", name)
+	}
+	return s.checkProxy(u)
+}
+
+func (s settings) checkProxy(endpoint *url.URL) error {
+	if _, err := http.ProxyFromEnvironment(&http.Request{URL: endpoint}); err != nil {
+		return fmt.Errorf("%s_PROXY is no URL of a proxy; give one such as http://host:port, with %%xx for other characters than letters and digits in a password", strings.ToUpper(endpoint.Scheme))
+	}
+	return nil
+}
+
+// isOdd reports whether a character is none of a header, a key or a URL.
+func isOdd(r rune) bool { return r <= ' ' || r > '~' }
+
+// loadError says which setting keeps the SDK from starting at all.
+func loadError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	profile, text := profileName(), err.Error()
+	var words string
+	if e, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok && e.Profile == profile {
+		words = fmt.Sprintf("there is no profile %q in the AWS configuration; check %s", profile, firstSet("the name", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"))
+	} else if e, ok := errors.AsType[config.SharedConfigAssumeRoleError](err); ok {
+		words = fmt.Sprintf("the profile %q names the source_profile %q, which is not there or has no credentials", profile, e.Profile)
+	} else if e, ok := errors.AsType[config.CredentialRequiresARNError](err); ok {
+		words = fmt.Sprintf("the profile %q needs a role_arn with its %s", e.Profile, e.Type)
+	} else if errors.As(err, new(config.AssumeRoleTokenProviderNotSetError)) {
+		words = fmt.Sprintf("the profile %q asks for an MFA code (mfa_serial), which nobody can enter here; use another profile, for example one of aws sso login", profile)
+	} else if strings.Contains(text, "partial credentials") {
+		words = fmt.Sprintf("the profile %q has only one of aws_access_key_id and aws_secret_access_key", profile)
+	} else if strings.Contains(text, "CA bundle") || aws.ToString(pathOf(err)) != "" {
+		words = firstSet("ca_bundle", "AWS_CA_BUNDLE") + " must name a file with PEM certificates" + because(err)
+	} else if setting := regexp.MustCompile(`\bAWS_[A-Z0-9_]+`).FindString(text); setting != "" && os.Getenv(setting) != "" {
+		words = setting + " has a value that the AWS SDK does not take"
+	} else if setting := regexp.MustCompile(`failed to load ([a-z0-9_]+) from shared config`).FindStringSubmatch(text); setting != nil {
+		words = fmt.Sprintf("%s of the profile %q has a value that the AWS SDK does not take", setting[1], profile)
+	} else {
+		words = fmt.Sprintf("the AWS configuration can't be used; check the AWS_ variables and the profile %q", profile)
+	}
+	return &told{words + spoilt(), err}
+}
+
+func pathOf(err error) *string {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return &e.Path
+	}
+	return nil
+}
+
+// because is the system's word for why a file could not be read, without the file's name,
+// which may be anything.
+func because(err error) string {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return ": " + e.Err.Error()
+	}
+	return ""
+}
+
+// spoilt says which line of the AWS configuration the SDK passes over without a word.
+func spoilt() string {
+	var words strings.Builder
+	for _, place := range [...]struct{ variable, file string }{
+		{"AWS_CONFIG_FILE", config.DefaultSharedConfigFilename()}, {"AWS_SHARED_CREDENTIALS_FILE", config.DefaultSharedCredentialsFilename()},
+	} {
+		file, name := place.file, place.file
+		if path := os.Getenv(place.variable); path != "" {
+			file, name = path, "the file that "+place.variable+" names"
+		}
+		text, err := os.ReadFile(file)
+		switch line := spoiltLine(text); {
+		case err != nil && (name != file || !errors.Is(err, fs.ErrNotExist)):
+			fmt.Fprintf(&words, "; %s can't be read%s", name, because(err))
+		case line > 0:
+			fmt.Fprintf(&words, "; line %d of %s is neither a [section] nor name = value", line, name)
+		}
+	}
+	return words.String()
+}
+
+// spoiltLine is the number of the first line that is no comment, no section, and no setting
+// or continuation below one; 0 if there is none.
+func spoiltLine(text []byte) int {
+	good := regexp.MustCompile(`^\s*([#;].*)?$|^\s*\[[^\[\]]+\]\s*([#;].*)?$`)
+	setting := regexp.MustCompile(`^[^\s=]+[ \t]*=|^[ \t]+\S`)
+	inSection := false
+	for i, line := range bytes.Split(text, []byte("\n")) {
+		line = bytes.TrimRight(line, "\r")
+		switch {
+		case good.Match(line):
+			inSection = inSection || bytes.ContainsRune(line, '[')
+		case !inSection || !setting.Match(line):
+			return i + 1
+		}
+	}
+	return 0
+}
