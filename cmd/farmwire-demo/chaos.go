@@ -24,6 +24,7 @@ type chaosCmd struct {
 	Freezes     int           `default:"3" help:"Times that they hang half-open: nothing comes through, or no answers, until they are reset."`
 	Restarts    int           `default:"2" help:"Graceful restarts of all instances."`
 	Late        int           `help:"Produce requests that are held back until their transaction was aborted and the next one has begun; each takes a minute."`
+	LateEnds    int           `name:"late-ends" help:"EndTxn requests that come a second time, in the middle of a later transaction of the same id."`
 	Unheard     int           `help:"Times that an instance's heartbeats hang until others take its shards over, slowly, while it goes on; needs two instances."`
 	Calm        time.Duration `help:"How long farm and instances go on when no harm is left to do."`
 
@@ -91,8 +92,8 @@ func (c *chaosCmd) Run(ctx context.Context, std streams) error {
 }
 
 func (c *chaosCmd) run(ctx context.Context, out io.Writer, dir string) (_ verdict, err error) {
-	fmt.Fprintf(out, "chaos with seed %d: %d SIGKILL, %d SIGSTOP take-overs, %d broker kills, %d cuts, %d restarts, %d late produces, %d unheard take-overs; %d instances, %d brokers, %d workers, faults %s\n",
-		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Restarts, c.Late, c.Unheard, c.Instances, c.Brokers, c.Workers, c.Faults)
+	fmt.Fprintf(out, "chaos with seed %d: %d SIGKILL, %d SIGSTOP take-overs, %d broker kills, %d cuts, %d restarts, %d late produces, %d late EndTxns, %d unheard take-overs; %d instances, %d brokers, %d workers, faults %s\n",
+		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Restarts, c.Late, c.LateEnds, c.Unheard, c.Instances, c.Brokers, c.Workers, c.Faults)
 	a, err := openArena(ctx, c, dir)
 	if err != nil {
 		return verdict{}, err
@@ -123,8 +124,8 @@ func (c *chaosCmd) run(ctx context.Context, out io.Writer, dir string) (_ verdic
 
 // flags are those that make the same run again, as far as a run with processes can be.
 func (c *chaosCmd) flags() string {
-	text := fmt.Sprintf("--seed %d --kills %d --stops %d --broker-kills %d --cuts %d --freezes %d --restarts %d --late %d --unheard %d --brokers %d --instances %d --workers %d --speed %g --faults %s --initial %s",
-		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Freezes, c.Restarts, c.Late, c.Unheard, c.Brokers, c.Instances, c.Workers, c.Speed, c.Faults, c.Initial)
+	text := fmt.Sprintf("--seed %d --kills %d --stops %d --broker-kills %d --cuts %d --freezes %d --restarts %d --late %d --late-ends %d --unheard %d --brokers %d --instances %d --workers %d --speed %g --faults %s --initial %s",
+		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Freezes, c.Restarts, c.Late, c.LateEnds, c.Unheard, c.Brokers, c.Instances, c.Workers, c.Speed, c.Faults, c.Initial)
 	if c.Static {
 		text += " --static"
 	}

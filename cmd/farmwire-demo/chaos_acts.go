@@ -23,6 +23,8 @@ const (
 	actLate    act = "late produce"
 	actUnheard act = "unheard take-over"
 	actTaken   act = "late produce accepted" // by the broker, which a publisher with a new epoch never sees
+	actEnd     act = "late EndTxn"
+	actEnded   act = "late EndTxn accepted" // likewise
 )
 
 // planActs is what will be done, in the order that the seed gives.
@@ -30,7 +32,7 @@ func planActs(c *chaosCmd, rng *rand.Rand) []act {
 	var acts []act
 	for what, n := range map[act]int{
 		actKill: c.Kills, actStop: c.Stops, actBroker: c.BrokerKills, actCut: c.Cuts, actFreeze: c.Freezes, actRestart: c.Restarts,
-		actLate: c.Late, actUnheard: c.Unheard,
+		actLate: c.Late, actEnd: c.LateEnds, actUnheard: c.Unheard,
 	} {
 		for range n {
 			acts = append(acts, what)
@@ -92,7 +94,7 @@ func (p *play) tell() string {
 	return tell(p.counts)
 }
 
-// do reports whether the act came off. A late produce goes on beside what follows, and counts itself.
+// do reports whether the act came off. A late request goes on beside what follows, and counts itself.
 func (p *play) do(ctx context.Context, what act) bool {
 	i := p.instances[p.rng.IntN(len(p.instances))]
 	wait := time.Duration(p.rng.Int64N(int64(1500 * time.Millisecond)))
@@ -112,6 +114,10 @@ func (p *play) do(ctx context.Context, what act) bool {
 	case actLate:
 		pause(ctx, wait)
 		p.delay(ctx)
+		return false
+	case actEnd:
+		pause(ctx, wait)
+		p.delayEnd(ctx)
 		return false
 	case actUnheard:
 		pause(ctx, wait)
@@ -190,15 +196,23 @@ const lateLimit = 80 * time.Second
 
 // delay lets a produce request come too late.
 func (p *play) delay(ctx context.Context) {
-	p.acts.Go(func() {
-		switch p.traffic.delay(lateLimit, ctx.Done()) {
-		case accepted:
-			p.count(actTaken)
-			fallthrough
-		case refused:
-			p.count(actLate)
-		}
-	})
+	p.acts.Go(func() { p.countLate(p.traffic.delay(lateLimit, ctx.Done()), actLate, actTaken) })
+}
+
+// delayEnd lets an EndTxn come too late.
+func (p *play) delayEnd(ctx context.Context) {
+	const wait = 2 * time.Second // a publisher waits 6 s for an answer
+	p.acts.Go(func() { p.countLate(p.traffic.delayEnd(newLateEnd(wait), lateLimit, ctx.Done()), actEnd, actEnded) })
+}
+
+func (p *play) countLate(f fate, late, taken act) {
+	switch f {
+	case accepted:
+		p.count(taken)
+		fallthrough
+	case refused:
+		p.count(late)
+	}
 }
 
 // unheard lets the heartbeats of one instance hang until others have taken its shards over, or might have.

@@ -52,6 +52,11 @@ func (a *arena) open(ctx context.Context, c *chaosCmd) error {
 	if err := a.openKafka(ctx, c.Brokers); err != nil {
 		return err
 	}
+	if c.LateEnds > 0 {
+		if err := a.splitState(ctx); err != nil {
+			return err
+		}
+	}
 	a.farm = farmtest.New(chaosFarm(c, filepath.Join(a.dir, "truth.jsonl")))
 	if err := a.farm.Start(""); err != nil {
 		return err
