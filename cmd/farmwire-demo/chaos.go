@@ -28,17 +28,18 @@ type chaosCmd struct {
 	Unheard     int           `help:"Times that an instance's heartbeats hang until others take its shards over, slowly, while it goes on; needs two instances."`
 	Calm        time.Duration `help:"How long farm and instances go on when no harm is left to do."`
 
-	Brokers   int           `enum:"1,3" default:"1" help:"Brokers of the cluster."`
-	Instances int           `default:"2" help:"Instances of farmwire, 1 to 3."`
-	Static    bool          `help:"Instances are static members of the group (--instance-id), so that a killed one is back at once."`
-	Workers   int           `default:"60" help:"Workers of the farm, about."`
-	Speed     float64       `default:"100" help:"How many times faster than a real farm it lives."`
-	Faults    string        `enum:"none,all,stale" default:"all" help:"Faults of the API. all: every one but stale reads; stale: these too, and then only starts, ends and targets are checked."`
-	Fault     []string      `placeholder:"KIND[=P[/DELAY]][@OPERATION]" help:"Further faults of the API, as for the farm command, of all operations or of one."`
-	PageSize  int           `name:"page-size" default:"10" help:"Most entries of a page of the API, 1 to 100."`
-	Churn     float64       `default:"0.02" help:"Share of the workers that are deleted in a minute, whatever they do."`
-	Grace     time.Duration `default:"100s" help:"No worker is deleted sooner after its last session began; what could be shown for nearly so long must have been seen. Say 4m with many kills: instances that live for seconds hardly poll."`
-	Initial   string        `enum:"open,all,none" default:"open" help:"farmwire's --initial."`
+	Brokers       int           `enum:"1,3" default:"1" help:"Brokers of the cluster."`
+	Instances     int           `default:"2" help:"Instances of farmwire, 1 to 3."`
+	Static        bool          `help:"Instances are static members of the group (--instance-id), so that a killed one is back at once."`
+	Workers       int           `default:"60" help:"Workers of the farm, about."`
+	Speed         float64       `default:"100" help:"How many times faster than a real farm it lives."`
+	Faults        string        `enum:"none,all,stale" default:"all" help:"Faults of the API. all: every one but stale reads; stale: these too, and then only starts, ends and targets are checked."`
+	Fault         []string      `placeholder:"KIND[=P[/DELAY]][@OPERATION]" help:"Further faults of the API, as for the farm command, of all operations or of one."`
+	PageSize      int           `name:"page-size" default:"10" help:"Most entries of a page of the API, 1 to 100."`
+	Churn         float64       `default:"0.02" help:"Share of the workers that are deleted in a minute, whatever they do."`
+	Grace         time.Duration `default:"100s" help:"No worker is deleted sooner after its last session began; what could be shown for nearly so long must have been seen. Say 4m with many kills: instances that live for seconds hardly poll."`
+	JudgeListings bool          `name:"judge-listings" help:"A start may be missing unless a complete listing showed it to an instance that lived on for three seconds, or two did. For instances that live for seconds, which no --grace suits."`
+	Initial       string        `enum:"open,all,none" default:"open" help:"farmwire's --initial."`
 
 	APIRate        float64       `name:"api-rate" default:"120" help:"farmwire's --api-rate."`
 	SessionTimeout time.Duration `default:"2s" help:"farmwire's --session-timeout; the brokers allow 500ms."`
@@ -128,6 +129,9 @@ func (c *chaosCmd) flags() string {
 		c.Seed, c.Kills, c.Stops, c.BrokerKills, c.Cuts, c.Freezes, c.Restarts, c.Late, c.LateEnds, c.Unheard, c.Brokers, c.Instances, c.Workers, c.Speed, c.Faults, c.Initial)
 	if c.Static {
 		text += " --static"
+	}
+	if c.JudgeListings {
+		text += " --judge-listings"
 	}
 	for _, f := range c.Fault {
 		text += " --fault " + f
