@@ -46,7 +46,8 @@ type chaosCmd struct {
 	Settle         time.Duration `default:"15s" help:"How long farm and instances go on undisturbed before everything must have been published."`
 	Farmwire       string        `placeholder:"PATH" help:"The farmwire to run. Default: it is built from this module."`
 	Wrong          []string      `placeholder:"NAME" help:"Try wrong publishers instead (testdata/wrong), each by its own run; all: every one."`
-	Right          bool          `help:"With --wrong: try the right publisher in their runs, with those of their edits that only change the pace. Nothing must be found."`
+	Right          bool          `help:"With --wrong: also try the right publisher in their runs, with those of their edits that only change the pace. Nothing must be found."`
+	Table          string        `placeholder:"FILE" help:"With --wrong: keep what came of each in a table (Markdown) of this commit, and try only what is not in it."`
 	Keep           bool          `help:"Keep logs, dumps and truth even if nothing is wrong."`
 }
 
@@ -62,6 +63,8 @@ func (c *chaosCmd) Validate() error {
 		return errors.New("--stops needs --instances 2 or 3: somebody must take over")
 	case c.Unheard > 0 && c.Instances < 2:
 		return errors.New("--unheard needs --instances 2 or 3: somebody must take over")
+	case c.Table != "" && len(c.Wrong) == 0, c.Right && len(c.Wrong) == 0:
+		return errors.New("--table and --right need --wrong")
 	case c.Workers < 1 || c.Speed <= 0:
 		return errors.New("--workers must be at least 1, and --speed above 0")
 	}
