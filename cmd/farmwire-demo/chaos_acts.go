@@ -23,6 +23,8 @@ const (
 	actLate    act = "late produce"
 	actUnheard act = "unheard take-over"
 	actTaken   act = "late produce accepted" // by the broker, which a publisher with a new epoch never sees
+	actEnd     act = "late EndTxn"
+	actEnded   act = "late EndTxn accepted" // likewise
 )
 
 // planActs is what will be done, in the order that the seed gives.
@@ -30,7 +32,7 @@ func planActs(c *chaosCmd, rng *rand.Rand) []act {
 	var acts []act
 	for what, n := range map[act]int{
 		actKill: c.Kills, actStop: c.Stops, actBroker: c.BrokerKills, actCut: c.Cuts, actFreeze: c.Freezes, actRestart: c.Restarts,
-		actLate: c.Late, actUnheard: c.Unheard,
+		actLate: c.Late, actEnd: c.LateEnds, actUnheard: c.Unheard,
 	} {
 		for range n {
 			acts = append(acts, what)
@@ -92,7 +94,7 @@ func (p *play) tell() string {
 	return tell(p.counts)
 }
 
-// do reports whether the act came off. A late produce goes on beside what follows, and counts itself.
+// do reports whether the act came off. A late request goes on beside what follows, and counts itself.
 func (p *play) do(ctx context.Context, what act) bool {
 	i := p.instances[p.rng.IntN(len(p.instances))]
 	wait := time.Duration(p.rng.Int64N(int64(1500 * time.Millisecond)))
@@ -112,6 +114,10 @@ func (p *play) do(ctx context.Context, what act) bool {
 	case actLate:
 		pause(ctx, wait)
 		p.delay(ctx)
+		return false
+	case actEnd:
+		pause(ctx, wait)
+		p.delayEnd(ctx)
 		return false
 	case actUnheard:
 		pause(ctx, wait)
@@ -140,11 +146,12 @@ func (p *play) takeOver(ctx context.Context, i *instance) bool {
 	begun := i.since()
 	p.await(ctx, 10*time.Second, func() bool { return p.owners.acquiredSince(i.number, begun) })
 	shards := p.owners.shards(i.number)
-	since := time.Now()
+	since, key := time.Now(), i.key()
 	if !i.signal(stopProcess) {
 		return false
 	}
-	defer i.signal(continueProcess)
+	over := p.harms.begin(string(actStop), key)
+	defer func() { i.signal(continueProcess); over(mendOwner) }()
 	return p.await(ctx, 20*time.Second, func() bool { return p.owners.taken(shards, i.number, since) }) && len(shards) > 0
 }
 
@@ -155,12 +162,15 @@ func (p *play) killBroker(ctx context.Context, n int, down time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
+	over := p.harms.begin(string(actBroker), "")
 	p.brokers[n].refuse() // as the port of a broker that is gone
 	if p.kafka.Kill(n) != nil {
 		<-p.moving
+		over(mendBroker)
 		return false
 	}
 	p.acts.Go(func() {
+		defer over(mendBroker)
 		pause(ctx, down)
 		if err := errors.Join(p.kafka.Restart(context.WithoutCancel(ctx), n), p.brokers[n].admit()); err != nil {
 			fmt.Fprintf(p.out, "broker %d did not come back: %v\n", n, err)
@@ -176,12 +186,14 @@ func (p *play) harm(ctx context.Context, what act, n int, d time.Duration) bool 
 	if n < len(p.brokers) {
 		target = p.brokers[n]
 	}
+	over := p.harms.begin(string(what), "")
 	if what == actCut {
 		target.cut()
+		over(mendConnection)
 		return true
 	}
 	answersOnly := p.rng.IntN(2) == 0
-	p.acts.Go(func() { target.freeze(2*d, answersOnly, ctx.Done()) })
+	p.acts.Go(func() { target.freeze(2*d, answersOnly, ctx.Done()); over(mendConnection) })
 	return true
 }
 
@@ -190,20 +202,35 @@ const lateLimit = 80 * time.Second
 
 // delay lets a produce request come too late.
 func (p *play) delay(ctx context.Context) {
+	over := p.harms.begin(string(actLate), "")
+	p.acts.Go(func() { p.countLate(p.traffic.delay(lateLimit, ctx.Done()), actLate, actTaken); over(mendOwner) })
+}
+
+// delayEnd lets an EndTxn come too late.
+func (p *play) delayEnd(ctx context.Context) {
+	const wait = 2 * time.Second // a publisher waits 6 s for an answer
+	over := p.harms.begin(string(actEnd), "")
 	p.acts.Go(func() {
-		switch p.traffic.delay(lateLimit, ctx.Done()) {
-		case accepted:
-			p.count(actTaken)
-			fallthrough
-		case refused:
-			p.count(actLate)
-		}
+		p.countLate(p.traffic.delayEnd(newLateEnd(wait), lateLimit, ctx.Done()), actEnd, actEnded)
+		over(mendOwner)
 	})
+}
+
+func (p *play) countLate(f fate, late, taken act) {
+	switch f {
+	case accepted:
+		p.count(taken)
+		fallthrough
+	case refused:
+		p.count(late)
+	}
 }
 
 // unheard lets the heartbeats of one instance hang until others have taken its shards over, or might have.
 func (p *play) unheard(ctx context.Context) bool {
 	const slow, enough = time.Second, 4 * time.Second
+	over := p.harms.begin(string(actUnheard), "")
+	defer over(mendOwner)
 	h := newHush(slow)
 	p.traffic.set(h)
 	pause(ctx, p.session+enough)

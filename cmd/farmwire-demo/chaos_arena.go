@@ -27,6 +27,7 @@ type arena struct {
 	api       *proxy
 	instances []*instance
 	owners    *owners
+	harms     harms
 	acts      sync.WaitGroup // what goes on beside the plan: brokers on their way up, frozen connections
 }
 
@@ -51,6 +52,11 @@ func (a *arena) open(ctx context.Context, c *chaosCmd) error {
 	}
 	if err := a.openKafka(ctx, c.Brokers); err != nil {
 		return err
+	}
+	if c.LateEnds > 0 {
+		if err := a.splitState(ctx); err != nil {
+			return err
+		}
 	}
 	a.farm = farmtest.New(chaosFarm(c, filepath.Join(a.dir, "truth.jsonl")))
 	if err := a.farm.Start(""); err != nil {
@@ -140,7 +146,7 @@ func (a *arena) openInstance(c *chaosCmd, binary string, n int) error {
 	if err != nil {
 		return err
 	}
-	i := &instance{number: n, binary: binary, listen: listen, log: log, owners: a.owners, done: make(chan struct{})}
+	i := &instance{number: n, binary: binary, listen: listen, log: log, owners: a.owners, harms: &a.harms, done: make(chan struct{})}
 	i.args = []string{"run", "--create-topics", "--replication-factor", strconv.Itoa(c.Brokers), "--partitions", strconv.Itoa(shards),
 		"--topic-prefix", topicPrefix, "--session-timeout", c.SessionTimeout.String(), "--api-rate", fmt.Sprint(c.APIRate),
 		"--staleness", "1s", "--discovery", "3s", "--listen", listen, "--log-format", "json", "--initial", c.Initial}
@@ -151,7 +157,7 @@ func (a *arena) openInstance(c *chaosCmd, binary string, n int) error {
 		i.args = append(i.args, "--instance-id", fmt.Sprintf("chaos-%d", n))
 	}
 	i.env = append(os.Environ(), "AWS_ENDPOINT_URL_DEADLINE=http://"+a.api.addr(), "AWS_REGION="+region,
-		"AWS_ACCESS_KEY_ID=chaos", "AWS_SECRET_ACCESS_KEY=chaos", "AWS_EC2_METADATA_DISABLED=true")
+		"AWS_SECRET_ACCESS_KEY=chaos", "AWS_EC2_METADATA_DISABLED=true")
 	a.instances = append(a.instances, i)
 	go i.live()
 	return nil

@@ -14,6 +14,7 @@ type checkCmd struct {
 	Region     string        `default:"eu-west-1" help:"The region that the events name."`
 	Until      time.Time     `placeholder:"TIME" help:"What could be shown by then must have been published (RFC 3339). Default: now, so everything."`
 	Grace      time.Duration `default:"90s" help:"What could be shown for so long must have been seen."`
+	Judge      bool          `name:"judge-listings" help:"As for chaos; needs harm.jsonl, too."`
 	Each       int           `default:"20" help:"How many anomalies of each kind are printed."`
 }
 
@@ -23,7 +24,7 @@ func (c *checkCmd) Run(_ context.Context, std streams) error {
 	if until.IsZero() {
 		until = time.Now()
 	}
-	report, err := checkDumps(c.Dir, check.Input{Region: c.Region, Partitions: c.Partitions, Until: until, Grace: c.Grace})
+	report, err := checkDumps(c.Dir, c.Judge, check.Input{Region: c.Region, Partitions: c.Partitions, Until: until, Grace: c.Grace})
 	if err != nil {
 		return err
 	}

@@ -29,16 +29,23 @@ func (a *arena) dump(ctx context.Context) error {
 }
 
 // dumpTopic reads a topic. The console consumer stops when nothing has come for a while, which on a busy machine
-// can be before it has begun; so another client counts the records, and where some are missing the topic is read
-// again with more patience. How many there are is asked after the reading, as compaction takes some away.
+// can be before it has begun; so another client counts the records before, and where some are missing the topic is read
+// again with more patience. How many there are is asked again then, as compaction takes some away.
 func (a *arena) dumpTopic(ctx context.Context, name string) error {
 	topic, file := topicPrefix+"."+name, filepath.Join(a.dir, name+".txt")
 	for idle := 5 * time.Second; ; idle *= 4 {
-		read, err := a.readTopic(ctx, topic, file, idle)
+		there, exact, err := countRecords(ctx, a.kafka.InnerAddrs(), topic)
 		if err != nil {
 			return err
 		}
-		there, err := countRecords(ctx, a.kafka.InnerAddrs(), topic)
+		reading := kafkatest.Reading{Brokers: a.kafka.InnerAddrs(), Topic: topic, Idle: idle}
+		if exact {
+			reading.Max = there // so that it need not wait for more
+		}
+		read, err := readTopic(ctx, reading, file)
+		if err == nil && read < there {
+			there, _, err = countRecords(ctx, a.kafka.InnerAddrs(), topic)
+		}
 		switch {
 		case err != nil:
 			return err
@@ -51,12 +58,12 @@ func (a *arena) dumpTopic(ctx context.Context, name string) error {
 }
 
 // readTopic returns how many records were read into the file.
-func (a *arena) readTopic(ctx context.Context, topic, to string, idle time.Duration) (int, error) {
+func readTopic(ctx context.Context, r kafkatest.Reading, to string) (int, error) {
 	file, err := os.Create(to)
 	if err != nil {
 		return 0, err
 	}
-	err = kafkatest.Console(ctx, kafkatest.Reading{Brokers: a.kafka.InnerAddrs(), Topic: topic, Idle: idle}, file)
+	err = kafkatest.Console(ctx, r, file)
 	if err := errors.Join(err, file.Close()); err != nil {
 		return 0, err
 	}
@@ -72,12 +79,13 @@ func (a *arena) readTopic(ctx context.Context, topic, to string, idle time.Durat
 	return count, nil
 }
 
-// countRecords counts what a read_committed consumer finds from the beginning, until nothing comes any more.
-func countRecords(ctx context.Context, brokers []string, topic string) (int, error) {
+// countRecords counts what a read_committed consumer finds from the beginning. It is exact if the last record or marker
+// of every partition was read; else nothing has come for some seconds.
+func countRecords(ctx context.Context, brokers []string, topic string) (n int, exact bool, err error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+		kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	defer client.Close()
 	ends, err := kadm.NewClient(client).ListCommittedOffsets(ctx, topic)
@@ -85,26 +93,33 @@ func countRecords(ctx context.Context, brokers []string, topic string) (int, err
 		err = ends.Error()
 	}
 	if err != nil {
-		return 0, fmt.Errorf("end of %s: %w", topic, err)
+		return 0, false, fmt.Errorf("end of %s: %w", topic, err)
 	}
-	empty := true
-	ends.Each(func(o kadm.ListedOffset) { empty = empty && o.Offset == 0 })
-	if empty {
-		return 0, nil
-	}
+	unread := map[int32]int64{} // the end of each partition that was not read to it
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset > 0 {
+			unread[o.Partition] = o.Offset
+		}
+	})
 	const quiet = 5 * time.Second
-	n := 0
-	for begun := time.Now(); ; {
+	for begun := time.Now(); len(unread) > 0; {
 		within, cancel := context.WithTimeout(ctx, quiet)
 		fetches := client.PollFetches(within)
 		cancel()
-		switch got := fetches.NumRecords(); {
-		case ctx.Err() != nil:
-			return 0, ctx.Err()
-		case got == 0 && (n > 0 || time.Since(begun) > 30*time.Second): // markers and aborted records alone are none
-			return n, nil
-		default:
-			n += got
+		if ctx.Err() != nil {
+			return 0, false, ctx.Err()
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if !r.Attrs.IsControl() {
+				n++
+			}
+			if r.Offset+1 >= unread[r.Partition] {
+				delete(unread, r.Partition)
+			}
+		})
+		if fetches.NumRecords() == 0 && (n > 0 || time.Since(begun) > 30*time.Second) {
+			return n, false, nil
 		}
 	}
+	return n, true, nil
 }

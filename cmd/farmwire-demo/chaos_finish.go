@@ -76,11 +76,11 @@ func (a *arena) finish(ctx context.Context, c *chaosCmd, out io.Writer) (verdict
 	}
 	pause(ctx, time.Second)
 	v := a.stopInstances(ctx)
-	if err := a.dump(ctx); err != nil {
+	if err := errors.Join(a.dump(ctx), a.harms.write(a.dir)); err != nil {
 		return v, err
 	}
 	var err error
-	v.report, err = checkDumps(a.dir, check.Input{Region: region, Partitions: shards, Until: until, Grace: c.Grace * 9 / 10})
+	v.report, err = checkDumps(a.dir, c.JudgeListings, check.Input{Region: region, Partitions: shards, Until: until, Grace: c.Grace * 9 / 10})
 	return v, err
 }
 
@@ -122,15 +122,19 @@ func (a *arena) stopInstances(ctx context.Context) verdict {
 	return v
 }
 
-// checkDumps checks the dumps and the truth of a folder.
-func checkDumps(dir string, in check.Input) (*check.Report, error) {
+// checkDumps checks the dumps and the truth of a folder; byListings judges starts by the listings that showed them.
+func checkDumps(dir string, byListings bool, in check.Input) (*check.Report, error) {
 	var files []*os.File
 	defer func() {
 		for _, f := range files {
 			f.Close()
 		}
 	}()
-	for name, to := range map[string]*io.Reader{"events.txt": &in.Events, "ended.txt": &in.Ended, "state.txt": &in.State, "truth.jsonl": &in.Truth} {
+	inputs := map[string]*io.Reader{"events.txt": &in.Events, "ended.txt": &in.Ended, "state.txt": &in.State, "truth.jsonl": &in.Truth}
+	if byListings {
+		inputs[harmFile] = &in.Harm
+	}
+	for name, to := range inputs {
 		f, err := os.Open(filepath.Join(dir, name))
 		if err != nil {
 			return nil, err

@@ -65,14 +65,7 @@ func (t *traffic) set(h *hush) {
 // memberOf is the id of the member that a heartbeat is of; "": it cannot be read.
 func memberOf(frame []byte) string {
 	request := kmsg.HeartbeatRequest{Version: int16(binary.BigEndian.Uint16(frame[requestVersionAt:]))}
-	_, body := cutString(frame[requestClientIDAt:])
-	if request.IsFlexible() {
-		if len(body) == 0 || body[0] != 0 {
-			return "" // tags in the header
-		}
-		body = body[1:]
-	}
-	if request.ReadFrom(body) != nil {
+	if !readRequest(frame, &request) {
 		return ""
 	}
 	return request.MemberID

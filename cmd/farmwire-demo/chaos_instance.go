@@ -24,10 +24,13 @@ type instance struct {
 	listen string // address of its probes
 	log    *os.File
 	owners *owners
+	harms  *harms
 
 	mu      sync.Mutex
 	process *os.Process // nil: none runs
 	begun   time.Time
+	life    int    // the processes are counted
+	dead    func() // notes once that the process lives no more
 	down    bool   // it is not to be started again
 	alone   int    // how often it ended by itself
 	quick   int    // ... in a row within a second of its start
@@ -72,7 +75,10 @@ func (i *instance) start() (*exec.Cmd, io.ReadCloser, error) {
 		return nil, nil, nil
 	}
 	cmd := exec.Command(i.binary, i.args...)
-	cmd.Env, cmd.SysProcAttr = i.env, processAttributes()
+	i.life++
+	key := keyOf(i.number, i.life)
+	i.dead = sync.OnceFunc(func() { i.harms.begin("death", key) })
+	cmd.Env, cmd.SysProcAttr = append(i.env, "AWS_ACCESS_KEY_ID="+key), processAttributes()
 	lines, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, nil, err
@@ -106,6 +112,7 @@ func (i *instance) ended(state *os.ProcessState) int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.process = nil
+	i.dead()
 	status, _ := state.Sys().(syscall.WaitStatus)
 	switch {
 	case i.asked:
@@ -130,7 +137,19 @@ func (i *instance) signal(f func(*os.Process) error) bool {
 	return i.process != nil && f(i.process) == nil
 }
 
-func (i *instance) kill() bool { return i.signal((*os.Process).Kill) }
+func (i *instance) kill() bool {
+	return i.signal(func(p *os.Process) error {
+		i.dead()
+		return p.Kill()
+	})
+}
+
+// key is the access key id of the present life.
+func (i *instance) key() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return keyOf(i.number, i.life)
+}
 
 // terminate asks for a graceful stop; down says that it shall stay away.
 func (i *instance) terminate(down bool) bool {
@@ -140,6 +159,7 @@ func (i *instance) terminate(down bool) bool {
 	if i.process == nil {
 		return false
 	}
+	i.dead()
 	i.asked = i.process.Signal(syscall.SIGTERM) == nil
 	return i.asked
 }

@@ -21,13 +21,13 @@ type late struct {
 	over  chan fate
 }
 
-// fate is what became of a late produce.
+// fate is what became of a late request.
 type fate int
 
 const (
-	undelivered fate = iota // nothing else was produced in time, or the broker did not answer
-	refused                 // by an error for every partition
-	accepted                // written by at least one partition, or taken for a repeat of what is written
+	undelivered fate = iota // nothing that it could be late for came in time, or the broker did not answer
+	refused                 // by an error, of a produce for every partition
+	accepted                // of a produce: written by at least one partition, or taken for a repeat of what is written
 )
 
 // delay holds back the next produce request that comes, to whatever broker, for up to d, and says what became of it.
@@ -53,17 +53,13 @@ func (t *traffic) drop(l *late) {
 }
 
 // meetProduce reports whether a produce request is to be held back. If a late one must go first, it is delivered.
-func (p *proxy) meetProduce(frame []byte) (hold bool) {
-	id := transactionOf(frame)
-	if id == "" {
-		return false
-	}
+func (p *proxy) meetProduce(id string, frame []byte) (hold bool) {
 	l := p.traffic.lateOf(p, id, frame)
 	if l == nil || sameRequest(l.frame, frame) {
 		return l != nil
 	}
 	p.traffic.drop(l)
-	l.over <- p.deliver(l.frame)
+	l.over <- p.deliver(l.frame, fateOfProduce)
 	return false
 }
 
@@ -87,9 +83,9 @@ func (t *traffic) lateOf(to *proxy, id string, frame []byte) *late {
 	return free
 }
 
-// deliver sends a produce request over a connection of its own and waits for the answer, so that whatever is
-// passed on next arrives later.
-func (p *proxy) deliver(frame []byte) fate {
+// deliver sends a request over a connection of its own and waits for the answer, so that whatever is passed on
+// next arrives later.
+func (p *proxy) deliver(frame []byte, fateOf func(answer []byte, version int16) fate) fate {
 	const patience = 2 * time.Second
 	server, err := net.DialTimeout("tcp", p.upstream, patience)
 	if err != nil {
@@ -110,11 +106,11 @@ func (p *proxy) deliver(frame []byte) fate {
 	if err != nil {
 		return undelivered
 	}
-	return fateIn(answer, int16(binary.BigEndian.Uint16(frame[requestVersionAt:])))
+	return fateOf(answer, int16(binary.BigEndian.Uint16(frame[requestVersionAt:])))
 }
 
-// fateIn reads the answer to a produce request.
-func fateIn(answer []byte, version int16) fate {
+// fateOfProduce reads the answer to a produce request.
+func fateOfProduce(answer []byte, version int16) fate {
 	const correlation = 4
 	response := kmsg.ProduceResponse{Version: version}
 	if len(answer) < correlation || response.ReadFrom(answer[correlation:]) != nil {

@@ -57,6 +57,9 @@ func (a *answering) serve(c net.Conn) {
 		a.mu.Lock()
 		a.got = append(a.got, append(size, body...))
 		answer, hush := answerTo(body, a.code), a.hush
+		if binary.BigEndian.Uint16(body) == keyEnd {
+			answer = answerToEnd(body, a.code)
+		}
 		a.mu.Unlock()
 		if hush {
 			return

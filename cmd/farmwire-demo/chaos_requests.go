@@ -14,6 +14,7 @@ const (
 	keyProduce   = 0
 	keyHeartbeat = 12
 	keyFence     = 22 // InitProducerID
+	keyEnd       = 26 // EndTxn
 )
 
 // Where the fields of a request are: size, key, version, correlation id, client id.
@@ -27,8 +28,9 @@ const (
 // traffic is what clients send to the brokers of one cluster, as far as harm is done to single requests.
 type traffic struct {
 	mu    sync.Mutex
-	lates []*late // produce requests that are held back, or will be
-	hush  *hush   // nil: everybody is heard
+	lates []*late    // produce requests that are held back, or will be
+	ends  []*lateEnd // EndTxns that are held back, or will be
+	hush  *hush      // nil: everybody is heard
 }
 
 // requests reads what a client sends to a broker and leaves out what is held back. What nobody needs to look at is
@@ -79,11 +81,26 @@ func (r *requests) next() error {
 	if _, err := io.ReadFull(r.from, frame); err != nil {
 		return err
 	}
-	if !r.proxy.meet(frame) {
+	switch r.proxy.meet(frame) {
+	case pass:
 		r.whole = frame
+	case cut:
+		return errCut
 	}
 	return nil
 }
+
+// errCut ends a connection whose request is kept, so that the client soon sends it again.
+var errCut = errors.New("the connection is cut")
+
+// meeting is what becomes of a request that was looked at.
+type meeting int
+
+const (
+	pass meeting = iota
+	hold         // nobody gets it, and no answer comes
+	cut          // nobody gets it, and its connection ends
+)
 
 // looksAt reports whether requests of a kind are looked at now.
 func (t *traffic) looksAt(key uint16) bool {
@@ -91,28 +108,36 @@ func (t *traffic) looksAt(key uint16) bool {
 	defer t.mu.Unlock()
 	switch key {
 	case keyProduce:
-		return len(t.lates) > 0
+		return len(t.lates) > 0 || len(t.ends) > 0
+	case keyEnd:
+		return len(t.ends) > 0
 	case keyHeartbeat, keyFence:
 		return t.hush != nil
 	}
 	return false
 }
 
-// meet reports whether a request is to be held back. It may take its time.
-func (p *proxy) meet(frame []byte) (hold bool) {
+// meet says what becomes of a request. It may take its time.
+func (p *proxy) meet(frame []byte) meeting {
 	p.traffic.mu.Lock()
 	hush := p.traffic.hush
 	p.traffic.mu.Unlock()
 	switch key := binary.BigEndian.Uint16(frame[requestKeyAt:]); {
 	case key == keyProduce:
-		return p.meetProduce(frame)
+		id := transactionOf(frame)
+		if id != "" && p.meetProduce(id, frame) {
+			return hold
+		}
+		p.traffic.produced(id)
+	case key == keyEnd:
+		return p.meetEnd(endOf(frame), frame)
 	case hush == nil: // it is over just now
 	case key == keyHeartbeat:
 		hush.heartbeat(memberOf(frame))
 	case key == keyFence:
 		hush.fence()
 	}
-	return false
+	return pass
 }
 
 // sameRequest reports whether two requests differ by nothing but their correlation ids.

@@ -16,7 +16,7 @@ import (
 )
 
 func TestPlanFollowsTheSeed(t *testing.T) {
-	c := &chaosCmd{Kills: 5, Stops: 3, BrokerKills: 2, Cuts: 4, Freezes: 2, Restarts: 1, Late: 3, Unheard: 2}
+	c := &chaosCmd{Kills: 5, Stops: 3, BrokerKills: 2, Cuts: 4, Freezes: 2, Restarts: 1, Late: 3, LateEnds: 2, Unheard: 2}
 	plan := func(seed uint64) []act { return planActs(c, rand.New(rand.NewPCG(seed, 7))) }
 	if !slices.Equal(plan(1), plan(1)) {
 		t.Error("one seed, two plans")
@@ -24,22 +24,22 @@ func TestPlanFollowsTheSeed(t *testing.T) {
 	if slices.Equal(plan(1), plan(2)) {
 		t.Error("two seeds, one plan")
 	}
-	if len(plan(1)) != 22 {
-		t.Errorf("%d acts, not 22", len(plan(1)))
+	if len(plan(1)) != 24 {
+		t.Errorf("%d acts, not 24", len(plan(1)))
 	}
 	late := func(a act) bool { return a == actLate }
 	if n := len(slices.DeleteFunc(plan(1), func(a act) bool { return !late(a) })); n != 3 {
 		t.Errorf("%d late produces, not 3", n)
 	}
 	c.Late = 0
-	if without := plan(1); slices.ContainsFunc(without, late) || len(without) != 19 {
+	if without := plan(1); slices.ContainsFunc(without, late) || len(without) != 21 || !slices.Contains(without, actEnd) {
 		t.Errorf("without late produces: %v", without)
 	}
 }
 
 // The flags that a report names make the same run again.
 func TestReplay(t *testing.T) {
-	c, err := chaosOf([]string{"--seed", "5", "--kills", "3", "--late", "2", "--unheard", "1", "--brokers", "3", "--static", "--calm", "4s", "--fault", "slow=0.5/1s"})
+	c, err := chaosOf([]string{"--seed", "5", "--kills", "3", "--late", "2", "--late-ends", "4", "--unheard", "1", "--brokers", "3", "--static", "--judge-listings", "--calm", "4s", "--fault", "slow=0.5/1s"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(c, again); d != "" || again.Late != 2 || again.Unheard != 1 {
+	if d := cmp.Diff(c, again); d != "" || again.Late != 2 || again.LateEnds != 4 || again.Unheard != 1 {
 		t.Error(d)
 	}
 }

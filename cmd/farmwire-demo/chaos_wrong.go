@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -167,87 +165,6 @@ func (w wrong) build(ctx context.Context, root, dir string) (string, error) {
 	return binary, buildFarmwire(ctx, binary, "-overlay", overlay)
 }
 
-// runWrong tries the wrong publishers that are asked for, and says which are caught, or the right one in their runs.
-func (c *chaosCmd) runWrong(ctx context.Context, out io.Writer) error {
-	all, err := wrongs()
-	if err != nil {
-		return err
-	}
-	root, err := moduleRoot(ctx)
-	if err != nil {
-		return err
-	}
-	good, bad, sum := "caught", "NOT CAUGHT", "wrong publishers caught"
-	if c.Right {
-		good, bad, sum = "clean", "NOT CLEAN", "runs of right publishers clean"
-	}
-	tried, caught := 0, 0
-	for _, w := range all {
-		if !slices.Contains(c.Wrong, "all") && !slices.Contains(c.Wrong, w.name) {
-			continue
-		}
-		tried++
-		ok, found, err := c.catch(ctx, w, root)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		verdict := bad
-		if ok {
-			caught++
-			verdict = good
-		}
-		fmt.Fprintf(out, "%-10s %-24s %s\n", verdict, w.name, found)
-		if err != nil {
-			fmt.Fprintf(out, "           %v\n", err)
-		}
-	}
-	fmt.Fprintf(out, "%d of %d %s\n", caught, tried, sum)
-	if tried == 0 {
-		return fmt.Errorf("there is no wrong publisher %s", strings.Join(c.Wrong, ", "))
-	}
-	if caught < tried {
-		return errAnomalies
-	}
-	return nil
-}
-
-// catch runs a wrong publisher with up to three seeds, until it is caught; or the right one once, which must not be.
-func (c *chaosCmd) catch(ctx context.Context, w wrong, root string) (bool, string, error) {
-	dir, err := os.MkdirTemp("", "farmwire-wrong-")
-	if err != nil {
-		return false, "", err
-	}
-	defer os.RemoveAll(dir)
-	if c.Right {
-		w = w.right()
-	}
-	binary, err := w.build(ctx, root, dir)
-	if err != nil {
-		return false, "", err
-	}
-	const seeds = 3
-	found := ""
-	for n := range uint64(seeds) {
-		one, err := chaosOf(w.run)
-		if err != nil {
-			return false, "", err
-		}
-		one.Seed, one.Farmwire, one.Settle = c.Seed+n, binary, c.Settle
-		report, err := one.once(ctx)
-		if err != nil {
-			return false, "", err
-		}
-		found = fmt.Sprintf("seed %d: %s", one.Seed, foundText(report))
-		if c.Right {
-			return report.Total() == 0, found, nil
-		}
-		if report.Has(w.expect...) {
-			return true, found, nil
-		}
-	}
-	return false, found, nil
-}
-
 // chaosOf reads flags of a chaos run.
 func chaosOf(flags []string) (*chaosCmd, error) {
 	var one struct {
@@ -259,32 +176,4 @@ func chaosOf(flags []string) (*chaosCmd, error) {
 	}
 	_, err = parser.Parse(append([]string{"chaos"}, flags...))
 	return &one.Chaos, err
-}
-
-// once runs quietly and leaves nothing behind.
-func (c *chaosCmd) once(ctx context.Context) (*check.Report, error) {
-	dir, err := os.MkdirTemp("", "farmwire-chaos-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	var said bytes.Buffer
-	v, err := c.run(ctx, &said, dir)
-	if err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, said.String())
-	}
-	return v.report, nil
-}
-
-func foundText(r *check.Report) string {
-	var parts []string
-	for _, kind := range check.Kinds() {
-		if n := r.Found[kind]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d", kind, n))
-		}
-	}
-	if len(parts) == 0 {
-		return "nothing"
-	}
-	return strings.Join(parts, ", ")
 }

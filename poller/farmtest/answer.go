@@ -9,6 +9,8 @@ type answer struct {
 	failure *failure // nil: body is the answer
 	body    []byte
 	date    time.Time // the service's clock
+	ends    *Worker   // nil: it is not the end of a listing of that worker's sessions
+	begun   time.Time // our clock: when that listing began
 }
 
 // answer computes the answer to a request for one instant, under the lock of the model.
@@ -28,6 +30,9 @@ func (c *Cloud) answer(req *request, hit strikes) answer {
 		p.glance.statuses = c.faults.upTo(f.Delay)
 	}
 	a.body, a.failure = c.body(p)
+	if p.ends != nil && !p.hit.spoil() {
+		a.ends, a.begun = p.ends, time.Unix(0, p.begun()).UTC()
+	}
 	return a
 }
 
@@ -83,6 +88,7 @@ func (c *Cloud) listSessions(p *page, w *Worker) []byte {
 			return false
 		}
 		s.blur(p.now)
+		s.hidden.Store(p.now.UnixNano())
 		return true
 	}
 	entry := func(b []byte, s *Session) []byte {
@@ -98,8 +104,8 @@ func (c *Cloud) listSessions(p *page, w *Worker) []byte {
 		return appendSummary(b, s, st)
 	}
 	b := writePage(make([]byte, 0, 320*min(p.req.size, len(w.sessions.items))+256), p, &w.sessions, entry, hide)
-	if p.last {
-		w.listed(p)
+	if p.last && p.req.token.kind == tokenPlain { // another kind ends before it has shown all
+		p.ends = w
 	}
 	return b
 }

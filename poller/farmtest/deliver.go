@@ -186,6 +186,9 @@ func (x *exchange) write(a answer) {
 		}
 	}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	if a.ends != nil {
+		a.ends.listed(ListingTruth{By: x.req.caller, Begun: a.begun, At: x.server.clock().UTC()})
+	}
 	x.finish(outcome)
 	x.w.WriteHeader(status)
 	_, _ = x.w.Write(body) // a client that has left is no failure of the farm

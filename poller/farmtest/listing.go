@@ -2,6 +2,7 @@ package farmtest
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -12,7 +13,8 @@ type page struct {
 	faults *faults
 	now    time.Time // our clock: the instant that it shows
 	glance glance
-	last   bool // it was the last page of its listing
+	last   bool    // it was the last page of its listing
+	ends   *Worker // the worker whose sessions were listed, if it was the last page
 }
 
 // begun is when the listing's first page was answered, in ns of our clock.
@@ -198,6 +200,17 @@ func (o Operation) required() []string {
 	default:
 		return []string{"sessionId", "queueId", "jobId", "startedAt", "lifecycleStatus"}
 	}
+}
+
+// spoil reports whether a page with these faults is none to a client.
+func (s strikes) spoil() bool {
+	return slices.ContainsFunc(s, func(f Fault) bool {
+		switch f.Kind {
+		case Cut, Reset, Truncated, NotJSON, EmptyBody, ListNull, ListAbsent, EntryNull, EntryIncomplete, EpochTime:
+			return true
+		}
+		return false
+	})
 }
 
 func (s strikes) has(k Kind) bool {

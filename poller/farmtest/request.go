@@ -42,6 +42,7 @@ func (o Operation) listKey() string {
 // request is a call as it was understood.
 type request struct {
 	operation                 Operation
+	caller                    string // access key id; "": the call is not signed
 	farmID, fleetID, workerID string
 	identifier                // of GetSession
 	path                      string
@@ -62,7 +63,7 @@ type identifier struct {
 
 // route finds the operation by method and path; false: there is none.
 func route(r *http.Request) (*request, bool) {
-	req := &request{path: r.URL.Path}
+	req := &request{path: r.URL.Path, caller: callerOf(r)}
 	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/2023-10-12/"), "/")
 	if len(parts[0]) == len(r.URL.Path) { // no such prefix
 		return req, false
@@ -93,6 +94,13 @@ func route(r *http.Request) (*request, bool) {
 		return req, false
 	}
 	return req, true
+}
+
+// callerOf is the access key id of a signed call.
+func callerOf(r *http.Request) string {
+	_, rest, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	id, _, _ := strings.Cut(rest, "/")
+	return id
 }
 
 // read checks what the operation takes; nil: all is well.

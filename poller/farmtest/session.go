@@ -1,6 +1,7 @@
 package farmtest
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -16,8 +17,11 @@ type Session struct {
 	states    []state   // in order of shown; never empty
 	forgotten time.Time // our clock; zero: the service knows it
 
+	listings []ListingTruth // the first ones that showed it to their end
+	whole    int64          // how many there were
+
 	listed  atomic.Int64 // first instant for which an answer showed it, ns of our clock
-	whole   atomic.Int64 // listings of its worker that began when it was shown, and came to their last page
+	hidden  atomic.Int64 // last instant for which a listing that should have shown it did not, ns of our clock
 	blurred atomic.Int64 // last instant for which an answer showed less than the truth
 }
 
@@ -196,19 +200,35 @@ func (s *Session) look(now time.Time, g glance) *state {
 	if seen != truth {
 		s.blur(now)
 	}
-	if seen != nil && s.listed.Load() == 0 {
+	if seen == nil {
+		s.hidden.Store(now.UnixNano())
+	} else if s.listed.Load() == 0 {
 		s.listed.CompareAndSwap(0, now.UnixNano())
 	}
 	return seen
 }
 
-// listed counts a listing, which p ends, for the sessions that it could show from its beginning. What
-// became of its pages on their way is not known here.
-func (w *Worker) listed(p *page) {
-	begun := time.Unix(0, p.begun())
+// keptListings is how many listings are kept of a session.
+const keptListings = 10
+
+// listed notes a listing that has come to its end, for the sessions that were shown when it began and that none of its
+// pages hid. An end that is asked for again is no further listing.
+func (w *Worker) listed(l ListingTruth) {
+	c := w.fleet.farm.cloud
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, s := range w.sessions.items {
-		if s.visible(begun) != nil {
-			s.whole.Add(1)
+		if s.visible(l.Begun) == nil || s.hidden.Load() >= l.Begun.UnixNano() {
+			continue
+		}
+		same := func(other ListingTruth) bool { return other.By == l.By && other.Begun.Equal(l.Begun) }
+		if i := slices.IndexFunc(s.listings, same); i >= 0 {
+			s.listings[i].At = l.At
+			continue
+		}
+		s.whole++
+		if len(s.listings) < keptListings {
+			s.listings = append(s.listings, l)
 		}
 	}
 }

@@ -30,8 +30,17 @@ type SessionTruth struct {
 	Listed        *time.Time `json:"listed"`  // an answer first showed it
 	Blurred       *time.Time `json:"blurred"` // an answer last showed less than the truth
 
-	// WholeListings is how many listings of its worker came to their last page that had begun when it was shown.
-	WholeListings int64 `json:"wholeListings"`
+	// WholeListings is how many listings of its worker showed it and came to their last page, whose answer was sent
+	// unspoiled; Listings are the first ten of them.
+	WholeListings int64          `json:"wholeListings"`
+	Listings      []ListingTruth `json:"listings"`
+}
+
+// ListingTruth is a listing that came to its end. Times are ours.
+type ListingTruth struct {
+	By    string    `json:"by"`    // access key id of who asked for its last page
+	Begun time.Time `json:"begun"` // its first page was answered
+	At    time.Time `json:"at"`    // its last page was sent
 }
 
 // StateTruth is a state of a session. A state is shown from Shown to the next one's Shown.
@@ -186,7 +195,7 @@ func (s *Session) truth(now time.Time) (SessionTruth, bool) {
 		StartedAt: s.startedAt, Forgotten: !s.forgotten.IsZero(),
 		ForgottenAt: optional(s.forgotten), WorkerDeleted: optional(s.worker.deletedAt),
 		Listed: fromNanos(s.listed.Load()), Blurred: fromNanos(s.blurred.Load()),
-		WholeListings: s.whole.Load(),
+		WholeListings: s.whole, Listings: slices.Clone(s.listings),
 	}
 	for i := range s.states {
 		st := &s.states[i]

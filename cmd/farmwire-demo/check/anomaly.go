@@ -68,6 +68,7 @@ type Counts struct {
 	StartsDue, StartsFound      int
 	EndsDue, EndsFound          int
 	Unseen                      int // sessions and ends that could not be known
+	HardlyShown                 int // sessions that could be shown for long enough, and were in no whole listing or only just in one
 	Events, Ended, StateRecords int // records read
 	Snapshots, Inferred         int
 	Vanished, Tombstones        int
@@ -115,6 +116,9 @@ func (r *Report) Print(w io.Writer, each int) error {
 		c.Events, c.Snapshots, c.Inferred, c.Ended, c.StateRecords, c.Tombstones, c.Watches,
 		c.States, c.Bounds, c.Previous, c.Envelopes, c.Partitions,
 		c.StatesOfEvents, c.Folds, c.EndedCopies)
+	if err == nil && c.HardlyShown > 0 {
+		_, err = fmt.Fprintf(w, "  never or only just shown, and not published: %d\n", c.HardlyShown)
+	}
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,10 @@ type Input struct {
 	Partitions           int           // of each topic
 	Until                time.Time     // our clock: what could be shown by then must have been published
 	Grace                time.Duration // what could be shown for so long must have been seen; 0: a minute
+
+	// Harm is JSON lines of [Harm]. If it is given, a start is demanded of exactly the sessions that whole listings
+	// showed well enough, see the package comment, and not by Grace.
+	Harm io.Reader
 }
 
 // session is all that is known of one true session.
@@ -39,6 +43,7 @@ type checker struct {
 	texts    interner
 	sessions map[string]*session
 	watches  map[int]*watch // by shard
+	harms    []harm
 	report   Report
 }
 
@@ -54,6 +59,11 @@ func Run(in Input) (*Report, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if in.Harm != nil {
+		if c.harms, err = readHarm(in.Harm); err != nil {
+			return nil, err
+		}
 	}
 	c.report.Counts.Sessions, c.report.Counts.StaleReads = len(c.sessions), c.farm.StaleReads
 	for _, topic := range []struct {

@@ -28,4 +28,10 @@
 //
 // What cannot be known is not demanded: a session that no listing could show for [Input.Grace], or
 // whose end the service forgot sooner than that, is counted as unseen.
+//
+// Where instances live for seconds only, that asks too much: nobody may have had the time to look. With [Input.Harm] the
+// measure is what was truly shown. A whole listing is one of which every page was answered without a spoiled one, and in
+// which the session was. A start may be missing only if no whole listing showed the session to an instance that
+// lived on without harm for [LivedOn] after it, and at most one showed it to an instance that was not being harmed just
+// then. Harm is all that was done to the instance, to the brokers or to the connections of all.
 package check

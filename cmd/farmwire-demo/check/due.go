@@ -69,8 +69,7 @@ func (c *checker) checkStart(s *session) bool {
 	if !begun && s.torn {
 		return false // there were records that could not be read
 	}
-	if !begun && !c.due(s.truth.states[0].shown, s.truth.forgottenAt, s.truth.workerDeleted) {
-		c.report.Counts.Unseen++
+	if !begun && !c.startDue(s) {
 		return false
 	}
 	c.report.Counts.StartsDue++
@@ -78,9 +77,26 @@ func (c *checker) checkStart(s *session) bool {
 		c.report.Counts.StartsFound++
 		return true
 	}
-	c.anomaly(LostStart, s.id, "no event", fmt.Sprintf("%s since %s; an answer first showed it at %s; listings to their last page that could show it: %d; its worker was deleted at %s",
-		s.truth.states[0].state, s.truth.states[0].shown, s.truth.listed, s.truth.wholeListings, s.truth.workerDeleted))
+	c.anomaly(LostStart, s.id, "no event", fmt.Sprintf("%s since %s; an answer first showed it at %s; whole listings that showed it: %d (%s); its worker was deleted at %s",
+		s.truth.states[0].state, s.truth.states[0].shown, s.truth.listed, s.truth.wholeListings, s.truth.listingsText(), s.truth.workerDeleted))
 	return false
+}
+
+// startDue reports whether a session must have been seen, and counts it if not.
+func (c *checker) startDue(s *session) bool {
+	due := c.due(s.truth.states[0].shown, s.truth.forgottenAt, s.truth.workerDeleted)
+	switch {
+	case c.in.Harm == nil:
+	case c.shownWell(s):
+		return true
+	case due:
+		c.report.Counts.HardlyShown++
+		return false
+	}
+	if !due {
+		c.report.Counts.Unseen++
+	}
+	return due
 }
 
 func (c *checker) checkEnd(s *session) {

@@ -50,7 +50,14 @@ type trueSession struct {
 	workerDeleted instant
 	listed        instant // an answer first showed it
 	blurred       instant // an answer last showed less than the truth
-	wholeListings int64   // of its worker, that could have shown it
+	wholeListings int64   // of its worker, that showed it
+	listings      []listing
+}
+
+// listing is one that showed a session and came to its end.
+type listing struct {
+	by        string // who asked
+	begun, at instant
 }
 
 // firstEnded is where the session ends in its states, or -1.
@@ -77,7 +84,11 @@ type truthLine struct {
 	Forgotten                                            bool
 	ForgottenAt, WorkerDeleted, Listed, Blurred          *time.Time
 	WholeListings                                        int64
-	States                                               []struct {
+	Listings                                             []struct {
+		By        string
+		Begun, At time.Time
+	}
+	States []struct {
 		LifecycleStatus       string
 		TargetLifecycleStatus *string
 		EndedAt               *time.Time
@@ -111,6 +122,9 @@ func (l *truthLine) session(texts interner) trueSession {
 			queue: texts.text(l.QueueID), job: texts.text(l.JobID), startedAt: of(l.StartedAt),
 		},
 		forgottenAt: optional(l.ForgottenAt), workerDeleted: optional(l.WorkerDeleted), listed: optional(l.Listed), blurred: optional(l.Blurred), wholeListings: l.WholeListings,
+	}
+	for _, one := range l.Listings {
+		t.listings = append(t.listings, listing{by: texts.text(one.By), begun: of(one.Begun), at: of(one.At)})
 	}
 	if l.Forgotten && t.forgottenAt == 0 {
 		t.forgottenAt = 1 // when is not told: long ago

@@ -16,6 +16,7 @@ type world struct {
 	t      *testing.T
 	start  time.Time
 	stale  bool
+	harm   []Harm // nil: none is told
 	truth  []*told
 	events []*published
 	ended  []*published // nil: copies of the ended events
@@ -38,6 +39,7 @@ type told struct {
 	Forgotten *time.Time
 	Blurred   *time.Time
 	Deleted   *time.Time
+	Listings  []map[string]any
 }
 
 type toldState struct {
@@ -209,8 +211,16 @@ func (w *world) drop(name string, from int) {
 // check prints the world and has it checked.
 func (w *world) check() *Report {
 	w.t.Helper()
-	report, err := Run(Input{Events: w.printEvents(w.events), Ended: w.printEvents(w.copies()), State: w.printState(), Truth: w.printTruth(),
-		Region: region, Partitions: partitions, Until: w.at(300)})
+	in := Input{Events: w.printEvents(w.events), Ended: w.printEvents(w.copies()), State: w.printState(), Truth: w.printTruth(),
+		Region: region, Partitions: partitions, Until: w.at(300)}
+	if w.harm != nil {
+		var b strings.Builder
+		for _, h := range w.harm {
+			fmt.Fprintln(&b, w.text(h))
+		}
+		in.Harm = strings.NewReader(b.String())
+	}
+	report, err := Run(in)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -245,7 +255,8 @@ func (w *world) printTruth() io.Reader {
 		}
 		out.Encode(map[string]any{"farmId": "farm-1", "fleetId": fleet, "workerId": s.Worker, "queueId": "queue-1", "jobId": "job-1",
 			"sessionId": s.ID, "startedAt": s.StartedAt, "endedAt": end, "forgotten": s.Forgotten != nil, "forgottenAt": s.Forgotten,
-			"workerDeleted": s.Deleted, "blurred": s.Blurred, "states": states})
+			"workerDeleted": s.Deleted, "blurred": s.Blurred, "states": states,
+			"wholeListings": len(s.Listings), "listings": s.Listings})
 	}
 	out.Encode(map[string]any{"farm": map[string]any{"staleReads": w.stale, "start": w.start, "skew": 0}})
 	return &b
