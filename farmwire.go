@@ -50,13 +50,14 @@ type Config struct {
 
 // wire is one running instance.
 type wire struct {
-	poller  *poller.Poller
-	opened  atomic.Bool // poller is there
-	initial string      // what --initial asks for
-	warned  sync.Once
-	log     *zap.Logger
-	shards  shardStates
-	metrics metrics
+	poller      *poller.Poller
+	opened      atomic.Bool // poller is there
+	initialized atomic.Bool // the state topic is, or none is needed
+	initial     string      // what --initial asks for
+	warned      sync.Once
+	log         *zap.Logger
+	shards      shardStates
+	metrics     metrics
 }
 
 // Run watches the farm and publishes until ctx ends; then it stops gracefully and returns nil. Any other
@@ -97,6 +98,7 @@ func (w *wire) open(ctx context.Context, cfg Config, registry prometheus.Registe
 	if cfg.DryRun != nil {
 		cfg.Poller.Shards, cfg.Poller.Shard = 1, func(string) int { return 0 }
 		w.poller = poller.New(cfg.Client, cfg.Poller, w.log, registry)
+		w.initialized.Store(true)
 		return func(ctx context.Context) error { return w.follow(ctx, 0, newPrinter(cfg)) }, nil
 	}
 	if cfg.Create {
@@ -113,8 +115,33 @@ func (w *wire) open(ctx context.Context, cfg Config, registry prometheus.Registe
 	w.poller = poller.New(cfg.Client, cfg.Poller, w.log, registry)
 	return func(ctx context.Context) error {
 		defer kafka.Close()
+		if err := w.initialize(ctx, kafka); err != nil {
+			return err
+		}
 		return kafka.Join(ctx, func(ctx context.Context, shard int) error { return w.serve(ctx, kafka, shard) })
 	}, nil
+}
+
+// initialize initializes the state topic where nobody has yet. It waits for the first answer of Deadline Cloud, because the
+// topic belongs to its region for ever, and a region that was mistyped does not answer.
+func (w *wire) initialize(ctx context.Context, kafka *publisher.Publisher) error {
+	done, err := kafka.Initialized(ctx)
+	if err != nil {
+		return err
+	}
+	if !done {
+		w.log.Info("the state topic is initialized as soon as Deadline Cloud has answered")
+		select {
+		case <-w.poller.Answered():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := kafka.Initialize(ctx); err != nil {
+			return err
+		}
+	}
+	w.initialized.Store(true)
+	return nil
 }
 
 // whileRunning makes an actor of a function that ends with its context.

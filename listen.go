@@ -44,7 +44,11 @@ func (w *wire) listen(listener net.Listener, registry *prometheus.Registry) (exe
 
 func (w *wire) serveReady(r http.ResponseWriter, _ *http.Request) {
 	missing := []string{"the topics are being opened"}
-	if w.opened.Load() {
+	switch {
+	case !w.opened.Load():
+	case !w.initialized.Load():
+		missing = append([]string{"the state topic is initialized as soon as Deadline Cloud has answered"}, w.poller.Missing()...)
+	default:
 		missing = append(w.shards.missing(), w.poller.Missing()...)
 	}
 	if len(missing) > 0 {

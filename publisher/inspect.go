@@ -39,8 +39,10 @@ func (i Inspection) Warning() string {
 	return ""
 }
 
-// inspect asks every broker for its versions and its configuration.
+// inspect asks every broker for its versions and its configuration, but not for long.
 func (b *brokers) inspect(ctx context.Context) (found Inspection, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*b.patience.attempt)
+	defer cancel()
 	err = b.repeat(ctx, "ask the brokers for their versions", func(ctx context.Context) error {
 		found, err = b.askVersions(ctx)
 		return err

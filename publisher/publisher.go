@@ -66,7 +66,21 @@ func open(ctx context.Context, c Config, topics TopicSpec, b *brokers, log *zap.
 		b.close()
 		return nil, Explain(fmt.Errorf("open the topics %s.*: %w", c.TopicPrefix, err))
 	}
+	p.logBrokers(ctx)
 	return p, nil
+}
+
+// logBrokers says what the brokers are. That they do not tell is no reason not to publish: the take-over makes it safe.
+func (p *Publisher) logBrokers(ctx context.Context) {
+	found, err := p.brokers.inspect(ctx)
+	switch {
+	case err != nil:
+		p.log.Warn("the brokers' versions could not be asked for", zap.Error(err))
+	case found.Warning() != "":
+		p.log.Warn(found.Warning(), zap.String("oldest", found.Version), zap.String("verification", string(found.Verification)))
+	default:
+		p.log.Info("brokers", zap.String("oldest", found.Version), zap.String("verification", string(found.Verification)))
+	}
 }
 
 // checkPartitions refuses topics whose number of partitions is not that of the state topic any more.
