@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"farmwire/diff"
 	"farmwire/publisher"
@@ -29,8 +28,9 @@ func (p *printer) Snapshots() map[string]diff.Snapshot { return map[string]diff.
 func (p *printer) PublishWatch(context.Context, publisher.Watch) error { return nil }
 
 func (p *printer) Publish(_ context.Context, changes []diff.Changes) error {
+	recorded := publisher.RecordedAt(changes)
 	for _, c := range changes {
-		env := publisher.Envelope{Region: p.watch.Region, Status: c.Status, Recorded: time.Now()}
+		env := publisher.Envelope{Region: p.watch.Region, Status: c.Status, Recorded: recorded}
 		for i := range c.Events {
 			line, err := cloudEvent(publisher.EncodeEvent(&c.Events[i], env))
 			if err != nil {

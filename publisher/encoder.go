@@ -41,15 +41,10 @@ func newEncoder(c Config, shard, partitions int, limits batchLimits) *encoder {
 	return e
 }
 
-// reset forgets what was collected. The records' time is rounded up, because the time of an observation is too, and an
-// event is not handed to Kafka before it was observed. It never goes back.
+// reset forgets what was collected. The records' time does not go back.
 func (e *encoder) reset(at time.Time) {
-	up := at.Truncate(time.Millisecond)
-	if up.Before(at) {
-		up = up.Add(time.Millisecond)
-	}
-	if up.After(e.at) {
-		e.at = up
+	if at.After(e.at) {
+		e.at = at
 	}
 	e.events, e.states = 0, 0
 	clear(e.byKind)

@@ -83,26 +83,24 @@ func (p *Publisher) logBrokers(ctx context.Context) {
 	}
 }
 
-// checkPartitions refuses topics whose number of partitions is not that of the state topic any more.
+// checkPartitions refuses topics that have more partitions than the state topic had.
 func (p *Publisher) checkPartitions(ctx context.Context) error {
 	topics := p.config.topics()
-	var leaders map[string][]int32
-	err := p.brokers.repeat(ctx, "look at the topics", func(ctx context.Context) (err error) {
-		leaders, err = p.brokers.leaders(ctx, topics...)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for _, topic := range topics {
-		switch n := len(leaders[topic]); {
-		case n > p.partitions:
-			return refuseGrowth(topic, p.partitions, n)
-		case n < p.partitions: // partitions are never taken away: a broker has not heard of all of them
-			return fmt.Errorf("metadata of %s: the answer names %d of %d partitions", topic, n, p.partitions)
+	return p.brokers.repeat(ctx, "look at the topics", func(ctx context.Context) (err error) {
+		leaders, err := p.brokers.leaders(ctx, topics...)
+		if err != nil {
+			return err
 		}
-	}
-	return nil
+		for _, topic := range topics {
+			switch n := len(leaders[topic]); {
+			case n > p.partitions:
+				return refuseGrowth(topic, p.partitions, n)
+			case n < p.partitions: // they are never taken away: a broker has not heard of all of them
+				return fmt.Errorf("%s: the answer names %d of %d partitions: %w", topic, n, p.partitions, kafka.UnknownTopicOrPartition)
+			}
+		}
+		return nil
+	})
 }
 
 // Shards is the number of partitions of the state topic.

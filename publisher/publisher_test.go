@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"testing"
@@ -216,4 +217,38 @@ func TestPublishManyInSeveralTransactions(t *testing.T) {
 			t.Errorf("restored %d open and %d remembered, want 1500 and 1000", open, remembered)
 		}
 	})
+}
+
+// An event is not recorded before it was observed, which is rounded up to the millisecond, even if the clock was set
+// back meanwhile.
+func TestRecordedAfterObserved(t *testing.T) {
+	c := testConfig(t, fake(t))
+	s := acquire(t, testOpen(t, c), 0)
+	for n, before := range []time.Time{time.Now(), time.Now().Add(time.Minute), time.Now()} {
+		e := started(session(1, n))
+		e.Observed.Before = before.Truncate(time.Millisecond).Add(time.Millisecond)
+		if err := s.Publish(t.Context(), []diff.Changes{changesOf(e)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := time.Time{}
+	for _, r := range consume(t, c, c.EventsTopic()) {
+		var value struct{ Observed struct{ Before time.Time } }
+		if err := json.Unmarshal(r.Value, &value); err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range r.Headers {
+			if h.Key != "ce_recordedtime" {
+				continue
+			}
+			at, err := time.Parse(time.RFC3339, string(h.Value))
+			if err != nil || at.Before(value.Observed.Before) || !at.Equal(r.Timestamp) {
+				t.Errorf("recorded at %s, %v; observed before %v; the record is of %v", h.Value, err, value.Observed.Before, r.Timestamp)
+			}
+			last = at
+		}
+	}
+	if last.IsZero() {
+		t.Error("no event says when it was recorded")
+	}
 }

@@ -127,7 +127,7 @@ func (b *brokers) repeat(ctx context.Context, what string, ask func(context.Cont
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("%s: %w", what, stopped(ctx, err))
-		case verdict == giveUp, verdict == fenced,
+		case verdict == giveUp, verdict == fenced, errors.Is(err, ErrRefused),
 			verdict == appears && waited > b.patience.missing,
 			errors.Is(err, errNoLeader) && waited > b.patience.leaderless:
 			return fmt.Errorf("%s: %w", what, err)

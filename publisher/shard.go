@@ -131,7 +131,7 @@ func (s *Shard) PublishWatch(ctx context.Context, w Watch) error {
 // Errors are ErrFenced (ask the group first), ErrUnknownOutcome, or say why nothing more was committed. In all
 // cases the shard must be acquired again; some of the changes may have been committed.
 func (s *Shard) Publish(ctx context.Context, changes []diff.Changes) error {
-	s.encoder.reset(recordedAt(changes))
+	s.encoder.reset(RecordedAt(changes))
 	for i := range changes {
 		if err := s.publish(ctx, &changes[i]); err != nil {
 			return err
@@ -164,8 +164,9 @@ func (s *Shard) publish(ctx context.Context, c *diff.Changes) error {
 	return nil
 }
 
-// recordedAt is now, or the time of the latest observation if the clock was set back since.
-func recordedAt(changes []diff.Changes) time.Time {
+// RecordedAt is now, or the time of the latest observation if that is later: it is rounded up to the millisecond, and the
+// clock may have been set back since.
+func RecordedAt(changes []diff.Changes) time.Time {
 	at := time.Now()
 	for i := range changes {
 		for j := range changes[i].Events {

@@ -1,6 +1,7 @@
 package kafkatest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	_ "embed"
@@ -36,7 +37,7 @@ func StartApache(ctx context.Context, o Options) (*Cluster, error) {
 	if o.Brokers != 1 && o.Brokers != 3 {
 		return nil, fmt.Errorf("a cluster has 1 or 3 brokers, not %d", o.Brokers)
 	}
-	folder, err := jars(ctx)
+	folder, err := jars(ctx, cmp.Or(o.Version, Version))
 	if err != nil {
 		return nil, err
 	}

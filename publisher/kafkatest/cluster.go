@@ -16,6 +16,8 @@ var ErrUnsupported = errors.New("only an Apache Kafka cluster that kafkatest sta
 
 // Options describes an Apache Kafka cluster. The zero value is one broker without security.
 type Options struct {
+	// Version of Apache Kafka; "": [Version].
+	Version string
 	// Brokers is 1 (the default) or 3. Three brokers keep three replicas of a topic and want two in sync.
 	Brokers int
 	// Properties are added to every broker's server.properties and override what is there.

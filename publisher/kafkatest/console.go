@@ -34,7 +34,7 @@ type Reading struct {
 // absent is "null" ("NO_HEADERS" for headers). Records come in the order of their offsets within a partition.
 // It works with any broker, kfake too, and has Maven download Apache Kafka at first use.
 func Console(ctx context.Context, r Reading, w io.Writer) error {
-	folder, err := jars(ctx)
+	folder, err := jars(ctx, Version)
 	if err != nil {
 		return err
 	}

@@ -13,18 +13,23 @@ import (
 //go:embed pom.xml
 var pom []byte
 
-// kafkaVersion is the version of Apache Kafka in pom.xml.
-const kafkaVersion = "4.3.1"
+// Version is the version of Apache Kafka that tests run on where they do not ask for another.
+const Version = "4.3.1"
 
-// jars returns the folder with Apache Kafka's jars, and has Maven fill it at first use. Two programs that
+// pomOf is the pom.xml for a version of Apache Kafka.
+func pomOf(version string) []byte {
+	return bytes.ReplaceAll(pom, []byte("KAFKA_VERSION"), []byte(version))
+}
+
+// jars returns the folder with a version's jars, and has Maven fill it at first use. Two programs that
 // need it at once wait for each other; a folder is only ever seen whole, because it is renamed into place.
-func jars(ctx context.Context) (string, error) {
+func jars(ctx context.Context, version string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("find a folder for Apache Kafka's jars: %w", err)
 	}
-	folder := filepath.Join(cache, "farmwire", "kafka-"+kafkaVersion)
-	if complete(folder) {
+	folder := filepath.Join(cache, "farmwire", "kafka-"+version)
+	if complete(folder, version) {
 		return folder, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
@@ -38,29 +43,29 @@ func jars(ctx context.Context) (string, error) {
 	if err := lockFile(lock); err != nil {
 		return "", fmt.Errorf("lock the folder of Apache Kafka's jars: %w", err)
 	}
-	if complete(folder) {
+	if complete(folder, version) {
 		return folder, nil // somebody else did it meanwhile
 	}
-	if err := download(ctx, folder); err != nil {
-		return "", fmt.Errorf("download Apache Kafka %s: %w", kafkaVersion, err)
+	if err := download(ctx, folder, version); err != nil {
+		return "", fmt.Errorf("download Apache Kafka %s: %w", version, err)
 	}
 	return folder, nil
 }
 
 // complete reports whether the folder holds what pom.xml asks for.
-func complete(folder string) bool {
+func complete(folder, version string) bool {
 	had, err := os.ReadFile(filepath.Join(folder, "pom.xml"))
-	return err == nil && bytes.Equal(had, pom)
+	return err == nil && bytes.Equal(had, pomOf(version))
 }
 
-func download(ctx context.Context, folder string) error {
+func download(ctx context.Context, folder, version string) error {
 	fresh, err := os.MkdirTemp(filepath.Dir(folder), "download-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(fresh)
 	file := filepath.Join(fresh, "pom.xml")
-	if err := os.WriteFile(file, pom, 0o644); err != nil {
+	if err := os.WriteFile(file, pomOf(version), 0o644); err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, "mvn", "-q", "-B", "-f", file, "dependency:copy-dependencies",

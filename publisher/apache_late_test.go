@@ -1,0 +1,132 @@
+package publisher
+
+import (
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"farmwire/publisher/kafkatest"
+)
+
+// The tests of this file let requests arrive at Apache Kafka when their transaction is long over.
+
+// mustAround publishes a session by several produce requests, and does what happens between two of them.
+func (g *ground) mustAround(between func()) {
+	g.t.Helper()
+	e := g.shard.encoder
+	for _, o := range append(append(slices.Clone(e.toEvents), e.toEnded...), e.toState) {
+		o.limit = 1 // one record in a batch, and one batch of a partition in a request
+		defer func() { o.limit = defaultBatchLimit }()
+	}
+	before := g.count(kmsg.Produce)
+	g.inject(kmsg.Produce, passed, swallowed)
+	published := make(chan error, 1)
+	go func() { published <- g.publish(g.t.Context()) }()
+	until(g.t, 10*time.Second, "a second produce request was sent", func() bool { return g.count(kmsg.Produce) >= before+2 })
+	between()
+	if err := <-published; err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// Law 7: an EndTxn whose answer nobody has read may arrive in the middle of a later transaction, though its
+// repetition was answered. It must not end that one, whatever it says and whoever sent it.
+func TestApacheLateEndTxn(t *testing.T) {
+	t.Run("commit", func(t *testing.T) {
+		g := onApache(t)
+		g.must()
+		g.inject(kmsg.EndTxn, held)
+		g.must()
+		g.mustAround(g.release)
+		g.must()
+		g.check()
+	})
+	t.Run("commit, and the wait was ended by a stop", func(t *testing.T) {
+		g := onApache(t)
+		g.must()
+		g.p.brokers.patience.grace = 100 * time.Millisecond
+		g.inject(kmsg.EndTxn, held)
+		g.p.brokers.patience.total = 50 * time.Millisecond
+		if err := g.publish(t.Context()); err == nil {
+			t.Fatal("nobody has answered")
+		}
+		g.p.brokers.patience.total, g.p.brokers.patience.grace = 20*time.Second, 5*time.Second
+		g.shard = acquire(t, g.p, 0)
+		g.mustAround(g.release)
+		g.check()
+	})
+	t.Run("abort of the take-over", func(t *testing.T) {
+		g := onApache(t)
+		g.inject(kmsg.EndTxn, held)
+		g.shard = acquire(t, g.p, 0)
+		g.mustAround(g.release)
+		g.must()
+		g.check()
+	})
+	t.Run("abort of a failed transaction", func(t *testing.T) {
+		g := onApache(t)
+		g.must()
+		g.inject(kmsg.EndTxn, held)
+		g.shard.producer.sequences[g.shard.encoder.toState.topicPartition] += 3
+		if err := g.publish(t.Context()); err == nil {
+			t.Fatal("the broker has taken a gap")
+		}
+		g.shard = acquire(t, g.p, 0)
+		g.mustAround(g.release)
+		g.must()
+		g.check()
+	})
+}
+
+// Brokers that do not verify transactions accept a produce request of an aborted transaction after the fence,
+// unless a marker has taught the leader the new epoch.
+func TestApacheWithoutVerification(t *testing.T) {
+	if os.Getenv(kafkatest.Variable) != "apache" {
+		t.Skipf("starts brokers of its own: run with %s=apache (Java 17 and Maven)", kafkatest.Variable)
+	}
+	for _, test := range []struct {
+		name    string
+		options kafkatest.Options
+		want    Inspection
+	}{
+		{"switched off", kafkatest.Options{Properties: map[string]string{"transaction.partition.verification.enable": "false"}},
+			Inspection{Version: "v4.3", Supported: true, Verification: VerificationOff}},
+		{"3.5.2", kafkatest.Options{Version: "3.5.2"}, Inspection{Version: "v3.5", Verification: VerificationOff}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cluster, err := kafkatest.StartApache(t.Context(), test.options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := cluster.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			g := newGround(t, testConfig(t, cluster.Addrs()))
+			found, err := g.p.brokers.inspect(t.Context())
+			if err != nil || found != test.want || found.Warning() == "" {
+				t.Errorf("inspected %+v, %v; want %+v and a warning", found, err, test.want)
+			}
+			g.must()
+			for range 3 {
+				g.p.brokers.patience.total = 900 * time.Millisecond
+				g.inject(kmsg.Produce, held, held, held, held)
+				if err := g.publish(t.Context()); err == nil {
+					t.Fatal("a transaction whose produce never arrived was committed")
+				}
+				g.faults.mu.Lock()
+				clear(g.queued)
+				g.faults.mu.Unlock()
+				g.p.brokers.patience.total = 20 * time.Second
+				g.shard = acquire(t, g.p, 0)
+				g.mustAround(g.release)
+			}
+			g.must()
+			g.check()
+		})
+	}
+}

@@ -1,0 +1,147 @@
+package publisher
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"farmwire/publisher/kafkatest"
+)
+
+// The tests of this file let brokers be silent or wrong for a while, as they are when they throttle or were just
+// started. None of that says that something is empty, gone or never was.
+
+// silences are answers that prove nothing.
+var silences = map[string]struct {
+	key    kmsg.Key
+	lasts  time.Duration
+	answer func(kmsg.Request) kmsg.Response
+}{
+	"throttled fetches": {kmsg.Fetch, 7 * time.Second, func(r kmsg.Request) kmsg.Response {
+		answer := r.ResponseKind().(*kmsg.FetchResponse)
+		answer.ThrottleMillis = 1000
+		return answer
+	}},
+	"fetches from a leader that is behind": {kmsg.Fetch, 7 * time.Second, func(r kmsg.Request) kmsg.Response {
+		answer := r.ResponseKind().(*kmsg.FetchResponse)
+		for _, t := range r.(*kmsg.FetchRequest).Topics {
+			topic := kmsg.FetchResponseTopic{Topic: t.Topic, TopicID: t.TopicID}
+			for _, p := range t.Partitions {
+				tp := kmsg.NewFetchResponseTopicPartition()
+				tp.Partition, tp.HighWatermark, tp.LastStableOffset = p.Partition, p.FetchOffset, p.FetchOffset
+				topic.Partitions = append(topic.Partitions, tp)
+			}
+			answer.Topics = append(answer.Topics, topic)
+		}
+		return answer
+	}},
+	"offsets that are not available": {kmsg.ListOffsets, 3 * time.Second, func(r kmsg.Request) kmsg.Response {
+		answer := r.ResponseKind().(*kmsg.ListOffsetsResponse)
+		for _, t := range r.(*kmsg.ListOffsetsRequest).Topics {
+			topic := kmsg.ListOffsetsResponseTopic{Topic: t.Topic}
+			for _, p := range t.Partitions {
+				tp := kmsg.NewListOffsetsResponseTopicPartition()
+				tp.Partition, tp.ErrorCode = p.Partition, int16(codeOffsetNotAvailable)
+				topic.Partitions = append(topic.Partitions, tp)
+			}
+			answer.Topics = append(answer.Topics, topic)
+		}
+		return answer
+	}},
+	"offsets of nothing":        {kmsg.ListOffsets, 3 * time.Second, func(r kmsg.Request) kmsg.Response { return r.ResponseKind() }},
+	"unknown topics":            {kmsg.Metadata, 3 * time.Second, func(r kmsg.Request) kmsg.Response { return strange(r, 3, 0) }},
+	"topics without partitions": {kmsg.Metadata, 3 * time.Second, func(r kmsg.Request) kmsg.Response { return strange(r, 0, 0) }},
+	"topics with one partition": {kmsg.Metadata, 3 * time.Second, func(r kmsg.Request) kmsg.Response { return strange(r, 0, 1) }},
+	"topics without leaders":    {kmsg.Metadata, 3 * time.Second, func(r kmsg.Request) kmsg.Response { return strange(r, 0, testPartitions) }},
+}
+
+// strange answers for the topics with a code, or with partitions that have no leader.
+func strange(r kmsg.Request, code int16, partitions int) kmsg.Response {
+	answer := r.ResponseKind().(*kmsg.MetadataResponse)
+	for _, t := range r.(*kmsg.MetadataRequest).Topics {
+		topic := kmsg.NewMetadataResponseTopic()
+		topic.Topic, topic.TopicID, topic.ErrorCode = t.Topic, t.TopicID, code
+		for i := range partitions {
+			tp := kmsg.NewMetadataResponseTopicPartition()
+			tp.Partition, tp.Leader, tp.ErrorCode = int32(i), -1, 5
+			topic.Partitions = append(topic.Partitions, tp)
+		}
+		answer.Topics = append(answer.Topics, topic)
+	}
+	return answer
+}
+
+func TestSilenceIsNoAnswer(t *testing.T) {
+	for name, silence := range silences {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster, err := kafkatest.StartFake(t.Context(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := cluster.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			c := testConfig(t, cluster.Addrs())
+			h := newHistory(t, c, testOpen(t, c))
+			h.must()
+			h.must()
+			silent := new(atomic.Bool)
+			host, text, _ := strings.Cut(cluster.Addrs()[0], ":")
+			port, err := strconv.Atoi(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cluster.Fake().ControlKey(int16(silence.key), func(r kmsg.Request) (kmsg.Response, error, bool) {
+				cluster.Fake().KeepControl()
+				if !silent.Load() {
+					return nil, nil, false
+				}
+				answer := silence.answer(r)
+				if m, ok := answer.(*kmsg.MetadataResponse); ok {
+					m.Brokers = []kmsg.MetadataResponseBroker{{NodeID: 0, Host: host, Port: int32(port)}}
+				}
+				return answer, nil, true
+			})
+			for _, during := range []string{"the start", "an acquisition"} {
+				over := quiet(silent, silence.lasts)
+				p, err := Open(t.Context(), c, testTopics(), testLog(t), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(p.Close)
+				if during == "the start" {
+					if err := p.Initialize(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+				s, err := p.Acquire(t.Context(), 0)
+				if err == nil && remembered(s) != 2 || errors.Is(err, ErrRefused) {
+					t.Errorf("%s: %v, %v", during, s, err)
+				}
+				<-over
+			}
+			if n := len(consume(t, c, c.StateTopic())); n != testPartitions+2 {
+				t.Errorf("the state topic has %d records, and not %d watch records and 2 of sessions", n, testPartitions)
+			}
+			h.shard = acquire(t, h.p, 0)
+			h.must()
+			h.check()
+		})
+	}
+}
+
+// quiet lets the brokers be silent for longer than anybody may take for proof.
+func quiet(silent *atomic.Bool, d time.Duration) (over <-chan struct{}) {
+	done := make(chan struct{})
+	silent.Store(true)
+	time.AfterFunc(d, func() { silent.Store(false); close(done) })
+	return done
+}
