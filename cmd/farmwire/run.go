@@ -45,6 +45,7 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 		return err
 	}
 	defer log.Sync()
+	c.kafkaFlags.warn(log)
 	cfg, err := c.config(ctx, std)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped while credentials were looked for
