@@ -44,7 +44,7 @@ func TestSecretsAreScrubbed(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, text := range []string{
-			secret, strings.ToUpper("X" + secret[:4]) + secret[4:], fmt.Sprintf("%q", secret), fmt.Sprintf("%+q", secret), fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret),
+			secret, strings.ToUpper("X"+secret[:4]) + secret[4:], fmt.Sprintf("%q", secret), fmt.Sprintf("%+q", secret), fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret),
 			fmt.Sprint([]byte(secret)), string(inJSON), url.QueryEscape(secret), url.PathEscape(secret),
 			base64.StdEncoding.EncodeToString([]byte(secret)), base64.RawURLEncoding.EncodeToString([]byte(secret)),
 			base64.StdEncoding.EncodeToString([]byte("\x00user\x00" + secret)), base64.StdEncoding.EncodeToString([]byte("n" + secret + "more")),

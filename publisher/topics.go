@@ -188,8 +188,10 @@ func (c Config) explainBy(ctx context.Context, client *kgo.Client, err error) er
 		return c.explain(err)
 	}
 	const metadata = 3
+	request := kmsg.NewPtrApiVersionsRequest()
+	request.ClientSoftwareName, request.ClientSoftwareVersion = clientID, "1"
 	for _, seed := range client.SeedBrokers() {
-		answer, failed := seed.Request(ctx, kmsg.NewPtrApiVersionsRequest())
+		answer, failed := seed.Request(ctx, request)
 		if failed != nil {
 			continue
 		}
