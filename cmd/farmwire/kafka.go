@@ -149,15 +149,16 @@ func (f kafkaFlags) config() (publisher.Config, error) {
 
 // readable is the warning that the password crosses the network as it is, "" if it does not.
 func (f kafkaFlags) readable() string {
-	if publisher.Mechanism(f.SASLMechanism) != publisher.MechanismPlain || f.TLS.on || f.secret.value == "" {
+	cfg, err := f.config()
+	if err != nil || cfg.Security.Validate() != nil || cfg.Security.Mechanism != publisher.MechanismPlain || cfg.Security.TLS {
 		return ""
 	}
 	return "the SASL password can be read on the way to the brokers: --sasl-mechanism plain needs --tls, or use scram-sha-512"
 }
 
 // warn logs what is not wrong but unwise.
-func (f kafkaFlags) warn(log *zap.Logger) {
-	if text := f.readable(); text != "" {
+func (c *runCmd) warn(log *zap.Logger) {
+	if text := c.readable(); text != "" && !c.DryRun {
 		log.Warn(text)
 	}
 }

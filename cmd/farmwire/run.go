@@ -45,7 +45,6 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 		return err
 	}
 	defer log.Sync()
-	c.kafkaFlags.warn(log)
 	cfg, err := c.config(ctx, std)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped while credentials were looked for
@@ -53,6 +52,7 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
+	c.warn(log)
 	return farmwire.Run(ctx, cfg, log)
 }
 
