@@ -23,6 +23,10 @@ const (
 	firstPause = time.Second
 	mostPause  = 30 * time.Second
 	goodLife   = time.Minute // after a life as long as this the pauses begin anew
+
+	// A shard that is fenced twice within this time, while the group assigns it, is written by somebody who is not in
+	// the group. A single fence may come from a zombie.
+	quarrel = 10 * time.Minute
 )
 
 // Join becomes a member of the consumer group that assigns the shards, and runs serve for each shard that it is
@@ -40,6 +44,7 @@ func (p *Publisher) Join(ctx context.Context, serve func(ctx context.Context, sh
 	m := &member{
 		serve:   serve,
 		log:     p.log,
+		explain: p.config.explain,
 		topic:   p.config.StateTopic(),
 		ctx:     ctx,
 		stop:    stop,
@@ -47,7 +52,7 @@ func (p *Publisher) Join(ctx context.Context, serve func(ctx context.Context, sh
 	}
 	client, err := m.client(p.config)
 	if err != nil {
-		return Explain(err)
+		return p.config.explain(err)
 	}
 	defer client.Close()
 	m.watchGroup(client)
@@ -55,7 +60,7 @@ func (p *Publisher) Join(ctx context.Context, serve func(ctx context.Context, sh
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	if err := client.LeaveGroupContext(leave); err != nil {
-		p.log.Warn("the group was not left; it will notice after the session timeout", zap.Error(err))
+		p.log.Warn("the group was not left; it will notice after the session timeout", zap.Error(p.config.explain(err)))
 	}
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
@@ -65,12 +70,13 @@ func (p *Publisher) Join(ctx context.Context, serve func(ctx context.Context, sh
 
 // member is this instance in the group.
 type member struct {
-	serve func(context.Context, int) error
-	log   *zap.Logger
-	topic string
-	ctx   context.Context // of the membership
-	stop  context.CancelCauseFunc
-	lives sync.WaitGroup // of the tenures
+	serve   func(context.Context, int) error
+	log     *zap.Logger
+	explain func(error) error
+	topic   string
+	ctx     context.Context // of the membership
+	stop    context.CancelCauseFunc
+	lives   sync.WaitGroup // of the tenures
 
 	mu      sync.Mutex
 	closed  bool
@@ -125,9 +131,9 @@ func (m *member) watchGroup(client *kgo.Client) {
 			switch {
 			case m.ctx.Err() != nil:
 			case errors.Is(e.Err, kerr.GroupAuthorizationFailed), errors.Is(e.Err, kerr.FencedInstanceID), errors.Is(e.Err, kerr.InvalidSessionTimeout):
-				m.stop(Explain(fmt.Errorf("join the group: %w", e.Err)))
+				m.stop(m.explain(fmt.Errorf("join the group: %w", e.Err)))
 			default:
-				m.log.Warn("the group is out of reach; trying again", zap.Error(Explain(e.Err)))
+				m.log.Warn("the group is out of reach; trying again", zap.Error(m.explain(e.Err)))
 			}
 		}
 	}
@@ -178,6 +184,7 @@ func (m *member) taken(shards []int32) {
 // live serves a shard again and again until its tenure ends.
 func (m *member) live(ctx context.Context, shard int) {
 	pause := firstPause
+	var fenced time.Time // when it last was
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := m.serve(ctx, shard)
@@ -191,7 +198,14 @@ func (m *member) live(ctx context.Context, shard int) {
 		if time.Since(began) > goodLife {
 			pause = firstPause
 		}
-		m.log.Warn("shard will be acquired again", zap.Int("shard", shard), zap.Duration("pause", pause), zap.Error(Explain(err)))
+		what := "shard will be acquired again"
+		if errors.Is(err, ErrFenced) {
+			if time.Since(fenced) < quarrel {
+				what += "; it is fenced again and again while the group assigns it, so another deployment with another --group probably writes to the same topics: give all the same --group, or stop one"
+			}
+			fenced = time.Now()
+		}
+		m.log.Warn(what, zap.Int("shard", shard), zap.Duration("pause", pause), zap.Error(m.explain(err)))
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():

@@ -17,6 +17,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"farmwire/publisher/kafkatest"
 )
@@ -257,6 +258,24 @@ func TestFencedShardIsAcquiredAgain(t *testing.T) {
 			t.Error("the fenced shard was dropped for good")
 		}
 	})
+}
+
+// A shard that is fenced again and again while the group assigns it is written by another group: the log says so.
+func TestQuarrelOfTwoGroupsIsNamed(t *testing.T) {
+	core, logs := observer.New(zap.WarnLevel)
+	calls := 0
+	ctx, stop := context.WithCancel(t.Context())
+	m := &member{log: zap.New(core), explain: Explain, serve: func(context.Context, int) error {
+		if calls++; calls == 3 {
+			stop()
+		}
+		return fmt.Errorf("publish: %w", ErrFenced)
+	}}
+	m.live(ctx, 0)
+	said := logs.All()
+	if len(said) != 2 || strings.Contains(said[0].Message, "--group") || !strings.Contains(said[1].Message, "another deployment with another --group probably writes to the same topics") {
+		t.Errorf("the log says %v", said)
+	}
 }
 
 // What trying again does not help ends the membership.

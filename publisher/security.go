@@ -1,27 +1,14 @@
 package publisher
 
 import (
-	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
-	"os"
+	"strings"
 	"time"
+	"unicode"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	kafka "github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/sasl"
-	"github.com/segmentio/kafka-go/sasl/aws_msk_iam_v2"
-	"github.com/segmentio/kafka-go/sasl/plain"
-	"github.com/segmentio/kafka-go/sasl/scram"
 	"github.com/twmb/franz-go/pkg/kgo"
-	kgosasl "github.com/twmb/franz-go/pkg/sasl"
-	kgoaws "github.com/twmb/franz-go/pkg/sasl/aws"
-	kgoplain "github.com/twmb/franz-go/pkg/sasl/plain"
-	kgoscram "github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
 // ErrConfiguration says that the configuration itself cannot work, whatever the cluster is like.
@@ -52,7 +39,8 @@ type Security struct {
 	Password  Secret // for plain and scram
 }
 
-// Validate reports an ErrConfiguration with a line that says what does not fit together.
+// Validate reports an ErrConfiguration with a line that says what does not fit together. It never quotes a value: who
+// mixes two settings up has put the password into another one.
 func (s Security) Validate() error {
 	wrong := func(text string) error { return fmt.Errorf("%w: %s", ErrConfiguration, text) }
 	switch {
@@ -60,6 +48,10 @@ func (s Security) Validate() error {
 		return wrong("--tls-ca, --tls-cert, --tls-key and --tls-server-name need --tls")
 	case (s.CertFile == "") != (s.KeyFile == ""):
 		return wrong("--tls-cert and --tls-key need each other")
+	case strings.ContainsFunc(s.ServerName, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
+		return wrong("--tls-server-name is no host name: give the name that is in the brokers' certificates")
+	case strings.ContainsFunc(s.Username, unicode.IsControl):
+		return wrong("--sasl-username holds a line break or another control character: give the name alone")
 	}
 	switch s.Mechanism {
 	case MechanismNone:
@@ -70,12 +62,15 @@ func (s Security) Validate() error {
 		if s.Username == "" || s.Password == "" {
 			return wrong(fmt.Sprintf("--sasl-mechanism %s needs --sasl-username, and --sasl-password-file or FARMWIRE_SASL_PASSWORD", s.Mechanism))
 		}
+		if err := s.Password.Validate(); err != nil {
+			return wrong("the SASL password " + err.Error())
+		}
 	case MechanismMSKIAM:
 		if !s.TLS {
 			return wrong("--sasl-mechanism aws-msk-iam needs --tls")
 		}
 	default:
-		return wrong(fmt.Sprintf("unknown --sasl-mechanism %q: it is plain, scram-sha-256, scram-sha-512 or aws-msk-iam", string(s.Mechanism)))
+		return wrong("unknown --sasl-mechanism: it is plain, scram-sha-256, scram-sha-512 or aws-msk-iam")
 	}
 	return nil
 }
@@ -97,7 +92,7 @@ func (c Config) transport() (*kafka.Transport, error) {
 		return nil, err
 	}
 	return &kafka.Transport{
-		Dial:        (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		Dial:        c.dial,
 		DialTimeout: dialTimeout,
 		TLS:         encryption,
 		SASL:        mechanism,
@@ -109,14 +104,15 @@ func (c Config) readerOpts() ([]kgo.Opt, error) {
 	if err := c.Security.Validate(); err != nil {
 		return nil, err
 	}
-	opts := []kgo.Opt{kgo.DialTimeout(dialTimeout)}
 	encryption, err := c.Security.encryption()
 	if err != nil {
 		return nil, err
 	}
+	dial := c.dial
 	if encryption != nil {
-		opts = append(opts, kgo.DialTLSConfig(encryption))
+		dial = overTLS(dial, encryption)
 	}
+	opts := []kgo.Opt{kgo.Dialer(dial)}
 	mechanism, err := c.franzMechanism()
 	if err != nil {
 		return nil, err
@@ -125,91 +121,4 @@ func (c Config) readerOpts() ([]kgo.Opt, error) {
 		opts = append(opts, kgo.SASL(mechanism))
 	}
 	return opts, nil
-}
-
-// encryption is nil without TLS.
-func (s Security) encryption() (*tls.Config, error) {
-	if !s.TLS {
-		return nil, nil
-	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.ServerName}
-	if s.CAFile != "" {
-		text, err := os.ReadFile(s.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("%w: --tls-ca: %w", ErrConfiguration, err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("%w: --tls-ca %s holds no certificate in PEM", ErrConfiguration, s.CAFile)
-		}
-	}
-	if s.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(s.CertFile, s.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("%w: --tls-cert and --tls-key: %w", ErrConfiguration, err)
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	return config, nil
-}
-
-func (c Config) kafkaMechanism() (sasl.Mechanism, error) {
-	s := c.Security
-	switch s.Mechanism {
-	case MechanismPlain:
-		return plain.Mechanism{Username: s.Username, Password: s.Password.reveal()}, nil
-	case MechanismScramSHA256:
-		return scram.Mechanism(scram.SHA256, s.Username, s.Password.reveal())
-	case MechanismScramSHA512:
-		return scram.Mechanism(scram.SHA512, s.Username, s.Password.reveal())
-	case MechanismMSKIAM:
-		account, err := c.account()
-		if err != nil {
-			return nil, err
-		}
-		return aws_msk_iam_v2.NewMechanism(account), nil
-	}
-	return nil, nil
-}
-
-func (c Config) franzMechanism() (kgosasl.Mechanism, error) {
-	s := c.Security
-	switch s.Mechanism {
-	case MechanismPlain:
-		return kgoplain.Auth{User: s.Username, Pass: s.Password.reveal()}.AsMechanism(), nil
-	case MechanismScramSHA256:
-		return kgoscram.Auth{User: s.Username, Pass: s.Password.reveal()}.AsSha256Mechanism(), nil
-	case MechanismScramSHA512:
-		return kgoscram.Auth{User: s.Username, Pass: s.Password.reveal()}.AsSha512Mechanism(), nil
-	case MechanismMSKIAM:
-		account, err := c.account()
-		if err != nil {
-			return nil, err
-		}
-		return kgoaws.ManagedStreamingIAM(func(ctx context.Context) (kgoaws.Auth, error) {
-			k, err := account.Credentials.Retrieve(ctx)
-			if err != nil {
-				return kgoaws.Auth{}, fmt.Errorf("AWS credentials for aws-msk-iam: %w", err)
-			}
-			return kgoaws.Auth{AccessKey: k.AccessKeyID, SecretKey: k.SecretAccessKey, SessionToken: k.SessionToken}, nil
-		}), nil
-	}
-	return nil, nil
-}
-
-// account is what the AWS SDK finds in its usual places; credentials are asked for at each connection.
-func (c Config) account() (aws.Config, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
-	defer cancel()
-	account, err := awsconfig.LoadDefaultConfig(ctx)
-	if err != nil {
-		return aws.Config{}, fmt.Errorf("AWS configuration for aws-msk-iam: %w", err)
-	}
-	if account.Region == "" {
-		account.Region = c.Region
-	}
-	if account.Region == "" {
-		return aws.Config{}, fmt.Errorf("%w: --sasl-mechanism aws-msk-iam needs a region: set AWS_REGION", ErrConfiguration)
-	}
-	return account, nil
 }

@@ -2,14 +2,13 @@ package publisher
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
 	"slices"
 	"strings"
 	"syscall"
+	"unicode"
 
 	kafka "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -23,12 +22,55 @@ type explained struct {
 }
 
 // Error is one line: the cause, what to do, and what the client said.
-func (e *explained) Error() string {
-	said := strings.Join(strings.FieldsFunc(e.err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
-	return e.line + " (" + said + ")"
-}
+func (e *explained) Error() string { return e.line + " (" + said(e.err) + ")" }
 
 func (e *explained) Unwrap() error { return e.err }
+
+// said is an error as one line. What a broker says of a login is left away: it was told the password.
+func said(err error) string {
+	text := err.Error()
+	if answer := typed(err); answer != nil && isOfLogin(code(err)) {
+		if _, after, found := strings.Cut(text, answer.Error()); found {
+			text = strings.TrimSuffix(text, after)
+		}
+	}
+	return oneLine(text)
+}
+
+// oneLine keeps control characters of others out of terminals and logs.
+func oneLine(text string) string {
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// reworded is an error whose text is not its own.
+type reworded struct {
+	text string
+	err  error
+}
+
+// Error is the text.
+func (e *reworded) Error() string { return e.text }
+
+func (e *reworded) Unwrap() error { return e.err }
+
+// explain is Explain, and takes the password out of what a broker or a client said.
+func (c Config) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	err = Explain(err)
+	told := append([]string{c.TopicPrefix, c.GroupID(), c.Security.Username}, c.Brokers...)
+	if text := c.Security.Password.Scrub(err.Error(), told...); text != err.Error() {
+		return &reworded{text, err}
+	}
+	return err
+}
 
 // Explain puts a line before an error of either Kafka client that names the cause and says what to do: for TLS,
 // SASL, the network and missing rights. Any other error, and one that was explained already, comes back as it is.
@@ -45,42 +87,33 @@ func Explain(err error) error {
 	return err
 }
 
-func explainTLS(err error) string {
-	var (
-		unknown x509.UnknownAuthorityError
-		name    x509.HostnameError
-		invalid x509.CertificateInvalidError
-		alert   tls.AlertError
-	)
-	switch {
-	case errors.As(err, &unknown):
-		return "the broker's certificate is signed by an unknown authority: give its certificate with --tls-ca"
-	case errors.As(err, &name):
-		return "the broker's certificate is for another name: connect by a name that it holds, or say that name with --tls-server-name"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the broker's certificate has expired or is not valid yet: renew it, and check the clocks"
-	case errors.As(err, &alert), strings.Contains(err.Error(), "remote error: tls"):
-		return "the broker refused our side of TLS: it wants a client certificate (--tls-cert, --tls-key) from an authority that it trusts"
-	case strings.Contains(err.Error(), "expecting TLS"), strings.Contains(err.Error(), "tls alert record"):
-		return "the broker's port wants TLS: add --tls"
-	}
-	return ""
-}
-
-// code is Kafka's error code in an error of either client, 0 for none.
-func code(err error) int16 {
+// typed is the answer of a broker in an error of either client, nil for none.
+func typed(err error) error {
 	var (
 		ours   kafka.Error
 		theirs *kerr.Error
 	)
 	if errors.As(err, &ours) {
-		return int16(ours)
+		return ours
 	}
 	if errors.As(err, &theirs) {
-		return theirs.Code
+		return theirs
+	}
+	return nil
+}
+
+// code is Kafka's error code in an error of either client, 0 for none.
+func code(err error) int16 {
+	switch answer := typed(err).(type) {
+	case kafka.Error:
+		return int16(answer)
+	case *kerr.Error:
+		return answer.Code
 	}
 	return 0
 }
+
+func isOfLogin(code int16) bool { return code == 58 || code == 33 || code == 34 }
 
 func explainCode(err error) string {
 	switch code(err) {
@@ -90,6 +123,12 @@ func explainCode(err error) string {
 		return "the broker does not offer this SASL mechanism on this port: choose another --sasl-mechanism, or another port"
 	case 34:
 		return "the broker's port does not take part in SASL: leave --sasl-mechanism away, or connect to its SASL port"
+	case 15:
+		return "the coordinator of transactions, or of the consumer group, is not available: transaction.state.log.replication.factor (or .min.isr) or offsets.topic.replication.factor above the number of brokers is the usual cause, else a broker that is down"
+	case 51:
+		return "the brokers have not ended the transaction before: one that leads a partition of it, or of the transaction log, is down, or too few replicas are in sync; look into the brokers' logs"
+	case 19, 20:
+		return "too few replicas are in sync to write (min.insync.replicas): start the brokers that are down"
 	case 53:
 		return "the broker does not allow this transactional id: grant Write and Describe on the transactional ids with the prefix \"farmwire.\" and the state topic's name"
 	case 29:
@@ -133,6 +172,7 @@ const (
 	closedWithoutSASL = "the broker closed the connection instead of answering: its port wants SASL, set --sasl-mechanism (with a mechanism set already: look into the broker's log)"
 	closedTLS         = "the broker closed the connection during the TLS handshake: its port speaks no TLS, leave --tls away or connect to its TLS port"
 	closedSomehow     = "the broker closed the connection instead of answering: either its port speaks no TLS (then leave --tls away, or connect to its TLS port), or it refuses this client, as its log says"
+	closedController  = "this is a port of a KRaft controller, which does not serve clients: give the addresses of brokers with --brokers (their listeners, not controller.quorum.voters)"
 	closedAtOnce      = "the broker closed the connection at once: its port wants TLS (--tls) or SASL (--sasl-mechanism)"
 )
 
@@ -140,16 +180,33 @@ func explainNetwork(err error) string {
 	var (
 		dns     *net.DNSError
 		timeout net.Error
+		to      *unreached
 	)
-	switch {
+	late := errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+	refused := errors.Is(err, syscall.ECONNREFUSED)
+	lost := slices.ContainsFunc([]error{syscall.ENETUNREACH, syscall.EHOSTUNREACH}, func(e error) bool { return errors.Is(err, e) })
+	switch advertised := errors.As(err, &to) && !to.given; {
+	case errors.As(err, &dns) && dns.IsNotFound && advertised:
+		return "the cluster advertises the broker " + to.address + ", and its host name is unknown here" + advertise
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "the broker's host name " + dns.Name + " is unknown: check --brokers"
 	case errors.As(err, &dns):
-		return "the broker's host name " + dns.Name + " is unknown: check --brokers, and the addresses that the brokers advertise"
-	case errors.Is(err, syscall.ECONNREFUSED):
+		return "the name server did not say where the broker " + dns.Name + " is: check that names can be looked up from here"
+	case refused && advertised:
+		return "the cluster advertises the broker " + to.address + ", and nobody listens there" + advertise
+	case refused:
 		return "no broker listens there: check --brokers, and that Kafka runs"
-	case slices.ContainsFunc([]error{syscall.ENETUNREACH, syscall.EHOSTUNREACH}, func(e error) bool { return errors.Is(err, e) }):
+	case (lost || late) && advertised:
+		return "the cluster advertises the broker " + to.address + ", and it cannot be reached from here" + advertise
+	case lost:
 		return "the network does not lead to the broker: check --brokers and the routes"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+	case late && code(err) != 0:
+		return "the brokers answered until the time was over, but not as they must: look into their logs for the last answer"
+	case late:
 		return "no broker answered in time: check --brokers, the firewall, and that the addresses that the brokers advertise can be reached from here"
 	}
 	return ""
 }
+
+// advertise is what to do about an address that only the cluster has named.
+const advertise = ": the broker is down, or its advertised.listeners must name an address that can be reached from here"

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // TopicSpec says what new topics are to be like.
@@ -66,7 +69,7 @@ func (c Config) plans(s TopicSpec) []plan {
 
 // CreateTopics creates the topics that are missing, with as many partitions and replicas as the spec says: .events
 // is kept for ever, .ended 7 days, .state is compacted. With three replicas or more a write needs two. That
-// somebody else creates them at the same moment does no harm. Existing topics stay as they are: one with another
+// somebody else creates them at the same moment does no harm. Nothing is asked for existing topics, and they stay as they are: one with another
 // number of partitions is refused (ErrRefused) before anything is created, and CheckTopics judges the rest. It
 // returns when the new topics can be seen.
 func CreateTopics(ctx context.Context, c Config, s TopicSpec) error {
@@ -78,10 +81,17 @@ func CreateTopics(ctx context.Context, c Config, s TopicSpec) error {
 	admin := kadm.NewClient(client)
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	if err := c.fits(ctx, admin, s); err != nil {
-		return err
+	there, err := c.fits(ctx, admin, s)
+	if err != nil {
+		return c.explainBy(ctx, client, err)
+	}
+	if len(there) == len(c.topics()) {
+		return nil
 	}
 	for _, p := range c.plans(s) {
+		if slices.Contains(there, p.name) {
+			continue
+		}
 		settings := make(map[string]*string, len(p.settings))
 		for name, value := range p.settings {
 			settings[name] = &value
@@ -90,26 +100,30 @@ func CreateTopics(ctx context.Context, c Config, s TopicSpec) error {
 		switch {
 		case err == nil, errors.Is(err, kerr.TopicAlreadyExists):
 		case errors.Is(err, kerr.InvalidReplicationFactor):
-			return refuse("%s can't have %d replicas (%s): start more brokers, or give a smaller --replication-factor", p.name, s.ReplicationFactor, answer.ErrMessage)
+			return c.explain(refuse("%s can't have %d replicas (%s): start more brokers, or give a smaller --replication-factor", p.name, s.ReplicationFactor, oneLine(answer.ErrMessage)))
 		default:
-			return Explain(fmt.Errorf("create %s: %w %s", p.name, err, answer.ErrMessage))
+			return c.explain(fmt.Errorf("create %s: %w %s", p.name, err, oneLine(answer.ErrMessage)))
 		}
 	}
 	return c.appear(ctx, client)
 }
 
-// fits refuses what would leave the topics with different numbers of partitions.
-func (c Config) fits(ctx context.Context, admin *kadm.Client, s TopicSpec) error {
+// fits says which topics are there, and refuses what would leave the topics with different numbers of partitions.
+func (c Config) fits(ctx context.Context, admin *kadm.Client, s TopicSpec) (there []string, err error) {
 	details, err := admin.ListTopics(ctx, c.topics()...)
 	if err != nil {
-		return Explain(fmt.Errorf("look at the topics: %w", err))
+		return nil, fmt.Errorf("look at the topics: %w", err)
 	}
 	for _, d := range details.Sorted() {
-		if n := len(d.Partitions); d.Err == nil && n != s.Partitions {
-			return refuse("%s has %d partitions and %d are asked for, which can't be changed later: say --partitions %d, or begin with another --topic-prefix", d.Topic, n, s.Partitions, n)
+		if d.Err != nil {
+			continue
+		}
+		there = append(there, d.Topic)
+		if n := len(d.Partitions); n != s.Partitions {
+			return nil, refuse("%s has %d partitions and %d are asked for, which can't be changed later: say --partitions %d, or begin with another --topic-prefix", d.Topic, n, s.Partitions, n)
 		}
 	}
-	return nil
+	return there, nil
 }
 
 // CheckTopics reports how many partitions the topics have, or an error that says in a line which topic is missing
@@ -134,7 +148,7 @@ func CheckTopics(ctx context.Context, c Config, s TopicSpec) (partitions int, er
 		found, err = c.describe(ctx, client)
 	}
 	if err != nil {
-		return 0, Explain(err)
+		return 0, c.explainBy(ctx, client, err)
 	}
 	partitions = found[c.StateTopic()].partitions
 	for _, name := range c.topics() {
@@ -165,6 +179,28 @@ func (c Config) adminClient(ctx context.Context) (*kgo.Client, error) {
 		kgo.RetryTimeout(openTimeout/3),
 		kgo.MetadataMinAge(hearingTime/4), // a topic that was missing is soon looked for again
 	)...)
+}
+
+// explainBy is explain where a client of the cluster is at hand. The port of a controller closes the connection as one
+// that wants SASL does, but says of which requests it takes.
+func (c Config) explainBy(ctx context.Context, client *kgo.Client, err error) error {
+	if !errors.Is(err, io.EOF) {
+		return c.explain(err)
+	}
+	const metadata = 3
+	request := kmsg.NewPtrApiVersionsRequest()
+	request.ClientSoftwareName, request.ClientSoftwareVersion = clientID, "1"
+	for _, seed := range client.SeedBrokers() {
+		answer, failed := seed.Request(ctx, request)
+		if failed != nil {
+			continue
+		}
+		takes := func(k kmsg.ApiVersionsResponseApiKey) bool { return k.ApiKey == metadata }
+		if keys := answer.(*kmsg.ApiVersionsResponse).ApiKeys; len(keys) > 0 && !slices.ContainsFunc(keys, takes) {
+			return c.explain(&explained{line: closedController, err: err})
+		}
+	}
+	return c.explain(err)
 }
 
 // topic is a topic as it is.

@@ -28,7 +28,7 @@ func (c Config) appear(ctx context.Context, client *kgo.Client) error {
 			return nil
 		}
 		if pause.wait(ctx, later) != nil {
-			return Explain(fmt.Errorf("the new topics do not appear: %w", err))
+			return c.explain(fmt.Errorf("the new topics do not appear: %w", err))
 		}
 	}
 }

@@ -3,8 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
+
+	"go.uber.org/zap"
 
 	"farmwire/publisher"
 )
@@ -14,15 +19,17 @@ type kafkaFlags struct {
 	Brokers     []string `placeholder:"HOST:PORT" help:"Kafka brokers to start from."`
 	TopicPrefix string   `default:"deadline.sessions" help:"The topics are <prefix>.events, <prefix>.ended and <prefix>.state."`
 
-	TLS           bool   `name:"tls" help:"Connect to Kafka by TLS."`
-	TLSCA         string `name:"tls-ca" placeholder:"FILE" help:"PEM file of the authority that signed the brokers' certificates. Default: the system's."`
-	TLSCert       string `name:"tls-cert" placeholder:"FILE" help:"PEM file of a client certificate."`
-	TLSKey        string `name:"tls-key" placeholder:"FILE" help:"PEM file of the client certificate's key."`
-	TLSServerName string `name:"tls-server-name" help:"The name to find in the brokers' certificates. Default: the broker's host name."`
+	TLS           toggle  `name:"tls" help:"Connect to Kafka by TLS."`
+	TLSCA         private `name:"tls-ca" placeholder:"FILE" help:"PEM file of the authority that signed the brokers' certificates. Default: the system's."`
+	TLSCert       private `name:"tls-cert" placeholder:"FILE" help:"PEM file of a client certificate."`
+	TLSKey        private `name:"tls-key" placeholder:"FILE" help:"PEM file of the client certificate's key."`
+	TLSServerName private `name:"tls-server-name" placeholder:"NAME" help:"The name to find in the brokers' certificates. Default: the broker's host name."`
 
-	SASLMechanism    string `name:"sasl-mechanism" enum:"none,plain,scram-sha-256,scram-sha-512,aws-msk-iam" default:"none" help:"plain, scram-sha-256, scram-sha-512 or aws-msk-iam."`
-	SASLUsername     string `name:"sasl-username" help:"User name for plain and scram."`
-	SASLPasswordFile string `name:"sasl-password-file" placeholder:"FILE" help:"File with the password for plain and scram; or set FARMWIRE_SASL_PASSWORD."`
+	SASLMechanism    private `name:"sasl-mechanism" default:"none" placeholder:"NAME" help:"plain, scram-sha-256, scram-sha-512 or aws-msk-iam."`
+	SASLUsername     private `name:"sasl-username" placeholder:"NAME" help:"User name for plain and scram."`
+	SASLPasswordFile private `name:"sasl-password-file" placeholder:"FILE" help:"File with the password for plain and scram; or set FARMWIRE_SASL_PASSWORD."`
+
+	secret password
 }
 
 // topicFlags say what topics must be like.
@@ -43,44 +50,115 @@ func (f topicFlags) check() error {
 	return nil
 }
 
+// AfterApply reads the password, before anything else is done, and keeps it out of all that comes on stderr. What
+// is wrong with it is for config to say.
+func (f *kafkaFlags) AfterApply(std *streams) error {
+	f.secret = readPassword(string(f.SASLPasswordFile))
+	std.err = scrubber{std.err, f.scrub}
+	return nil
+}
+
+// scrub takes the password out of a text. What the log tells anyway is no secret.
+func (f *kafkaFlags) scrub(text string) string {
+	told := append([]string{"farmwire", "kafka", "publisher", f.TopicPrefix, string(f.SASLUsername)}, f.Brokers...)
+	return f.secret.value.Scrub(text, told...)
+}
+
 // check finds what is wrong before anybody is asked.
 func (f kafkaFlags) check() error {
 	const longest = 200 // Kafka takes 249 characters; names are made of the prefix
 	if f.TopicPrefix == "" || len(f.TopicPrefix) > longest || strings.Trim(f.TopicPrefix, topicCharacters) != "" {
 		return fmt.Errorf("--topic-prefix is %q: Kafka's names are of letters, digits, dots, underscores and hyphens, %d at most here", f.TopicPrefix, longest)
 	}
+	if f.TLS.wrong {
+		return errors.New("--tls must be true or false")
+	}
+	switch publisher.Mechanism(f.SASLMechanism) {
+	case "none", publisher.MechanismPlain, publisher.MechanismScramSHA256, publisher.MechanismScramSHA512, publisher.MechanismMSKIAM:
+	default:
+		return errors.New("--sasl-mechanism must be none, plain, scram-sha-256, scram-sha-512 or aws-msk-iam")
+	}
+	for i, broker := range f.brokers() {
+		if err := checkBroker(broker); err != nil {
+			return fmt.Errorf("--brokers: number %d %w: give host:port, several separated by commas, an IPv6 address in brackets", i+1, err)
+		}
+	}
 	return nil
 }
 
 const topicCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
+// brokers are the addresses without the blanks around them.
+func (f kafkaFlags) brokers() []string {
+	trimmed := slices.Clone(f.Brokers)
+	for i := range trimmed {
+		trimmed[i] = strings.Trim(trimmed[i], " \t")
+	}
+	return trimmed
+}
+
+// checkBroker says what an address is that is not host:port. It does not quote it: a URL may hold a password.
+func checkBroker(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	switch {
+	case address == "":
+		return errors.New("is empty")
+	case strings.Contains(address, "://"):
+		return errors.New("has a scheme, like that of a URL")
+	case strings.ContainsAny(address, "\r\n"):
+		return errors.New("has a line break")
+	case strings.ContainsAny(address, "'\"`"):
+		return errors.New("has quotes")
+	case strings.ContainsAny(address, " \t"):
+		return errors.New("has a blank within")
+	case err != nil && !strings.Contains(address, ":"):
+		return errors.New("has no port")
+	case err != nil:
+		return errors.New("is no host and port")
+	}
+	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
+		return errors.New("has a port that is no number from 1 to 65535")
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && (ip.Is4() || strings.HasPrefix(address, "[")) {
+		return nil
+	}
+	if host == "" || strings.HasPrefix(address, "[") || strings.Trim(host, topicCharacters) != "" {
+		return errors.New("has no valid host name")
+	}
+	return nil
+}
+
 // config reads what the flags name. Errors are usage errors.
 func (f kafkaFlags) config() (publisher.Config, error) {
-	password, err := f.password()
-	if err != nil {
-		return publisher.Config{}, usageError{err}
+	if f.secret.wrong != nil {
+		return publisher.Config{}, usageError{f.secret.wrong}
 	}
 	mechanism := f.SASLMechanism
 	if mechanism == "none" {
 		mechanism = ""
 	}
 	return publisher.Config{
-		Brokers:     f.Brokers,
+		Brokers:     f.brokers(),
 		TopicPrefix: f.TopicPrefix,
 		Security: publisher.Security{
-			TLS: f.TLS, CAFile: f.TLSCA, CertFile: f.TLSCert, KeyFile: f.TLSKey, ServerName: f.TLSServerName,
-			Mechanism: publisher.Mechanism(mechanism), Username: f.SASLUsername, Password: password,
+			TLS: f.TLS.on, CAFile: string(f.TLSCA), CertFile: string(f.TLSCert), KeyFile: string(f.TLSKey), ServerName: string(f.TLSServerName),
+			Mechanism: publisher.Mechanism(mechanism), Username: string(f.SASLUsername), Password: f.secret.value,
 		},
 	}, nil
 }
 
-func (f kafkaFlags) password() (publisher.Secret, error) {
-	if f.SASLPasswordFile == "" {
-		return publisher.Secret(os.Getenv("FARMWIRE_SASL_PASSWORD")), nil
+// readable is the warning that the password crosses the network as it is, "" if it does not.
+func (f kafkaFlags) readable() string {
+	cfg, err := f.config()
+	if err != nil || cfg.Security.Validate() != nil || cfg.Security.Mechanism != publisher.MechanismPlain || cfg.Security.TLS {
+		return ""
 	}
-	text, err := os.ReadFile(f.SASLPasswordFile)
-	if err != nil {
-		return "", fmt.Errorf("--sasl-password-file: %w", err)
+	return "the SASL password can be read on the way to the brokers: --sasl-mechanism plain needs --tls, or use scram-sha-512"
+}
+
+// warn logs what is not wrong but unwise.
+func (c *runCmd) warn(log *zap.Logger) {
+	if text := c.readable(); text != "" && !c.DryRun {
+		log.Warn(text)
 	}
-	return publisher.Secret(strings.TrimRight(string(text), "\r\n")), nil
 }

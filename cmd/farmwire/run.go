@@ -52,6 +52,7 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
+	c.warn(log)
 	return farmwire.Run(ctx, cfg, log)
 }
 

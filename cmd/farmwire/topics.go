@@ -10,11 +10,11 @@ import (
 )
 
 // How long the commands that only ask or create may take.
-const topicsTimeout = 30 * time.Second
+const topicsTimeout = 60 * time.Second
 
 type topicsCmd struct {
 	Create topicsCreateCmd `cmd:"" help:"Create the topics that are missing, and check the others."`
-	Check  topicsCheckCmd  `cmd:"" help:"Check that the topics are safe: partitions, compaction, replication, min.insync.replicas, retention."`
+	Check  topicsCheckCmd  `cmd:"" help:"Check that the topics are safe (partitions, compaction, replication, min.insync.replicas, retention), and that run can publish: every broker, the login, transactions, the group and the rights."`
 }
 
 type topicsCreateCmd struct {
@@ -24,41 +24,74 @@ type topicsCreateCmd struct {
 
 // Run creates what is missing and checks the whole.
 func (c *topicsCreateCmd) Run(ctx context.Context, std *streams) error {
-	return withTopics(ctx, std, c.kafkaFlags, c.topicFlags, publisher.CreateTopics)
-}
-
-type topicsCheckCmd struct {
-	kafkaFlags
-	topicFlags
-}
-
-// Run checks the topics as `run` does.
-func (c *topicsCheckCmd) Run(ctx context.Context, std *streams) error {
-	return withTopics(ctx, std, c.kafkaFlags, c.topicFlags, nil)
-}
-
-func withTopics(ctx context.Context, std *streams, kafka kafkaFlags, topics topicFlags, create func(context.Context, publisher.Config, publisher.TopicSpec) error) error {
-	if len(kafka.Brokers) == 0 {
-		return usageError{errors.New("--brokers is missing: give host:port of your Kafka brokers")}
-	}
-	if err := errors.Join(kafka.check(), topics.check()); err != nil {
-		return usageError{err}
-	}
-	cfg, err := kafka.config()
+	cfg, err := c.begin(std, c.topicFlags)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, topicsTimeout)
 	defer cancel()
-	if create != nil {
-		if err := create(ctx, cfg, topics.spec()); err != nil {
-			return err
-		}
+	if err := publisher.CreateTopics(ctx, cfg, c.spec()); err != nil {
+		return err
 	}
-	partitions, err := publisher.CheckTopics(ctx, cfg, topics.spec())
+	partitions, err := publisher.CheckTopics(ctx, cfg, c.spec())
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.out, "%s.events, %s.ended and %s.state are safe: %d partitions each\n", cfg.TopicPrefix, cfg.TopicPrefix, cfg.TopicPrefix, partitions)
+	return printSafe(std, cfg, partitions)
+}
+
+type topicsCheckCmd struct {
+	kafkaFlags
+	topicFlags
+
+	Group string `help:"Consumer group of run. Default: farmwire.<state topic>."`
+}
+
+// Run checks the topics as run does, and does with them what it does first.
+func (c *topicsCheckCmd) Run(ctx context.Context, std *streams) error {
+	cfg, err := c.begin(std, c.topicFlags)
+	if err != nil {
+		return err
+	}
+	cfg.Group = c.Group
+	ctx, cancel := context.WithTimeout(ctx, topicsTimeout)
+	defer cancel()
+	partitions, err := publisher.CheckTopics(ctx, cfg, c.spec())
+	if err != nil {
+		return err
+	}
+	if err := publisher.Prove(ctx, cfg); err != nil {
+		return err
+	}
+	if err := printSafe(std, cfg, partitions); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(std.out, "farmwire run can publish to them: every broker, the login, transactions, the group %s and the rights were tried\n", cfg.GroupID())
+	return err
+}
+
+// begin finds what is wrong before anybody is asked, and says what is unwise.
+func (f kafkaFlags) begin(std *streams, topics topicFlags) (publisher.Config, error) {
+	if len(f.Brokers) == 0 {
+		return publisher.Config{}, usageError{errors.New("--brokers is missing: give host:port of your Kafka brokers")}
+	}
+	if err := errors.Join(f.check(), topics.check()); err != nil {
+		return publisher.Config{}, usageError{err}
+	}
+	cfg, err := f.config()
+	if err != nil {
+		return publisher.Config{}, err
+	}
+	if err := cfg.Security.Validate(); err != nil {
+		return publisher.Config{}, err
+	}
+	if text := f.readable(); text != "" {
+		fmt.Fprintf(std.err, "farmwire: warning: %s\n", text)
+	}
+	return cfg, nil
+}
+
+func printSafe(std *streams, cfg publisher.Config, partitions int) error {
+	_, err := fmt.Fprintf(std.out, "%s.events, %s.ended and %s.state are safe: %d partitions each\n", cfg.TopicPrefix, cfg.TopicPrefix, cfg.TopicPrefix, partitions)
 	return err
 }

@@ -185,8 +185,10 @@ func toolCommand(ctx context.Context, cpath, class string, args ...string) *exec
 	if err != nil {
 		java = "java" // starting it says that it is missing
 	}
-	return exec.CommandContext(ctx, java, append([]string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+	cmd := exec.CommandContext(ctx, java, append([]string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Xshare:auto", "-cp", cpath, class}, args...)...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8") // arguments are UTF-8, whatever the machine speaks
+	return cmd
 }
 
 // awaitBroker waits until the broker is a member of the cluster, by its own word.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // properties is the server.properties of one broker.
@@ -102,11 +104,19 @@ func scramArguments(s *Security) []string {
 	return args
 }
 
-// encode writes properties in Java's form.
+// encode writes properties in Java's form, where all but ASCII is escaped.
 func encode(p map[string]string) []byte {
 	var text strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(p)) {
-		fmt.Fprintf(&text, "%s=%s\n", name, strings.ReplaceAll(p[name], `\`, `\\`))
+		fmt.Fprintf(&text, "%s=", name)
+		for _, unit := range utf16.Encode([]rune(strings.ReplaceAll(p[name], `\`, `\\`))) {
+			if unit < utf8.RuneSelf {
+				text.WriteByte(byte(unit))
+			} else {
+				fmt.Fprintf(&text, `\u%04x`, unit)
+			}
+		}
+		text.WriteByte('\n')
 	}
 	return []byte(text.String())
 }

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"farmwire/publisher"
+)
+
+// private is a flag's value that no error quotes. The parser quotes what it does not like, and the text of a key, or a
+// password, in the wrong variable is such a value; so it likes everything.
+type private string
+
+// Decode takes any value, one that begins with hyphens as PEM does too.
+func (p *private) Decode(ctx *kong.DecodeContext) error {
+	token := ctx.Scan.Peek()
+	text := fmt.Sprint(token.Value)
+	isFlag := !token.IsValue() && !strings.HasPrefix(text, "-----")
+	if token.IsEOL() || isFlag {
+		return errors.New("missing value")
+	}
+	ctx.Scan.Pop()
+	*p = private(text)
+	return nil
+}
+
+// toggle is a boolean flag that keeps a wrong value to itself.
+type toggle struct{ on, wrong bool }
+
+// IsBool lets the flag stand alone.
+func (*toggle) IsBool() bool { return true }
+
+// Decode takes any value; check says what is wrong.
+func (t *toggle) Decode(ctx *kong.DecodeContext) error {
+	*t = toggle{on: true}
+	if ctx.Scan.Peek().Type == kong.FlagValueToken {
+		switch strings.ToLower(fmt.Sprint(ctx.Scan.Pop().Value)) {
+		case "true", "1", "yes":
+		case "false", "0", "no":
+			t.on = false
+		default:
+			*t = toggle{wrong: true}
+		}
+	}
+	return nil
+}
+
+// password is the SASL password, and what is wrong with it.
+type password struct {
+	value publisher.Secret
+	wrong error
+}
+
+// readPassword reads the password from the file, or without one from the environment. Its error names where it was
+// looked for, and quotes neither the file's name, which may be the password itself, nor its text.
+func readPassword(file string) password {
+	value, source := publisher.Secret(os.Getenv("FARMWIRE_SASL_PASSWORD")), "FARMWIRE_SASL_PASSWORD"
+	if file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			// If it is the password itself, it must not be in what others say either.
+			return password{publisher.Secret(file), fmt.Errorf("--sasl-password-file must name a file that holds the password: %s", publisher.Unreadable(err))}
+		}
+		value, source = publisher.Secret(strings.TrimRight(string(text), "\r\n")), "the file of --sasl-password-file"
+		if value == "" {
+			return password{wrong: errors.New("the file of --sasl-password-file is empty: write the password into it")}
+		}
+	}
+	if err := value.Validate(); err != nil {
+		return password{value, fmt.Errorf("the password in %s %w", source, err)}
+	}
+	return password{value: value}
+}
+
+// scrubber writes to another writer what is left when secrets are taken out. Each call must bring whole lines.
+type scrubber struct {
+	to    io.Writer
+	scrub func(string) string
+}
+
+// Write reports the length of what came in.
+func (s scrubber) Write(text []byte) (int, error) {
+	if _, err := io.WriteString(s.to, s.scrub(string(text))); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
+// Fd is that of the writer behind, or none.
+func (s scrubber) Fd() uintptr {
+	if f, ok := s.to.(*os.File); ok {
+		return f.Fd()
+	}
+	return ^uintptr(0)
+}
