@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	sdkcredentials "github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/smithy-go"
@@ -94,11 +96,11 @@ func (c chain) source() string {
 		return "the SSO session of " + profile
 	case c.has(aws.CredentialSourceLogin):
 		return "the login session of " + profile
-	case c.has(aws.CredentialSourceHTTP):
+	case c.has(aws.CredentialSourceHTTP) && c.leaf().CredentialSource != "Environment":
 		return "the container's endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI)"
 	case c.has(aws.CredentialSourceIMDS):
 		return "the instance's metadata service"
-	case c.settings.env.Credentials.HasKeys():
+	case c.settings.env.Credentials.HasKeys() || c.leaf().CredentialSource == "Environment":
 		return "the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN)"
 	}
 	return profile
@@ -116,11 +118,14 @@ func (c chain) why(err error) string {
 	}))
 	switch {
 	case c.has(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy) && c.loggedOut(err, api, answered || sent):
-		return fmt.Sprintf("%s has expired or there is none; run: aws sso login --profile %q", c.source(), c.loginProfile())
+		return fmt.Sprintf("%s has expired or there is none; run: aws sso login --profile %q", c.source(), c.leaf().Profile)
 	case c.has(aws.CredentialSourceLogin) && !sent:
-		return fmt.Sprintf("%s has expired or there is none; run: aws login --profile %q", c.source(), c.loginProfile())
+		return fmt.Sprintf("%s has expired or there is none; run: aws login --profile %q", c.source(), c.leaf().Profile)
 	case answered:
 		return fmt.Sprintf("%s: %s answered with %s", c.source(), failing(err), answerWords(api, err))
+	}
+	if errors.As(err, new(*sdkcredentials.StaticCredentialsEmptyError)) {
+		return fmt.Sprintf("the profile %q has credential_source = Environment, and AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set", profileName())
 	}
 	if words := tokenFile(firstSet("", "AWS_WEB_IDENTITY_TOKEN_FILE"), c.settings.webIdentityFile(), false); words != "" && c.has(aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceProfileSTSWebIDToken) {
 		return words
@@ -146,16 +151,13 @@ func (c chain) loggedOut(err error, api smithy.APIError, asked bool) bool {
 	return !asked
 }
 
-// loginProfile is the profile to log in with: the one that the sessions's settings are in.
-func (c chain) loginProfile() string {
+// leaf is the profile that a role is taken from, at the end of all source_profiles.
+func (c chain) leaf() *config.SharedConfig {
 	p := &c.settings.profile
 	for p.Source != nil {
 		p = p.Source
 	}
-	if p.Profile == "" {
-		return profileName()
-	}
-	return p.Profile
+	return p
 }
 
 // failing names the service and the operation that failed.

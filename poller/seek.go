@@ -182,20 +182,6 @@ func (l *loop) missing(now time.Time) []string {
 	return words
 }
 
-// unheard says that the service has never answered, and why as far as it is known.
-func (l *loop) unheard() []string {
-	select {
-	case <-l.service.answers:
-		return nil
-	default:
-	}
-	words := "Deadline Cloud has not answered yet"
-	if l.refused != "" {
-		words += ": " + l.refused
-	}
-	return []string{words}
-}
-
 // blindWords names the workers that cannot be listed, if they are few.
 func (l *loop) blindWords() []string {
 	var words []string

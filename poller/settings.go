@@ -108,35 +108,56 @@ func loadError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	profile, text := profileName(), err.Error()
-	var words string
-	if e, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok && e.Profile == profile {
-		words = fmt.Sprintf("there is no profile %q in the AWS configuration; check %s", profile, firstSet("the name", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"))
-	} else if e, ok := errors.AsType[config.SharedConfigAssumeRoleError](err); ok {
-		words = fmt.Sprintf("the profile %q names the source_profile %q, which is not there or has no credentials", profile, e.Profile)
-	} else if e, ok := errors.AsType[config.CredentialRequiresARNError](err); ok {
-		words = fmt.Sprintf("the profile %q needs a role_arn with its %s", e.Profile, e.Type)
-	} else if errors.As(err, new(config.AssumeRoleTokenProviderNotSetError)) {
-		words = fmt.Sprintf("the profile %q asks for an MFA code (mfa_serial), which nobody can enter here; use another profile, for example one of aws sso login", profile)
-	} else if strings.Contains(text, "partial credentials") {
-		words = fmt.Sprintf("the profile %q has only one of aws_access_key_id and aws_secret_access_key", profile)
-	} else if strings.Contains(text, "CA bundle") || aws.ToString(pathOf(err)) != "" {
-		words = firstSet("ca_bundle", "AWS_CA_BUNDLE") + " must name a file with PEM certificates" + because(err)
-	} else if setting := regexp.MustCompile(`\bAWS_[A-Z0-9_]+`).FindString(text); setting != "" && os.Getenv(setting) != "" {
-		words = setting + " has a value that the AWS SDK does not take"
-	} else if setting := regexp.MustCompile(`failed to load ([a-z0-9_]+) from shared config`).FindStringSubmatch(text); setting != nil {
-		words = fmt.Sprintf("%s of the profile %q has a value that the AWS SDK does not take", setting[1], profile)
-	} else {
-		words = fmt.Sprintf("the AWS configuration can't be used; check the AWS_ variables and the profile %q", profile)
+	if words := profileError(err); words != "" {
+		return &told{words + spoilt(), err}
 	}
-	return &told{words + spoilt(), err}
+	text, variable := err.Error(), regexp.MustCompile(`\bAWS_[A-Z0-9_]+`).FindString(err.Error())
+	key := regexp.MustCompile(`failed to load ([a-z0-9_]+) from shared config`).FindStringSubmatch(text)
+	words := fmt.Sprintf("the AWS configuration can't be used; check the AWS_ variables and the profile %q", profileName())
+	switch {
+	case strings.Contains(text, "CA bundle") || errors.As(err, new(*fs.PathError)):
+		words = firstSet("ca_bundle", "AWS_CA_BUNDLE") + " must name a file with PEM certificates" + because(err)
+	case strings.Contains(text, "cred provider URL"), strings.Contains(text, "loopback/ecs/eks"), strings.Contains(text, "invalid URL"), strings.Contains(text, "failed to resolve host"):
+		words = "AWS_CONTAINER_CREDENTIALS_FULL_URI must be a URL with https, or with http and a host that is this one or the container's own"
+	case strings.Contains(text, "role ARN is not set"):
+		words = firstSet("role_arn", "AWS_WEB_IDENTITY_TOKEN_FILE") + " needs a role; set AWS_ROLE_ARN, or role_arn in the profile"
+	case variable != "" && os.Getenv(variable) != "":
+		words = variable + " has a value that the AWS SDK does not take"
+	case key != nil:
+		words = fmt.Sprintf("%s of the profile %q has a value that the AWS SDK does not take", key[1], profileName())
+	}
+	return &told{words, err}
 }
 
-func pathOf(err error) *string {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return &e.Path
+// profileError says what is wrong with the profile itself; it is empty if that is not it.
+func profileError(err error) string {
+	profile := profileName()
+	if e, ok := errors.AsType[config.SharedConfigAssumeRoleError](err); ok {
+		return fmt.Sprintf("the profile %q names the source_profile %q, which is not there or has no credentials", profile, e.Profile)
 	}
-	return nil
+	if errors.As(err, new(config.SharedConfigProfileNotExistError)) {
+		return fmt.Sprintf("there is no profile %q in the AWS configuration; check %s", profile, firstSet("the name", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"))
+	}
+	if e, ok := errors.AsType[config.CredentialRequiresARNError](err); ok {
+		return fmt.Sprintf("the profile %q needs a role_arn with its %s", e.Profile, e.Type)
+	}
+	if errors.As(err, new(config.AssumeRoleTokenProviderNotSetError)) {
+		return fmt.Sprintf("the profile %q asks for an MFA code (mfa_serial), which nobody can enter here; use another profile, for example one of aws sso login", profile)
+	}
+	for text, words := range map[string]string{
+		"partial credentials":      "has only one of aws_access_key_id and aws_secret_access_key",
+		"only one credential type": "has more than one of source_profile, credential_source, credential_process and web_identity_token_file",
+		"credential_source values": "has a credential_source that is none of EcsContainer, Ec2InstanceMetadata and Environment",
+		"EcsContainer was":         "has credential_source = EcsContainer, and this is no container: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI are not set",
+		"SSO session section":      "names an sso_session that is not there",
+		"configured to use SSO":    "lacks settings for SSO: sso_start_url, sso_region, sso_account_id and sso_role_name are needed",
+		"must match":               "and its sso_session have different settings for SSO",
+	} {
+		if strings.Contains(err.Error(), text) {
+			return fmt.Sprintf("the profile %q %s", profile, words)
+		}
+	}
+	return ""
 }
 
 // because is the system's word for why a file could not be read, without the file's name,

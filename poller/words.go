@@ -62,12 +62,7 @@ func answerWords(api smithy.APIError, err error) string {
 	if code := api.ErrorCode(); regexp.MustCompile(`^[A-Za-z][A-Za-z.]{0,60}$`).MatchString(code) {
 		words = code
 	}
-	if s, ok := errors.AsType[interface {
-		error
-		HTTPStatusCode() int
-	}](err); ok {
-		words += fmt.Sprintf(", status %d", s.HTTPStatusCode())
-	}
+	words += statusOf(err)
 	if s, ok := errors.AsType[interface {
 		error
 		ServiceRequestID() string
@@ -82,6 +77,18 @@ func answerWords(api smithy.APIError, err error) string {
 	return words
 }
 
+// statusOf is the status of an answer, for words before it.
+func statusOf(err error) string {
+	s, ok := errors.AsType[interface {
+		error
+		HTTPStatusCode() int
+	}](err)
+	if !ok || s.HTTPStatusCode() == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", status %d", s.HTTPStatusCode())
+}
+
 // explained is what an answer says beside its code, as far as it has a known form: the action
 // that is not allowed and the policy that is why, the field that is wrong, what there is not.
 func explained(err error, message string) string {
@@ -89,7 +96,7 @@ func explained(err error, message string) string {
 	const policy = `with an explicit deny in an? [a-z][a-z -]{2,40} policy|because no [a-z][a-z -]{2,40} policy allows the ` + action + ` action`
 	denied := regexp.MustCompile(`not authorized to perform: ` + action + `\b`)
 	if found := denied.FindString(message); found != "" {
-		for _, part := range []string{`on resource: ` + resource + `\b`, policy} {
+		for _, part := range []string{`on resource: ` + resource, policy} {
 			if more := regexp.MustCompile(part).FindString(message); more != "" {
 				found += " " + more
 			}
@@ -138,7 +145,7 @@ func transportWords(err error) string {
 	}
 	switch {
 	case errors.As(err, new(*smithy.DeserializationError)):
-		return "the answer can't be read"
+		return "the answer can't be read" + statusOf(err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return through + "the connection was closed before the answer was complete"
 	case strings.Contains(err.Error(), "invalid header field value"):

@@ -51,7 +51,17 @@ func main() {
 	dropEmptyEnvironment()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	os.Exit(execute(ctx, os.Args[1:], &streams{os.Stdin, os.Stdout, os.Stderr}))
+	std := &streams{os.Stdin, os.Stdout, os.Stderr}
+	hush()
+	os.Exit(execute(ctx, os.Args[1:], std))
+}
+
+// hush takes os.Stderr from the packages of others; ours write to their streams. The AWS SDK hands it to a
+// credential_process, which may print what nobody may see.
+func hush() {
+	if nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+		os.Stderr = nowhere
+	}
 }
 
 // execute runs one command line and returns its exit code.

@@ -56,11 +56,8 @@ func (c sessionsCmd) Run(ctx context.Context, std *streams) error {
 		return usageError{err}
 	}
 	client, err := poller.NewClient(ctx, withRetries)
-	if errors.Is(err, poller.ErrRegion) || errors.Is(err, poller.ErrCredentials) {
-		return usageError{err}
-	}
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	pages, err := c.paginator(client)
 	if err != nil {
@@ -92,6 +89,7 @@ func withAdvice(err error) error {
 		sent   *smithyhttp.RequestSendError
 	)
 	switch {
+	case errors.Is(err, poller.ErrCredentials): // says it itself
 	case errors.As(err, &sent):
 		advice = "Deadline Cloud can't be reached: check the network, AWS_REGION and AWS_ENDPOINT_URL_DEADLINE"
 	case !errors.As(err, &answer):

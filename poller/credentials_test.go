@@ -1,0 +1,211 @@
+package poller
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
+	"github.com/aws/aws-sdk-go-v2/service/deadline"
+)
+
+const canary = "CANARY-wJalrXUtnFEMIK7MDENG"
+
+// hides wants an error that says something and does not show the canary.
+func hides(t *testing.T, what string, err error, want string) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("%s: no error", what)
+		return
+	}
+	for _, form := range encodings(canary) {
+		if strings.Contains(strings.ToLower(err.Error()), strings.ToLower(form)) {
+			t.Errorf("%s: shows %s: %v", what, form, err)
+		}
+	}
+	if !regexp.MustCompile(want).MatchString(err.Error()) || strings.ContainsAny(err.Error(), "\r\n") {
+		t.Errorf("%s: %v; want %s", what, err, want)
+	}
+}
+
+// saying is an endpoint for credentials that answers so, and echoes the token that it was sent.
+func saying(t *testing.T, status int, kind, body string) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", kind)
+		w.WriteHeader(status)
+		fmt.Fprint(w, body, r.Header.Get("Authorization"))
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// Whatever is wrong with the settings and the places where credentials come from, the error names the right one, and
+// nothing of what may be secret there.
+func TestWhyThereIsNoClient(t *testing.T) {
+	sts := func(code string) string {
+		return fmt.Sprintf(`<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>the token %s of User: arn:aws:sts::1:assumed-role/x/%s is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::1:role/r</Message></Error><RequestId>%s</RequestId></ErrorResponse>`, code, canary, canary, canary)
+	}
+	base := "\n[profile base]\naws_access_key_id = AKID\naws_secret_access_key = " + canary + "\n"
+	session := "[default]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = r\n[sso-session s]\nsso_region = eu-west-1\nsso_start_url = https://studio.awsapps.com/start\n"
+	for name, c := range map[string]struct {
+		env         map[string]string
+		config      string
+		credentials string
+		want        string
+	}{
+		"nothing":               {want: `^no usable AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`},
+		"half a key":            {env: map[string]string{"AWS_SECRET_ACCESS_KEY": canary}, want: `AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not`},
+		"half a key, id":        {env: map[string]string{"AWS_ACCESS_KEY_ID": canary}, want: `AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not`},
+		"token with newline":    {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "S", "AWS_SESSION_TOKEN": canary + "\n"}, want: `the session token of the environment \(AWS_ACCESS_KEY_ID, .*AWS_SESSION_TOKEN\) has a line break`},
+		"secret with newline":   {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": canary + "\r\n"}, want: `the secret key of the environment`},
+		"quoted secret":         {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": `"` + canary + `"`}, want: `the secret key of the environment .* a quote`},
+		"id with blank":         {env: map[string]string{"AWS_ACCESS_KEY_ID": canary + " ", "AWS_SECRET_ACCESS_KEY": canary}, want: `the access key of the environment`},
+		"profile not there":     {env: map[string]string{"AWS_PROFILE": "stduio"}, config: "[profile studio]\n", want: `there is no profile "stduio" in the AWS configuration; check AWS_PROFILE`},
+		"malformed line":        {credentials: "[default]\naws_access_key_id = AKID\naws_secret_access_key " + canary + "\n", want: `the profile "default" has only one of .*; line 3 of the file that AWS_SHARED_CREDENTIALS_FILE names is neither a \[section\] nor name = value`},
+		"malformed section":     {credentials: "[default\naws_access_key_id = AKID\naws_secret_access_key = " + canary + "\n", want: `line 1 of the file that AWS_SHARED_CREDENTIALS_FILE names is neither`},
+		"no section":            {credentials: "aws_access_key_id = AKID\naws_secret_access_key = " + canary + "\n", want: `line 1 of the file that AWS_SHARED_CREDENTIALS_FILE`},
+		"UTF-16":                {credentials: "\xff\xfe[\x00d\x00e\x00f\x00a\x00u\x00l\x00t\x00]\x00\n\x00", want: `line 1 of the file that AWS_SHARED_CREDENTIALS_FILE`},
+		"split token":           {credentials: "[default]\naws_access_key_id = AKID\naws_secret_access_key = x\naws_session_token = x\n  " + canary + "\n", want: `the session token of the profile "default" has a line break`},
+		"file is the secret":    {env: map[string]string{"AWS_SHARED_CREDENTIALS_FILE": "/" + canary}, want: `the file that AWS_SHARED_CREDENTIALS_FILE names can't be read: no such file`},
+		"config value":          {config: "[default]\nretry_mode = " + canary + "\n", want: `retry_mode of the profile "default" has a value that the AWS SDK does not take`},
+		"environment value":     {env: map[string]string{"AWS_MAX_ATTEMPTS": canary}, want: `AWS_MAX_ATTEMPTS has a value that the AWS SDK does not take`},
+		"source profile":        {config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = gone\n", want: `names the source_profile "gone", which is not there`},
+		"mfa":                   {config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nmfa_serial = x\nsource_profile = base\n" + base, want: `asks for an MFA code`},
+		"process ends":          {config: "[default]\ncredential_process = sh -c 'echo " + canary + "; echo " + canary + " >&2; exit 3'\n", want: `the credential_process of the profile "default" ended with exit code 3`},
+		"process not there":     {config: "[default]\ncredential_process = /nowhere/" + canary + "\n", want: `ended with exit code 127`},
+		"process prints":        {config: "[default]\ncredential_process = echo " + canary + "\n", want: `printed no JSON object with Version 1`},
+		"process prints keys":   {config: "[default]\ncredential_process = echo '{\"Version\":1,\"SecretAccessKey\":\"" + canary + "\"}'\n", want: `printed no JSON object with Version 1`},
+		"process, time":         {config: "[default]\ncredential_process = echo '{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"S\",\"Expiration\":\"" + canary + "\"}'\n", want: `printed no JSON object with Version 1`},
+		"process, expired":      {config: "[default]\ncredential_process = echo '{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"" + canary + "\",\"Expiration\":\"2020-01-01T00:00:00Z\"}'\n", want: `those of the credential_process of the profile "default" expired at 2020-01-01T00:00:00Z`},
+		"process of a role":     {config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = p\n[profile p]\ncredential_process = sh -c 'echo " + canary + "; exit 3'\n", want: `credential_process .* exit code 3`},
+		"container, text":       {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": saying(t, 400, "text/plain", canary), "AWS_CONTAINER_AUTHORIZATION_TOKEN": canary}, want: `the container's endpoint .*: it answered with an error without a code, status 400$`},
+		"container, JSON":       {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": saying(t, 403, "application/json", `{"code":"AccessDenied","message":"`+canary+`"}`), "AWS_CONTAINER_AUTHORIZATION_TOKEN": canary}, want: `it answered with AccessDenied, status 403$`},
+		"container, code":       {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": saying(t, 403, "application/json", `{"code":"`+canary+`","message":"x"}`)}, want: `status 403$`},
+		"container, garbage":    {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": saying(t, 200, "text/plain", canary)}, want: `the container's endpoint .*: the answer can't be read$`},
+		"container, time":       {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": saying(t, 200, "text/plain", `{"AccessKeyId":"A","SecretAccessKey":"S","Expiration":"`+canary+`"}`)}, want: `the answer can't be read$`},
+		"container, token":      {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1", "AWS_CONTAINER_AUTHORIZATION_TOKEN": canary + "\n"}, want: `AWS_CONTAINER_AUTHORIZATION_TOKEN has a line break`},
+		"container, no file":    {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/" + canary}, want: `the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names can't be read: no such file`},
+		"container, file":       {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": written(t, canary+"\n")}, want: `the token in the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names has a line break`},
+		"container, nobody":     {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://u:" + canary + "@127.0.0.1:1"}, want: `the container's endpoint .*: connection refused$`},
+		"container, URL":        {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://u:" + canary + "%zz@127.0.0.1:1"}, want: `AWS_CONTAINER_CREDENTIALS_FULL_URI`},
+		"container, host":       {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://u:" + canary + "@192.0.2.1:1"}, want: `AWS_CONTAINER_CREDENTIALS_FULL_URI`},
+		"web identity, no file": {env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "/" + canary, "AWS_ROLE_ARN": "arn:aws:iam::1:role/r"}, want: `the file that AWS_WEB_IDENTITY_TOKEN_FILE names can't be read: no such file`},
+		"web identity, empty":   {env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": written(t, ""), "AWS_ROLE_ARN": "arn:aws:iam::1:role/r"}, want: `AWS_WEB_IDENTITY_TOKEN_FILE`},
+		"web identity, no role": {env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": written(t, canary)}, want: `AWS_ROLE_ARN`},
+		"web identity, refused": {env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": written(t, canary), "AWS_ROLE_ARN": "arn:aws:iam::1:role/r", "AWS_ENDPOINT_URL_STS": saying(t, 400, "text/xml", sts("InvalidIdentityToken"))}, want: `the web identity of AWS_WEB_IDENTITY_TOKEN_FILE: STS's AssumeRoleWithWebIdentity answered with InvalidIdentityToken, status 400`},
+		"role refused":          {env: map[string]string{"AWS_ENDPOINT_URL_STS": saying(t, 403, "text/xml", sts("AccessDenied"))}, config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\n" + base, want: `STS's AssumeRole answered with AccessDenied, status 403: not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::1:role/r$`},
+		"role, nobody":          {env: map[string]string{"AWS_ENDPOINT_URL_STS": "http://u:" + canary + "@127.0.0.1:1"}, config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\n" + base, want: `connection refused$`},
+		"SSO, no session":       {config: session, want: `the SSO session of the profile "default" has expired or there is none; run: aws sso login --profile "default"$`},
+		"SSO, incomplete":       {config: "[default]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n", want: `sso`},
+		"login":                 {config: "[default]\nlogin_session = arn:aws:iam::1:user/x\n", want: `the login session of the profile "default" has expired or there is none; run: aws login --profile "default"$`},
+		"source":                {config: "[default]\nrole_arn = arn:aws:iam::1:role/r\ncredential_source = Environment\n", want: `credential_source`},
+		"endpoint, newline":     {env: map[string]string{"AWS_ENDPOINT_URL_DEADLINE": "https://u:" + canary + "@host\n"}, want: `^AWS_ENDPOINT_URL_DEADLINE has a line break`},
+		"endpoint, scheme":      {env: map[string]string{"AWS_ENDPOINT_URL_DEADLINE": "u:" + canary + "@host:8080"}, want: `^AWS_ENDPOINT_URL_DEADLINE has no scheme`},
+		"endpoint, escape":      {env: map[string]string{"AWS_ENDPOINT_URL": "https://u:" + canary + "%zz@host"}, want: `^AWS_ENDPOINT_URL is no URL`},
+		"endpoint, port":        {env: map[string]string{"AWS_ENDPOINT_URL_DEADLINE": "https://u:" + canary + "#@host"}, want: `^AWS_ENDPOINT_URL_DEADLINE is no URL`},
+		"endpoint, profile":     {config: "[default]\nendpoint_url = ftp://u:" + canary + "@host\n", want: `^endpoint_url of the profile "default" is no URL`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := map[string]string{"AWS_REGION": "eu-west-1", "AWS_MAX_ATTEMPTS": "1"}
+			if c.config != "" {
+				settings["AWS_CONFIG_FILE"] = written(t, c.config)
+			}
+			if c.credentials != "" {
+				settings["AWS_SHARED_CREDENTIALS_FILE"] = written(t, c.credentials)
+			}
+			for name, value := range c.env {
+				settings[name] = value
+			}
+			environment(t, settings)
+			_, err := NewClient(t.Context())
+			hides(t, name, err, c.want)
+			if isCredential := strings.HasPrefix(fmt.Sprint(err), noCredentials); isCredential != errors.Is(err, ErrCredentials) {
+				t.Errorf("ErrCredentials: %v", err)
+			}
+		})
+	}
+}
+
+// A session of SSO that can't be refreshed, and one that SSO refuses.
+func TestSSOSession(t *testing.T) {
+	legacy := "[default]\n[profile studio]\nsso_start_url = https://studio.awsapps.com/start\nsso_region = eu-west-1\nsso_account_id = 123456789012\nsso_role_name = r\n" +
+		"[profile role]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = studio\n"
+	for name, c := range map[string]struct{ cache, endpoint, profile, want string }{
+		"expired":     {`{"accessToken":"` + canary + `","expiresAt":"2020-01-01T00:00:00Z"}`, "", "studio", `run: aws sso login --profile "studio"$`},
+		"of a source": {`{"accessToken":"` + canary + `","expiresAt":"2020-01-01T00:00:00Z"}`, "", "role", `run: aws sso login --profile "studio"$`},
+		"broken":      {canary, "", "studio", `run: aws sso login --profile "studio"$`},
+		"refused":     {`{"accessToken":"` + canary + `","expiresAt":"2099-01-01T00:00:00Z"}`, "UnauthorizedException", "studio", `run: aws sso login --profile "studio"$`},
+		"role":        {`{"accessToken":"` + canary + `","expiresAt":"2099-01-01T00:00:00Z"}`, "ForbiddenException", "studio", `SSO's GetRoleCredentials answered with ForbiddenException, status 400$`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			environment(t, map[string]string{"AWS_REGION": "eu-west-1", "AWS_PROFILE": c.profile, "AWS_CONFIG_FILE": written(t, legacy)})
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("X-Amzn-ErrorType", c.endpoint)
+				w.WriteHeader(http.StatusBadRequest)
+				fmt.Fprintf(w, `{"message":"%s"}`, r.Header.Get("X-Amz-Sso_bearer_token"))
+			}))
+			defer server.Close()
+			t.Setenv("AWS_ENDPOINT_URL_SSO", server.URL)
+			cacheSSO(t, "https://studio.awsapps.com/start", c.cache)
+			_, err := NewClient(t.Context())
+			hides(t, name, err, c.want)
+		})
+	}
+}
+
+// What Deadline Cloud says of a request is repeated in known forms only: an operator learns the action that is missing
+// and the field that is wrong, and nobody the token that an answer echoes.
+func TestAnswersAreNotRepeated(t *testing.T) {
+	for name, c := range map[string]struct {
+		status     int
+		code, body string
+		want       string
+	}{
+		"denied":     {403, "AccessDeniedException", `{"message":"User: arn:aws:sts::1:assumed-role/r/%[1]s is not authorized to perform: deadline:ListFarms on resource: arn:aws:deadline:eu-west-1:1:farm/* with an explicit deny in a service control policy: %[1]s","context":{"%[1]s":"%[1]s"}}`, `AccessDeniedException, status 403: not authorized to perform: deadline:ListFarms on resource: arn:aws:deadline:eu-west-1:1:farm/\* with an explicit deny in a service control policy$`},
+		"no policy":  {403, "AccessDeniedException", `{"message":"User: x is not authorized to perform: deadline:ListFarms because no identity-based policy allows the deadline:ListFarms action"}`, `deadline:ListFarms because no identity-based policy allows the deadline:ListFarms action$`},
+		"signature":  {403, "InvalidSignatureException", `{"message":"x-amz-security-token:%[1]s"}`, `InvalidSignatureException, status 403$`},
+		"validation": {400, "ValidationException", `{"message":"%[1]s","reason":"FIELD_VALIDATION_FAILED","fieldList":[{"name":"farmId","message":"%[1]s"},{"name":"%[1]s","message":"x"}]}`, `ValidationException, status 400: FIELD_VALIDATION_FAILED farmId$`},
+		"not found":  {404, "ResourceNotFoundException", `{"message":"%[1]s","resourceId":"%[1]s","resourceType":"farm"}`, `ResourceNotFoundException, status 404: there is no such farm$`},
+		"throttled":  {429, "ThrottlingException", `{"message":"%[1]s","quotaCode":"%[1]s"}`, `ThrottlingException, status 429$`},
+		"server":     {500, "InternalServerErrorException", `{"message":"%[1]s"}`, `InternalServerErrorException, status 500$`},
+		"unmodelled": {418, "%[1]s", `{"message":"%[1]s"}`, `status 418$`},
+		"page":       {407, "", `<html>%[1]s</html>`, `status 407`},
+		"garbage":    {200, "", `{"fleets": %[1]s}`, `the answer can't be read, status 200$`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := directClient(direct{handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("X-Amzn-Requestid", canary)
+				w.Header().Set("X-Amzn-ErrorType", strings.ReplaceAll(c.code, "%[1]s", canary))
+				w.WriteHeader(c.status)
+				fmt.Fprint(w, strings.ReplaceAll(c.body, "%[1]s", canary))
+			})})
+			_, err := client.ListFleets(t.Context(), &deadline.ListFleetsInput{FarmId: aws.String("farm-1")}, func(o *deadline.Options) { o.Retryer = aws.NopRetryer{} })
+			if err == nil {
+				t.Fatal("no error")
+			}
+			hides(t, name, failedAttempt(err, c.status), c.want)
+		})
+	}
+}
+
+func cacheSSO(t *testing.T, key, text string) {
+	t.Helper()
+	file, err := ssocreds.StandardCachedTokenFilepath(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,60 @@
+package poller
+
+import (
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const knockEvery = time.Second
+
+// knock asks for what discovery begins with, by one request, as long as no shard is owned and
+// the service has never answered. After that nothing is asked without a shard: the budget is
+// the owners'. A shard's part of it is what this instance may use; it owns none, but as long as
+// nobody knows whether the service answers, nobody may.
+func (l *loop) knock(now time.Time) (wake time.Time) {
+	select {
+	case <-l.service.answers:
+		return time.Time{}
+	default:
+	}
+	l.service.budget.share(1, l.poller.config.Shards, now)
+	open := l.gates(now)
+	search, wake := l.schedule.rounds.next(&open)
+	if search == nil || l.inFlight != [kinds]int{} {
+		return time.Time{} // until a call ends, which wakes the loop
+	}
+	if wake = latest(wake, l.knocked.Add(knockEvery)); wake.After(now) {
+		return wake
+	}
+	l.knocked = now
+	l.service.budget.spend(search.kind().operation(), now)
+	l.start(call{kind: search.kind(), target: search.target, knock: true})
+	return time.Time{}
+}
+
+// heard takes in what came of knock's request.
+func (l *loop) heard(r result) {
+	if r.err == nil || errors.Is(r.err, errKnocked) || cancelled(r.err) {
+		return
+	}
+	if reason := reasonOf(r.err); reason != l.refused {
+		l.refused = reason
+		l.log.Warn("Deadline Cloud has not answered yet; it is asked again", zap.String("operation", r.call.kind.operation()), zap.Error(r.err))
+	}
+}
+
+// unheard says that the service has never answered, and why as far as it is known.
+func (l *loop) unheard() []string {
+	select {
+	case <-l.service.answers:
+		return nil
+	default:
+	}
+	words := "Deadline Cloud has not answered yet"
+	if l.refused != "" {
+		words += ": " + l.refused
+	}
+	return []string{words}
+}
