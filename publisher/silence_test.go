@@ -20,14 +20,15 @@ import (
 var silences = map[string]struct {
 	key    kmsg.Key
 	lasts  time.Duration
+	later  bool // it begins after the topics were checked
 	answer func(kmsg.Request) kmsg.Response
 }{
-	"throttled fetches": {kmsg.Fetch, 7 * time.Second, func(r kmsg.Request) kmsg.Response {
+	"throttled fetches": {kmsg.Fetch, 7 * time.Second, false, func(r kmsg.Request) kmsg.Response {
 		answer := r.ResponseKind().(*kmsg.FetchResponse)
 		answer.ThrottleMillis = 1000
 		return answer
 	}},
-	"fetches from a leader that is behind": {kmsg.Fetch, 7 * time.Second, func(r kmsg.Request) kmsg.Response {
+	"fetches from a leader that is behind": {kmsg.Fetch, 7 * time.Second, false, func(r kmsg.Request) kmsg.Response {
 		answer := r.ResponseKind().(*kmsg.FetchResponse)
 		for _, t := range r.(*kmsg.FetchRequest).Topics {
 			topic := kmsg.FetchResponseTopic{Topic: t.Topic, TopicID: t.TopicID}
@@ -40,7 +41,7 @@ var silences = map[string]struct {
 		}
 		return answer
 	}},
-	"offsets that are not available": {kmsg.ListOffsets, 3 * time.Second, func(r kmsg.Request) kmsg.Response {
+	"offsets that are not available": {kmsg.ListOffsets, 3 * time.Second, false, func(r kmsg.Request) kmsg.Response {
 		answer := r.ResponseKind().(*kmsg.ListOffsetsResponse)
 		for _, t := range r.(*kmsg.ListOffsetsRequest).Topics {
 			topic := kmsg.ListOffsetsResponseTopic{Topic: t.Topic}
@@ -53,11 +54,11 @@ var silences = map[string]struct {
 		}
 		return answer
 	}},
-	"offsets of nothing":        {kmsg.ListOffsets, 3 * time.Second, func(r kmsg.Request) kmsg.Response { return r.ResponseKind() }},
-	"unknown topics":            {kmsg.Metadata, 3 * time.Second, func(r kmsg.Request) kmsg.Response { return strange(r, 3, 0) }},
-	"topics without partitions": {kmsg.Metadata, 3 * time.Second, func(r kmsg.Request) kmsg.Response { return strange(r, 0, 0) }},
-	"topics with one partition": {kmsg.Metadata, 3 * time.Second, func(r kmsg.Request) kmsg.Response { return strange(r, 0, 1) }},
-	"topics without leaders":    {kmsg.Metadata, 3 * time.Second, func(r kmsg.Request) kmsg.Response { return strange(r, 0, testPartitions) }},
+	"offsets of nothing":        {kmsg.ListOffsets, 3 * time.Second, false, func(r kmsg.Request) kmsg.Response { return r.ResponseKind() }},
+	"unknown topics":            {kmsg.Metadata, 3 * time.Second, false, func(r kmsg.Request) kmsg.Response { return strange(r, 3, 0) }},
+	"topics without partitions": {kmsg.Metadata, 3 * time.Second, false, func(r kmsg.Request) kmsg.Response { return strange(r, 0, 0) }},
+	"topics with one partition": {kmsg.Metadata, 3 * time.Second, true, func(r kmsg.Request) kmsg.Response { return strange(r, 0, 1) }},
+	"topics without leaders":    {kmsg.Metadata, 3 * time.Second, false, func(r kmsg.Request) kmsg.Response { return strange(r, 0, testPartitions) }},
 }
 
 // strange answers for the topics with a code, or with partitions that have no leader.
@@ -111,12 +112,19 @@ func TestSilenceIsNoAnswer(t *testing.T) {
 				return answer, nil, true
 			})
 			for _, during := range []string{"the start", "an acquisition"} {
-				over := quiet(silent, silence.lasts)
+				var over <-chan struct{}
+				if !silence.later {
+					over = silenced(silent, silence.lasts)
+				}
 				p, err := Open(t.Context(), c, testTopics(), testLog(t), nil)
 				if err != nil {
 					t.Fatal(err)
 				}
 				t.Cleanup(p.Close)
+				if silence.later {
+					over = silenced(silent, silence.lasts)
+					time.Sleep(1500 * time.Millisecond) // until the transport has asked again
+				}
 				if during == "the start" {
 					if err := p.Initialize(t.Context()); err != nil {
 						t.Error(err)
@@ -138,8 +146,8 @@ func TestSilenceIsNoAnswer(t *testing.T) {
 	}
 }
 
-// quiet lets the brokers be silent for longer than anybody may take for proof.
-func quiet(silent *atomic.Bool, d time.Duration) (over <-chan struct{}) {
+// silenced lets the brokers be silent for longer than anybody may take for proof.
+func silenced(silent *atomic.Bool, d time.Duration) (over <-chan struct{}) {
 	done := make(chan struct{})
 	silent.Store(true)
 	time.AfterFunc(d, func() { silent.Store(false); close(done) })

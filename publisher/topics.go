@@ -42,6 +42,7 @@ const (
 	leastRetention = 24 * time.Hour // a consumer that stands still for a night must find what it missed
 	appearTimeout  = 10 * time.Second
 	hearingTime    = 500 * time.Millisecond // a broker hears a moment later than the others of a new topic
+	missingTimeout = 5 * time.Second        // a broker that was just started may not know its topics yet
 )
 
 // plan is a topic as Farmwire makes it.
@@ -142,9 +143,9 @@ func CheckTopics(ctx context.Context, c Config, s TopicSpec) (partitions int, er
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	pause := pauses{long: hearingTime}
+	pause, began := newPauses(), time.Now()
 	found, err := c.describe(ctx, client)
-	if errors.Is(err, ErrMissing) && pause.wait(ctx, later) == nil {
+	for mayPass(err) && time.Since(began) < missingTimeout && pause.wait(ctx, later) == nil {
 		found, err = c.describe(ctx, client)
 	}
 	if err != nil {
@@ -158,6 +159,14 @@ func CheckTopics(ctx context.Context, c Config, s TopicSpec) (partitions int, er
 	}
 	return partitions, nil
 }
+
+// mayPass reports whether a broker that has just been started may say so of topics that are there.
+func mayPass(err error) bool {
+	return errors.Is(err, ErrMissing) || errors.Is(err, errIncomplete) || kerr.IsRetriable(err)
+}
+
+// errIncomplete is an answer that does not show a topic whole.
+var errIncomplete = errors.New("the brokers do not show the topic whole")
 
 func (c Config) topics() []string {
 	return []string{c.EventsTopic(), c.EndedTopic(), c.StateTopic()}
@@ -225,6 +234,8 @@ func (c Config) describe(ctx context.Context, client *kgo.Client) (map[string]to
 			return nil, missing(ctx, client, name)
 		case d.Err != nil:
 			return nil, fmt.Errorf("look at %s: %w", name, d.Err)
+		case !isWhole(d.Partitions):
+			return nil, fmt.Errorf("look at %s: %w", name, errIncomplete)
 		}
 		found[name] = topic{name: name, partitions: len(d.Partitions), replicas: d.Partitions.NumReplicas(), settings: map[string]string{}}
 	}
@@ -241,6 +252,16 @@ func (c Config) describe(ctx context.Context, client *kgo.Client) (map[string]to
 		}
 	}
 	return found, nil
+}
+
+// isWhole reports whether partitions are there, none is left out before the last, and each has replicas.
+func isWhole(all kadm.PartitionDetails) bool {
+	for i := range int32(len(all)) {
+		if len(all[i].Replicas) == 0 {
+			return false
+		}
+	}
+	return len(all) > 0
 }
 
 // missing tells a topic that is not there from one that may not be seen: without the right to describe it,
