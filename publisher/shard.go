@@ -223,11 +223,11 @@ func (s *Shard) commit(ctx context.Context) error {
 	if s.failed != nil {
 		return fmt.Errorf("the shard must be acquired again after: %w", s.failed)
 	}
-	err := s.renew(ctx)
-	if err == nil {
-		err = s.producer.commit(ctx, s.encoder.at, s.encoder.outgoing())
+	if err := s.renew(ctx); err != nil {
+		s.failed = err
+		return explainAnswer(err)
 	}
-	if err != nil {
+	if err := s.producer.commit(ctx, s.encoder.at, s.encoder.outgoing()); err != nil {
 		s.failed = err
 		return explainAnswer(err)
 	}

@@ -28,24 +28,26 @@ const (
 // transactional ids, the topics and the group. The topics must exist. It changes nothing but that transactional id,
 // farmwire.<state topic>.check.
 //
-// An error is one line that names the cause and the cure. What a broker does not tell is not a refusal.
-func Prove(ctx context.Context, c Config) error {
+// It returns what the brokers say of themselves. An error is one line that names the cause and the cure. What a broker
+// does not tell is not a refusal.
+func Prove(ctx context.Context, c Config) (Inspection, error) {
 	transport, err := c.transport()
 	if err != nil {
-		return err
+		return Inspection{}, err
 	}
 	m, err := newMetrics(nil)
 	if err != nil {
-		return err
+		return Inspection{}, err
 	}
 	p := &proof{config: c, brokers: newBrokers(transport, c.Brokers, c.topics(), m)}
 	defer p.brokers.close()
 	for _, step := range []func(context.Context) error{p.reachAll, p.transact, p.write, p.join} {
 		if err := step(ctx); err != nil {
-			return c.explain(err)
+			return Inspection{}, c.explain(err)
 		}
 	}
-	return nil
+	found, err := p.brokers.inspect(ctx)
+	return found, c.explain(err)
 }
 
 // proof is under way.

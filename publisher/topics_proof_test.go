@@ -22,7 +22,7 @@ func prove(t *testing.T, c Config) error {
 	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 	defer cancel()
 	began := time.Now()
-	err := Prove(ctx, c)
+	_, err := Prove(ctx, c)
 	t.Logf("after %v: %v", time.Since(began).Round(time.Millisecond), err)
 	if err != nil && strings.ContainsAny(err.Error(), "\r\n") {
 		t.Errorf("not one line: %v", err)
@@ -89,7 +89,7 @@ func TestCoordinatorsThatAreNotThere(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		if err := Prove(ctx, c); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "no broker answered") {
+		if _, err := Prove(ctx, c); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "no broker answered") {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

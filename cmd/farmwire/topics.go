@@ -60,13 +60,18 @@ func (c *topicsCheckCmd) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
-	if err := publisher.Prove(ctx, cfg); err != nil {
+	brokers, err := publisher.Prove(ctx, cfg)
+	if err != nil {
 		return err
+	}
+	if text := brokers.Warning(); text != "" {
+		fmt.Fprintf(std.err, "farmwire: warning: %s\n", text)
 	}
 	if err := printSafe(std, cfg, partitions); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.out, "farmwire run can publish to them: every broker, the login, transactions, the group %s and the rights were tried\n", cfg.GroupID())
+	_, err = fmt.Fprintf(std.out, "farmwire run can publish to them: every broker, the login, transactions, the group %s and the rights were tried\n"+
+		"the oldest broker is of version %s, and verification of transactions is %s\n", cfg.GroupID(), brokers.Version, brokers.Verification)
 	return err
 }
 
