@@ -59,14 +59,18 @@ func (e *reworded) Error() string { return e.text }
 
 func (e *reworded) Unwrap() error { return e.err }
 
-// explain is Explain, and takes the password out of what a broker or a client said.
+// explain is Explain with what is known of the configuration: it takes the password out of what a broker or a client
+// said, makes one line of it, and does not advise what is set already.
 func (c Config) explain(err error) error {
 	if err == nil {
 		return nil
 	}
 	err = Explain(err)
+	if e, ok := err.(*explained); ok && c.Security.closed(e.line) != e.line {
+		err = &explained{c.Security.closed(e.line), e.err}
+	}
 	told := append([]string{c.TopicPrefix, c.GroupID(), c.Security.Username}, c.Brokers...)
-	if text := c.Security.Password.Scrub(err.Error(), told...); text != err.Error() {
+	if text := c.Security.Password.Scrub(oneLine(err.Error()), told...); text != err.Error() {
 		return &reworded{text, err}
 	}
 	return err
@@ -172,17 +176,29 @@ const (
 	closedWithoutSASL = "the broker closed the connection instead of answering: its port wants SASL, set --sasl-mechanism (with a mechanism set already: look into the broker's log)"
 	closedTLS         = "the broker closed the connection during the TLS handshake: its port speaks no TLS, leave --tls away or connect to its TLS port"
 	closedSomehow     = "the broker closed the connection instead of answering: either its port speaks no TLS (then leave --tls away, or connect to its TLS port), or it refuses this client, as its log says"
+	closedInLogin     = "the broker closed the connection during the login instead of answering: it refuses this user, password or mechanism, or its port wants TLS too (--tls); its log says which"
+	closedWithoutTLS  = "the broker closed the connection instead of answering: its port wants TLS (--tls), or it refuses this client, as its log says"
 	closedController  = "this is a port of a KRaft controller, which does not serve clients: give the addresses of brokers with --brokers (their listeners, not controller.quorum.voters)"
 	closedAtOnce      = "the broker closed the connection at once: its port wants TLS (--tls) or SASL (--sasl-mechanism)"
 )
 
+// closed is what to say of a closed connection where the configuration rules some causes out.
+func (s Security) closed(line string) string {
+	switch {
+	case line == closedWithoutSASL && s.Mechanism != MechanismNone, line == closedSomehow && s.Mechanism != MechanismNone && !s.TLS:
+		return closedInLogin
+	case line == closedSomehow && !s.TLS:
+		return closedWithoutTLS
+	}
+	return line
+}
+
 func explainNetwork(err error) string {
 	var (
-		dns     *net.DNSError
-		timeout net.Error
-		to      *unreached
+		dns *net.DNSError
+		to  *unreached
 	)
-	late := errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+	late := isLate(err)
 	refused := errors.Is(err, syscall.ECONNREFUSED)
 	lost := slices.ContainsFunc([]error{syscall.ENETUNREACH, syscall.EHOSTUNREACH}, func(e error) bool { return errors.Is(err, e) })
 	switch advertised := errors.As(err, &to) && !to.given; {
@@ -210,3 +226,9 @@ func explainNetwork(err error) string {
 
 // advertise is what to do about an address that only the cluster has named.
 const advertise = ": the broker is down, or its advertised.listeners must name an address that can be reached from here"
+
+// isLate reports whether the time ran out, of a context or of a connection.
+func isLate(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+}

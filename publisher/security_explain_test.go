@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"regexp"
@@ -206,4 +207,24 @@ func TestControllersPort(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A line does not advise what is set already, nor what is not.
+func TestClosedConnections(t *testing.T) {
+	login := Security{Mechanism: MechanismPlain, Username: "user", Password: "canary"}
+	for _, tc := range []struct {
+		err      error
+		security Security
+		want     string
+	}{
+		{io.ErrUnexpectedEOF, Security{}, "set --sasl-mechanism"},
+		{io.ErrUnexpectedEOF, login, "during the login"},
+		{io.EOF, login, "during the login"},
+		{io.EOF, Security{}, "wants TLS (--tls)"},
+		{io.EOF, Security{TLS: true}, "leave --tls away"},
+	} {
+		if text := (Config{Security: tc.security}).explain(tc.err).Error(); !strings.Contains(text, tc.want) {
+			t.Errorf("%v: %s, want %q", tc.err, text, tc.want)
+		}
+	}
 }

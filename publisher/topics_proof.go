@@ -106,7 +106,7 @@ func (p *proof) reach(ctx context.Context, b metadata.ResponseBroker) error {
 	answer, _, err := p.brokers.send(ctx, b.NodeID, request, nil)
 	if err != nil {
 		address := net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
-		if to := (*unreached)(nil); !errors.As(err, &to) && errors.Is(err, context.DeadlineExceeded) {
+		if to := (*unreached)(nil); !errors.As(err, &to) && isLate(err) {
 			err = &unreached{address, slices.Contains(p.config.Brokers, address), err}
 		}
 		return fmt.Errorf("connect to broker %d at %s: %w", b.NodeID, address, err)
@@ -261,7 +261,7 @@ func isFinal(err error) bool {
 		return judgeCoordinator(err) == giveUp
 	}
 	var known *explained
-	return errors.As(Explain(err), &known) && !errors.Is(err, context.DeadlineExceeded)
+	return errors.As(Explain(err), &known) && !isLate(err)
 }
 
 func wrap(what string, err error) error {

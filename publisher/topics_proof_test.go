@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -134,6 +135,36 @@ func TestDeadAdvertisedListener(t *testing.T) {
 	}
 	if _, err := CheckTopics(t.Context(), outer, spec); err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "--brokers")) {
 		t.Errorf("check: %v", err)
+	}
+}
+
+// A broker that takes connections where it is advertised, and does not answer, is named too.
+func TestSilentAdvertisedListener(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	cluster, err := kafkatest.StartFake(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	c := testConfig(t, cluster.Addrs())
+	const metadata = 3
+	cluster.Fake().ControlKey(metadata, func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.Fake().KeepControl()
+		answer := r.ResponseKind().(*kmsg.MetadataResponse)
+		for id, address := range []string{cluster.Addrs()[0], silent.Addr().String()} {
+			host, port, _ := net.SplitHostPort(address)
+			number, _ := strconv.Atoi(port)
+			answer.Brokers = append(answer.Brokers, kmsg.MetadataResponseBroker{NodeID: int32(id), Host: host, Port: int32(number)})
+		}
+		return answer, nil, true
+	})
+	want := "the cluster advertises the broker " + silent.Addr().String() + ", and it cannot be reached from here"
+	if err := prove(t, c); err == nil || !strings.Contains(err.Error(), want) {
+		t.Error(err)
 	}
 }
 

@@ -68,6 +68,9 @@ func (f *kafkaFlags) scrub(text string) string {
 func (f kafkaFlags) check() error {
 	const longest = 200 // Kafka takes 249 characters; names are made of the prefix
 	if f.TopicPrefix == "" || len(f.TopicPrefix) > longest || strings.Trim(f.TopicPrefix, topicCharacters) != "" {
+		if strings.ContainsAny(f.TopicPrefix, "\r\n") {
+			return errors.New("--topic-prefix has a line break: give the prefix alone")
+		}
 		return fmt.Errorf("--topic-prefix is %q: Kafka's names are of letters, digits, dots, underscores and hyphens, %d at most here", f.TopicPrefix, longest)
 	}
 	if f.TLS.wrong {
