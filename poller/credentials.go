@@ -221,14 +221,15 @@ func tokenFile(setting, file string, oneLine bool) string {
 
 // nowhere says that there are no credentials in the environment, nor in the profile.
 func (s settings) nowhere() string {
+	words := strings.TrimPrefix(ErrCredentials.Error(), noCredentials)
 	id, secret := os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY")
 	switch {
 	case id != "" && secret == "":
-		return "AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not"
+		words += "; AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not"
 	case id == "" && secret != "":
-		return "AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not"
+		words += "; AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not"
 	case s.env.SharedConfigProfile != "":
-		return fmt.Sprintf("there are none in the environment, the profile %q or the instance's metadata service", s.env.SharedConfigProfile) + spoilt()
+		words += fmt.Sprintf("; there are none in the profile %q", s.env.SharedConfigProfile)
 	}
-	return strings.TrimPrefix(ErrCredentials.Error(), noCredentials) + spoilt()
+	return words + spoilt()
 }
