@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha1"
 	"fmt"
 	"maps"
 	"net"
@@ -83,7 +84,7 @@ func awsWays() map[string]awsSecrets {
 		"broken proxy":       {env: keys("AWS_ENDPOINT_URL_DEADLINE", "https://deadline.test", "HTTPS_PROXY", "http://user:"+awsCanary+"%zz@127.0.0.1:1"), says: "HTTPS_PROXY is no URL of a proxy"},
 		"split token":        {env: keys("AWS_SESSION_TOKEN", awsCanary+"\n"), says: "AWS_SESSION_TOKEN"},
 		"credentials file":   {files: map[string]string{"credentials": "[default]\naws_access_key_id = AKID\naws_secret_access_key " + awsCanary + "\n"}, says: "line 3 of"},
-		"split file":         {files: map[string]string{"credentials": "[default]\naws_access_key_id = AKID\naws_secret_access_key = x\naws_session_token = " + awsCanary + "\n  " + awsCanary + "\n"}, says: `the session token of the profile "default"`},
+		"split file":         {files: map[string]string{"credentials": "[default]\naws_access_key_id = AKID\naws_secret_access_key = x\naws_session_token = " + awsCanary + "\n  " + awsCanary + "\n"}, says: `aws_session_token of the profile "default" has a line break`},
 		"process":            {files: process("echo " + awsCanary + "; echo " + awsCanary + " >&2; exit 3\n"), says: "credential_process of the profile \"default\" ended with exit code 3"},
 		"process prints":     {files: process("echo " + awsCanary + "; echo " + awsCanary + " >&2\n"), says: "printed no JSON object"},
 		"process, later":     {files: process(once), says: "ended with exit code 9", starts: true},
@@ -96,7 +97,7 @@ func awsWays() map[string]awsSecrets {
 		"role":               {env: map[string]string{"AWS_ENDPOINT_URL_STS": "http://ADDRESS"}, files: map[string]string{"config": profile + "role_arn = arn:aws:iam::1:role/r\nsource_profile = base\n[profile base]\naws_access_key_id = AKID\naws_secret_access_key = " + awsCanary + "\n"}, serves: sts, says: "not authorized to perform: sts:AssumeRole"},
 		"SSO": {files: map[string]string{
 			"config": profile + "sso_start_url = https://studio.awsapps.com/start\nsso_region = eu-west-1\nsso_account_id = 1\nsso_role_name = r\n",
-			".aws/sso/cache/4a3d9dd4dbd55a6ae8ce9b2c77b6c4ed4a6bb0ba.json": `{"accessToken":"` + awsCanary + `","expiresAt":"2020-01-01T00:00:00Z"}`,
+			fmt.Sprintf(".aws/sso/cache/%x.json", sha1.Sum([]byte("https://studio.awsapps.com/start"))): `{"accessToken":"` + awsCanary + `","expiresAt":"2020-01-01T00:00:00Z"}`,
 		}, says: "run: aws sso login --profile \"default\""},
 	}
 }
