@@ -42,15 +42,14 @@ func NewClient(ctx context.Context, options ...func(*deadline.Options)) (*deadli
 	if err != nil {
 		return nil, loadError(ctx, err)
 	}
-	s := settingsOf(cfg)
-	if err := s.checkRegion(cfg.Region); err != nil {
+	if err := checkRegion(cfg.Region); err != nil {
 		return nil, err
 	}
-	c := newChain(cfg.Credentials, s)
+	c := newChain(cfg.Credentials, settingsOf(cfg))
 	cfg.Credentials = c
 	options = append([]func(*deadline.Options){clientOptions}, options...)
 	client := deadline.NewFromConfig(cfg, options...)
-	if err := s.checkEndpoint(aws.ToString(client.Options().BaseEndpoint)); err != nil {
+	if err := checkEndpoint(aws.ToString(client.Options().BaseEndpoint)); err != nil {
 		return nil, err
 	}
 	return client, c.check(ctx)

@@ -63,12 +63,27 @@ func (c chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	case keys.CanExpire && time.Now().After(keys.Expires.Add(expiryWindow)):
 		return aws.Credentials{}, &credentialsError{words: fmt.Sprintf("those of %s expired at %s", c.source(), keys.Expires.Add(expiryWindow).UTC().Format(time.RFC3339))}
 	}
-	for name, value := range map[string]string{"access key": keys.AccessKeyID, "secret key": keys.SecretAccessKey, "session token": keys.SessionToken} {
-		if strings.ContainsFunc(value, func(r rune) bool { return isOdd(r) || r == '"' || r == '\'' }) {
-			return aws.Credentials{}, &credentialsError{words: fmt.Sprintf("the %s of %s has a line break, a blank, a quote or another character in it that none has", name, c.source())}
-		}
+	if name := c.oddKey(keys); name != "" {
+		return aws.Credentials{}, &credentialsError{words: name + " has a line break, a blank, a quote or another character in it that none has"}
 	}
 	return keys, nil
+}
+
+// oddKey names the key that has a character in it with which no request can be signed or sent.
+func (c chain) oddKey(keys aws.Credentials) string {
+	isWrong := func(r rune) bool { return isOdd(r) || r == '"' || r == '\'' }
+	for _, key := range [...]struct{ setting, value string }{
+		{"aws_access_key_id", keys.AccessKeyID}, {"aws_secret_access_key", keys.SecretAccessKey}, {"aws_session_token", keys.SessionToken},
+	} {
+		switch {
+		case !strings.ContainsFunc(key.value, isWrong):
+		case keys.Source == config.CredentialsSourceName:
+			return strings.ToUpper(key.setting)
+		default:
+			return key.setting + " of " + c.source()
+		}
+	}
+	return ""
 }
 
 // check fails now rather than at every request.
@@ -221,14 +236,15 @@ func tokenFile(setting, file string, oneLine bool) string {
 
 // nowhere says that there are no credentials in the environment, nor in the profile.
 func (s settings) nowhere() string {
+	words := strings.TrimPrefix(ErrCredentials.Error(), noCredentials)
 	id, secret := os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY")
 	switch {
 	case id != "" && secret == "":
-		return "AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not"
+		words += "; AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not"
 	case id == "" && secret != "":
-		return "AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not"
+		words += "; AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not"
 	case s.env.SharedConfigProfile != "":
-		return fmt.Sprintf("there are none in the environment, the profile %q or the instance's metadata service", s.env.SharedConfigProfile) + spoilt()
+		words += fmt.Sprintf("; there are none in the profile %q", s.env.SharedConfigProfile)
 	}
-	return strings.TrimPrefix(ErrCredentials.Error(), noCredentials) + spoilt()
+	return words + spoilt()
 }

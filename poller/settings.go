@@ -2,11 +2,11 @@ package poller
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"net/url"
 	"os"
 	"regexp"
@@ -57,7 +57,7 @@ func firstSet(setting string, variables ...string) string {
 // checkRegion refuses what is no region's name, such as an availability zone's: it would
 // become part of every event's source and of the state topic, and only then be found wrong.
 // New regions have names of the same form.
-func (s settings) checkRegion(region string) error {
+func checkRegion(region string) error {
 	if region == "" {
 		return ErrRegion
 	}
@@ -76,9 +76,9 @@ func (s settings) checkRegion(region string) error {
 
 // checkEndpoint refuses a custom endpoint, or a proxy, that no request could be sent to.
 // Neither is quoted: there may be a password in it.
-func (s settings) checkEndpoint(endpoint string) error {
+func checkEndpoint(endpoint string) error {
 	if endpoint == "" {
-		return s.checkProxy(&url.URL{Scheme: "https", Host: "deadline.amazonaws.com"})
+		return checkProxy("https")
 	}
 	name := firstSet("endpoint_url", "AWS_ENDPOINT_URL_DEADLINE", "AWS_ENDPOINT_URL")
 	u, err := url.Parse(endpoint)
@@ -90,12 +90,21 @@ func (s settings) checkEndpoint(endpoint string) error {
 	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
 		return fmt.Errorf("%s is no URL of a web service; give one such as https://host:port", name)
 	}
-	return s.checkProxy(u)
+	return checkProxy(u.Scheme)
 }
 
-func (s settings) checkProxy(endpoint *url.URL) error {
-	if _, err := http.ProxyFromEnvironment(&http.Request{URL: endpoint}); err != nil {
-		return fmt.Errorf("%s_PROXY is no URL of a proxy; give one such as http://host:port, with %%xx for other characters than letters and digits in a password", strings.ToUpper(endpoint.Scheme))
+func checkProxy(scheme string) error {
+	// The standard library passes over what is no URL, and would go without the proxy.
+	name := strings.ToUpper(scheme) + "_PROXY"
+	value := cmp.Or(os.Getenv(name), os.Getenv(strings.ToLower(name)))
+	if value == "" {
+		return nil
+	}
+	if !strings.Contains(value, "://") {
+		value = "http://" + value
+	}
+	if u, err := url.Parse(value); err != nil || u.Hostname() == "" || strings.ContainsFunc(value, isOdd) {
+		return fmt.Errorf("%s is no URL of a proxy; give one such as http://host:port, with %%xx for other characters than letters and digits in a password", name)
 	}
 	return nil
 }

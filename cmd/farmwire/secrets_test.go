@@ -77,6 +77,14 @@ func startWithSecrets(t *testing.T, password string, inFile bool, args ...string
 	} else {
 		environment = append(environment, "FARMWIRE_SASL_PASSWORD="+password)
 	}
+	r.launch(args, environment)
+	return r
+}
+
+// launch starts the program.
+func (r *secretRun) launch(args, environment []string) {
+	t := r.t
+	t.Helper()
 	command, err := exec.LookPath("farmwire")
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +110,6 @@ func startWithSecrets(t *testing.T, password string, inFile bool, args ...string
 		_ = r.cmd.Process.Kill()
 		<-r.finished
 	})
-	return r
 }
 
 func secretFarm(t *testing.T) *farmtest.Server {
