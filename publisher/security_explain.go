@@ -70,7 +70,14 @@ func (c Config) explain(err error) error {
 		err = &explained{c.Security.closed(e.line), e.err}
 	}
 	told := append([]string{c.TopicPrefix, c.GroupID(), c.Security.Username}, c.Brokers...)
-	if text := c.Security.Password.Scrub(oneLine(err.Error()), told...); text != err.Error() {
+	scrub := func(text string) string { return c.Security.Password.Scrub(oneLine(text), told...) }
+	text := err.Error()
+	if e, ok := err.(*explained); ok {
+		text = e.line + " (" + scrub(said(e.err)) + ")" // the line is ours
+	} else {
+		text = scrub(text)
+	}
+	if text != err.Error() {
 		return &reworded{text, err}
 	}
 	return err

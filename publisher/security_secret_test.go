@@ -92,3 +92,12 @@ func TestExplanationsHoldNoPassword(t *testing.T) {
 		}
 	}
 }
+
+// A password that is a word of our own lines is not told by its absence from them.
+func TestOurOwnWordsStay(t *testing.T) {
+	c := Config{Security: Security{Mechanism: MechanismPlain, Username: "user", Password: "password"}}
+	text := c.explain(fmt.Errorf("look: %w", kafka.Error(58))).Error()
+	if !strings.Contains(text, "check --sasl-username, the password, and") {
+		t.Error(text)
+	}
+}

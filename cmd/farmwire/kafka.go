@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/alecthomas/kong"
 	"go.uber.org/zap"
 
 	"farmwire/publisher"
@@ -52,16 +53,15 @@ func (f topicFlags) check() error {
 
 // AfterApply reads the password, before anything else is done, and keeps it out of all that comes on stderr. What
 // is wrong with it is for config to say.
-func (f *kafkaFlags) AfterApply(std *streams) error {
+func (f *kafkaFlags) AfterApply(std *streams, command *kong.Context) error {
 	f.secret = readPassword(string(f.SASLPasswordFile))
-	std.err = scrubber{std.err, f.scrub}
+	// What the log tells anyway is no secret.
+	told := append([]string{"farmwire", f.TopicPrefix, string(f.SASLUsername)}, f.Brokers...)
+	for _, flag := range command.Flags() {
+		told = append(told, flag.Name, flag.Help)
+	}
+	std.err = scrubber{std.err, func(text string) string { return f.secret.value.Scrub(text, told...) }}
 	return nil
-}
-
-// scrub takes the password out of a text. What the log tells anyway is no secret.
-func (f *kafkaFlags) scrub(text string) string {
-	told := append([]string{"farmwire", "kafka", "publisher", f.TopicPrefix, string(f.SASLUsername)}, f.Brokers...)
-	return f.secret.value.Scrub(text, told...)
 }
 
 // check finds what is wrong before anybody is asked.
