@@ -12,7 +12,10 @@ import (
 
 // Initialized reports whether the state topic was initialized: whether any of its partitions holds a committed record.
 func (p *Publisher) Initialized(ctx context.Context) (bool, error) {
-	return p.initialized(ctx, committed)
+	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.fence)
+	defer cancel()
+	done, err := p.initialized(ctx, committed)
+	return done, p.config.explain(err)
 }
 
 // Initialize makes sure that the state topic is initialized: that each of its partitions has a watch record. They are
@@ -30,7 +33,7 @@ func (p *Publisher) Initialize(ctx context.Context) error {
 	for {
 		err := p.initialize(ctx)
 		if !errors.Is(err, ErrFenced) {
-			return explainAnswer(err)
+			return p.config.explain(err)
 		}
 		// Another instance does the same at the same moment.
 		if pause.wait(ctx, later) != nil {

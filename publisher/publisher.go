@@ -64,7 +64,7 @@ func open(ctx context.Context, c Config, topics TopicSpec, b *brokers, log *zap.
 	}
 	if err != nil {
 		b.close()
-		return nil, Explain(fmt.Errorf("open the topics %s.*: %w", c.TopicPrefix, err))
+		return nil, c.explain(fmt.Errorf("open the topics %s.*: %w", c.TopicPrefix, err))
 	}
 	p.logBrokers(ctx)
 	return p, nil

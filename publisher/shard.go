@@ -46,7 +46,7 @@ func (p *Publisher) Acquire(ctx context.Context, shard int) (*Shard, error) {
 	defer cancel()
 	s, records, err := p.acquire(ctx, shard)
 	if err != nil {
-		return nil, explainAnswer(err)
+		return nil, p.config.explain(err)
 	}
 	took := time.Since(began)
 	p.metrics.restores.Observe(took.Seconds())
@@ -225,11 +225,11 @@ func (s *Shard) commit(ctx context.Context) error {
 	}
 	if err := s.renew(ctx); err != nil {
 		s.failed = err
-		return explainAnswer(err)
+		return s.publisher.config.explain(err)
 	}
 	if err := s.producer.commit(ctx, s.encoder.at, s.encoder.outgoing()); err != nil {
 		s.failed = err
-		return explainAnswer(err)
+		return s.publisher.config.explain(err)
 	}
 	return nil
 }
@@ -251,13 +251,4 @@ func (s *Shard) renew(ctx context.Context) error {
 	}
 	s.producer = fresh
 	return nil
-}
-
-// explainAnswer explains what a broker answered. A connection that broke is not explained: that is daily life here,
-// and no sign of a wrong configuration.
-func explainAnswer(err error) error {
-	if code(err) == 0 {
-		return err
-	}
-	return Explain(err)
 }
