@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,6 +38,57 @@ func TestApacheThreeBrokers(t *testing.T) {
 	})
 	t.Run("timed out", func(t *testing.T) { testTimedOut(t, cluster) })
 	t.Run("coordinator moves", func(t *testing.T) { testCoordinatorMoves(t, cluster) })
+	t.Run("partitions without leaders", func(t *testing.T) { testLeaderless(t, cluster) })
+}
+
+// Partitions that have no leader are left out of a take-over where the brokers verify transactions. Where they do not,
+// the take-over fails, and names one.
+func testLeaderless(t *testing.T, cluster *kafkatest.Cluster) {
+	for i := range cluster.Size() { // the test before has stopped one
+		if err := cluster.Restart(deadline(t, time.Minute), i); err != nil {
+			t.Logf("not started again: %v", err)
+		}
+	}
+	c := testConfig(t, cluster.Addrs()) // of one replica
+	g := newGround(t, c)
+	g.must()
+	g.p.brokers.patience.leaderless = time.Second
+	own, err := g.p.brokers.leader(t.Context(), g.p.statePartition(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Kill(int(own) % cluster.Size()); err != nil { // the next one
+		t.Fatal(err)
+	}
+	until(t, time.Minute, "partitions have no leader", func() bool {
+		all, err := g.p.brokers.leaders(t.Context(), c.topics()...)
+		return err == nil && slices.Contains(append(all[c.EventsTopic()], all[c.EndedTopic()]...), noLeader)
+	})
+	verify := func(on string) {
+		t.Helper()
+		altered, err := g.admin.AlterBrokerConfigs(deadline(t, 10*time.Second), []kadm.AlterConfig{
+			{Op: kadm.SetConfig, Name: "transaction.partition.verification.enable", Value: &on}})
+		for _, a := range altered {
+			err = errors.Join(err, a.Err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		until(t, 10*time.Second, "the brokers say so", func() bool {
+			found, err := g.p.brokers.inspect(t.Context())
+			return err == nil && (found.Verification == VerificationOn) == (on == "true")
+		})
+	}
+	verify("false")
+	_, err = g.p.Acquire(t.Context(), 0)
+	if !errors.Is(err, errNoLeader) || errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), c.TopicPrefix+".e") {
+		t.Errorf("acquired although nobody can be taught the epoch: %v", err)
+	}
+	verify("true")
+	g.p.brokers.patience.fence = time.Minute
+	if g.shard, err = g.p.Acquire(t.Context(), 0); err != nil {
+		t.Errorf("partitions without a leader hold a shard up: %v", err)
+	}
 }
 
 // replicated has topics of its own with three replicas, two of them in sync, and a prefix that begins as told.

@@ -46,7 +46,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		}),
 		hanging: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "farmwire_hanging_transactions_total",
-			Help: "Transactions whose end a broker had lost, and that were ended again.",
+			Help: "Transactions that had ended and were still open in some partitions, and that were ended there.",
 		}),
 		restores: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "farmwire_restore_seconds",

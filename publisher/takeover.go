@@ -72,7 +72,7 @@ func (p *Publisher) settle(ctx context.Context, fresh *producer, scope []topicPa
 		}
 	}
 	p.metrics.hanging.Inc()
-	p.log.Warn("a broker has lost the end of a transaction; it is ended again",
+	p.log.Warn("partitions still hold a transaction open that has ended; it is ended there as it was elsewhere",
 		zap.String("transactionalId", fresh.id), zap.Int("partitions", len(hanging)), zap.Bool("commit", commit))
 	ends := make([]topicPartition, len(hanging))
 	for i, h := range hanging {
