@@ -37,7 +37,7 @@ type identity struct {
 }
 
 // nobody is the identity of no producer.
-var nobody = identity{-1, -1}
+func nobody() identity { return identity{-1, -1} }
 
 // batch is one record batch. Records are appended, then it is sealed; the sealed bytes are what is
 // sent, and sent again.

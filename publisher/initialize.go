@@ -47,7 +47,7 @@ func (p *Publisher) initialize(ctx context.Context) error {
 		return err
 	}
 	topic := p.config.StateTopic()
-	producer, err := p.takeOver(ctx, topic, partitionsOf(topic, p.partitions), nobody)
+	producer, err := p.takeOver(ctx, topic, partitionsOf(topic, p.partitions), nobody())
 	if err != nil {
 		return err
 	}

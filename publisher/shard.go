@@ -61,7 +61,7 @@ func (p *Publisher) acquire(ctx context.Context, shard int) (*Shard, int, error)
 	if err := p.checkPartitions(ctx); err != nil {
 		return nil, 0, err
 	}
-	producer, err := p.takeOver(ctx, transactionalID(topic, shard), p.scope(shard), nobody)
+	producer, err := p.takeOver(ctx, transactionalID(topic, shard), p.scope(shard), nobody())
 	if err != nil {
 		return nil, 0, err
 	}
