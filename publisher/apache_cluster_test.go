@@ -3,7 +3,6 @@ package publisher
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -22,20 +21,9 @@ import (
 // TestApacheThreeBrokers is of what needs a cluster of its own: transactions that time out soon, and brokers that die.
 // Its parts stand in an order: the brokers' deaths are used by more than one.
 func TestApacheThreeBrokers(t *testing.T) {
-	if os.Getenv(kafkatest.Variable) != "apache" {
-		t.Skipf("starts three brokers: run with %s=apache (Java 17 and Maven)", kafkatest.Variable)
-	}
-	cluster, err := kafkatest.StartApache(t.Context(), kafkatest.Options{Brokers: 3, Properties: map[string]string{
+	cluster := apacheCluster(t, kafkatest.Options{Brokers: 3, Properties: map[string]string{
 		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	t.Run("timed out", func(t *testing.T) { testTimedOut(t, cluster) })
 	t.Run("coordinator moves", func(t *testing.T) { testCoordinatorMoves(t, cluster) })
 	t.Run("partitions without leaders", func(t *testing.T) { testLeaderless(t, cluster) })

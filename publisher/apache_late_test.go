@@ -1,7 +1,6 @@
 package publisher
 
 import (
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -84,9 +83,6 @@ func TestApacheLateEndTxn(t *testing.T) {
 // Brokers that do not verify transactions accept a produce request of an aborted transaction after the fence,
 // unless a marker has taught the leader the new epoch.
 func TestApacheWithoutVerification(t *testing.T) {
-	if os.Getenv(kafkatest.Variable) != "apache" {
-		t.Skipf("starts brokers of its own: run with %s=apache (Java 17 and Maven)", kafkatest.Variable)
-	}
 	for _, test := range []struct {
 		name    string
 		options kafkatest.Options
@@ -97,15 +93,7 @@ func TestApacheWithoutVerification(t *testing.T) {
 		{"3.5.2", kafkatest.Options{Version: "3.5.2"}, Inspection{Version: "v3.5", Verification: VerificationOff}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			cluster, err := kafkatest.StartApache(t.Context(), test.options)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := cluster.Close(); err != nil {
-					t.Error(err)
-				}
-			})
+			cluster := apacheCluster(t, test.options)
 			g := newGround(t, testConfig(t, cluster.Addrs()))
 			found, err := g.p.brokers.inspect(t.Context())
 			if err != nil || found != test.want || found.Warning() == "" {

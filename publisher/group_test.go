@@ -19,7 +19,6 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"farmwire/publisher/kafkatest"
 )
 
 const groupSession = 6 * time.Second // the shortest that a broker takes
@@ -302,11 +301,7 @@ func TestRefusedShardEndsTheMembership(t *testing.T) {
 
 // The group's client never fetches a record: the restore does.
 func TestNothingIsFetched(t *testing.T) {
-	cluster, err := kafkatest.StartFake(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cluster.Close()
+	cluster := fakeCluster(t, 1)
 	c := groupConfig(t, cluster.Addrs())
 	p := groupMember(t, c)
 	var fetches atomic.Int32

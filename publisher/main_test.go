@@ -43,8 +43,26 @@ func onBrokers(t *testing.T, test func(t *testing.T, addrs []string)) {
 	t.Run("apache", func(t *testing.T) { test(t, apache.Cluster(t).Addrs()) })
 }
 
-func fake(t testing.TB) []string {
-	cluster, err := kafkatest.StartFake(t.Context(), 1)
+func fake(t testing.TB) []string { return fakeCluster(t, 1).Addrs() }
+
+func fakeCluster(t testing.TB, brokers int) *kafkatest.Cluster {
+	t.Helper()
+	cluster, err := kafkatest.StartFake(t.Context(), brokers)
+	return closing(t, cluster, err)
+}
+
+// apacheCluster is one that no other test has: with options, or with brokers that will be killed.
+func apacheCluster(t testing.TB, o kafkatest.Options) *kafkatest.Cluster {
+	t.Helper()
+	if os.Getenv(kafkatest.Variable) != "apache" {
+		t.Skipf("starts brokers of its own: run with %s=apache (Java 17 and Maven)", kafkatest.Variable)
+	}
+	cluster, err := kafkatest.StartApache(t.Context(), o)
+	return closing(t, cluster, err)
+}
+
+func closing(t testing.TB, cluster *kafkatest.Cluster, err error) *kafkatest.Cluster {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +71,7 @@ func fake(t testing.TB) []string {
 			t.Error(err)
 		}
 	})
-	return cluster.Addrs()
+	return cluster
 }
 
 var prefixes atomic.Int64 // makes the topics of each test its own

@@ -6,16 +6,11 @@ import (
 	"time"
 
 	"farmwire/diff"
-	"farmwire/publisher/kafkatest"
 )
 
 // What compaction takes away is what does not decide.
 func TestRestoreAfterCompaction(t *testing.T) {
-	cluster, err := kafkatest.StartFake(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cluster.Close()
+	cluster := fakeCluster(t, 1)
 	c := testConfig(t, cluster.Addrs())
 	p := testOpen(t, c)
 	h := newHistory(t, c, p)

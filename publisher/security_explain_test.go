@@ -17,7 +17,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"farmwire/publisher/kafkatest"
 )
 
 // What was last answered is the cause, and not the time that ran out.
@@ -167,11 +166,7 @@ func TestControllersPort(t *testing.T) {
 		}
 	}
 	t.Run("kfake", func(t *testing.T) {
-		c, err := kafkatest.StartFake(t.Context(), 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
+		c := fakeCluster(t, 1)
 		const metadata, versions = 3, 18
 		c.Fake().ControlKey(metadata, func(kmsg.Request) (kmsg.Response, error, bool) {
 			c.Fake().KeepControl()

@@ -81,11 +81,7 @@ func TestPasswordsAreTakenAsTheyAre(t *testing.T) {
 		return
 	}
 	// Apache Kafka's own tool makes the users.
-	cluster, err := kafkatest.StartApache(t.Context(), kafkatest.Options{Security: &kafkatest.Security{Users: oddPasswords()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cluster.Close()
+	cluster := apacheCluster(t, kafkatest.Options{Security: &kafkatest.Security{Users: oddPasswords()}})
 	run("apache", Config{Brokers: cluster.Addrs(), Security: Security{TLS: true, CAFile: filepath.Join(cluster.Dir(), "ca.pem")}},
 		MechanismPlain, MechanismScramSHA256, MechanismScramSHA512)
 }

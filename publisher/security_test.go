@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,21 +32,10 @@ const (
 // secured starts a broker that demands TLS and SASL and checks ACLs.
 func secured(t *testing.T) *kafkatest.Cluster {
 	t.Helper()
-	if os.Getenv(kafkatest.Variable) != "apache" {
-		t.Skipf("starts a broker with TLS, SASL and ACLs: run with %s=apache (Java 17 and Maven)", kafkatest.Variable)
-	}
-	c, err := kafkatest.StartApache(t.Context(), kafkatest.Options{Security: &kafkatest.Security{
+	c := apacheCluster(t, kafkatest.Options{Security: &kafkatest.Security{
 		Mechanisms: []string{"PLAIN", "SCRAM-SHA-512"},
 		Users:      map[string]string{farmwireUser: farmwirePassword, nobodyUser: nobodyPassword},
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	return c
 }
 

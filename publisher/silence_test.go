@@ -10,7 +10,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"farmwire/publisher/kafkatest"
 )
 
 // The tests of this file let brokers be silent or wrong for a while, as they are when they throttle or were just
@@ -81,15 +80,7 @@ func TestSilenceIsNoAnswer(t *testing.T) {
 	for name, silence := range silences {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cluster, err := kafkatest.StartFake(t.Context(), 1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := cluster.Close(); err != nil {
-					t.Error(err)
-				}
-			})
+			cluster := fakeCluster(t, 1)
 			c := testConfig(t, cluster.Addrs())
 			h := newHistory(t, c, testOpen(t, c))
 			h.must()

@@ -64,19 +64,8 @@ func (l *lone) lost() bool {
 // TestLostMarkers kills a lone broker between its answer to EndTxn and the markers. When it is back it calls the
 // transaction complete, and InitProducerID succeeds, but the markers are never written (seen on 4.3.1).
 func TestLostMarkers(t *testing.T) {
-	if apache.Cluster(t); !apache.Cluster(t).Apache() {
-		t.Skip("kills a broker")
-	}
 	// With a shorter broker.session.timeout.ms than it takes the broker to be back, it writes the markers.
-	cluster, err := kafkatest.StartApache(t.Context(), kafkatest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	cluster := apacheCluster(t, kafkatest.Options{})
 
 	t.Run("of a commit, and the shard lives on", func(t *testing.T) {
 		l := newLone(t, cluster)

@@ -72,11 +72,7 @@ func TestSoundClusterIsProven(t *testing.T) {
 // Coordinators that never come are named, with the setting that is the usual cause.
 func TestCoordinatorsThatAreNotThere(t *testing.T) {
 	for kind, want := range map[int8]string{0: "offsets.topic.replication.factor", 1: "transaction.state.log.replication.factor"} {
-		cluster, err := kafkatest.StartFake(t.Context(), 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer cluster.Close()
+		cluster := fakeCluster(t, 1)
 		c := testConfig(t, cluster.Addrs())
 		const findCoordinator, notAvailable = 10, 15
 		cluster.Fake().ControlKey(findCoordinator, func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -99,7 +95,7 @@ func TestCoordinatorsThatAreNotThere(t *testing.T) {
 // A lone broker that wants three replicas of its own topics is not called sound.
 func TestLoneBrokerThatWantsThree(t *testing.T) {
 	for _, topic := range []string{"transaction.state.log", "offsets.topic"} {
-		cluster := startApache(t, kafkatest.Options{Properties: map[string]string{topic + ".replication.factor": "3"}})
+		cluster := apacheCluster(t, kafkatest.Options{Properties: map[string]string{topic + ".replication.factor": "3"}})
 		c := testConfig(t, cluster.Addrs())
 		if err := prove(t, c); err == nil || !strings.Contains(err.Error(), topic+".replication.factor") {
 			t.Error(err)
@@ -114,7 +110,7 @@ func TestDeadAdvertisedListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	unused.Close()
-	cluster := startApache(t, kafkatest.Options{Brokers: 3, Advertise: func(broker int, addr string) string {
+	cluster := apacheCluster(t, kafkatest.Options{Brokers: 3, Advertise: func(broker int, addr string) string {
 		if broker == 2 {
 			return unused.Addr().String()
 		}
@@ -145,11 +141,7 @@ func TestSilentAdvertisedListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	cluster, err := kafkatest.StartFake(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cluster.Close()
+	cluster := fakeCluster(t, 1)
 	c := testConfig(t, cluster.Addrs())
 	const metadata = 3
 	cluster.Fake().ControlKey(metadata, func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -166,23 +158,6 @@ func TestSilentAdvertisedListener(t *testing.T) {
 	if err := prove(t, c); err == nil || !strings.Contains(err.Error(), want) {
 		t.Error(err)
 	}
-}
-
-func startApache(t *testing.T, o kafkatest.Options) *kafkatest.Cluster {
-	t.Helper()
-	if !apache.Cluster(t).Apache() { // skips where it is not asked for
-		t.Skip("needs brokers of its own")
-	}
-	cluster, err := kafkatest.StartApache(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return cluster
 }
 
 // Without one of the rights, the line names it; with what the README lists, all is proven.
@@ -245,11 +220,7 @@ func testCreateAsksForNothing(t *testing.T, c Config, r rights) {
 
 // Of topics that are missing only those are created.
 func TestOnlyMissingTopicsAreCreated(t *testing.T) {
-	cluster, err := kafkatest.StartFake(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cluster.Close()
+	cluster := fakeCluster(t, 1)
 	c := testConfig(t, cluster.Addrs())
 	var asked []string
 	const createTopics, denied = 19, 31

@@ -13,7 +13,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"farmwire/diff"
-	"farmwire/publisher/kafkatest"
 )
 
 // history publishes sessions one by one and knows what must be in Kafka.
@@ -305,15 +304,7 @@ func TestStopEndsTheTransaction(t *testing.T) {
 
 // The partitions of a transaction have several leaders, which are sent to side by side. (For the race detector.)
 func TestSeveralLeaders(t *testing.T) {
-	cluster, err := kafkatest.StartFake(t.Context(), 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	cluster := fakeCluster(t, 3)
 	c := testConfig(t, cluster.Addrs())
 	h := newHistory(t, c, testOpen(t, c))
 	for range 30 {
