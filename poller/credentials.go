@@ -127,11 +127,13 @@ func (c chain) why(err error) string {
 		return c.source() + " " + processWords(e)
 	}
 	api, answered := errors.AsType[smithy.APIError](err)
-	sent := errors.As(err, new(interface {
+	sent := errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(interface {
 		error
 		ConnectionError() bool
 	}))
 	switch {
+	case c.ssoRegion() != "" && sent:
+		return c.ssoRegion()
 	case c.has(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy) && c.loggedOut(err, api, answered || sent):
 		return fmt.Sprintf("%s has expired or there is none; run: aws sso login --profile %q", c.source(), c.leaf().Profile)
 	case c.has(aws.CredentialSourceLogin) && !sent:
@@ -164,6 +166,18 @@ func (c chain) loggedOut(err error, api smithy.APIError, asked bool) bool {
 		return slices.Contains([]string{"UnauthorizedException", "InvalidGrantException", "ExpiredTokenException", "InvalidClientException", "UnauthorizedClientException"}, api.ErrorCode())
 	}
 	return !asked
+}
+
+// ssoRegion says that the region of SSO can be none; it is empty if it can, or none is given.
+func (c chain) ssoRegion() string {
+	region := c.leaf().SSORegion
+	if c.leaf().SSOSession != nil {
+		region = c.leaf().SSOSession.SSORegion
+	}
+	if region == "" {
+		return ""
+	}
+	return regionWords(fmt.Sprintf("sso_region of the profile %q", c.leaf().Profile), region)
 }
 
 // leaf is the profile that a role is taken from, at the end of all source_profiles.

@@ -1,8 +1,11 @@
 package poller
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,8 +13,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 )
@@ -143,21 +148,65 @@ func TestSSOSession(t *testing.T) {
 		"of a source": {`{"accessToken":"` + canary + `","expiresAt":"2020-01-01T00:00:00Z"}`, "", "role", `run: aws sso login --profile "studio"$`},
 		"broken":      {canary, "", "studio", `run: aws sso login --profile "studio"$`},
 		"refused":     {`{"accessToken":"` + canary + `","expiresAt":"2099-01-01T00:00:00Z"}`, "UnauthorizedException", "studio", `run: aws sso login --profile "studio"$`},
+		"silent":      {`{"accessToken":"` + canary + `","expiresAt":"2099-01-01T00:00:00Z"}`, "silent", "studio", `the SSO session of the profile "studio": no answer in time$`},
 		"role":        {`{"accessToken":"` + canary + `","expiresAt":"2099-01-01T00:00:00Z"}`, "ForbiddenException", "studio", `SSO's GetRoleCredentials answered with ForbiddenException, status 400$`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			environment(t, map[string]string{"AWS_REGION": "eu-west-1", "AWS_PROFILE": c.profile, "AWS_CONFIG_FILE": written(t, legacy)})
+			environment(t, map[string]string{"AWS_REGION": "eu-west-1", "AWS_MAX_ATTEMPTS": "1", "AWS_PROFILE": c.profile, "AWS_CONFIG_FILE": written(t, legacy)})
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if c.endpoint == "silent" {
+					<-r.Context().Done()
+					return
+				}
 				w.Header().Set("X-Amzn-ErrorType", c.endpoint)
 				w.WriteHeader(http.StatusBadRequest)
 				fmt.Fprintf(w, `{"message":"%s"}`, r.Header.Get("X-Amz-Sso_bearer_token"))
 			}))
 			defer server.Close()
+			defer server.CloseClientConnections()
 			t.Setenv("AWS_ENDPOINT_URL_SSO", server.URL)
 			cacheSSO(t, "https://studio.awsapps.com/start", c.cache)
-			_, err := NewClient(t.Context())
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := NewClient(ctx)
 			hides(t, name, err, c.want)
 		})
+	}
+	environment(t, map[string]string{"AWS_REGION": "eu-west-1", "AWS_PROFILE": "studio", "AWS_CONFIG_FILE": written(t, strings.ReplaceAll(legacy, "= eu-west-1", "= eu-west-1b"))})
+	cacheSSO(t, "https://studio.awsapps.com/start", `{"accessToken":"`+canary+`","expiresAt":"2099-01-01T00:00:00Z"}`)
+	t.Setenv("AWS_ENDPOINT_URL_SSO", "http://127.0.0.1:1")
+	t.Setenv("AWS_MAX_ATTEMPTS", "1")
+	_, err := NewClient(t.Context())
+	hides(t, "region", err, `sso_region of the profile "studio" is "eu-west-1b", which is no region's name; did you mean eu-west-1\?$`)
+}
+
+// Why there was no answer is told from types, without a name of the network, where a password may stand by mistake.
+func TestTransportWords(t *testing.T) {
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer secure.Close()
+	cut := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	defer cut.Close()
+	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer slow.Close()
+	defer slow.CloseClientConnections()
+	for endpoint, want := range map[string]string{
+		"http://127.0.0.1:1": "^connection refused$", "http://" + canary + ".invalid": "^the host's name can't be resolved$", cut.URL: "^the connection was closed",
+		strings.Replace(plain.URL, "http:", "https:", 1): "^the other side does not speak TLS", secure.URL: "^the certificate is of an unknown authority", slow.URL: "^no answer in time$",
+	} {
+		environment(t, map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": canary, "AWS_ENDPOINT_URL_DEADLINE": endpoint})
+		client, err := NewClient(t.Context())
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		_, err = client.ListFarms(ctx, &deadline.ListFarmsInput{})
+		cancel()
+		hides(t, endpoint, tell(err), want)
+		client.Options().HTTPClient.(*awshttp.BuildableClient).GetTransport().CloseIdleConnections()
 	}
 }
 

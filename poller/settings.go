@@ -61,17 +61,24 @@ func checkRegion(region string) error {
 	if region == "" {
 		return ErrRegion
 	}
+	if words := regionWords(firstSet("region", "AWS_REGION", "AWS_DEFAULT_REGION"), region); words != "" {
+		return &told{words, ErrRegion}
+	}
+	return nil
+}
+
+// regionWords says that a setting is no region's name; it is empty if it is one.
+func regionWords(setting, region string) string {
 	const form = `[a-z]+(-[a-z]+)+-[0-9]{1,2}`
 	isPseudo := strings.HasPrefix(region, "fips-") // the SDK's own name for another region
 	if regexp.MustCompile(`^`+form+`$`).MatchString(region) && !isPseudo {
-		return nil
+		return ""
 	}
 	advice := "give one such as us-west-2"
 	if meant := regexp.MustCompile(form).FindString(strings.TrimPrefix(strings.ToLower(region), "fips-")); meant != "" {
 		advice = "did you mean " + meant + "?"
 	}
-	words := fmt.Sprintf("%s is %.40q, which is no region's name; %s", firstSet("region", "AWS_REGION", "AWS_DEFAULT_REGION"), region, advice)
-	return &told{words, ErrRegion}
+	return fmt.Sprintf("%s is %.40q, which is no region's name; %s", setting, region, advice)
 }
 
 // checkEndpoint refuses a custom endpoint, or a proxy, that no request could be sent to.
