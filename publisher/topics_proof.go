@@ -154,15 +154,7 @@ func (p *proof) transact(ctx context.Context) error {
 	request.TransactionalID = &id
 	request.TransactionTimeoutMillis = int32(p.brokers.patience.transaction.Milliseconds())
 	request.ProducerID, request.ProducerEpoch = -1, -1
-	err := p.repeat(ctx, func(ctx context.Context) error {
-		node, err := p.brokers.findCoordinator(ctx, id)
-		if err != nil {
-			return err
-		}
-		m, _, err := p.brokers.send(ctx, node, request, nil)
-		if err != nil {
-			return err
-		}
+	err := p.coordinate(ctx, id, request, func(m kmsg.Response) error {
 		return asError(m.(*kmsg.InitProducerIDResponse).ErrorCode)
 	})
 	if code(err) == int16(codeNoCoordinator) {
@@ -182,15 +174,7 @@ func (p *proof) write(ctx context.Context) error {
 	for _, name := range p.config.topics() {
 		request.Topics = append(request.Topics, kmsg.AddPartitionsToTxnRequestTopic{Topic: name, Partitions: []int32{0}})
 	}
-	err := p.repeat(ctx, func(ctx context.Context) error {
-		node, err := p.brokers.findCoordinator(ctx, id)
-		if err != nil {
-			return err
-		}
-		m, _, err := p.brokers.send(ctx, node, request, nil)
-		if err != nil {
-			return err
-		}
+	err := p.coordinate(ctx, id, request, func(m kmsg.Response) error {
 		return added(m.(*kmsg.AddPartitionsToTxnResponse), len(request.Topics))
 	})
 	switch code(err) {
@@ -200,6 +184,21 @@ func (p *proof) write(ctx context.Context) error {
 		return &explained{"the broker does not allow to write to the topics: grant Write on them", err}
 	}
 	return nil // the refusal that was to be
+}
+
+// coordinate asks the coordinator of a transactional id until the answer, which judge reads, is final.
+func (p *proof) coordinate(ctx context.Context, id string, request kmsg.Request, judge func(kmsg.Response) error) error {
+	return p.repeat(ctx, func(ctx context.Context) error {
+		node, err := p.brokers.findCoordinator(ctx, id)
+		if err != nil {
+			return err
+		}
+		m, _, err := p.brokers.send(ctx, node, request, nil)
+		if err != nil {
+			return err
+		}
+		return judge(m)
+	})
 }
 
 // join asks whether the group may be read: a heartbeat of nobody is refused, by the rights or because nobody is no member.

@@ -36,13 +36,18 @@ func (t *traffic) delay(d time.Duration, done <-chan struct{}) fate {
 	t.mu.Lock()
 	t.lates = append(t.lates, l)
 	t.mu.Unlock()
+	defer t.drop(l)
+	return fateWithin(d, l.over, done)
+}
+
+// fateWithin waits for what becomes of a request that is held back.
+func fateWithin(d time.Duration, over <-chan fate, done <-chan struct{}) fate {
 	select {
-	case f := <-l.over:
+	case f := <-over:
 		return f
 	case <-time.After(d):
 	case <-done:
 	}
-	t.drop(l)
 	return undelivered
 }
 

@@ -38,14 +38,8 @@ func (t *traffic) delayEnd(l *lateEnd, d time.Duration, done <-chan struct{}) fa
 	t.mu.Lock()
 	t.ends = append(t.ends, l)
 	t.mu.Unlock()
-	select {
-	case f := <-l.over:
-		return f
-	case <-time.After(d):
-	case <-done:
-	}
-	t.dropEnd(l)
-	return undelivered
+	defer t.dropEnd(l)
+	return fateWithin(d, l.over, done)
 }
 
 func (t *traffic) dropEnd(l *lateEnd) {
