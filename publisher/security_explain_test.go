@@ -16,7 +16,6 @@ import (
 	kafka "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
 )
 
 // What was last answered is the cause, and not the time that ran out.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
-
 )
 
 // The tests of this file let brokers be silent or wrong for a while, as they are when they throttle or were just

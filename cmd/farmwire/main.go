@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -89,12 +90,27 @@ func execute(ctx context.Context, args []string, std *streams) int {
 		return report(std, usageError{file.err})
 	}
 	if err != nil {
-		return report(std, usageError{fmt.Errorf("%w (see farmwire --help)", err)})
+		return report(std, usageError{errors.New(withoutValues(err.Error()) + " (see farmwire --help)")})
 	}
 	if strings.HasPrefix(command.Command(), "run") {
 		return report(std, command.Run())
 	}
 	return report(std, untilInterrupted(ctx, func() error { return command.Run() }))
+}
+
+// withoutValues is what the parser says, without the value that it quotes: that may be a secret in the wrong place.
+func withoutValues(said string) string {
+	said, value, quoted := strings.Cut(said, " but got ")
+	if quoted {
+		if from := regexp.MustCompile(`\(from envar (FARMWIRE_[A-Z_]+)=`).FindStringSubmatch(value); from != nil {
+			said += ", and " + from[1] + " has something else"
+		}
+	}
+	word := regexp.MustCompile(`^unexpected argument ([a-z]{1,12})?(, did you mean .*)?$`) // what looks like a command
+	if strings.HasPrefix(said, "unexpected argument ") && !word.MatchString(said) {
+		said = "unexpected argument: after the command there are only flags, --name=value"
+	}
+	return strings.Replace(said, "expected duration", "expected a duration with its unit, for example 15s", 1)
 }
 
 // helpShown unwinds the parser after --help: kong goes on parsing when its exit function returns.
