@@ -113,41 +113,39 @@ func (p *Publisher) Close() { p.brokers.close() }
 const defaultBatchLimit = 1_048_588
 
 // batchLimits asks how large a batch each topic takes.
-func (p *Publisher) batchLimits(ctx context.Context) (batchLimits, error) {
-	c := p.config
-	limits := batchLimits{defaultBatchLimit, defaultBatchLimit, defaultBatchLimit}
-	of := map[string]*int{c.EventsTopic(): &limits.events, c.EndedTopic(): &limits.ended, c.StateTopic(): &limits.state}
-	request := &kafka.DescribeConfigsRequest{Addr: p.brokers.addr}
-	for topic := range of {
-		request.Resources = append(request.Resources, kafka.DescribeConfigRequestResource{
-			ResourceType: kafka.ResourceTypeTopic,
-			ResourceName: topic,
-			ConfigNames:  []string{"max.message.bytes"},
-		})
-	}
-	pause := newPauses()
-	for {
-		answer, err := p.describe(ctx, request)
-		if err != nil {
-			if judgeCoordinator(err) == giveUp || pause.wait(ctx, later) != nil {
-				return limits, fmt.Errorf("max.message.bytes of the topics: %w", err)
-			}
-			continue
-		}
-		for _, r := range answer.Resources {
-			for _, entry := range r.ConfigEntries {
-				if n, err := strconv.Atoi(entry.ConfigValue); err == nil && of[r.ResourceName] != nil {
-					*of[r.ResourceName] = n
-				}
-			}
-		}
-		return limits, nil
-	}
+func (p *Publisher) batchLimits(ctx context.Context) (limits batchLimits, err error) {
+	err = p.brokers.repeat(ctx, "max.message.bytes of the topics", func(ctx context.Context) error {
+		limits, err = p.askBatchLimits(ctx)
+		return err
+	})
+	return limits, err
 }
 
-func (p *Publisher) describe(ctx context.Context, request *kafka.DescribeConfigsRequest) (*kafka.DescribeConfigsResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.attempt)
-	defer cancel()
+func (p *Publisher) askBatchLimits(ctx context.Context) (limits batchLimits, err error) {
+	request := &kafka.DescribeConfigsRequest{Addr: p.brokers.addr}
+	for _, topic := range p.config.topics() {
+		request.Resources = append(request.Resources, kafka.DescribeConfigRequestResource{
+			ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{"max.message.bytes"}})
+	}
 	client := &kafka.Client{Addr: p.brokers.addr, Transport: p.brokers.transport}
-	return client.DescribeConfigs(ctx, request)
+	answer, err := client.DescribeConfigs(ctx, request)
+	if err != nil {
+		return limits, err
+	}
+	told := make(map[string]int)
+	for _, r := range answer.Resources {
+		if r.Error != nil {
+			return limits, fmt.Errorf("%s: %w", r.ResourceName, r.Error)
+		}
+		for _, entry := range r.ConfigEntries {
+			if told[r.ResourceName], err = strconv.Atoi(entry.ConfigValue); err != nil {
+				return limits, fmt.Errorf("%s: %w", r.ResourceName, err)
+			}
+		}
+	}
+	if len(told) != len(request.Resources) {
+		return limits, errNotNamed
+	}
+	c := p.config
+	return batchLimits{events: told[c.EventsTopic()], ended: told[c.EndedTopic()], state: told[c.StateTopic()]}, nil
 }

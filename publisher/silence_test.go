@@ -53,6 +53,7 @@ var silences = map[string]struct {
 		return answer
 	}},
 	"offsets of nothing":        {kmsg.ListOffsets, 3 * time.Second, false, func(r kmsg.Request) kmsg.Response { return r.ResponseKind() }},
+	"settings of nothing":       {kmsg.DescribeConfigs, 3 * time.Second, false, func(r kmsg.Request) kmsg.Response { return r.ResponseKind() }},
 	"unknown topics":            {kmsg.Metadata, 3 * time.Second, false, func(r kmsg.Request) kmsg.Response { return strange(r, 3, 0) }},
 	"topics without partitions": {kmsg.Metadata, 3 * time.Second, false, func(r kmsg.Request) kmsg.Response { return strange(r, 0, 0) }},
 	"topics with one partition": {kmsg.Metadata, 3 * time.Second, true, func(r kmsg.Request) kmsg.Response { return strange(r, 0, 1) }},

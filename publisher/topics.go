@@ -248,7 +248,14 @@ func (c Config) describe(ctx context.Context, client *kgo.Client) (map[string]to
 			return nil, fmt.Errorf("settings of %s: %w", r.Name, r.Err)
 		}
 		for _, entry := range r.Configs {
-			found[r.Name].settings[entry.Key] = entry.MaybeValue()
+			if t, asked := found[r.Name]; asked {
+				t.settings[entry.Key] = entry.MaybeValue()
+			}
+		}
+	}
+	for name, t := range found {
+		if _, told := t.settings[cleanupPolicy]; !told {
+			return nil, fmt.Errorf("settings of %s: %w", name, errIncomplete)
 		}
 	}
 	return found, nil

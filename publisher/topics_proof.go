@@ -183,7 +183,10 @@ func (p *proof) write(ctx context.Context) error {
 	case 29:
 		return &explained{"the broker does not allow to write to the topics: grant Write on them", err}
 	}
-	return nil // the refusal that was to be
+	if err == nil || judgeCoordinator(err) == giveUp || judgeCoordinator(err) == fenced {
+		return nil // the refusal that was to be
+	}
+	return wrap("ask to write to the topics", err)
 }
 
 // coordinate asks the coordinator of a transactional id until the answer, which judge reads, is final.
