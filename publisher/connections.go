@@ -2,7 +2,9 @@ package publisher
 
 import (
 	"context"
+	"errors"
 	"net"
+	"os"
 	"sync"
 )
 
@@ -77,8 +79,9 @@ func (c *connection) Write(b []byte) (int, error) {
 	return n, c.noted(err)
 }
 
+// noted counts what may be the end of a broker. A deadline is not: the broker is there, or its host is gone for long.
 func (c *connection) noted(err error) error {
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.of.mu.Lock()
 		c.of.broken++
 		c.of.mu.Unlock()

@@ -96,7 +96,7 @@ const (
 )
 
 // errNoProgress is an answer that neither has records nor proves that there are none.
-var errNoProgress = errors.New("nothing came: the leader is slow, or a transaction is open")
+var errNoProgress = errors.New("nothing came up to the end")
 
 // errNotNamed is an answer that leaves out what it was asked for.
 var errNotNamed = errors.New("the answer does not name the partition")
@@ -111,7 +111,8 @@ func (b *brokers) fetch(ctx context.Context, at topicPartition, level isolation,
 	partition := kmsg.NewFetchRequestTopicPartition()
 	partition.Partition, partition.FetchOffset, partition.PartitionMaxBytes = at.partition, s.first, fetchSize
 	request := kmsg.NewPtrFetchRequest()
-	request.Version, request.ReplicaID, request.SessionEpoch, request.IsolationLevel = 11, -1, -1, int8(level)
+	// From version 11 on a leader may send readers to another replica, by an answer that holds nothing.
+	request.Version, request.ReplicaID, request.SessionEpoch, request.IsolationLevel = 10, -1, -1, int8(level)
 	request.MinBytes, request.MaxBytes = 1, fetchSize
 	request.MaxWaitMillis = int32(min(fetchWait, b.patience.attempt/3).Milliseconds())
 	request.Topics = []kmsg.FetchRequestTopic{{Topic: at.topic, Partitions: []kmsg.FetchRequestTopicPartition{partition}}}

@@ -10,7 +10,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// Initialized reports whether the state topic was initialized: whether any of its partitions holds a committed record.
+// Initialized reports whether the state topic was initialized: whether any of its partitions holds a committed record, and
+// none is still empty.
 func (p *Publisher) Initialized(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.fence)
 	defer cancel()
@@ -32,12 +33,13 @@ func (p *Publisher) Initialize(ctx context.Context) error {
 	pause := newPauses()
 	for {
 		err := p.initialize(ctx)
-		if !errors.Is(err, ErrFenced) {
+		// Fenced is who does it at the same moment as another instance.
+		passes := errors.Is(err, ErrFenced) || errors.Is(err, ErrUnknownOutcome) || judgeCoordinator(err) != giveUp
+		if err == nil || errors.Is(err, ErrRefused) || !passes {
 			return p.config.explain(err)
 		}
-		// Another instance does the same at the same moment.
 		if pause.wait(ctx, later) != nil {
-			return stopped(ctx, err)
+			return p.config.explain(stopped(ctx, err))
 		}
 	}
 }
@@ -67,20 +69,31 @@ func (p *Publisher) initialize(ctx context.Context) error {
 	return p.writeWatch(ctx, producer)
 }
 
-// initialized reports whether any partition of the state topic has a committed record before the end that a reader of
-// the level can see. After a fence of the transactional id that initializes the topic, the uncommitted end is final.
-func (p *Publisher) initialized(ctx context.Context, until isolation) (found bool, err error) {
+// initialized looks for a committed record before the end that a reader of the level can see. After a fence of the
+// transactional id that initializes the topic, the uncommitted end is final, and one record is enough: they were written in one
+// transaction. Before, a partition that is empty may be held open by it.
+func (p *Publisher) initialized(ctx context.Context, until isolation) (bool, error) {
+	found, empty := false, false
+	var failed error
 	for _, at := range partitionsOf(p.config.StateTopic(), p.partitions) {
 		s, err := p.brokers.span(ctx, at, until)
-		if err == nil {
+		if err == nil && !found {
 			err = p.brokers.read(ctx, at, committed, s, func(r *kgo.Record) (bool, error) {
 				found = !r.Attrs.IsControl()
 				return found, nil
 			})
 		}
-		if found || err != nil {
-			return found, err
+		if err != nil {
+			failed = err
+		} else if s.first >= s.end {
+			empty = true
 		}
+	}
+	switch {
+	case found && (!empty || until == uncommitted):
+		return true, nil
+	case failed != nil:
+		return false, failed
 	}
 	return false, nil
 }

@@ -23,6 +23,12 @@ func (p *Publisher) restore(ctx context.Context, shard int) (restored, error) {
 	if err != nil {
 		return restored{}, err
 	}
+	select {
+	case p.restoring <- struct{}{}:
+		defer func() { <-p.restoring }()
+	case <-ctx.Done():
+		return restored{}, ctx.Err()
+	}
 	fold := newFold(at.topic)
 	err = p.brokers.read(ctx, at, committed, s, func(r *kgo.Record) (bool, error) {
 		if r.Attrs.IsControl() {

@@ -39,6 +39,9 @@ const (
 // judgeCoordinator is for InitProducerID, AddPartitionsToTxn, EndTxn and FindCoordinator.
 func judgeCoordinator(err error) verdict {
 	var code kafka.Error
+	if errors.Is(err, errBroken) {
+		return giveUp
+	}
 	if !errors.As(err, &code) {
 		return elsewhere
 	}

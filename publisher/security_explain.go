@@ -90,12 +90,23 @@ func Explain(err error) error {
 	if err == nil || errors.As(err, &already) {
 		return err
 	}
-	for _, find := range []func(error) string{explainTLS, explainCode, explainClosed, explainNetwork} {
+	for _, find := range []func(error) string{explainPartition, explainTLS, explainCode, explainClosed, explainNetwork} {
 		if line := find(err); line != "" {
 			return &explained{line: line, err: err}
 		}
 	}
 	return err
+}
+
+// explainPartition is for partitions that brokers answer about, but not as they must.
+func explainPartition(err error) string {
+	switch {
+	case errors.Is(err, errNoLeader):
+		return "a partition has no leader: start the brokers that keep its replicas"
+	case errors.Is(err, errNoProgress):
+		return "a partition could not be read to its end: its leader is slow, or a transaction is open in it, which kafka-transactions.sh find-hanging shows if nobody will end it"
+	}
+	return ""
 }
 
 // typed is the answer of a broker in an error of either client, nil for none.

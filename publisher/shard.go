@@ -35,12 +35,6 @@ func (p *Publisher) Acquire(ctx context.Context, shard int) (*Shard, error) {
 	if shard < 0 || shard >= p.partitions {
 		return nil, fmt.Errorf("no shard %d: there are %d", shard, p.partitions)
 	}
-	select {
-	case p.restoring <- struct{}{}:
-		defer func() { <-p.restoring }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, p.acquireTimeout)
 	defer cancel()
@@ -223,15 +217,23 @@ func (s *Shard) commit(ctx context.Context) error {
 	if s.failed != nil {
 		return fmt.Errorf("the shard must be acquired again after: %w", s.failed)
 	}
-	if err := s.renew(ctx); err != nil {
-		s.failed = err
-		return s.publisher.config.explain(err)
+	const tries = 3 // where a connection breaks before the transaction has begun
+	err := errBroken
+	for try := 0; try < tries && errors.Is(err, errBroken); try++ {
+		if err = s.renew(ctx); err == nil {
+			err = s.write(ctx)
+		}
 	}
-	if err := s.producer.commit(ctx, s.encoder.at, s.encoder.outgoing()); err != nil {
+	if err != nil {
 		s.failed = err
 		return s.publisher.config.explain(err)
 	}
 	return nil
+}
+
+// write commits what is encoded, in one transaction.
+func (s *Shard) write(ctx context.Context) error {
+	return s.producer.commit(ctx, s.encoder.at, s.encoder.outgoing())
 }
 
 // renew fences the shard again before a transaction if the epoch is spent, or if a connection broke, since a broker that

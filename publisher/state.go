@@ -29,11 +29,11 @@ import (
 //  2. One transaction. Events and the state that follows from them are committed together or not at
 //     all. So at every instant the committed state of a session is its last committed event:
 //     state is the fold of the events.
-//  3. A final end. The fence is answered only when the predecessor's transaction is ended and its
-//     markers are written; should a broker have lost them, they are written then (hanging.go). The uncommitted end of the partition, asked for after that, can therefore
-//     not be overtaken by anything of the predecessor's, and what is read up to it with read_committed is
-//     all that was ever committed. Read to the last stable offset only, a restore could stop before a transaction
-//     whose markers are still on their way, and publish its changes a second time.
+//  3. A final end. After a take-over (takeover.go) nothing of an earlier epoch can be written to the
+//     partition or decided in it any more. So what is read up to its uncommitted end with
+//     read_committed is all that was ever committed. Read to the last stable offset only, a restore
+//     could stop before a transaction whose markers are still on their way, and publish its changes
+//     a second time.
 //  4. The last record of a key decides, which is just what compaction keeps. It removes earlier
 //     records of a key, aborted ones and, in time, tombstones; none of them change the fold.
 //     The topic must not have cleanup.policy=delete: a record of a quiet session would be gone.

@@ -96,9 +96,11 @@ func (b *brokers) led(ctx context.Context, scope []topicPartition) ([]topicParti
 	if !errors.Is(err, errNoLeader) {
 		return scope, err
 	}
-	found, inspectErr := b.inspect(ctx)
-	if inspectErr != nil || found.Verification != VerificationOn {
+	switch found, inspectErr := b.inspect(ctx); {
+	case inspectErr != nil || found.Verification == VerificationOff:
 		return nil, err
+	case found.Verification == VerificationUnknown:
+		return nil, fmt.Errorf("%w (whether the brokers can do without it is not known: grant DescribeConfigs on the cluster)", err)
 	}
 	own := scope[len(scope)-1]
 	return slices.DeleteFunc(slices.Clone(scope), func(at topicPartition) bool {
@@ -186,13 +188,19 @@ func (b *brokers) describeRequests(ctx context.Context, scope []topicPartition) 
 	return requests, nil
 }
 
-// mark ends a transaction without records, which writes a marker to each of the partitions.
+// mark ends a transaction without records, which writes a marker to each of the partitions. A commit that was begun
+// is ended within the grace, whatever happens: the next fence would abort what hangs.
 func (p *producer) mark(ctx context.Context, partitions []topicPartition, commit bool) error {
+	if commit {
+		var cancel context.CancelFunc
+		ctx, cancel = detached(ctx, p.brokers.patience.grace)
+		defer cancel()
+	}
 	out := make([]*outgoing, len(partitions))
 	for i, at := range partitions {
 		out[i] = &outgoing{topicPartition: at}
 	}
-	if err := p.add(ctx, out); err != nil {
+	if err := p.add(ctx, out, false); err != nil {
 		return err
 	}
 	return p.end(ctx, commit)
@@ -219,8 +227,8 @@ func (b *brokers) decided(ctx context.Context, own topicPartition, all []hanging
 		return false, nil
 	})
 	if err == nil && !found {
-		err = fmt.Errorf("a transaction hangs in %s, and %s does not tell how it ended: end it by kafka-transactions.sh abort",
-			all[0].topicPartition, own)
+		err = fmt.Errorf("a transaction hangs in %s, and %s does not tell how it ended: see whether its sessions are in the state topic; "+
+			"if they are not, end it by kafka-transactions.sh abort", all[0].topicPartition, own)
 	}
 	return commit, err
 }

@@ -119,15 +119,23 @@ func (p *producer) write(ctx context.Context, at time.Time, out []*outgoing) err
 		}
 		p.sequences[o.topicPartition] = next
 	}
-	err := p.add(ctx, out)
+	err := p.add(ctx, out, true)
+	if errors.Is(err, errBroken) {
+		return err // there is nothing to abort
+	}
 	if err == nil {
 		err = p.produce(ctx, out)
 	}
 	return p.drop(ctx, err)
 }
 
-// add adds partitions to the transaction, which begins if none is open: one AddPartitionsToTxn for all of them.
-func (p *producer) add(ctx context.Context, out []*outgoing) error {
+// errBroken is a connection that broke before a transaction had begun.
+var errBroken = errors.New("a connection to a broker broke")
+
+// add adds partitions to the transaction, which begins if none is open: one AddPartitionsToTxn for all of them. If it is
+// guarded, it gives up with errBroken instead of asking a broker that may have been started again meanwhile, and may have
+// lost the markers of the transaction before.
+func (p *producer) add(ctx context.Context, out []*outgoing, guarded bool) error {
 	request := kmsg.NewPtrAddPartitionsToTxnRequest()
 	request.Version = 3
 	request.TransactionalID = p.id
@@ -141,6 +149,9 @@ func (p *producer) add(ctx context.Context, out []*outgoing) error {
 		request.Topics[n-1].Partitions = append(request.Topics[n-1].Partitions, o.partition)
 	}
 	return p.coordinate(ctx, "begin a transaction", func(ctx context.Context, node int32) error {
+		if guarded && p.breaks != p.brokers.conns.breaks() {
+			return errBroken
+		}
 		m, _, err := p.brokers.send(ctx, node, request, nil)
 		if err != nil {
 			return err
@@ -176,6 +187,10 @@ func added(answer *kmsg.AddPartitionsToTxnResponse, partitions int) error {
 func (p *producer) end(ctx context.Context, commit bool) error {
 	ctx, cancel := detached(ctx, p.brokers.patience.grace)
 	defer cancel()
+	return p.askEnd(ctx, commit)
+}
+
+func (p *producer) askEnd(ctx context.Context, commit bool) error {
 	what := "abort"
 	if commit {
 		what = "commit"
@@ -202,7 +217,7 @@ func (p *producer) drop(ctx context.Context, failed error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.brokers.patience.grace)
 	defer cancel()
-	err := p.end(ctx, false)
+	err := p.askEnd(ctx, false)
 	if errors.Is(err, kafka.InvalidTransactionState) {
 		err = nil // nothing was open
 	}

@@ -1,0 +1,113 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// A shard whose connection broke is fenced again before its next transaction, and no other is.
+func TestShardIsRenewedAfterABreak(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		c := testConfig(t, addrs)
+		p, faults := openFaulty(t, c)
+		h := newHistory(t, c, p)
+		h.must()
+		fences := func() int { return counted(t, p.metrics.fences) }
+		before := fences()
+		h.must()
+		if n := fences() - before; n != 0 {
+			t.Errorf("%d fences though nothing broke", n)
+		}
+		for _, f := range []fault{cut, answerCut} {
+			for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce} {
+				before = fences()
+				faults.inject(key, f)
+				h.must()
+				h.must()
+				if n := fences() - before; n < 1 || n > 3 {
+					t.Errorf("%s, %s: %d fences", key.Name(), f, n)
+				}
+			}
+		}
+		h.check()
+	})
+}
+
+// Where a shard is fenced again and the epoch is not the next, somebody else was between: what was restored may be old.
+func TestShardIsNotRenewedAfterAnotherOwner(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		c := testConfig(t, addrs)
+		h := newHistory(t, c, testOpen(t, c))
+		h.must()
+		other := newHistory(t, c, testOpen(t, c))
+		other.n = 10
+		other.must()
+		h.shard.producer.spent = true
+		if err := h.publish(t.Context()); err == nil || errors.Is(err, ErrFenced) {
+			t.Errorf("published from a state that may be old: %v", err)
+		}
+		h.want = append(h.want, other.want...)
+		h.shard = acquire(t, h.p, 0)
+		h.must()
+		h.check()
+	})
+}
+
+// A shard that waits for the end of another's transaction does not hold up the acquisition of others.
+func TestShardsAreTakenOverSideBySide(t *testing.T) {
+	cluster := fakeCluster(t, 1)
+	c := testConfig(t, cluster.Addrs())
+	p := testOpen(t, c)
+	p.restoring = make(chan struct{}, 1)
+	p.brokers.patience.fence = 3 * time.Second
+	cluster.Fake().ControlKey(int16(kmsg.InitProducerID), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.Fake().KeepControl()
+		id := r.(*kmsg.InitProducerIDRequest).TransactionalID
+		if id == nil || *id != transactionalID(c.StateTopic(), 0) {
+			return nil, nil, false
+		}
+		answer := r.ResponseKind().(*kmsg.InitProducerIDResponse)
+		answer.ErrorCode = int16(codeConcurrent)
+		return answer, nil, true
+	})
+	stuck := make(chan error, 1)
+	go func() { _, err := p.Acquire(t.Context(), 0); stuck <- err }()
+	time.Sleep(100 * time.Millisecond)
+	acquire(t, p, 1)
+	select {
+	case err := <-stuck:
+		t.Errorf("the shard that was to be stuck: %v", err)
+	default:
+	}
+	if err := <-stuck; !errors.Is(err, codeConcurrent) {
+		t.Errorf("the shard that is stuck says %v", err)
+	}
+}
+
+// A stop while no broker answers: the abort is given one grace.
+func TestStopTakesOneGrace(t *testing.T) {
+	c := testConfig(t, fake(t))
+	p, faults := openFaulty(t, c)
+	h := newHistory(t, c, p)
+	h.must()
+	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn} {
+		faults.inject(key, slices.Repeat([]fault{swallowed}, 50)...)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.publish(ctx) }()
+	until(t, 5*time.Second, "a produce was sent", func() bool { return faults.count(kmsg.Produce) > 1 })
+	stop()
+	began := time.Now()
+	if err := <-done; err == nil {
+		t.Error("published though nobody answered")
+	}
+	if took, grace := time.Since(began), p.brokers.patience.grace; took > grace+grace/2 {
+		t.Errorf("the stop took %v, and the grace is %v", took, grace)
+	}
+}
