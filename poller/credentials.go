@@ -101,7 +101,7 @@ func (c chain) has(sources ...aws.CredentialSource) bool {
 
 // source names where the credentials come from.
 func (c chain) source() string {
-	profile := fmt.Sprintf("the profile %q", profileName())
+	profile := fmt.Sprintf("the profile %s", quoted(profileName()))
 	switch {
 	case c.has(aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceProfileSTSWebIDToken):
 		return "the web identity of " + firstSet("web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE")
@@ -135,14 +135,14 @@ func (c chain) why(err error) string {
 	case c.ssoRegion() != "" && sent:
 		return c.ssoRegion()
 	case c.has(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy) && c.loggedOut(err, api, answered || sent):
-		return fmt.Sprintf("%s has expired or there is none; run: aws sso login --profile %q", c.source(), c.leaf().Profile)
+		return fmt.Sprintf("%s has expired or there is none; run: aws sso login --profile %s", c.source(), quoted(c.leaf().Profile))
 	case c.has(aws.CredentialSourceLogin) && !sent:
-		return fmt.Sprintf("%s has expired or there is none; run: aws login --profile %q", c.source(), c.leaf().Profile)
+		return fmt.Sprintf("%s has expired or there is none; run: aws login --profile %s", c.source(), quoted(c.leaf().Profile))
 	case answered:
 		return fmt.Sprintf("%s: %s answered with %s", c.source(), failing(err), answerWords(api, err))
 	}
 	if errors.As(err, new(*sdkcredentials.StaticCredentialsEmptyError)) {
-		return fmt.Sprintf("the profile %q has credential_source = Environment, and AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set", profileName())
+		return fmt.Sprintf("the profile %s has credential_source = Environment, and AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set", quoted(profileName()))
 	}
 	if words := tokenFile(firstSet("", "AWS_WEB_IDENTITY_TOKEN_FILE"), c.settings.webIdentityFile(), false); words != "" && c.has(aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceProfileSTSWebIDToken) {
 		return words
@@ -177,7 +177,7 @@ func (c chain) ssoRegion() string {
 	if region == "" {
 		return ""
 	}
-	return regionWords(fmt.Sprintf("sso_region of the profile %q", c.leaf().Profile), region)
+	return regionWords(fmt.Sprintf("sso_region of the profile %s", quoted(c.leaf().Profile)), region)
 }
 
 // leaf is the profile that a role is taken from, at the end of all source_profiles.
@@ -258,7 +258,7 @@ func (s settings) nowhere() string {
 	case id == "" && secret != "":
 		words += "; AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not"
 	case s.env.SharedConfigProfile != "":
-		words += fmt.Sprintf("; there are none in the profile %q", s.env.SharedConfigProfile)
+		words += fmt.Sprintf("; there are none in the profile %s", quoted(s.env.SharedConfigProfile))
 	}
 	return words + spoilt()
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -44,6 +45,14 @@ func profileName() string {
 	return config.DefaultSharedConfigProfile
 }
 
+// quoted quotes a name that the configuration gives, unless it may be a key or a password in the wrong place.
+func quoted(name string) string {
+	if regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,32}$`).MatchString(name) {
+		return strconv.Quote(name)
+	}
+	return `"…"`
+}
+
 // firstSet names the first of the variables that is set, else the setting of the profile.
 func firstSet(setting string, variables ...string) string {
 	for _, name := range variables {
@@ -51,7 +60,7 @@ func firstSet(setting string, variables ...string) string {
 			return name
 		}
 	}
-	return fmt.Sprintf("%s of the profile %q", setting, profileName())
+	return fmt.Sprintf("%s of the profile %s", setting, quoted(profileName()))
 }
 
 // checkRegion refuses what is no region's name, such as an availability zone's: it would
@@ -74,11 +83,15 @@ func regionWords(setting, region string) string {
 	if regexp.MustCompile(`^`+form+`$`).MatchString(region) && !isPseudo {
 		return ""
 	}
+	short := regexp.MustCompile(`^[A-Za-z0-9_-]{1,15}$`).MatchString(region)
 	advice := "give one such as us-west-2"
 	if meant := regexp.MustCompile(form).FindString(strings.TrimPrefix(strings.ToLower(region), "fips-")); meant != "" {
-		advice = "did you mean " + meant + "?"
+		advice, short = "did you mean "+meant+"?", len(region) < 30
 	}
-	return fmt.Sprintf("%s is %.40q, which is no region's name; %s", setting, region, advice)
+	if !short { // it may be a key in the wrong place
+		return fmt.Sprintf("%s is no region's name; %s", setting, advice)
+	}
+	return fmt.Sprintf("%s is %q, which is no region's name; %s", setting, region, advice)
 }
 
 // checkEndpoint refuses a custom endpoint, or a proxy, that no request could be sent to.
@@ -129,7 +142,7 @@ func loadError(ctx context.Context, err error) error {
 	}
 	text, variable := err.Error(), regexp.MustCompile(`\bAWS_[A-Z0-9_]+`).FindString(err.Error())
 	key := regexp.MustCompile(`failed to load ([a-z0-9_]+) from shared config`).FindStringSubmatch(text)
-	words := fmt.Sprintf("the AWS configuration can't be used; check the AWS_ variables and the profile %q", profileName())
+	words := fmt.Sprintf("the AWS configuration can't be used; check the AWS_ variables and the profile %s", quoted(profileName()))
 	switch {
 	case strings.Contains(text, "CA bundle") || errors.As(err, new(*fs.PathError)):
 		words = firstSet("ca_bundle", "AWS_CA_BUNDLE") + " must name a file with PEM certificates" + because(err)
@@ -140,7 +153,7 @@ func loadError(ctx context.Context, err error) error {
 	case variable != "" && os.Getenv(variable) != "":
 		words = variable + " has a value that the AWS SDK does not take"
 	case key != nil:
-		words = fmt.Sprintf("%s of the profile %q has a value that the AWS SDK does not take", key[1], profileName())
+		words = fmt.Sprintf("%s of the profile %s has a value that the AWS SDK does not take", key[1], quoted(profileName()))
 	}
 	return &told{words, err}
 }
@@ -149,16 +162,16 @@ func loadError(ctx context.Context, err error) error {
 func profileError(err error) string {
 	profile := profileName()
 	if e, ok := errors.AsType[config.SharedConfigAssumeRoleError](err); ok {
-		return fmt.Sprintf("the profile %q names the source_profile %q, which is not there or has no credentials", profile, e.Profile)
+		return fmt.Sprintf("the profile %s names the source_profile %s, which is not there or has no credentials", quoted(profile), quoted(e.Profile))
 	}
 	if errors.As(err, new(config.SharedConfigProfileNotExistError)) {
-		return fmt.Sprintf("there is no profile %q in the AWS configuration; check %s", profile, firstSet("the name", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"))
+		return fmt.Sprintf("there is no profile %s in the AWS configuration; check %s", quoted(profile), firstSet("the name", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"))
 	}
 	if e, ok := errors.AsType[config.CredentialRequiresARNError](err); ok {
-		return fmt.Sprintf("the profile %q needs a role_arn with its %s", e.Profile, e.Type)
+		return fmt.Sprintf("the profile %s needs a role_arn with its %s", quoted(e.Profile), e.Type)
 	}
 	if errors.As(err, new(config.AssumeRoleTokenProviderNotSetError)) {
-		return fmt.Sprintf("the profile %q asks for an MFA code (mfa_serial), which nobody can enter here; use another profile, for example one of aws sso login", profile)
+		return fmt.Sprintf("the profile %s asks for an MFA code (mfa_serial), which nobody can enter here; use another profile, for example one of aws sso login", quoted(profile))
 	}
 	for text, words := range map[string]string{
 		"partial credentials":      "has only one of aws_access_key_id and aws_secret_access_key",
@@ -170,7 +183,7 @@ func profileError(err error) string {
 		"must match":               "and its sso_session have different settings for SSO",
 	} {
 		if strings.Contains(err.Error(), text) {
-			return fmt.Sprintf("the profile %q %s", profile, words)
+			return fmt.Sprintf("the profile %s %s", quoted(profile), words)
 		}
 	}
 	return ""

@@ -43,7 +43,7 @@ func TestRegionsForm(t *testing.T) {
 			environment(t, keys)
 			t.Setenv(setting, region)
 			_, err := NewClient(t.Context())
-			if err == nil || !strings.HasPrefix(err.Error(), setting+" is \"") || !strings.Contains(err.Error(), advice) || !errors.Is(err, ErrRegion) {
+			if err == nil || !strings.HasPrefix(err.Error(), setting+" is ") || !strings.Contains(err.Error(), advice) || !errors.Is(err, ErrRegion) {
 				t.Errorf("%s=%.50q: %v; want %s", setting, region, err, advice)
 			} else if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r > '~' }) || len(err.Error()) > 200 {
 				t.Errorf("%s=%.50q: %.300q", setting, region, err)

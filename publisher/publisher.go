@@ -75,7 +75,7 @@ func (p *Publisher) logBrokers(ctx context.Context) {
 	found, err := p.brokers.inspect(ctx)
 	switch {
 	case err != nil:
-		p.log.Warn("the brokers' versions could not be asked for", zap.Error(err))
+		p.log.Warn("the brokers' versions could not be asked for", zap.Error(p.config.explain(err)))
 	case found.Warning() != "":
 		p.log.Warn(found.Warning(), zap.String("oldest", found.Version), zap.String("verification", string(found.Verification)))
 	default:

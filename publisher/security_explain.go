@@ -216,6 +216,11 @@ func explainNetwork(err error) string {
 		dns *net.DNSError
 		to  *unreached
 	)
+	for _, sign := range []string{"invalid large response size", "beginning of an HTTP response"} {
+		if strings.Contains(err.Error(), sign) {
+			return "what listens there is no broker of Kafka: check --brokers"
+		}
+	}
 	late := isLate(err)
 	refused := errors.Is(err, syscall.ECONNREFUSED)
 	lost := slices.ContainsFunc([]error{syscall.ENETUNREACH, syscall.EHOSTUNREACH}, func(e error) bool { return errors.Is(err, e) })

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -114,11 +115,11 @@ func wrongFile(flag, path, what string) error {
 	return fmt.Errorf("%w: %s: %s", ErrConfiguration, flag, what)
 }
 
-// tellable reports whether a text looks like a file's name and like nothing else: base64 has no dot.
+// tellable reports whether a text looks like the name of a certificate's file and like nothing else.
 func tellable(path string) bool {
 	const longest = 200
 	odd := func(r rune) bool { return !unicode.IsPrint(r) }
-	return path != "" && strings.Contains(filepath.Base(path), ".") && len(path) <= longest && !strings.ContainsFunc(path, odd) && !strings.Contains(path, "-----")
+	return slices.Contains([]string{".pem", ".crt", ".cer", ".cert"}, filepath.Ext(path)) && len(path) <= longest && !strings.ContainsFunc(path, odd)
 }
 
 // Unreadable says why a file cannot be read, and quotes neither its name nor its text.

@@ -88,11 +88,17 @@ func fits(flag *kong.Flag, value any) error {
 	if single && flag.Enum != "" && !slices.Contains(flag.EnumSlice(), text) {
 		return fmt.Errorf("the value must be one of %s", strings.Join(flag.EnumSlice(), ", "))
 	}
+	if !single && flag.Target.Kind() != reflect.Slice {
+		return errors.New("the value must be a single one")
+	}
 	scratch := reflect.New(flag.Target.Type()).Elem()
 	if scratch.Kind() == reflect.Pointer {
 		scratch.Set(reflect.New(scratch.Type().Elem()))
 	}
 	if flag.Mapper.Decode(&kong.DecodeContext{Value: flag.Value, Scan: kong.Scan().PushTyped(value, kong.FlagValueToken)}, scratch) == nil {
+		if own, ok := scratch.Interface().(interface{ problem() string }); ok && own.problem() != "" {
+			return errors.New("the value " + own.problem())
+		}
 		return nil
 	}
 	switch kind := reflect.Indirect(scratch).Kind(); {
@@ -101,7 +107,7 @@ func fits(flag *kong.Flag, value any) error {
 	case kind == reflect.Bool:
 		return errors.New("the value must be true or false")
 	case kind == reflect.Int:
-		return errors.New("the value must be a whole number")
+		return errors.New("the value must be a whole number, in decimal digits")
 	case kind == reflect.Float64:
 		return errors.New("the value must be a number")
 	}
@@ -116,8 +122,8 @@ func (r *fileResolver) load(ctx *kong.Context) error {
 	}
 	text, err := os.ReadFile(r.path)
 	if wrong, ok := errors.AsType[*fs.PathError](err); ok {
-		if strings.ContainsAny(r.path, "\n:") {
-			return fmt.Errorf("it must name a file, and holds something else: %w", wrong.Err)
+		if !strings.HasSuffix(r.path, ".yaml") && !strings.HasSuffix(r.path, ".yml") || strings.Contains(r.path, "\n") {
+			return fmt.Errorf("it must name a YAML file: %w", wrong.Err) // it may be a secret in the wrong place
 		}
 		return fmt.Errorf("%s %s: %w", wrong.Op, r.path, wrong.Err)
 	}
@@ -138,6 +144,9 @@ func (r *fileResolver) take(commands *kong.Node, top *yaml.Node) error {
 	for i := 0; i+1 < len(top.Content); i += 2 {
 		key, value := top.Content[i], top.Content[i+1]
 		name := pointed(key).Value
+		if name == "config" || name == "help" {
+			return fmt.Errorf("%s:%d: --%s has no place in the file", r.path, key.Line, name)
+		}
 		if _, ok := known[name]; !ok {
 			if !regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,39}$`).MatchString(name) {
 				return fmt.Errorf("%s:%d: this is no flag's name", r.path, key.Line) // nor is it known what it is

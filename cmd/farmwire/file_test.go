@@ -124,7 +124,7 @@ func TestFileErrors(t *testing.T) {
 		"brokers: x:1\npartitions: canary\n":              `c\.yaml:2: partitions: the value must be a whole number`,
 		"brokers: x:1\n\napi-rate: canary\n":              `c\.yaml:3: api-rate: the value must be a number`,
 		"brokers: x:1\ntls: canary\n":                     `c\.yaml:2: tls: the value must be true or false`,
-		"brokers: x:1\npartitions: [3, 4]\n":              `c\.yaml:2: partitions: the value must be a whole number`,
+		"brokers: x:1\npartitions: [3, 4]\n":              `c\.yaml:2: partitions: the value must be a single one`,
 		"brokers: x:1\nsasl-username: [canary]\n":         `c\.yaml:2: sasl-username: the value must be a single one`,
 		"brokers: x:1\nsasl-mechanism: plain\n  canary\n": `c\.yaml:2: sasl-mechanism: the value must be one of none, plain`,
 		"brokers: [x:1, [canary]]\n":                      `c\.yaml:1: brokers: a list holds single values only`,

@@ -75,6 +75,9 @@ func suggestion(name string, known map[string][]string) string {
 		name = ""
 	}
 	for _, flag := range slices.Sorted(maps.Keys(known)) {
+		if strings.HasPrefix(flag, name+"-") && nearest == "" {
+			nearest = flag // as sasl-password for sasl-password-file
+		}
 		if d := distance(strings.ReplaceAll(strings.ToLower(name), "_", "-"), flag); d < best && d < len(flag)-1 {
 			best, nearest = d, flag
 		}

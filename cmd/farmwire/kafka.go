@@ -26,27 +26,28 @@ type kafkaFlags struct {
 	TLSKey        private `name:"tls-key" placeholder:"FILE" help:"PEM file of the client certificate's key."`
 	TLSServerName private `name:"tls-server-name" placeholder:"NAME" help:"The name to find in the brokers' certificates. Default: the broker's host name."`
 
-	SASLMechanism    private `name:"sasl-mechanism" default:"none" placeholder:"NAME" help:"plain, scram-sha-256, scram-sha-512 or aws-msk-iam."`
-	SASLUsername     private `name:"sasl-username" placeholder:"NAME" help:"User name for plain and scram."`
-	SASLPasswordFile private `name:"sasl-password-file" placeholder:"FILE" help:"File with the password for plain and scram; or set FARMWIRE_SASL_PASSWORD."`
+	SASLMechanism    mechanism `name:"sasl-mechanism" default:"none" placeholder:"NAME" help:"plain, scram-sha-256, scram-sha-512 or aws-msk-iam."`
+	SASLUsername     private   `name:"sasl-username" placeholder:"NAME" help:"User name for plain and scram."`
+	SASLPasswordFile private   `name:"sasl-password-file" placeholder:"FILE" help:"File with the password for plain and scram; or set FARMWIRE_SASL_PASSWORD."`
 
 	secret password
 }
 
 // topicFlags say what topics must be like.
 type topicFlags struct {
-	Partitions        int `default:"12" help:"Partitions of each topic when it is created; those of the state topic are the shards. They can't be changed later."`
-	ReplicationFactor int `default:"3" help:"Replicas of each topic when it is created; existing topics with fewer are refused."`
+	Partitions        number `default:"12" help:"Partitions of each topic when it is created; those of the state topic are the shards. They can't be changed later."`
+	ReplicationFactor number `default:"3" help:"Replicas of each topic when it is created; existing topics with fewer are refused."`
 }
 
 func (f topicFlags) spec() publisher.TopicSpec {
-	return publisher.TopicSpec{Partitions: f.Partitions, ReplicationFactor: f.ReplicationFactor}
+	return publisher.TopicSpec{Partitions: int(f.Partitions), ReplicationFactor: int(f.ReplicationFactor)}
 }
 
 // check finds numbers that no cluster takes.
 func (f topicFlags) check() error {
-	if f.Partitions < 1 || f.ReplicationFactor < 1 {
-		return errors.New("--partitions and --replication-factor must be at least 1")
+	const mostPartitions, mostReplicas = 10_000, 1_000
+	if f.Partitions < 1 || f.ReplicationFactor < 1 || f.Partitions > mostPartitions || f.ReplicationFactor > mostReplicas {
+		return fmt.Errorf("--partitions must be from 1 to %d, and --replication-factor from 1 to %d", mostPartitions, mostReplicas)
 	}
 	return nil
 }
@@ -68,18 +69,13 @@ func (f *kafkaFlags) AfterApply(std *streams, command *kong.Context) error {
 func (f kafkaFlags) check() error {
 	const longest = 200 // Kafka takes 249 characters; names are made of the prefix
 	if f.TopicPrefix == "" || len(f.TopicPrefix) > longest || strings.Trim(f.TopicPrefix, topicCharacters) != "" {
-		if strings.ContainsAny(f.TopicPrefix, "\r\n") {
-			return errors.New("--topic-prefix has a line break: give the prefix alone")
-		}
-		return fmt.Errorf("--topic-prefix is %q: Kafka's names are of letters, digits, dots, underscores and hyphens, %d at most here", f.TopicPrefix, longest)
+		return fmt.Errorf("--topic-prefix has a character that no topic's name has, or is too long: give letters, digits, dots, underscores and hyphens, %d at most", longest)
 	}
-	if f.TLS.wrong {
-		return errors.New("--tls must be true or false")
+	if text := f.TLS.problem(); text != "" {
+		return errors.New("--tls " + text)
 	}
-	switch publisher.Mechanism(f.SASLMechanism) {
-	case "none", publisher.MechanismPlain, publisher.MechanismScramSHA256, publisher.MechanismScramSHA512, publisher.MechanismMSKIAM:
-	default:
-		return errors.New("--sasl-mechanism must be none, plain, scram-sha-256, scram-sha-512 or aws-msk-iam")
+	if text := f.SASLMechanism.problem(); text != "" {
+		return errors.New("--sasl-mechanism " + text)
 	}
 	for i, broker := range f.brokers() {
 		if err := checkBroker(broker); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -29,13 +30,34 @@ func (p *private) Decode(ctx *kong.DecodeContext) error {
 	return nil
 }
 
+// mechanism is the name of a SASL mechanism, or what was given for one.
+type mechanism private
+
+// Decode takes any value; problem says what is wrong.
+func (m *mechanism) Decode(ctx *kong.DecodeContext) error { return (*private)(m).Decode(ctx) }
+
+func (m mechanism) problem() string {
+	known := []string{"none", "plain", "scram-sha-256", "scram-sha-512", "aws-msk-iam"}
+	if slices.Contains(known, string(m)) {
+		return ""
+	}
+	return "must be one of " + strings.Join(known, ", ")
+}
+
 // toggle is a boolean flag that keeps a wrong value to itself.
 type toggle struct{ on, wrong bool }
 
 // IsBool lets the flag stand alone.
 func (*toggle) IsBool() bool { return true }
 
-// Decode takes any value; check says what is wrong.
+func (t toggle) problem() string {
+	if t.wrong {
+		return "must be true or false"
+	}
+	return ""
+}
+
+// Decode takes any value; problem says what is wrong.
 func (t *toggle) Decode(ctx *kong.DecodeContext) error {
 	*t = toggle{on: true}
 	if ctx.Scan.Peek().Type == kong.FlagValueToken {

@@ -82,7 +82,15 @@ func execute(ctx context.Context, args []string, std *streams) int {
 	if err != nil {
 		return report(std, err)
 	}
-	command, err := parse(parser, args)
+	// The parser reads files, and one that is a pipe may never end.
+	var command *kong.Context
+	err = untilInterrupted(ctx, func() (err error) {
+		command, err = parse(parser, args)
+		return err
+	})
+	if ctx.Err() != nil {
+		return exitInterrupted
+	}
 	if exited >= 0 {
 		return exited
 	}
@@ -100,11 +108,11 @@ func execute(ctx context.Context, args []string, std *streams) int {
 
 // withoutValues is what the parser says, without the value that it quotes: that may be a secret in the wrong place.
 func withoutValues(said string) string {
-	said, value, quoted := strings.Cut(said, " but got ")
-	if quoted {
-		if from := regexp.MustCompile(`\(from envar (FARMWIRE_[A-Z_]+)=`).FindStringSubmatch(value); from != nil {
-			said += ", and " + from[1] + " has something else"
-		}
+	said, variable, fromOne := strings.Cut(said, " (from envar ")
+	said, _, _ = strings.Cut(said, " but got ")
+	if fromOne {
+		name, _, _ := strings.Cut(variable, "=")
+		said += " (from " + name + ")"
 	}
 	word := regexp.MustCompile(`^unexpected argument ([a-z]{1,12})?(, did you mean .*)?$`) // what looks like a command
 	if strings.HasPrefix(said, "unexpected argument ") && !word.MatchString(said) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"syscall"
 	"time"
 
 	"farmwire"
@@ -45,7 +46,11 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 		return err
 	}
 	defer log.Sync()
-	cfg, err := c.config(ctx, std)
+	var cfg farmwire.Config
+	err = untilInterrupted(ctx, func() (err error) {
+		cfg, err = c.config(ctx, std)
+		return err
+	})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped while credentials were looked for
 	}
@@ -64,10 +69,28 @@ func (c *runCmd) check() error {
 		return fmt.Errorf("--api-rate is %v: give a number of requests a second above 0", c.APIRate)
 	case c.Staleness <= 0 || c.Discovery <= 0:
 		return errors.New("--staleness and --discovery must be above 0, for example 15s")
-	case c.SessionTimeout <= 0:
-		return errors.New("--session-timeout must be above 0, for example 10s")
+	case c.SessionTimeout <= 0 || c.SessionTimeout > longestSession:
+		return fmt.Errorf("--session-timeout must be above 0 and at most %s, for example 10s", longestSession)
+	case c.Listen != "off" && !isAddress(c.Listen):
+		return errors.New("--listen must be host:port, for example 127.0.0.1:8080, or off")
 	}
 	return errors.Join(c.kafkaFlags.check(), c.topicFlags.check())
+}
+
+// longestSession is more than any group allows.
+const longestSession = 24 * time.Hour
+
+func isAddress(text string) bool {
+	_, _, err := net.SplitHostPort(text)
+	return err == nil
+}
+
+// reason is why an address cannot be listened on, without the address.
+func reason(err error) string {
+	if number := syscall.Errno(0); errors.As(err, &number) {
+		return number.Error()
+	}
+	return "the address cannot be used"
 }
 
 func (c *runCmd) config(ctx context.Context, std *streams) (farmwire.Config, error) {
@@ -94,7 +117,7 @@ func (c *runCmd) config(ctx context.Context, std *streams) (farmwire.Config, err
 	}
 	if c.Listen != "off" {
 		if cfg.Listener, err = net.Listen("tcp", c.Listen); err != nil {
-			return farmwire.Config{}, usageError{fmt.Errorf("--listen: %w; give another address, or off", err)}
+			return farmwire.Config{}, usageError{fmt.Errorf("--listen: %s; give another address, or off", reason(err))}
 		}
 	}
 	return cfg, nil

@@ -202,11 +202,11 @@ func (n *number) Decode(ctx *kong.DecodeContext) error {
 	text := fmt.Sprint(token.Value)
 	digits := strings.TrimPrefix(strings.TrimPrefix(text, "-"), "+")
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return fmt.Errorf("%q is no integer", text)
+		return errors.New("the value is no integer")
 	}
 	value, err := strconv.Atoi(text)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return fmt.Errorf("%q is no integer", text)
+		return errors.New("the value is no integer")
 	}
 	*n = number(value) // out of range: the nearest, and no listing is that long
 	return nil
