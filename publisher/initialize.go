@@ -33,7 +33,7 @@ func (p *Publisher) Initialize(ctx context.Context) error {
 	pause := newPauses()
 	for {
 		err := p.initialize(ctx)
-		// Fenced is who does it at the same moment as another instance.
+		// Another instance that does the same at the same moment fences this one.
 		passes := errors.Is(err, ErrFenced) || errors.Is(err, ErrUnknownOutcome) || judgeCoordinator(err) != giveUp
 		if err == nil || errors.Is(err, ErrRefused) || !passes {
 			return p.config.explain(err)
