@@ -154,6 +154,6 @@ func openWitnessed(t testing.TB, c Config) (*Publisher, *faults, *witness) {
 	})
 	// Longer than in openFaulty: what must be awaited here is a broker's own work, on a machine that may be busy.
 	p.brokers.patience = patience{transaction: time.Minute, total: 20 * time.Second, fence: 20 * time.Second,
-		attempt: 500 * time.Millisecond, grace: 5 * time.Second, missing: 500 * time.Millisecond}
+		attempt: time.Second, grace: 5 * time.Second, missing: 500 * time.Millisecond}
 	return p, f, w
 }

@@ -15,6 +15,7 @@ func TestShardIsRenewedAfterABreak(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		c := testConfig(t, addrs)
 		p, faults := openFaulty(t, c)
+		p.brokers.patience = patienceOfProduction() // nothing but what breaks here may take an answer away
 		h := newHistory(t, c, p)
 		h.must()
 		fences := func() int { return counted(t, p.metrics.fences) }
