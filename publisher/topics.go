@@ -201,6 +201,9 @@ func (c Config) explainBy(ctx context.Context, client *kgo.Client, err error) er
 	request.ClientSoftwareName, request.ClientSoftwareVersion = clientID, "1"
 	for _, seed := range client.SeedBrokers() {
 		answer, failed := seed.Request(ctx, request)
+		for tries := 0; failed != nil && tries < 2; tries++ { // the connection that was closed may be taken once more
+			answer, failed = seed.Request(ctx, request)
+		}
 		if failed != nil {
 			continue
 		}
