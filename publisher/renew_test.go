@@ -24,15 +24,16 @@ func TestShardIsRenewedAfterABreak(t *testing.T) {
 		if n := fences() - before; n != 0 {
 			t.Errorf("%d fences though nothing broke", n)
 		}
-		for _, f := range []fault{cut, answerCut} {
-			for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce} {
-				before = fences()
-				faults.inject(key, f)
-				h.must()
-				h.must()
-				if n := fences() - before; n < 1 || n > 3 {
-					t.Errorf("%s, %s: %d fences", key.Name(), f, n)
-				}
+		for _, broken := range []struct {
+			key kmsg.Key
+			how fault
+		}{{kmsg.AddPartitionsToTxn, cut}, {kmsg.Produce, cut}, {kmsg.Produce, answerCut}} {
+			before = fences()
+			faults.inject(broken.key, broken.how)
+			h.must()
+			h.must()
+			if n := fences() - before; n < 1 || n > 3 {
+				t.Errorf("%s, %s: %d fences", broken.key.Name(), broken.how, n)
 			}
 		}
 		h.check()

@@ -238,7 +238,8 @@ func (s *Shard) write(ctx context.Context) error {
 
 // renew fences the shard again before a transaction if the epoch is spent, or if a connection broke, since a broker that
 // was started again may have lost the markers of the last transaction. If the fence gives the next epoch of the same
-// producer, nobody else was between, and what was restored is still what is committed.
+// producer, nobody else was between, and what was restored is still what is committed. Any other epoch may mean that
+// somebody was, also where it only means that the beginning of a transaction was not answered.
 func (s *Shard) renew(ctx context.Context) error {
 	brokers, was := s.publisher.brokers, s.producer.identity
 	if !s.producer.spent && s.producer.breaks == brokers.conns.breaks() {
@@ -249,7 +250,7 @@ func (s *Shard) renew(ctx context.Context) error {
 		return err
 	}
 	if fresh.identity != (identity{was.producer, was.epoch + 1}) {
-		return errors.New("the shard may have been written to by another owner, or by the end of a transaction that a broker had lost")
+		return errors.New("another owner may have had the shard, or a transaction may have begun or ended of which no answer came")
 	}
 	s.producer = fresh
 	return nil
