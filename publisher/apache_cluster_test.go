@@ -245,7 +245,14 @@ func (g *ground) stream() *stream {
 			default:
 			}
 			began := time.Now()
-			if err := g.publish(g.t.Context()); err != nil {
+			err := g.publish(g.t.Context())
+			if errors.Is(err, errBetween) { // the answer to a beginning was lost: nothing of it is committed
+				if g.shard, err = g.p.Acquire(g.t.Context(), 0); err == nil {
+					g.n--
+					continue
+				}
+			}
+			if err != nil {
 				s.ended <- fmt.Errorf("transaction %d: %w", g.n, err)
 				return
 			}

@@ -236,6 +236,9 @@ func (s *Shard) write(ctx context.Context) error {
 	return s.producer.commit(ctx, s.encoder.at, s.encoder.outgoing())
 }
 
+// errBetween is a shard that must be restored, because what was restored may be old.
+var errBetween = errors.New("another owner may have had the shard, or a transaction may have begun or ended of which no answer came")
+
 // renew fences the shard again before a transaction if the epoch is spent, or if a connection broke, since a broker that
 // was started again may have lost the markers of the last transaction. If the fence gives the next epoch of the same
 // producer, nobody else was between, and what was restored is still what is committed. Any other epoch may mean that
@@ -250,7 +253,7 @@ func (s *Shard) renew(ctx context.Context) error {
 		return err
 	}
 	if fresh.identity != (identity{was.producer, was.epoch + 1}) {
-		return errors.New("another owner may have had the shard, or a transaction may have begun or ended of which no answer came")
+		return errBetween
 	}
 	s.producer = fresh
 	return nil
