@@ -2,12 +2,8 @@ package publisher
 
 import (
 	"context"
-	"encoding/binary"
 	"testing"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"farmwire/publisher/kafkatest"
 )
@@ -62,7 +58,8 @@ func (l *lone) lost() bool {
 }
 
 // TestLostMarkers kills a lone broker between its answer to EndTxn and the markers. When it is back it calls the
-// transaction complete, and InitProducerID succeeds, but the markers are never written (seen on 4.3.1).
+// transaction complete, and InitProducerID succeeds, but the markers are never written (seen on 4.3.1). What hangs in some
+// partitions only is in TestApacheHanging.
 func TestLostMarkers(t *testing.T) {
 	// With a shorter broker.session.timeout.ms than it takes the broker to be back, it writes the markers.
 	cluster := apacheCluster(t, kafkatest.Options{})
@@ -100,18 +97,6 @@ func TestLostMarkers(t *testing.T) {
 		l.must()
 		l.check()
 	})
-	t.Run("of a commit, but for the state", func(t *testing.T) {
-		l := newLone(t, cluster)
-		identity, coordinator := l.shard.producer.identity, l.coordinatorEpoch(l.p.statePartition(0))
-		l.stopIn(true)
-		l.mark(l.p.statePartition(0), identity, coordinator)
-		l.expect()
-		l.shard = acquire(t, l.p, 0)
-		l.lost()
-		l.checkEvents()
-		l.must()
-		l.check()
-	})
 }
 
 // stopIn writes a transaction and stops when its end is asked for, as if this process had been killed with the broker.
@@ -134,45 +119,4 @@ func (l *lone) stopIn(commit bool) {
 		l.t.Fatal("the end was answered by a broker that is dead")
 	}
 	l.p.brokers.patience = patienceOfProduction()
-}
-
-// coordinatorEpoch is what the last marker of a partition tells of the coordinator that wrote it.
-func (l *lone) coordinatorEpoch(of topicPartition) (epoch int32) {
-	l.t.Helper()
-	ctx, b := deadline(l.t, 10*time.Second), l.p.brokers
-	s, err := b.span(ctx, of, uncommitted)
-	if err == nil {
-		err = b.read(ctx, of, uncommitted, s, func(r *kgo.Record) (bool, error) {
-			if r.Attrs.IsControl() {
-				const after = 2 // the version
-				epoch = int32(binary.BigEndian.Uint32(r.Value[after:]))
-			}
-			return false, nil
-		})
-	}
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return epoch
-}
-
-// mark writes the marker of a commit to one partition, as if the broker had come so far.
-func (l *lone) mark(of topicPartition, id identity, coordinator int32) {
-	l.t.Helper()
-	request := kmsg.NewPtrWriteTxnMarkersRequest()
-	request.Version = 1
-	request.Markers = []kmsg.WriteTxnMarkersRequestMarker{{
-		ProducerID: id.producer, ProducerEpoch: id.epoch, Committed: true, CoordinatorEpoch: coordinator,
-		Topics: []kmsg.WriteTxnMarkersRequestMarkerTopic{{Topic: of.topic, Partitions: []int32{of.partition}}},
-	}}
-	err := l.p.brokers.repeat(deadline(l.t, 30*time.Second), "mark "+of.String(), func(ctx context.Context) error {
-		m, _, err := l.p.brokers.send(ctx, 1, request, nil)
-		if err != nil {
-			return err
-		}
-		return asError(m.(*kmsg.WriteTxnMarkersResponse).Markers[0].Topics[0].Partitions[0].ErrorCode)
-	})
-	if err != nil {
-		l.t.Fatal(err)
-	}
 }
