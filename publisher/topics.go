@@ -84,7 +84,7 @@ func CreateTopics(ctx context.Context, c Config, s TopicSpec) error {
 	defer cancel()
 	there, err := c.fits(ctx, admin, s)
 	if err != nil {
-		return c.explainBy(ctx, client, err)
+		return c.explainClosedBy(ctx, err)
 	}
 	if len(there) == len(c.topics()) {
 		return nil
@@ -149,7 +149,7 @@ func CheckTopics(ctx context.Context, c Config, s TopicSpec) (partitions int, er
 		found, err = c.describe(ctx, client)
 	}
 	if err != nil {
-		return 0, c.explainBy(ctx, client, err)
+		return 0, c.explainClosedBy(ctx, err)
 	}
 	partitions = found[c.StateTopic()].partitions
 	for _, name := range c.topics() {
@@ -190,20 +190,23 @@ func (c Config) adminClient(ctx context.Context) (*kgo.Client, error) {
 	)...)
 }
 
-// explainBy is explain where a client of the cluster is at hand. The port of a controller closes the connection as one
-// that wants SASL does, but says of which requests it takes.
-func (c Config) explainBy(ctx context.Context, client *kgo.Client, err error) error {
+// explainClosedBy is explain for an error of a client that the brokers may have closed the connection to. The port of a
+// controller closes it as a port that wants SASL does, but lists the requests that it takes. It is asked over a new
+// connection, as the closed one may not be known to be closed yet.
+func (c Config) explainClosedBy(ctx context.Context, err error) error {
 	if !errors.Is(err, io.EOF) {
 		return c.explain(err)
 	}
+	client, failed := c.adminClient(ctx)
+	if failed != nil {
+		return c.explain(err)
+	}
+	defer client.Close()
 	const metadata = 3
 	request := kmsg.NewPtrApiVersionsRequest()
 	request.ClientSoftwareName, request.ClientSoftwareVersion = clientID, "1"
 	for _, seed := range client.SeedBrokers() {
 		answer, failed := seed.Request(ctx, request)
-		for tries := 0; failed != nil && tries < 2; tries++ { // the connection that was closed may be taken once more
-			answer, failed = seed.Request(ctx, request)
-		}
 		if failed != nil {
 			continue
 		}
