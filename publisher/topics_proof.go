@@ -149,34 +149,26 @@ func judgeTopic(t kmsg.MetadataResponseTopic) error {
 // transact fences a transactional id that nobody else uses.
 func (p *proof) transact(ctx context.Context) error {
 	id := "farmwire." + p.config.StateTopic() + ".check"
-	request := kmsg.NewPtrInitProducerIDRequest()
-	request.Version = 4
-	request.TransactionalID = &id
-	request.TransactionTimeoutMillis = int32(p.brokers.patience.transaction.Milliseconds())
-	request.ProducerID, request.ProducerEpoch = -1, -1
-	err := p.coordinate(ctx, id, request, func(m kmsg.Response) error {
-		return asError(m.(*kmsg.InitProducerIDResponse).ErrorCode)
-	})
+	p.brokers.patience.fence = proofTimeout
+	_, err := p.brokers.fence(ctx, id, p.config.Compression)
 	if code(err) == int16(codeNoCoordinator) {
 		return &explained{"the coordinator of transactions is not available: transaction.state.log.replication.factor (3 by default) or transaction.state.log.min.isr above the number of brokers is the usual cause; set both on the brokers", err}
 	}
-	return wrap("begin to use the transactional id "+id, err)
+	return wrap("begin to use the transactional id", err)
 }
 
-// write asks whether the topics may be written to by the transactional id that begins the state topic. No producer has
-// the id -1, so after the rights were judged the request is refused, and changes nothing.
+// write asks whether the topics may be written to by the transactional id that initializes the state topic. No producer has
+// the id -1. So the request is refused after the rights were judged, and changes nothing.
 func (p *proof) write(ctx context.Context) error {
 	id := p.config.StateTopic()
-	request := kmsg.NewPtrAddPartitionsToTxnRequest()
-	request.Version = 3
-	request.TransactionalID = id
-	request.ProducerID, request.ProducerEpoch = -1, -1
+	var out []*outgoing
 	for _, name := range p.config.topics() {
-		request.Topics = append(request.Topics, kmsg.AddPartitionsToTxnRequestTopic{Topic: name, Partitions: []int32{0}})
+		out = append(out, &outgoing{topicPartition: topicPartition{name, 0}})
 	}
-	err := p.coordinate(ctx, id, request, func(m kmsg.Response) error {
-		return added(m.(*kmsg.AddPartitionsToTxnResponse), len(request.Topics))
-	})
+	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	defer cancel()
+	asks := &producer{brokers: p.brokers, id: id, coordinator: -1, identity: nobody()}
+	err := asks.add(ctx, out, false)
 	switch code(err) {
 	case 53:
 		return &explained{fmt.Sprintf("the broker does not allow the transactional id %s: grant Write and Describe on it, besides the ids with the prefix farmwire.%s", id, id), err}
@@ -187,21 +179,6 @@ func (p *proof) write(ctx context.Context) error {
 		return nil // the refusal that was to be
 	}
 	return wrap("ask to write to the topics", err)
-}
-
-// coordinate asks the coordinator of a transactional id until the answer, which judge reads, is final.
-func (p *proof) coordinate(ctx context.Context, id string, request kmsg.Request, judge func(kmsg.Response) error) error {
-	return p.repeat(ctx, func(ctx context.Context) error {
-		node, err := p.brokers.findCoordinator(ctx, id)
-		if err != nil {
-			return err
-		}
-		m, _, err := p.brokers.send(ctx, node, request, nil)
-		if err != nil {
-			return err
-		}
-		return judge(m)
-	})
 }
 
 // join asks whether the group may be read: a heartbeat of nobody is refused, by the rights or because nobody is no member.
