@@ -35,8 +35,8 @@ const (
 	maxBody    = 16 << 20               // bytes of an answer; a full page has some 100 KiB
 )
 
-// errKnocked says that a call has made the one request that it was to make.
-var errKnocked = errors.New("only one request was to be made")
+// errProbed says that a call has made the one request that it was to make.
+var errProbed = errors.New("only one request was to be made")
 
 // service is what all calls share: the client, the budget, the counter that orders requests
 // and answers, and what is measured of them.
@@ -58,7 +58,7 @@ type service struct {
 // and walk, can drive it. It is used by one goroutine.
 type asker struct {
 	*service
-	knock   bool   // one request is made and no other
+	probe   bool   // one request is made and no other
 	prepaid bool   // the token of the first attempt was taken when the call was started
 	last    answer // the last request and its answer, also if it is an error
 }
@@ -118,7 +118,7 @@ func ask[In, Out any](ctx context.Context, a *asker, operation string, send send
 		failed := failedAttempt(err, w.status)
 		a.log.Debug("attempt failed", zap.String("operation", operation), zap.Int("attempt", n), zap.Error(failed))
 		a.react(operation, failed.reason, w.retryAfter)
-		if n == attempts || a.knock || !again(failed.reason) || w.retryAfter > maxInPlace {
+		if n == attempts || a.probe || !again(failed.reason) || w.retryAfter > maxInPlace {
 			return nil, failed
 		}
 		pause := jitter(firstPause<<(n-1), rand.Float64())
@@ -154,8 +154,8 @@ func (a *asker) admit(ctx context.Context, operation string) error {
 		a.prepaid = false
 		return ctx.Err()
 	}
-	if a.knock {
-		return errKnocked
+	if a.probe {
+		return errProbed
 	}
 	return a.budget.wait(ctx, operation)
 }

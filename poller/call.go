@@ -35,7 +35,7 @@ type call struct {
 	entries  []*entry       // listSessions: the worker; lookups: the sessions' workers
 	pages    int            // listSessions: as many at most
 	sessions []diff.Session // lookups
-	knock    bool           // discovery: the first request only, to hear whether the service answers
+	probe    bool           // discovery: the first request only, to hear whether the service answers
 }
 
 // outcome is how a call went, as far as the schedule is concerned.

@@ -32,7 +32,7 @@ type loop struct {
 	running   sync.WaitGroup
 	inFlight  [kinds]int
 	walks     uint64
-	knocked   time.Time // when knock asked last
+	probed   time.Time // when probe asked last
 	refused   string    // why that came to nothing
 	surveys   int
 }
@@ -113,7 +113,7 @@ func (s *shard) close() {
 // begin begins the calls that may begin now, and says when to look again.
 func (l *loop) begin() (wake time.Time) {
 	if len(l.shards) == 0 {
-		return l.knock(time.Now())
+		return l.probe(time.Now())
 	}
 	for {
 		now := time.Now()
@@ -187,7 +187,7 @@ func (l *loop) post(r result) error {
 
 // make makes the call.
 func (l *loop) make(ctx context.Context, c call, walk uint64) result {
-	a := &asker{service: l.service, prepaid: true, knock: c.knock}
+	a := &asker{service: l.service, prepaid: true, probe: c.probe}
 	r := result{call: c, walk: walk}
 	switch c.kind {
 	case listFarms:
@@ -224,8 +224,8 @@ func (l *loop) finish(r result, now time.Time) {
 	l.inFlight[r.call.kind]--
 	l.service.metrics.inFlight.Dec()
 	switch {
-	case r.call.knock:
-		l.heard(r)
+	case r.call.probe:
+		l.probeEnded(r)
 	case isDiscovery(r.call.kind.operation()):
 		l.searched(r, now)
 	default:

@@ -116,7 +116,7 @@ func (l *loop) loseFleet(fleet string, now time.Time) {
 // showWorkers takes in a page of a fleet's workers. That the fleet was found is said before
 // any of them is asked for.
 func (l *loop) showWorkers(r result, now time.Time) {
-	if l.schedule.rounds.searches[r.call.target] == nil || r.call.knock {
+	if l.schedule.rounds.searches[r.call.target] == nil || r.call.probe {
 		return
 	}
 	shown := l.directory.show(r.call.target, r.walk, *r.page)
@@ -152,7 +152,7 @@ func (l *loop) survey(now time.Time) {
 // missing says what is not as it should be.
 func (l *loop) missing(now time.Time) []string {
 	if len(l.shards) == 0 {
-		return l.unheard() // nothing else is asked for then
+		return l.unanswered() // nothing else is asked for then
 	}
 	var words []string
 	rounds := l.schedule.rounds

@@ -103,9 +103,8 @@ func (b *brokers) findCoordinator(ctx context.Context, transactionalID string) (
 	return answer.NodeID, nil
 }
 
-// leaders is the broker that leads each partition, by topic and partition, and -1 for none; as the transport
-// last heard, at most a second or two ago. It is an error if the answer does not show every topic whole.
-func (b *brokers) leaders(ctx context.Context, topics ...string) (map[string][]int32, error) {
+// metadata is what the transport last heard of the brokers and the topics, at most a second or two ago.
+func (b *brokers) metadata(ctx context.Context, topics ...string) (*metadata.Response, error) {
 	m, err := b.transport.RoundTrip(ctx, b.addr, &metadata.Request{TopicNames: topics})
 	if err != nil {
 		return nil, err
@@ -113,6 +112,16 @@ func (b *brokers) leaders(ctx context.Context, topics ...string) (map[string][]i
 	answer, ok := m.(*metadata.Response)
 	if !ok {
 		return nil, fmt.Errorf("answer of type %T", m)
+	}
+	return answer, nil
+}
+
+// leaders is the broker that leads each partition, by topic and partition, and noLeader where there is none. It is an
+// error if the metadata does not show every topic whole.
+func (b *brokers) leaders(ctx context.Context, topics ...string) (map[string][]int32, error) {
+	answer, err := b.metadata(ctx, topics...)
+	if err != nil {
+		return nil, err
 	}
 	leaders := make(map[string][]int32, len(topics))
 	for i := range answer.Topics {

@@ -263,7 +263,7 @@ func TestQuarrelOfTwoGroupsIsNamed(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
 	calls := 0
 	ctx, stop := context.WithCancel(t.Context())
-	m := &member{log: zap.New(core), explain: Explain, serve: func(context.Context, int) error {
+	m := &member{log: zap.New(core), explain: explain, serve: func(context.Context, int) error {
 		if calls++; calls == 3 {
 			stop()
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	kafka "github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/metadata"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 )
@@ -54,12 +53,11 @@ func (b *brokers) inspect(ctx context.Context) (found Inspection, err error) {
 const verifyingVersion = 4
 
 func (b *brokers) askVersions(ctx context.Context) (Inspection, error) {
-	m, err := b.transport.RoundTrip(ctx, b.addr, &metadata.Request{TopicNames: b.topics})
+	answer, err := b.metadata(ctx, b.topics...)
 	if err != nil {
 		return Inspection{}, err
 	}
-	answer, ok := m.(*metadata.Response)
-	if !ok || len(answer.Brokers) == 0 {
+	if len(answer.Brokers) == 0 {
 		return Inspection{}, kafka.BrokerNotAvailable
 	}
 	all := Inspection{Supported: true, Verification: VerificationOn}

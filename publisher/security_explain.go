@@ -59,13 +59,13 @@ func (e *reworded) Error() string { return e.text }
 
 func (e *reworded) Unwrap() error { return e.err }
 
-// explain is Explain with what is known of the configuration: it takes the password out of what a broker or a client
+// explain is the function explain with what is known of the configuration: it takes the password out of what a broker or a client
 // said, makes one line of it, and does not advise what is set already.
 func (c Config) explain(err error) error {
 	if err == nil {
 		return nil
 	}
-	err = Explain(err)
+	err = explain(err)
 	if e, ok := err.(*explained); ok && c.Security.closed(e.line) != e.line {
 		err = &explained{c.Security.closed(e.line), e.err}
 	}
@@ -83,9 +83,9 @@ func (c Config) explain(err error) error {
 	return err
 }
 
-// Explain puts a line before an error of either Kafka client that names the cause and says what to do: for TLS,
+// explain puts a line before an error of either Kafka client that names the cause and says what to do: for TLS,
 // SASL, the network and missing rights. Any other error, and one that was explained already, comes back as it is.
-func Explain(err error) error {
+func explain(err error) error {
 	var already *explained
 	if err == nil || errors.As(err, &already) {
 		return err

@@ -23,12 +23,12 @@ func TestTheLastAnswerIsTheCause(t *testing.T) {
 	for code, want := range map[kafka.Error]string{
 		15: "transaction.state.log.replication.factor", 51: "have not ended the transaction before", 5: "answered until the time was over", 19: "min.insync.replicas",
 	} {
-		err := Explain(fmt.Errorf("fence: %w", stopped(overdue(), code)))
+		err := explain(fmt.Errorf("fence: %w", stopped(overdue(), code)))
 		if text := err.Error(); !strings.Contains(text, want) || strings.Contains(text, "no broker answered") || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%d: %s", code, text)
 		}
 	}
-	if text := Explain(fmt.Errorf("fence: %w", stopped(overdue(), context.DeadlineExceeded))).Error(); !strings.Contains(text, "no broker answered in time") {
+	if text := explain(fmt.Errorf("fence: %w", stopped(overdue(), context.DeadlineExceeded))).Error(); !strings.Contains(text, "no broker answered in time") {
 		t.Error(text)
 	}
 }
@@ -60,7 +60,7 @@ func TestAdvertisedAddresses(t *testing.T) {
 			t.Logf("there is no name server: %v", err)
 			continue
 		}
-		if err := Explain(err); !strings.HasPrefix(err.Error(), tc.want) {
+		if err := explain(err); !strings.HasPrefix(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want %s", tc.dialed, err, tc.want)
 		}
 	}
@@ -101,7 +101,7 @@ func TestTLSThatFails(t *testing.T) {
 		"expired certificate": "our certificate, because it has expired", "revoked certificate": "because it was revoked", "unknown certificate authority": "wants a client certificate",
 		"unrecognized name": "--tls-server-name", "handshake failure": "no way of TLS in common", "internal error": "does not work",
 	} {
-		if text := Explain(errors.New("remote error: tls: " + alert)).Error(); !strings.Contains(text, want) {
+		if text := explain(errors.New("remote error: tls: " + alert)).Error(); !strings.Contains(text, want) {
 			t.Errorf("%s: %s", alert, text)
 		}
 	}

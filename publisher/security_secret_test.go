@@ -87,7 +87,7 @@ func TestExplanationsHoldNoPassword(t *testing.T) {
 		}
 	}
 	for _, err := range []error{fmt.Errorf("look: %w: %s", kafka.Error(58), "anything \x1b[2J"), fmt.Errorf("look: %w: %s", kerr.SaslAuthenticationFailed, "anything")} {
-		if text := Explain(err).Error(); strings.Contains(text, "anything") || !strings.Contains(text, "check --sasl-username") {
+		if text := explain(err).Error(); strings.Contains(text, "anything") || !strings.Contains(text, "check --sasl-username") {
 			t.Error(text)
 		}
 	}

@@ -178,7 +178,7 @@ func ask(t *testing.T, c Config) error {
 	defer transport.CloseIdleConnections()
 	client := &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: transport}
 	_, err = client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{c.StateTopic()}})
-	return Explain(err)
+	return explain(err)
 }
 
 // Each way of being refused gives one line that names the cause and what to do, from both clients.
@@ -255,13 +255,13 @@ func use(t *testing.T, c Config) error {
 	defer cancel()
 	p, err := Open(ctx, c, testTopics(), testLog(t), nil)
 	if err != nil {
-		return Explain(err)
+		return explain(err)
 	}
 	defer p.Close()
 	acquired := errors.New("acquired")
 	err = p.Join(ctx, func(ctx context.Context, shard int) error {
 		if _, err := p.Acquire(ctx, shard); err != nil {
-			return fmt.Errorf("%w: %w", ErrRefused, Explain(err))
+			return fmt.Errorf("%w: %w", ErrRefused, explain(err))
 		}
 		return fmt.Errorf("%w: %w", ErrRefused, acquired)
 	})

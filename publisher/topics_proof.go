@@ -58,7 +58,11 @@ type proof struct {
 
 // reachAll asks every broker of the cluster for the topics.
 func (p *proof) reachAll(ctx context.Context) error {
-	answer, err := p.metadata(ctx)
+	var answer *metadata.Response
+	err := p.repeat(ctx, func(ctx context.Context) (err error) {
+		answer, err = p.brokers.metadata(ctx, p.config.topics()...)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("ask for the brokers: %w", err)
 	}
@@ -77,19 +81,6 @@ func cause(errs []error) error {
 		return errs[i]
 	}
 	return nil
-}
-
-// metadata is what the seed brokers say of the cluster. It is repeated while the network fails.
-func (p *proof) metadata(ctx context.Context) (answer *metadata.Response, err error) {
-	err = p.repeat(ctx, func(ctx context.Context) error {
-		m, err := p.brokers.transport.RoundTrip(ctx, p.brokers.addr, &metadata.Request{TopicNames: p.config.topics()})
-		if err != nil {
-			return err
-		}
-		answer = m.(*metadata.Response)
-		return nil
-	})
-	return answer, err
 }
 
 // reach asks one broker for the topics, and for what one may do with them.
@@ -240,7 +231,7 @@ func isFinal(err error) bool {
 		return judgeCoordinator(err) == giveUp
 	}
 	var known *explained
-	return errors.As(Explain(err), &known) && !isLate(err)
+	return errors.As(explain(err), &known) && !isLate(err)
 }
 
 func wrap(what string, err error) error {

@@ -7,13 +7,13 @@ import (
 	"go.uber.org/zap"
 )
 
-const knockEvery = time.Second
+const probeEvery = time.Second
 
-// knock asks for what discovery begins with, by one request, as long as no shard is owned and
+// probe asks for what discovery begins with, by one request, as long as no shard is owned and
 // the service has never answered. After that nothing is asked without a shard: the budget is
 // the owners'. A shard's part of it is what this instance may use; it owns none, but as long as
 // nobody knows whether the service answers, nobody may.
-func (l *loop) knock(now time.Time) (wake time.Time) {
+func (l *loop) probe(now time.Time) (wake time.Time) {
 	select {
 	case <-l.service.answers:
 		return time.Time{}
@@ -25,18 +25,18 @@ func (l *loop) knock(now time.Time) (wake time.Time) {
 	if search == nil || l.inFlight != [kinds]int{} {
 		return time.Time{} // until a call ends, which wakes the loop
 	}
-	if wake = latest(wake, l.knocked.Add(knockEvery)); wake.After(now) {
+	if wake = latest(wake, l.probed.Add(probeEvery)); wake.After(now) {
 		return wake
 	}
-	l.knocked = now
+	l.probed = now
 	l.service.budget.spend(search.kind().operation(), now)
-	l.start(call{kind: search.kind(), target: search.target, knock: true})
+	l.start(call{kind: search.kind(), target: search.target, probe: true})
 	return time.Time{}
 }
 
-// heard takes in what came of knock's request.
-func (l *loop) heard(r result) {
-	if r.err == nil || errors.Is(r.err, errKnocked) || cancelled(r.err) {
+// probeEnded takes in what came of probe's request.
+func (l *loop) probeEnded(r result) {
+	if r.err == nil || errors.Is(r.err, errProbed) || cancelled(r.err) {
 		return
 	}
 	if reason := reasonOf(r.err); reason != l.refused {
@@ -45,8 +45,8 @@ func (l *loop) heard(r result) {
 	}
 }
 
-// unheard says that the service has never answered, and why as far as it is known.
-func (l *loop) unheard() []string {
+// unanswered says that the service has never answered, and why as far as it is known.
+func (l *loop) unanswered() []string {
 	select {
 	case <-l.service.answers:
 		return nil
