@@ -32,7 +32,7 @@ type loop struct {
 	running   sync.WaitGroup
 	inFlight  [kinds]int
 	walks     uint64
-	probed   time.Time // when probe asked last
+	probed    time.Time // when probe asked last
 	refused   string    // why that came to nothing
 	surveys   int
 }

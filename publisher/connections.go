@@ -79,7 +79,8 @@ func (c *connection) Write(b []byte) (int, error) {
 	return n, c.noted(err)
 }
 
-// noted counts what may be the end of a broker. A deadline is not: the broker is there, or its host is gone for long.
+// noted counts an error after which the broker may have been started again. A passed deadline does not count: the broker
+// has not ended then, or its host is gone for longer than its session.
 func (c *connection) noted(err error) error {
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.of.mu.Lock()

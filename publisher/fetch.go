@@ -61,13 +61,13 @@ func (b *brokers) offset(ctx context.Context, at topicPartition, which int64, le
 	return 0, errNotNamed
 }
 
-// read hands the records of a span to visit, in order and with the control records, until each offset of the span
-// has been read or is proven to hold no record, or until visit says stop.
+// read hands the records of a span to visit, in order and with the control records. It returns when each offset of the
+// span has been read or is proven to hold no record, or when visit returns stop.
 //
-// That nothing comes is no proof: a broker that is slow, that throttles, or that waits for an open transaction
-// answers with nothing too. An offset is proven by a batch that covers it, or by an answer without any batch from a
-// leader that serves the partition up to the end of the span: compaction has removed what was there. Anything else
-// is asked for again until ctx ends.
+// An empty answer proves nothing by itself: a broker that is slow, that throttles, or that waits for an open transaction
+// sends one too. Two things prove an offset: a batch that covers it, or an empty answer from a leader that serves the
+// partition up to the end of the span, where compaction has removed the records. After any other answer read asks again,
+// until ctx ends.
 func (b *brokers) read(ctx context.Context, at topicPartition, level isolation, s span, visit func(*kgo.Record) (stop bool, err error)) error {
 	for next := s.first; next < s.end; {
 		var records []*kgo.Record

@@ -19,14 +19,15 @@ func (p *Publisher) Initialized(ctx context.Context) (bool, error) {
 	return done, p.config.explain(err)
 }
 
-// Initialize makes sure that the state topic is initialized: that each of its partitions has a watch record. They are
-// written in one transaction by whoever finds the topic empty, under a transactional id that is the topic's name. Of
-// several instances that race, one writes and the others see it, because each looks again after its fence.
+// Initialize makes sure that each partition of the state topic has a watch record. An instance that finds the topic empty
+// writes all of them in one transaction, whose transactional id is the topic's name. If several instances do so at the same
+// moment, one writes and the others see its records, because each looks again after its fence.
 //
-// The watch record names the region for ever. So Initialize should not be called before Deadline Cloud has answered there.
+// The watch record names the region and never changes it. So Initialize should not be called before Deadline Cloud has
+// answered in that region.
 //
-// ErrRefused says that the state topic is empty and the events are not. It has been lost then, or is another one, and going
-// on would publish every session again.
+// ErrRefused says that the state topic is empty and the events topic is not. The state was lost, and going on would publish
+// every session again.
 func (p *Publisher) Initialize(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, p.acquireTimeout)
 	defer cancel()
@@ -69,9 +70,9 @@ func (p *Publisher) initialize(ctx context.Context) error {
 	return p.writeWatch(ctx, producer)
 }
 
-// initialized looks for a committed record before the end that a reader of the level can see. After a fence of the
-// transactional id that initializes the topic, the uncommitted end is final, and one record is enough: they were written in one
-// transaction. Before, a partition that is empty may be held open by it.
+// initialized looks for committed records up to the end that a reader with the isolation can see. With uncommitted, which is
+// for after the take-over, one record in any partition is enough, because all were written in one transaction. With
+// committed, an empty partition means no: the transaction may still be open there.
 func (p *Publisher) initialized(ctx context.Context, until isolation) (bool, error) {
 	found, empty := false, false
 	var failed error

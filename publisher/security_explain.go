@@ -26,7 +26,8 @@ func (e *explained) Error() string { return e.line + " (" + said(e.err) + ")" }
 
 func (e *explained) Unwrap() error { return e.err }
 
-// said is an error as one line. What a broker says of a login is left away: it was told the password.
+// said is the text of an error in one line. It leaves out what a broker says about a login, because the broker knows the
+// password and may repeat it.
 func said(err error) string {
 	text := err.Error()
 	if answer := typed(err); answer != nil && isOfLogin(code(err)) {

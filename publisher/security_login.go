@@ -16,8 +16,8 @@ import (
 	kgoscram "github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// kafkaMechanism is the login of kafka-go, nil for none. By plain and scram it says the same bytes as franz-go: its
-// own scram would change a password by SASLprep, which brokers, Java and librdkafka do not.
+// kafkaMechanism is the login of kafka-go, nil for none. For plain and scram it uses franz-go's login, because kafka-go's
+// own scram changes a password by SASLprep, which brokers, Java and librdkafka do not.
 func (c Config) kafkaMechanism() (sasl.Mechanism, error) {
 	if c.Security.Mechanism == MechanismMSKIAM {
 		account, err := c.account()

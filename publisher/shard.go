@@ -236,13 +236,13 @@ func (s *Shard) write(ctx context.Context) error {
 	return s.producer.commit(ctx, s.encoder.at, s.encoder.outgoing())
 }
 
-// errBetween is a shard that must be restored, because what was restored may be old.
+// errBetween says that the restored state of a shard may be out of date, so the shard must be acquired again.
 var errBetween = errors.New("another owner may have had the shard, or a transaction may have begun or ended of which no answer came")
 
-// renew fences the shard again before a transaction if the epoch is spent, or if a connection broke, since a broker that
-// was started again may have lost the markers of the last transaction. If the fence gives the next epoch of the same
-// producer, nobody else was between, and what was restored is still what is committed. Any other epoch may mean that
-// somebody was, also where it only means that the beginning of a transaction was not answered.
+// renew fences the shard again before a transaction if the epoch is spent, or if a connection broke. A broker that was
+// started again may have lost the markers of the last transaction. If the fence returns the next epoch of the same
+// producer id, nobody else has owned the shard since, and its restored state is still right. Any other epoch may come
+// from another owner, or only from an AddPartitionsToTxn request whose answer was lost. renew cannot tell these apart.
 func (s *Shard) renew(ctx context.Context) error {
 	brokers, was := s.publisher.brokers, s.producer.identity
 	if !s.producer.spent && s.producer.breaks == brokers.conns.breaks() {

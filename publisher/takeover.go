@@ -12,22 +12,22 @@ import (
 	"go.uber.org/zap"
 )
 
-// takeOver fences the previous owner of a transactional id, and returns a producer. Nothing of an older epoch can be
-// written or decided any more when it begins its first transaction:
+// takeOver fences the previous owner of a transactional id, and returns a producer with a new epoch. When the producer
+// begins its first transaction, no request of an older epoch can write or end anything any more:
 //
 //  1. The fence ends the transaction of the previous owner.
-//  2. The leaders are asked which partitions still hold a transaction of the transactional id open. A lone broker that is
-//     killed after it has answered EndTxn and before it has written the markers never writes them, and the
-//     fence succeeds all the same. Consumers of such a partition stand still, and the next marker of the transactional
-//     id in the partition would decide about its records. So they are ended first, as the transaction was ended.
-//  3. Where nothing is open, an empty transaction over all partitions is aborted. Its markers teach every leader the
-//     new epoch. Without them a broker that does not verify transactions (before Kafka 3.6, or switched off)
-//     accepts a delayed produce request of an older epoch and commits it with the next transaction.
+//  2. The leaders say which partitions still hold a transaction of the transactional id open. A lone broker that is killed
+//     after it has answered EndTxn and before it has written the markers never writes them, and the fence succeeds all the
+//     same. read_committed consumers stop at such a partition, and the next marker of the transactional id there would
+//     commit or abort its records, whatever was decided before. So takeOver writes the missing markers first.
+//  3. If no partition holds anything open, takeOver aborts an empty transaction over all partitions. Its markers teach every
+//     leader the new epoch. A broker that does not verify transactions (before Kafka 3.6, or switched off) otherwise
+//     accepts a delayed produce request of an older epoch, and the next transaction commits it.
 //
 // The order matters: the markers of step 3 would abort what step 2 looks for.
 //
-// The scope is every partition that is written to under the id. Every transaction with records writes to the last of them. last
-// is the identity of a producer whose last commit was confirmed to this process, or nobody.
+// scope is every partition that producers with the id write to. Each transaction with records writes to the last of them.
+// last is the identity of a producer whose last commit was confirmed to this process, or nobody().
 func (p *Publisher) takeOver(ctx context.Context, id string, scope []topicPartition, last identity) (*producer, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.fence)
 	defer cancel()
@@ -51,7 +51,7 @@ func (p *Publisher) takeOver(ctx context.Context, id string, scope []topicPartit
 	}
 }
 
-// settle ends what hangs, or teaches the leaders the new epoch if nothing does. It reports whether nothing did.
+// settle does step 2, or step 3 if there is nothing to do in step 2. It reports whether it did step 3.
 func (p *Publisher) settle(ctx context.Context, fresh *producer, scope []topicPartition, last identity) (settled bool, err error) {
 	own := scope[len(scope)-1]
 	scope, err = p.brokers.led(ctx, scope)
@@ -81,9 +81,9 @@ func (p *Publisher) settle(ctx context.Context, fresh *producer, scope []topicPa
 	return false, fresh.mark(ctx, ends, commit)
 }
 
-// led is the scope once all of its partitions have leaders. What is still without a leader after a while is left out
-// where the brokers verify transactions, for they refuse delayed requests to it by themselves. Where they do not, or do
-// not say so, that is an error. The last of the scope is never left out.
+// led returns the scope once all of its partitions have leaders. If some still have none after patience.leaderless, led
+// leaves them out if the brokers verify transactions, because such brokers refuse delayed requests by themselves.
+// Otherwise it returns an error that names one of them. It never leaves out the last partition of the scope.
 func (b *brokers) led(ctx context.Context, scope []topicPartition) ([]topicPartition, error) {
 	err := b.repeat(ctx, "find the leaders", func(ctx context.Context) error {
 		for _, at := range scope {
@@ -115,8 +115,8 @@ type hanging struct {
 	identity identity
 }
 
-// findHanging asks the leaders which partitions hold a transaction of the producer's transactional id open. All of
-// them are of one epoch, as no epoch is used before those of the one before were ended.
+// findHanging asks the leaders which partitions hold a transaction of the producer's id open. They all belong to one
+// epoch, because takeOver ends them before the next epoch is used.
 func (p *producer) findHanging(ctx context.Context, scope []topicPartition) (found []hanging, err error) {
 	err = p.brokers.repeat(ctx, "look for open transactions of "+p.id, func(ctx context.Context) (err error) {
 		found, err = p.askHanging(ctx, scope)
@@ -188,8 +188,8 @@ func (b *brokers) describeRequests(ctx context.Context, scope []topicPartition) 
 	return requests, nil
 }
 
-// mark ends a transaction without records, which writes a marker to each of the partitions. A commit that was begun
-// is ended within the grace, whatever happens: the next fence would abort what hangs.
+// mark begins and ends a transaction without records, which writes a marker to each of the partitions. If ctx ends during
+// a commit, mark goes on for the grace, because the next fence would abort the transaction that it has begun.
 func (p *producer) mark(ctx context.Context, partitions []topicPartition, commit bool) error {
 	if commit {
 		var cancel context.CancelFunc
@@ -206,10 +206,11 @@ func (p *producer) mark(ctx context.Context, partitions []topicPartition, commit
 	return p.end(ctx, commit)
 }
 
-// decided reports how the transaction that hangs was ended. Every transaction with records writes to the shard's own
-// partition of the state topic, and nothing is written after one that hangs: so the last marker there is its own, under its
-// epoch, or under the next if the coordinator aborted it for a fence. If that partition hangs too, no consumer has seen the
-// state that goes with the events. It is aborted then, and what it published is found again.
+// decided reports whether a transaction was committed that some partitions still hold open. Each transaction with records
+// writes to own, the shard's partition of the state topic, and no transaction follows one that is still open somewhere. So
+// the last marker in own is the marker of that transaction. It has the transaction's epoch, or the next epoch if the
+// coordinator aborted it for a fence. If own holds the transaction open too, no consumer has seen its state records, and
+// it counts as aborted: the next observation finds its changes again.
 func (b *brokers) decided(ctx context.Context, own topicPartition, all []hanging) (commit bool, err error) {
 	if slices.ContainsFunc(all, func(h hanging) bool { return h.topicPartition == own }) {
 		return false, nil

@@ -70,7 +70,7 @@ func (c Config) plans(s TopicSpec) []plan {
 
 // CreateTopics creates the topics that are missing, with as many partitions and replicas as the spec says: .events
 // is kept for ever, .ended 7 days, .state is compacted. With three replicas or more a write needs two. That
-// somebody else creates them at the same moment does no harm. Nothing is asked for existing topics, and they stay as they are: one with another
+// somebody else creates them at the same moment does no harm. Existing topics stay as they are, and no right is needed for them: one with another
 // number of partitions is refused (ErrRefused) before anything is created, and CheckTopics judges the rest. It
 // returns when the new topics can be seen.
 func CreateTopics(ctx context.Context, c Config, s TopicSpec) error {

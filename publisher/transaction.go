@@ -35,8 +35,8 @@ type producer struct {
 	identity    identity
 	sequences   map[topicPartition]int32 // of the next record, by partition
 	buffers     map[int32][]byte         // of produce requests, by broker
-	spent       bool                     // an EndTxn may still be on its way: no transaction must begin under this epoch
-	breaks      uint64                   // of connections, before it was known that no transaction hangs
+	spent       bool                     // an EndTxn may still arrive late, so no transaction may begin with this epoch
+	breaks      uint64                   // connections that had broken when takeOver looked for open transactions
 }
 
 // fence takes the transactional id over and returns its producer.
@@ -129,12 +129,12 @@ func (p *producer) write(ctx context.Context, at time.Time, out []*outgoing) err
 	return p.drop(ctx, err)
 }
 
-// errBroken is a connection that broke before a transaction had begun.
+// errBroken says that a connection broke before the transaction had begun.
 var errBroken = errors.New("a connection to a broker broke")
 
-// add adds partitions to the transaction, which begins if none is open: one AddPartitionsToTxn for all of them. If it is
-// guarded, it gives up with errBroken instead of asking a broker that may have been started again meanwhile, and may have
-// lost the markers of the transaction before.
+// add adds partitions to the open transaction by one AddPartitionsToTxn request, and begins a transaction if none is open.
+// If guarded is set and a connection has broken since takeOver, add returns errBroken instead of sending the request: a
+// broker may have been started again since then and may have lost the markers of the previous transaction.
 func (p *producer) add(ctx context.Context, out []*outgoing, guarded bool) error {
 	request := kmsg.NewPtrAddPartitionsToTxnRequest()
 	request.Version = 3
@@ -190,6 +190,7 @@ func (p *producer) end(ctx context.Context, commit bool) error {
 	return p.askEnd(ctx, commit)
 }
 
+// askEnd is end without the grace.
 func (p *producer) askEnd(ctx context.Context, commit bool) error {
 	what := "abort"
 	if commit {

@@ -24,7 +24,7 @@ const (
 	actUnheard act = "unheard take-over"
 	actTaken   act = "late produce accepted" // by the broker, which a publisher with a new epoch never sees
 	actEnd     act = "late EndTxn"
-	actEnded   act = "late EndTxn accepted" // likewise
+	actEnded   act = "late EndTxn accepted" // by the broker, which a publisher with a new epoch never sees
 )
 
 // planActs is what will be done, in the order that the seed gives.

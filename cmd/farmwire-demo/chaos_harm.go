@@ -12,14 +12,14 @@ import (
 	"farmwire/cmd/farmwire-demo/check"
 )
 
-// harms is what was done to whom and when, for the judgement by listings.
+// harms records each act, the instance that it was done to, and its times. The check with --judge-listings needs it.
 type harms struct {
 	mu  sync.Mutex
 	all []*check.Harm
 }
 
-// begin notes what is done from now on to who asks with the access key id, or to all (""). What it returns notes that it
-// is over; those who were harmed need a while longer, until they have found out.
+// begin records an act that begins now. It is done to the instance with the access key id, or to all instances if the id
+// is "". The returned function records that the act is over. The instance takes some time more to recover from it.
 func (h *harms) begin(what, by string) (over func(longer time.Duration)) {
 	one := &check.Harm{What: what, By: by, From: time.Now().UTC()}
 	h.mu.Lock()
@@ -32,10 +32,10 @@ func (h *harms) begin(what, by string) (over func(longer time.Duration)) {
 	}
 }
 
-// Who was harmed needs a while to find out and to mend it.
+// How long an instance needs to notice an act that is over, and to recover from it.
 const (
 	mendConnection = 500 * time.Millisecond
-	mendOwner      = 3 * time.Second // who was taken for dead learns that others have his shards
+	mendOwner      = 3 * time.Second // an instance that the group took for dead learns that it has lost its shards
 	mendBroker     = 5 * time.Second // a broker that is back has its group and its coordinators to load
 )
 

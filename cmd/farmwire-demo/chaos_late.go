@@ -25,9 +25,9 @@ type late struct {
 type fate int
 
 const (
-	undelivered fate = iota // nothing that it could be late for came in time, or the broker did not answer
-	refused                 // by an error, of a produce for every partition
-	accepted                // of a produce: written by at least one partition, or taken for a repeat of what is written
+	undelivered fate = iota // no later transaction came in time, or the broker did not answer
+	refused                 // the broker answered with an error; for a produce request, with one for every partition
+	accepted                // the broker answered without an error; for a produce request, for one partition at least
 )
 
 // delay holds back the next produce request that comes, to whatever broker, for up to d, and says what became of it.

@@ -8,12 +8,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// lateEnd is an EndTxn whose first copy arrives too late. The proxy keeps it, and after a while cuts the connection, so
-// that the publisher repeats it; the repetition goes through. The kept copy is delivered in the middle of a later transaction
-// of the same transactional id: behind its first produce request and before its second, where it ends one half of what
-// belongs together. Not every transaction has a second one; if a few have had none, it is delivered before
-// the end of the last of them. A publisher that goes on with the epoch of a repeated EndTxn is hit in both cases, and in
-// the first its transaction is torn.
+// lateEnd is an EndTxn request whose first copy arrives too late. The proxy keeps the first copy and cuts the connection
+// after a while, so that the publisher repeats the request. The repetition goes through. The proxy delivers the kept copy
+// in the middle of a later transaction of the same transactional id, between its first and its second produce request.
+// There it ends one half of the transaction if the publisher still uses the same epoch. Not every transaction has a second
+// produce request. After a few transactions without one, the proxy delivers the copy before the EndTxn of the last of them.
 type lateEnd struct {
 	wait time.Duration // before the connection is cut; what is observed meanwhile is in the next transaction
 
@@ -26,7 +25,7 @@ type lateEnd struct {
 	over  chan fate
 }
 
-// overtaking is how many transactions a late EndTxn may wait for, to find one with two produce requests.
+// overtaking is how many transactions a kept EndTxn waits for one that has two produce requests.
 const overtaking = 4
 
 func newLateEnd(wait time.Duration) *lateEnd {
@@ -48,7 +47,7 @@ func (t *traffic) dropEnd(l *lateEnd) {
 	t.ends = slices.DeleteFunc(t.ends, func(other *lateEnd) bool { return other == l })
 }
 
-// meetEnd says what becomes of an EndTxn. If a late one must go first, it is delivered.
+// meetEnd decides whether an EndTxn request is passed on. It delivers a kept one first if that is due.
 func (p *proxy) meetEnd(id string, frame []byte) meeting {
 	if id == "" {
 		return pass

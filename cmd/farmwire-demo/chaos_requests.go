@@ -30,7 +30,7 @@ type traffic struct {
 	mu    sync.Mutex
 	lates []*late    // produce requests that are held back, or will be
 	ends  []*lateEnd // EndTxns that are held back, or will be
-	hush  *hush      // nil: everybody is heard
+	hush  *hush      // nil: heartbeats are passed on
 }
 
 // requests reads what a client sends to a broker and leaves out what is held back. What nobody needs to look at is
@@ -93,13 +93,13 @@ func (r *requests) next() error {
 // errCut ends a connection whose request is kept, so that the client soon sends it again.
 var errCut = errors.New("the connection is cut")
 
-// meeting is what becomes of a request that was looked at.
+// meeting is what the proxy does with a request that it has read.
 type meeting int
 
 const (
 	pass meeting = iota
-	hold         // nobody gets it, and no answer comes
-	cut          // nobody gets it, and its connection ends
+	hold         // it is not passed on, and no answer comes
+	cut          // it is not passed on, and its connection is closed
 )
 
 // looksAt reports whether requests of a kind are looked at now.
@@ -117,7 +117,7 @@ func (t *traffic) looksAt(key uint16) bool {
 	return false
 }
 
-// meet says what becomes of a request. It may take its time.
+// meet decides whether a request is passed on. It may block.
 func (p *proxy) meet(frame []byte) meeting {
 	p.traffic.mu.Lock()
 	hush := p.traffic.hush

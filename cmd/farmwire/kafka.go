@@ -52,8 +52,8 @@ func (f topicFlags) check() error {
 	return nil
 }
 
-// AfterApply reads the password, before anything else is done, and keeps it out of all that comes on stderr. What
-// is wrong with it is for config to say.
+// AfterApply reads the password before anything else is done, and keeps it out of everything that is written to stderr.
+// config reports what is wrong with the password.
 func (f *kafkaFlags) AfterApply(std *streams, command *kong.Context) error {
 	f.secret = readPassword(string(f.SASLPasswordFile))
 	// What the log tells anyway is no secret.

@@ -13,8 +13,8 @@ import (
 	"farmwire/publisher"
 )
 
-// private is a flag's value that no error quotes. The parser quotes what it does not like, and the text of a key, or a
-// password, in the wrong variable is such a value; so it likes everything.
+// private is the value of a flag that no error quotes. The parser quotes values that it refuses, and such a value may be a
+// key or a password that was given to the wrong flag. So Decode refuses none, and check does.
 type private string
 
 // Decode takes any value, one that begins with hyphens as PEM does too.
@@ -85,7 +85,7 @@ func readPassword(file string) password {
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			// If it is the password itself, it must not be in what others say either.
+			// The name may be the password itself, so it is kept out of all other texts too.
 			return password{publisher.Secret(file), fmt.Errorf("--sasl-password-file must name a file that holds the password: %s", publisher.Unreadable(err))}
 		}
 		value, source = publisher.Secret(strings.TrimRight(string(text), "\r\n")), "the file of --sasl-password-file"

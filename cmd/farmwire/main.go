@@ -53,13 +53,13 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	std := &streams{os.Stdin, os.Stdout, os.Stderr}
-	hush()
+	discardStderr()
 	os.Exit(execute(ctx, os.Args[1:], std))
 }
 
-// hush takes os.Stderr from the packages of others; ours write to their streams. The AWS SDK hands it to a
-// credential_process, which may print what nobody may see.
-func hush() {
+// discardStderr points os.Stderr at the null device. This program writes to its streams, but the AWS SDK hands os.Stderr
+// to a credential_process, which may print secrets.
+func discardStderr() {
 	if nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
 		os.Stderr = nowhere
 	}
@@ -106,7 +106,8 @@ func execute(ctx context.Context, args []string, std *streams) int {
 	return report(std, untilInterrupted(ctx, func() error { return command.Run() }))
 }
 
-// withoutValues is what the parser says, without the value that it quotes: that may be a secret in the wrong place.
+// withoutValues returns an error of the parser without the value that it quotes. The value may be a secret that was given
+// to the wrong flag.
 func withoutValues(said string) string {
 	said, variable, fromOne := strings.Cut(said, " (from envar ")
 	said, _, _ = strings.Cut(said, " but got ")
