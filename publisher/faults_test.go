@@ -277,8 +277,14 @@ func openFaulty(t testing.TB, c Config) (*Publisher, *faults) {
 	return p, f
 }
 
-// openOver opens a publisher whose connections are dialed so.
+// openOver opens a publisher whose connections are dialed so, and initializes the state topic.
 func openOver(t testing.TB, c Config, dial dialFunc) *Publisher {
+	t.Helper()
+	return initialized(t, openUninitialized(t, c, dial))
+}
+
+// openUninitialized opens a publisher whose connections are dialed so. The caller closes it.
+func openUninitialized(t testing.TB, c Config, dial dialFunc) *Publisher {
 	t.Helper()
 	transport, err := c.transport()
 	if err != nil {
@@ -293,5 +299,5 @@ func openOver(t testing.TB, c Config, dial dialFunc) *Publisher {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return initialized(t, p)
+	return p
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	kafka "github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Several instances start at the same time on new topics: the state topic is initialized once, and whole.
@@ -207,5 +208,54 @@ func grow(t *testing.T, p *Publisher, topic string) {
 		Topics: []kafka.TopicPartitionsConfig{{Name: topic, Count: testPartitions + 1}}})
 	if err != nil || grown.Errors[topic] != nil {
 		t.Fatal(err, grown)
+	}
+}
+
+// If nobody answers what became of the transaction that initializes the topic, the next look tells.
+func TestInitializeOfUnknownOutcome(t *testing.T) {
+	for _, lost := range []fault{answerLate, swallowed} {
+		t.Run(lost.String(), func(t *testing.T) {
+			c, f := testConfig(t, fake(t)), newFaults()
+			p := openUninitialized(t, c, f.dial)
+			t.Cleanup(p.Close)
+			p.brokers.patience = patience{transaction: time.Minute, total: time.Second, fence: 10 * time.Second,
+				attempt: 300 * time.Millisecond, grace: 100 * time.Millisecond, missing: time.Second}
+			f.inject(kmsg.EndTxn, passed, lost, lost, lost, lost) // the abort of the take-over passes
+			if err := p.Initialize(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			f.mu.Lock()
+			clear(f.queued)
+			f.mu.Unlock()
+			for shard := range testPartitions {
+				acquire(t, p, shard)
+			}
+		})
+	}
+}
+
+// One partition that has no leader does not hide that the others are initialized.
+func TestInitializedWithoutALeader(t *testing.T) {
+	cluster := fakeCluster(t, 1)
+	c := testConfig(t, cluster.Addrs())
+	p := testOpen(t, c)
+	p.brokers.patience.leaderless = 100 * time.Millisecond
+	cluster.Fake().ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.Fake().KeepControl()
+		m := strange(r, 0, testPartitions).(*kmsg.MetadataResponse)
+		m.Brokers = []kmsg.MetadataResponseBroker{fakeBroker(t, cluster)}
+		for _, topic := range m.Topics {
+			for i := 1; i < testPartitions; i++ { // the first has none
+				topic.Partitions[i].Leader, topic.Partitions[i].ErrorCode = 0, 0
+			}
+		}
+		return m, nil, true
+	})
+	until(t, 5*time.Second, "the first partition has no leader", func() bool {
+		_, err := p.brokers.leader(t.Context(), p.statePartition(0))
+		return errors.Is(err, errNoLeader)
+	})
+	if done, err := p.Initialized(t.Context()); !done || err != nil {
+		t.Errorf("initialized: %t, %v", done, err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"farmwire/publisher/kafkatest"
 )
 
 // The tests of this file let brokers be silent or wrong for a while, as they are when they throttle or were just
@@ -86,11 +88,7 @@ func TestSilenceIsNoAnswer(t *testing.T) {
 			h.must()
 			h.must()
 			silent := new(atomic.Bool)
-			host, text, _ := strings.Cut(cluster.Addrs()[0], ":")
-			port, err := strconv.Atoi(text)
-			if err != nil {
-				t.Fatal(err)
-			}
+			broker := fakeBroker(t, cluster)
 			cluster.Fake().ControlKey(int16(silence.key), func(r kmsg.Request) (kmsg.Response, error, bool) {
 				cluster.Fake().KeepControl()
 				if !silent.Load() {
@@ -98,7 +96,7 @@ func TestSilenceIsNoAnswer(t *testing.T) {
 				}
 				answer := silence.answer(r)
 				if m, ok := answer.(*kmsg.MetadataResponse); ok {
-					m.Brokers = []kmsg.MetadataResponseBroker{{NodeID: 0, Host: host, Port: int32(port)}}
+					m.Brokers = []kmsg.MetadataResponseBroker{broker}
 				}
 				return answer, nil, true
 			})
@@ -135,6 +133,17 @@ func TestSilenceIsNoAnswer(t *testing.T) {
 			h.check()
 		})
 	}
+}
+
+// fakeBroker is the broker of a kfake cluster as metadata names it.
+func fakeBroker(t *testing.T, cluster *kafkatest.Cluster) kmsg.MetadataResponseBroker {
+	t.Helper()
+	host, text, _ := strings.Cut(cluster.Addrs()[0], ":")
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kmsg.MetadataResponseBroker{NodeID: 0, Host: host, Port: int32(port)}
 }
 
 // silenced lets the brokers be silent for longer than anybody may take for proof.
