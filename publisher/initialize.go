@@ -34,8 +34,8 @@ func (p *Publisher) Initialize(ctx context.Context) error {
 	pause := newPauses()
 	for {
 		err := p.initialize(ctx)
-		// Another instance that does the same at the same moment fences this one.
-		passes := errors.Is(err, ErrFenced) || errors.Is(err, ErrUnknownOutcome) || judgeCoordinator(err) != giveUp
+		// This includes that another instance does the same at the same moment, and fences this one.
+		passes := errors.Is(err, ErrUnknownOutcome) || judgeCoordinator(err) != giveUp
 		if err == nil || errors.Is(err, ErrRefused) || !passes {
 			return p.config.explain(err)
 		}
