@@ -9,10 +9,10 @@ import (
 
 const probeEvery = time.Second
 
-// probe asks for what discovery begins with, by one request, as long as no shard is owned and
-// the service has never answered. After that nothing is asked without a shard: the budget is
-// the owners'. A shard's part of it is what this instance may use; it owns none, but as long as
-// nobody knows whether the service answers, nobody may.
+// probe sends the first request of discovery while this instance owns no shard and the service
+// has never answered, at most once a second. After the first answer an instance without a shard
+// sends nothing, because the API budget belongs to the instances that own shards. Until then the
+// probe uses as much of the budget as one shard has.
 func (l *loop) probe(now time.Time) (wake time.Time) {
 	select {
 	case <-l.service.answers:

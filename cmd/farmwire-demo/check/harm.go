@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Harm is what was done from one time to another (ours) to who asks with an access key id, or to all.
+// Harm is an act that was done between two times of our clock, to the instance with an access key id or to all instances.
 type Harm struct {
 	What string    `json:"what"`
 	By   string    `json:"by"` // access key id; "": all
@@ -17,7 +17,8 @@ type Harm struct {
 	To   time.Time `json:"to"` // zero: it never recovered
 }
 
-// LivedOn is for how long whoever got a whole listing must live on for its starts to be demanded.
+// LivedOn is how long an instance must live on after it has received a whole listing, so that the starts in that listing
+// must be in Kafka.
 const LivedOn = 3 * time.Second
 
 // onTheWay is how long an answer may take to arrive.
@@ -42,7 +43,7 @@ func readHarm(r io.Reader) ([]harm, error) {
 	}
 }
 
-// unharmed reports whether nothing was done to who asked, or to all, from a time to another.
+// unharmed reports whether no act was done to the instance, or to all instances, between two times.
 func (c *checker) unharmed(by string, from, to instant) bool {
 	for _, h := range c.harms {
 		if (h.by == "" || h.by == by) && h.from <= to && (h.to == 0 || h.to >= from) {
@@ -52,8 +53,8 @@ func (c *checker) unharmed(by string, from, to instant) bool {
 	return true
 }
 
-// shownWell reports whether a session must have been seen: a whole listing showed it to somebody who lived on, or two
-// did to anybody.
+// shownWell reports whether the start of a session must be in Kafka: a whole listing showed the session to an instance
+// that lived on, or two whole listings showed it to any instance.
 func (c *checker) shownWell(s *session) bool {
 	arrived := 0
 	for _, l := range s.truth.listings {
