@@ -11,26 +11,21 @@ import (
 	"farmwire/publisher"
 )
 
-// printer is the log of a dry run: it starts empty, remembers nothing, and prints each event as a line: a
-// CloudEvent in JSON format, with the same attributes and data that Kafka would hold.
+// printer is the shardWriter of a dry run. It prints each event as a line: a CloudEvent in JSON format, with the
+// attributes and the data that the record in Kafka would have.
 type printer struct {
-	out   io.Writer
-	watch publisher.Watch
+	out    io.Writer
+	region string
 }
 
-func newPrinter(cfg Config) *printer {
-	return &printer{out: cfg.DryRun, watch: publisher.Watch{Region: cfg.Publisher.Region, Partitions: 1, Initial: cfg.Publisher.Initial}}
-}
+// PublishWatch stores nothing, because a dry run is never restored.
+func (p printer) PublishWatch(context.Context, publisher.Watch) error { return nil }
 
-func (p *printer) Watch() publisher.Watch              { return p.watch }
-func (p *printer) Snapshots() map[string]diff.Snapshot { return map[string]diff.Snapshot{} }
-
-func (p *printer) PublishWatch(context.Context, publisher.Watch) error { return nil }
-
-func (p *printer) Publish(_ context.Context, changes []diff.Changes) error {
+// Publish prints the events of the changes.
+func (p printer) Publish(_ context.Context, changes []diff.Changes) error {
 	recorded := publisher.RecordedAt(changes)
 	for _, c := range changes {
-		env := publisher.Envelope{Region: p.watch.Region, Status: c.Status, Recorded: recorded}
+		env := publisher.Envelope{Region: p.region, Status: c.Status, Recorded: recorded}
 		for i := range c.Events {
 			line, err := cloudEvent(publisher.EncodeEvent(&c.Events[i], env))
 			if err != nil {

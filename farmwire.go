@@ -1,20 +1,20 @@
 // Package farmwire is change data capture for AWS Deadline Cloud worker sessions.
 //
-// The whole of it is one sentence, said for each worker again and again:
+// For each worker, the program repeats four steps:
 //
 //	observation := Poll; changes := diff.Between(snapshot, observation); Publish(changes); snapshot = diff.Apply(snapshot, changes)
 //
-// The snapshot moves only when the transaction that published the changes has committed, and a worker is
-// not asked again before. So whatever stops the sentence in the middle (a crash, a fence, a lost answer of
-// a broker), the snapshot that is restored from Kafka is the one that was published, and the next
-// observation is compared with that.
+// The snapshot moves forward only when the transaction that published the changes has committed. A worker is not
+// polled again before that. So a crash, a fence or a lost answer of a broker can stop the steps anywhere: the snapshot
+// that is restored from Kafka is the one that was published, and the next observation is compared with it.
 //
-// Workers are spread over shards. A shard's life is in shard.go: it is fenced and restored, its
-// workers are polled until the group gives the shard to somebody else, and then it is handed over. Run
-// composes the rooms: package poller observes, package diff compares, package publisher publishes.
+// The workers are spread over shards. The file shard.go has the life of a shard: it is fenced and restored, its workers
+// are polled until the consumer group gives the shard to another instance, and then it is handed over. Run composes the
+// packages: poller observes, diff compares, publisher publishes.
 package farmwire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,14 +27,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.uber.org/zap"
 
+	"farmwire/diff"
 	"farmwire/poller"
 	"farmwire/publisher"
 )
 
-// StopTimeout is how long a stop may take: what is still open then is left to the next fence.
+// StopTimeout is how long a stop may take. A transaction that is still open then is aborted by the next fence.
 const StopTimeout = 5 * time.Second
 
 // Config says what is watched and where it is published.
@@ -44,95 +44,109 @@ type Config struct {
 	Publisher publisher.Config
 	Topics    publisher.TopicSpec
 	Create    bool         // create missing topics
-	DryRun    io.Writer    // not nil: print the events there as JSON lines, without Kafka
-	Listener  net.Listener // for probes and metrics; nil: none. Run closes it
+	DryRun    io.Writer    // if not nil, the events are printed to it as JSON lines, and Kafka is not used
+	Listener  net.Listener // serves the probes and the metrics until Run ends; nil: they are not served
+
+	// Registry takes the metrics for as long as Run runs, and is served at /metrics. One registry serves one Run at a
+	// time. Nil is a registry of Run's own.
+	Registry *prometheus.Registry
+	Version  string // of the program, for the metric farmwire_build_info
 }
 
-// wire is one running instance.
-type wire struct {
+// instance is one running instance of Farmwire.
+type instance struct {
 	poller      *poller.Poller
-	opened      atomic.Bool // poller is there
-	initialized atomic.Bool // the state topic is, or none is needed
-	initial     string      // what --initial asks for
-	warned      sync.Once
+	opened      atomic.Bool // poller is set
+	initialized atomic.Bool // the state topic is initialized, or is not used
+	initial     string      // Config.Publisher.Initial
+	warned      sync.Once   // that Initial is ignored
 	log         *zap.Logger
 	shards      shardStates
 	metrics     metrics
 }
 
-// Run watches the farm and publishes until ctx ends; then it stops gracefully and returns nil. Any other
-// end is an error that says what to do: topics that are missing or unsafe, a state topic that another
-// region or a newer Farmwire has written, brokers or permissions that are not there.
+// Run watches the farms and publishes their changes until ctx ends. Then it stops gracefully and returns nil.
+//
+// It returns an error if it cannot go on, and the error says what to do: topics are missing or unsafe, the state topic
+// belongs to another region or was written by a newer version, brokers cannot be reached, or a right is missing.
 func Run(ctx context.Context, cfg Config, log *zap.Logger) error {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	w := &wire{initial: cfg.Publisher.Initial, log: log, metrics: newMetrics(registry)}
+	registry := cmp.Or(cfg.Registry, prometheus.NewRegistry())
+	registered := &registration{Registerer: registry}
+	defer registered.close()
+	metrics, err := newMetrics(registered, cfg.Version)
+	if err != nil {
+		return err
+	}
+	i := &instance{initial: cfg.Publisher.Initial, log: log, metrics: metrics}
 
 	var actors run.Group
-	actors.Add(whileRunning(ctx, func(ctx context.Context) error { return w.watch(ctx, cfg, registry) }))
-	if cfg.Listener != nil { // probes are answered while Kafka is still being opened
-		actors.Add(w.listen(cfg.Listener, registry))
+	actors.Add(whileRunning(ctx, func(ctx context.Context) error { return i.watch(ctx, cfg, registered) }))
+	if cfg.Listener != nil { // The probes are answered while the topics are still being opened.
+		actors.Add(i.listen(cfg.Listener, registry))
 	}
 	return stopWithin(ctx, StopTimeout, actors.Run)
 }
 
-// watch opens what is needed, polls, and follows what is observed.
-func (w *wire) watch(ctx context.Context, cfg Config, registry prometheus.Registerer) error {
-	follow, err := w.open(ctx, cfg, registry)
+// watch opens the topics, polls, and follows the observations.
+func (i *instance) watch(ctx context.Context, cfg Config, registry prometheus.Registerer) error {
+	follow, err := i.open(ctx, cfg, registry)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return ctx.Err() // whatever the stop broke off: nothing has begun yet
+		return ctx.Err() // The stop interrupted the opening, and nothing has begun yet.
 	case err != nil:
 		return err
 	}
-	w.opened.Store(true)
+	i.opened.Store(true)
 	var actors run.Group
-	actors.Add(whileRunning(ctx, follow))       // what stops it stops all
-	actors.Add(whileRunning(ctx, w.poller.Run)) // ends by itself only when ctx does
+	actors.Add(whileRunning(ctx, follow))
+	actors.Add(whileRunning(ctx, i.poller.Run))
 	return actors.Run()
 }
 
-// open makes the poller and what follows its observations: the shards that the group assigns, or for a
-// dry run a single one that prints.
-func (w *wire) open(ctx context.Context, cfg Config, registry prometheus.Registerer) (follow func(context.Context) error, err error) {
+// open makes the poller, and the function that follows its observations: for the shards that the consumer group
+// assigns, or in a dry run for a single shard that prints.
+func (i *instance) open(ctx context.Context, cfg Config, registry prometheus.Registerer) (follow func(context.Context) error, err error) {
 	if cfg.DryRun != nil {
 		cfg.Poller.Shards, cfg.Poller.Shard = 1, func(string) int { return 0 }
-		w.poller = poller.New(cfg.Client, cfg.Poller, w.log, registry)
-		w.initialized.Store(true)
-		return func(ctx context.Context) error { return w.follow(ctx, 0, newPrinter(cfg)) }, nil
+		i.poller = poller.New(cfg.Client, cfg.Poller, i.log, registry)
+		i.initialized.Store(true)
+		watch := publisher.Watch{Region: cfg.Publisher.Region, Partitions: 1, Initial: cfg.Publisher.Initial}
+		return func(ctx context.Context) error {
+			return i.follow(ctx, 0, watch, map[string]diff.Snapshot{}, printer{out: cfg.DryRun, region: watch.Region})
+		}, nil
 	}
 	if cfg.Create {
 		if err := publisher.CreateTopics(ctx, cfg.Publisher, cfg.Topics); err != nil {
 			return nil, err
 		}
 	}
-	kafka, err := publisher.Open(ctx, cfg.Publisher, cfg.Topics, w.log, registry)
+	kafka, err := publisher.Open(ctx, cfg.Publisher, cfg.Topics, i.log, registry)
 	if err != nil {
 		return nil, err
 	}
 	shards := kafka.Shards()
 	cfg.Poller.Shards, cfg.Poller.Shard = shards, func(workerID string) int { return publisher.ShardOf(workerID, shards) }
-	w.poller = poller.New(cfg.Client, cfg.Poller, w.log, registry)
+	i.poller = poller.New(cfg.Client, cfg.Poller, i.log, registry)
 	return func(ctx context.Context) error {
 		defer kafka.Close()
-		if err := w.initialize(ctx, kafka); err != nil {
+		if err := i.initialize(ctx, kafka); err != nil {
 			return err
 		}
-		return kafka.Join(ctx, func(ctx context.Context, shard int) error { return w.serve(ctx, kafka, shard) })
+		return kafka.Join(ctx, func(ctx context.Context, shard int) error { return i.serve(ctx, kafka, shard) })
 	}, nil
 }
 
-// initialize initializes the state topic where nobody has yet. It waits for the first answer of Deadline Cloud, because the
-// topic belongs to its region for ever, and a region that was mistyped does not answer.
-func (w *wire) initialize(ctx context.Context, kafka *publisher.Publisher) error {
+// initialize initializes the state topic if that has not been done yet. It waits for the first answer of Deadline Cloud,
+// because the topic belongs to one region for ever, and a mistyped region does not answer.
+func (i *instance) initialize(ctx context.Context, kafka *publisher.Publisher) error {
 	done, err := kafka.Initialized(ctx)
 	if err != nil {
 		return err
 	}
 	if !done {
-		w.log.Info("the state topic is initialized as soon as Deadline Cloud has answered")
+		i.log.Info("the state topic is initialized as soon as Deadline Cloud has answered")
 		select {
-		case <-w.poller.Answered():
+		case <-i.poller.Answered():
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -140,17 +154,17 @@ func (w *wire) initialize(ctx context.Context, kafka *publisher.Publisher) error
 			return err
 		}
 	}
-	w.initialized.Store(true)
+	i.initialized.Store(true)
 	return nil
 }
 
-// whileRunning makes an actor of a function that ends with its context.
+// whileRunning makes an actor of a function that returns when its context ends.
 func whileRunning(ctx context.Context, f func(context.Context) error) (execute func() error, interrupt func(error)) {
 	ctx, cancel := context.WithCancel(ctx)
 	return func() error { return f(ctx) }, func(error) { cancel() }
 }
 
-// stopWithin runs f, and gives up on it when it has not returned d after ctx ended.
+// stopWithin runs f. It stops waiting for f when f has not returned within d after the end of ctx.
 func stopWithin(ctx context.Context, d time.Duration, f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -163,11 +177,11 @@ func stopWithin(ctx context.Context, d time.Duration, f func() error) error {
 	case err := <-done:
 		return ignoreStop(ctx, err)
 	case <-time.After(d):
-		return fmt.Errorf("the stop took longer than %s; what was open is left to the next fence, nothing is lost", d)
+		return fmt.Errorf("the stop took longer than %s; the next fence aborts what was still open, and nothing is lost", d)
 	}
 }
 
-// ignoreStop drops the error of a stop that was asked for.
+// ignoreStop returns nil instead of the error with which f ended because ctx did.
 func ignoreStop(ctx context.Context, err error) error {
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, errPolled)) {
 		return nil

@@ -20,10 +20,10 @@ import (
 //	/livez    200 while the process runs
 //	/readyz   200 when all is polled that ought to be; else 503 with what is missing, a line each
 //	/metrics  Prometheus
-func (w *wire) listen(listener net.Listener, registry *prometheus.Registry) (execute func() error, interrupt func(error)) {
+func (i *instance) listen(listener net.Listener, registry *prometheus.Registry) (execute func() error, interrupt func(error)) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(r http.ResponseWriter, _ *http.Request) { fmt.Fprintln(r, "ok") })
-	mux.HandleFunc("GET /readyz", w.serveReady)
+	mux.HandleFunc("GET /readyz", i.serveReady)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	execute = func() error {
@@ -42,14 +42,14 @@ func (w *wire) listen(listener net.Listener, registry *prometheus.Registry) (exe
 	return execute, interrupt
 }
 
-func (w *wire) serveReady(r http.ResponseWriter, _ *http.Request) {
+func (i *instance) serveReady(r http.ResponseWriter, _ *http.Request) {
 	missing := []string{"the topics are being opened"}
 	switch {
-	case !w.opened.Load():
-	case !w.initialized.Load():
-		missing = append([]string{"the state topic is initialized as soon as Deadline Cloud has answered"}, w.poller.Missing()...)
+	case !i.opened.Load():
+	case !i.initialized.Load():
+		missing = append([]string{"the state topic is initialized as soon as Deadline Cloud has answered"}, i.poller.Missing()...)
 	default:
-		missing = append(w.shards.missing(), w.poller.Missing()...)
+		missing = append(i.shards.missing(), i.poller.Missing()...)
 	}
 	if len(missing) > 0 {
 		r.WriteHeader(http.StatusServiceUnavailable)

@@ -14,49 +14,43 @@ import (
 	"farmwire/publisher"
 )
 
-// A shard's transactions may hold what this many workers' observations taught. More wait for the next one.
+// batchObservations is how many observations one transaction takes at most. More of them wait for the next one.
 const batchObservations = 500
 
-// How often a shard looks for fleets that were found meanwhile, when no observation makes it look.
+// watchInterval is how often a shard looks for new fleets while there is no observation.
 const watchInterval = time.Second
 
-// shardLog is what a shard's life needs of the log that it is published to.
-type shardLog interface {
-	Watch() publisher.Watch
-	Snapshots() map[string]diff.Snapshot // by worker id
-	shardWriter
-}
-
-// shardWriter writes one transaction; after an error the shard must be acquired again.
+// shardWriter publishes to a shard. Each call commits before it returns. After an error the shard must be acquired
+// again.
 type shardWriter interface {
 	PublishWatch(context.Context, publisher.Watch) error
 	Publish(context.Context, []diff.Changes) error
 }
 
-// serve is a shard's life in one instance: fence and restore, follow, hand over. It returns when ctx ends,
-// or with an error when the shard must be acquired again.
-func (w *wire) serve(ctx context.Context, kafka *publisher.Publisher, shard int) error {
-	w.shards.set(shard, "is being acquired")
-	log, err := kafka.Acquire(ctx, shard)
+// serve is the life of a shard in this instance: it is fenced and restored, followed, and handed over. serve returns nil
+// or an error of ctx when ctx ends, and any other error when the shard must be acquired again.
+func (i *instance) serve(ctx context.Context, kafka *publisher.Publisher, shard int) error {
+	i.shards.set(shard, "is being acquired")
+	acquired, err := kafka.Acquire(ctx, shard)
 	if err == nil {
-		err = w.follow(ctx, shard, log)
+		err = i.follow(ctx, shard, acquired.Watch(), acquired.Snapshots(), acquired)
 	}
 	if ctx.Err() != nil {
-		w.shards.drop(shard)
+		i.shards.drop(shard)
 	} else {
-		w.shards.set(shard, fmt.Sprintf("waits to be acquired again: %v", err))
+		i.shards.set(shard, fmt.Sprintf("waits to be acquired again: %v", err))
 	}
 	return err
 }
 
-// follow says the sentence for all workers of a shard, as their observations arrive.
-func (w *wire) follow(ctx context.Context, shard int, log shardLog) error {
-	snapshots, watch := log.Snapshots(), log.Watch()
-	observations := w.poller.Own(shard, slices.Collect(maps.Values(snapshots)))
-	defer w.disown(ctx, shard)()
-	w.shards.set(shard, "")
-	w.warnOfInitial(watch)
-	w.log.Info("shard is followed", zap.Int("shard", shard), zap.Int("workers", len(snapshots)))
+// follow publishes the changes of a shard's workers as their observations arrive, from the restored watch and snapshots
+// on. The snapshots are by worker id.
+func (i *instance) follow(ctx context.Context, shard int, watch publisher.Watch, snapshots map[string]diff.Snapshot, to shardWriter) error {
+	observations := i.poller.Own(shard, slices.Collect(maps.Values(snapshots)))
+	defer i.disown(ctx, shard)()
+	i.shards.set(shard, "")
+	i.warnOfInitial(watch)
+	i.log.Info("shard is followed", zap.Int("shard", shard), zap.Int("workers", len(snapshots)))
 
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
@@ -65,46 +59,46 @@ func (w *wire) follow(ctx context.Context, shard int, log shardLog) error {
 		if err != nil {
 			return err
 		}
-		if watch, err = w.renewWatch(ctx, log, watch); err != nil {
+		if watch, err = i.renewWatch(ctx, to, watch); err != nil {
 			return fmt.Errorf("publish the watch of shard %d: %w", shard, err)
 		}
-		if err := w.advance(ctx, log, watch, snapshots, batch); err != nil {
+		if err := i.advance(ctx, to, watch, snapshots, batch); err != nil {
 			return fmt.Errorf("publish changes of shard %d: %w", shard, err)
 		}
 	}
 }
 
-// disown gives up polling a shard as soon as ctx ends, whatever transaction is still open then, or when the
-// returned function is called, which waits for it.
-func (w *wire) disown(ctx context.Context, shard int) func() {
+// disown stops polling a shard as soon as ctx ends, even while a transaction is still open. The returned function stops
+// it too, and returns when it is stopped.
+func (i *instance) disown(ctx context.Context, shard int) func() {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		w.poller.Disown(shard)
+		i.poller.Disown(shard)
 		close(done)
 	})
 	return func() {
 		if stop() {
-			w.poller.Disown(shard)
+			i.poller.Disown(shard)
 		} else {
 			<-done
 		}
 	}
 }
 
-// warnOfInitial says once that the state topic's first start has decided the matter.
-func (w *wire) warnOfInitial(watch publisher.Watch) {
-	if watch.Initial != w.initial {
-		w.warned.Do(func() {
-			w.log.Warn("--initial is ignored: the first start was with another", zap.String("stored", watch.Initial), zap.String("asked", w.initial))
+// warnOfInitial warns once if the first start was with another Initial than this one. What the first start stored holds.
+func (i *instance) warnOfInitial(watch publisher.Watch) {
+	if watch.Initial != i.initial {
+		i.warned.Do(func() {
+			i.log.Warn("the setting for the first start is ignored, because the first start was with another", zap.String("stored", watch.Initial), zap.String("asked", i.initial))
 		})
 	}
 }
 
-// errPolled says that there is nothing to follow any more: the poller has ended.
+// errPolled says that the poller has ended, so that no observation will come.
 var errPolled = errors.New("polling has ended")
 
-// gather waits for an observation, or for the tick, and takes what else is there. All that arrived while a
-// transaction was in flight is so published in the next.
+// gather waits for an observation or for the tick, and takes all other observations that are there already. So one
+// transaction publishes what arrived while the one before was in flight.
 func gather(ctx context.Context, observations <-chan diff.Observation, tick <-chan time.Time) ([]diff.Observation, error) {
 	var batch []diff.Observation
 	select {
@@ -132,9 +126,9 @@ func gather(ctx context.Context, observations <-chan diff.Observation, tick <-ch
 	return batch, nil
 }
 
-// advance compares, publishes, and moves the snapshots once that is committed. A worker has one observation
-// in a batch at most.
-func (w *wire) advance(ctx context.Context, log shardWriter, watch publisher.Watch, snapshots map[string]diff.Snapshot, batch []diff.Observation) error {
+// advance compares a batch of observations with the snapshots, publishes the changes, and moves the snapshots forward
+// when they are committed. A batch has at most one observation of each worker.
+func (i *instance) advance(ctx context.Context, to shardWriter, watch publisher.Watch, snapshots map[string]diff.Snapshot, batch []diff.Observation) error {
 	changes := make([]diff.Changes, 0, len(batch))
 	for _, observation := range batch {
 		id := observation.Worker.WorkerID
@@ -143,17 +137,17 @@ func (w *wire) advance(ctx context.Context, log shardWriter, watch publisher.Wat
 		}
 		changes = append(changes, diff.Between(snapshots[id], observation))
 	}
-	if err := log.Publish(ctx, changes); err != nil {
+	if err := to.Publish(ctx, changes); err != nil {
 		return err
 	}
-	for i, c := range changes {
+	for n, c := range changes {
 		id := c.Worker.WorkerID
 		snapshot := diff.Apply(snapshots[id], c)
-		if snapshots[id] = snapshot; snapshot.Empty() && batch[i].Evidence == diff.Gone {
+		if snapshots[id] = snapshot; snapshot.Empty() && batch[n].Evidence == diff.Gone {
 			delete(snapshots, id)
 		}
-		w.poller.Committed(snapshot)
-		w.account(c)
+		i.poller.Committed(snapshot)
+		i.record(c)
 	}
 	return nil
 }

@@ -9,21 +9,22 @@ import (
 	"farmwire/publisher"
 )
 
-// How old the stored time of a farm's last complete listing of fleets may grow.
+// listedInterval is how old the stored time of a farm's last complete ListFleets may become.
 const listedInterval = time.Minute
 
-// renewWatch stores the fleets that discovery found since the last look, before any of their listings is
-// compared.
-func (w *wire) renewWatch(ctx context.Context, log shardWriter, watch publisher.Watch) (publisher.Watch, error) {
-	next, changed := renewed(watch, w.poller.Found())
+// renewWatch stores the fleets that discovery has found since the last call. That a fleet is watched must be stored
+// before a listing of one of its workers is compared.
+func (i *instance) renewWatch(ctx context.Context, to shardWriter, watch publisher.Watch) (publisher.Watch, error) {
+	next, changed := renewed(watch, i.poller.Found())
 	if !changed {
 		return watch, nil
 	}
-	return next, log.PublishWatch(ctx, next)
+	return next, to.PublishWatch(ctx, next)
 }
 
-// renewed is the watch with what was found, and whether that must be stored. A fleet that was created after
-// its farm's fleets had been listed completely is watched from its creation, any other from its first look.
+// renewed returns the watch with what was found, and whether it must be stored. The watch on a fleet begins at the
+// fleet's creation if the fleet was created after the last complete ListFleets of its farm. Otherwise it begins when
+// discovery first saw the fleet.
 func renewed(watch publisher.Watch, found poller.Found) (publisher.Watch, bool) {
 	next := watch
 	next.Fleets = maps.Clone(watch.Fleets)
@@ -50,8 +51,8 @@ func renewed(watch publisher.Watch, found poller.Found) (publisher.Watch, bool) 
 	return next, true
 }
 
-// renewedFarms is when each farm's fleets were last listed completely, and whether the stored times have
-// grown too old.
+// renewedFarms returns when the fleets of each farm were last listed completely, and whether the stored times have
+// become too old.
 func renewedFarms(stored map[string]publisher.FarmWatch, found poller.Found) (map[string]publisher.FarmWatch, bool) {
 	farms, stale := maps.Clone(stored), false
 	if farms == nil {

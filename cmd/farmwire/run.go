@@ -9,6 +9,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
 	"farmwire"
 	"farmwire/poller"
 	"farmwire/publisher"
@@ -112,6 +115,8 @@ func (c *runCmd) config(ctx context.Context, std *streams) (farmwire.Config, err
 		Topics:    c.topicFlags.spec(),
 		Create:    c.CreateTopics,
 	}
+	cfg.Registry, cfg.Version = prometheus.NewRegistry(), versionText()
+	cfg.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if c.DryRun {
 		cfg.DryRun = std.out
 	}

@@ -1,0 +1,101 @@
+package farmwire
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"farmwire/diff"
+)
+
+// metrics counts what the comparison finds. The packages poller and publisher count what they do themselves.
+type metrics struct {
+	stale, reappeared, forgotten prometheus.Counter
+}
+
+// newMetrics registers the metrics. They are the first that a Run registers: it is an error if they are there already,
+// because then another Run uses the registry.
+func newMetrics(registry prometheus.Registerer, version string) (metrics, error) {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	}
+	m := metrics{
+		stale:      counter("farmwire_stale_answers_total", "Answers that showed an ended session as open. They give no events."),
+		reappeared: counter("farmwire_sessions_reappeared_total", "Sessions that were shown again after they had been published as vanished."),
+		forgotten:  counter("farmwire_sessions_forgotten_total", "Ended sessions whose records were tombstoned because the service no longer lists them."),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "farmwire_build_info",
+		Help:        "The version of Farmwire and of Go. The value is 1.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	for _, c := range []prometheus.Collector{m.stale, m.reappeared, m.forgotten, build} {
+		if err := registry.Register(c); errors.As(err, new(prometheus.AlreadyRegisteredError)) {
+			return m, errors.New("Config.Registry is used by another Run: give each its own")
+		} else if err != nil {
+			return m, fmt.Errorf("register the metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// record logs and counts what was committed of one observation.
+func (i *instance) record(c diff.Changes) {
+	i.metrics.stale.Add(float64(len(c.Stale)))
+	i.metrics.reappeared.Add(float64(len(c.Reappeared)))
+	i.metrics.forgotten.Add(float64(len(c.Forgotten)))
+	for _, e := range c.Events {
+		i.log.Info("session "+string(e.Kind),
+			zap.String("session", e.Session.SessionID), zap.Uint64("sequence", e.Sequence),
+			zap.String("worker", e.Session.WorkerID), zap.String("fleet", e.Session.FleetID), zap.String("farm", e.Session.FarmID),
+			zap.String("status", e.Session.LifecycleStatus), zap.Time("before", e.Observed.Before))
+	}
+	for _, id := range c.Stale {
+		i.log.Debug("an answer showed an ended session as open", zap.String("session", id), zap.String("worker", c.Worker.WorkerID))
+	}
+	for _, id := range c.Reappeared {
+		i.log.Warn("a session that was published as vanished was seen again; no event", zap.String("session", id), zap.String("worker", c.Worker.WorkerID))
+	}
+}
+
+// registration registers the metrics of one Run on the caller's registry, and takes them away at its end, so that the
+// registry can serve another Run.
+type registration struct {
+	prometheus.Registerer
+	mu         sync.Mutex
+	collectors []prometheus.Collector
+}
+
+// Register registers a collector and notes it for close.
+func (r *registration) Register(c prometheus.Collector) error {
+	if err := r.Registerer.Register(c); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.collectors = append(r.collectors, c)
+	return nil
+}
+
+// MustRegister panics where Register returns an error, as prometheus.Registerer asks for.
+func (r *registration) MustRegister(collectors ...prometheus.Collector) {
+	for _, c := range collectors {
+		if err := r.Register(c); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// close unregisters everything.
+func (r *registration) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.collectors {
+		r.Unregister(c)
+	}
+}
