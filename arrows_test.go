@@ -13,10 +13,12 @@ import (
 
 // may lists which of our packages each package may import. A package that is not here may import none.
 var may = map[string][]string{
-	"farmwire":                         {"farmwire/diff", "farmwire/poller", "farmwire/publisher"},
-	"farmwire/poller":                  {"farmwire/diff"},
+	"farmwire":                         {"farmwire/diff", "farmwire/poller", "farmwire/publisher", "farmwire/status"},
+	"farmwire/poller":                  {"farmwire/diff", "farmwire/poller/awserr", "farmwire/poller/paginator"},
+	"farmwire/poller/awserr":           {},
+	"farmwire/poller/paginator":        {"farmwire/diff", "farmwire/poller/awserr"},
 	"farmwire/publisher":               {"farmwire/diff"},
-	"farmwire/cmd/farmwire":            {"farmwire", "farmwire/diff", "farmwire/poller", "farmwire/publisher"},
+	"farmwire/cmd/farmwire":            {"farmwire", "farmwire/diff", "farmwire/poller", "farmwire/poller/paginator", "farmwire/publisher"},
 	"farmwire/cmd/farmwire-demo":       {"farmwire", "farmwire/cmd/farmwire-demo/check", "farmwire/diff", "farmwire/poller", "farmwire/poller/farmtest", "farmwire/publisher", "farmwire/publisher/kafkatest"},
 	"farmwire/cmd/farmwire-demo/check": {},
 }

@@ -82,7 +82,7 @@ func Run(ctx context.Context, cfg Config, log *zap.Logger) error {
 	var actors run.Group
 	actors.Add(whileRunning(ctx, func(ctx context.Context) error { return i.watch(ctx, cfg, registered) }))
 	if cfg.Listener != nil { // The probes are answered while the topics are still being opened.
-		actors.Add(i.listen(cfg.Listener, registry))
+		actors.Add(i.serveProbes(cfg.Listener, registry))
 	}
 	return stopWithin(ctx, StopTimeout, actors.Run)
 }

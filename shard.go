@@ -12,6 +12,7 @@ import (
 
 	"farmwire/diff"
 	"farmwire/publisher"
+	"farmwire/status"
 )
 
 // batchObservations is how many observations one transaction takes at most. More of them wait for the next one.
@@ -30,7 +31,7 @@ type shardWriter interface {
 // serve is the life of a shard in this instance: it is fenced and restored, followed, and handed over. serve returns nil
 // or an error of ctx when ctx ends, and any other error when the shard must be acquired again.
 func (i *instance) serve(ctx context.Context, kafka *publisher.Publisher, shard int) error {
-	i.shards.set(shard, "is being acquired")
+	i.shards.set(shard, status.Acquiring, nil)
 	acquired, err := kafka.Acquire(ctx, shard)
 	if err == nil {
 		err = i.follow(ctx, shard, acquired.Watch(), acquired.Snapshots(), acquired)
@@ -38,7 +39,7 @@ func (i *instance) serve(ctx context.Context, kafka *publisher.Publisher, shard 
 	if ctx.Err() != nil {
 		i.shards.drop(shard)
 	} else {
-		i.shards.set(shard, fmt.Sprintf("waits to be acquired again: %v", err))
+		i.shards.set(shard, status.Waiting, err)
 	}
 	return err
 }
@@ -48,7 +49,7 @@ func (i *instance) serve(ctx context.Context, kafka *publisher.Publisher, shard 
 func (i *instance) follow(ctx context.Context, shard int, watch publisher.Watch, snapshots map[string]diff.Snapshot, to shardWriter) error {
 	observations := i.poller.Own(shard, slices.Collect(maps.Values(snapshots)))
 	defer i.disown(ctx, shard)()
-	i.shards.set(shard, "")
+	i.shards.set(shard, status.Followed, nil)
 	i.warnOfInitial(watch)
 	i.log.Info("shard is followed", zap.Int("shard", shard), zap.Int("workers", len(snapshots)))
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"farmwire/diff"
+	"farmwire/status"
 )
 
 // What waits is gathered up to the bound of a transaction, a tick gathers nothing, and the end of polling is an end.
@@ -38,22 +39,23 @@ func TestGather(t *testing.T) {
 	}
 }
 
-// A shard that fails stays named until it is followed or taken away.
+// A shard that fails stays named until it is followed again or taken away.
 func TestShardStates(t *testing.T) {
 	var s shardStates
-	missing := func(want ...string) {
+	unready := func(want ...string) {
 		t.Helper()
-		if got := s.missing(); !slices.Equal(got, want) {
-			t.Errorf("missing %q, want %q", got, want)
+		report := status.Report{Stage: status.Running, Shards: s.all(), Polling: status.Polling{Phase: status.Started, Answered: true}}
+		if got := report.Unready(); !slices.Equal(got, want) {
+			t.Errorf("unready %q, want %q", got, want)
 		}
 	}
-	missing("the consumer group has assigned no shard to this instance")
-	s.set(1, "")
-	s.set(0, "waits")
-	missing("shard 0 waits")
-	s.set(0, "")
-	missing()
-	s.set(0, "waits")
+	unready("the consumer group has assigned no shard to this instance")
+	s.set(1, status.Followed, nil)
+	s.set(0, status.Waiting, errPolled)
+	unready("shard 0 waits to be acquired again: polling has ended")
+	s.set(0, status.Followed, nil)
+	unready()
+	s.set(0, status.Waiting, errPolled)
 	s.drop(0)
-	missing()
+	unready()
 }

@@ -98,8 +98,8 @@ func TestAnswered(t *testing.T) {
 					if isAnswered(p) {
 						t.Fatal("it is answered")
 					}
-					if m := p.Missing(); len(m) != 1 || !strings.HasPrefix(m[0], "Deadline Cloud has not answered yet: ") {
-						t.Errorf("missing: %q", m)
+					if s := p.State(); s.Phase != Polling || s.Answered || s.Refusal == "" {
+						t.Errorf("state: %+v", s)
 					}
 					good.Store(true)
 					time.Sleep(12 * time.Second)
@@ -111,8 +111,8 @@ func TestAnswered(t *testing.T) {
 					if n := requests.Load() - before; n > 0 {
 						t.Errorf("%d requests after the answer", n)
 					}
-					if m := p.Missing(); len(m) > 0 {
-						t.Errorf("missing: %q", m)
+					if s := p.State(); !isFine(s) {
+						t.Errorf("state: %+v", s)
 					}
 				})
 			})

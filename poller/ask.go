@@ -48,8 +48,19 @@ type service struct {
 	log     *zap.Logger
 	skew    skew
 
-	answers  chan struct{} // closed when the first answer that is usable has come
-	answered sync.Once
+	operations  operations
+	answered    chan struct{} // closed at the first usable answer
+	setAnswered sync.Once
+}
+
+// hasAnswered reports whether there was a usable answer.
+func (s *service) hasAnswered() bool {
+	select {
+	case <-s.answered:
+		return true
+	default:
+		return false
+	}
 }
 
 // asker sends the requests of one call, one after the other: each attempt waits for the
@@ -108,7 +119,7 @@ func ask[In, Out any](ctx context.Context, a *asker, operation string, send send
 		a.note(operation, w, err)
 		if err == nil {
 			if usable(out) {
-				a.answered.Do(func() { close(a.answers) })
+				a.setAnswered.Do(func() { close(a.answered) })
 			}
 			return out, nil
 		}
@@ -118,7 +129,7 @@ func ask[In, Out any](ctx context.Context, a *asker, operation string, send send
 		failed := failedAttempt(err, w.status)
 		a.log.Debug("attempt failed", zap.String("operation", operation), zap.Int("attempt", n), zap.Error(failed))
 		a.react(operation, failed.reason, w.retryAfter)
-		if n == attempts || a.probe || !again(failed.reason) || w.retryAfter > maxInPlace {
+		if n == attempts || a.probe || !isTransient(failed.reason) || w.retryAfter > maxInPlace {
 			return nil, failed
 		}
 		pause := jitter(firstPause<<(n-1), rand.Float64())
@@ -171,14 +182,7 @@ func attempt[In, Out any](ctx context.Context, send send[In, Out], in *In, optio
 func (a *asker) note(operation string, w *wire, err error) {
 	arrived := time.Now()
 	tick := a.ticks.Add(1)
-	outcome := "ok"
-	if err != nil {
-		outcome = classify(err, w.status)
-		if errors.Is(err, context.Canceled) {
-			outcome = "cancelled"
-		}
-	}
-	a.metrics.requests.WithLabelValues(operation, outcome).Inc()
+	a.count(operation, w, err)
 	if w.sent.IsZero() {
 		return
 	}
@@ -198,12 +202,28 @@ func (a *asker) note(operation string, w *wire, err error) {
 	}
 }
 
-// react makes the whole instance keep what one answer asked for.
-func (a *asker) react(operation, reason string, retryAfter time.Duration) {
+// count counts an attempt.
+func (a *asker) count(operation string, w *wire, err error) {
+	outcome := "ok"
 	switch {
-	case reason == reasonThrottled || retryAfter > 0 && reason == reasonServer:
+	case errors.Is(err, context.Canceled):
+		outcome = "cancelled"
+	case err != nil:
+		reason := classify(err, w.status)
+		a.operations.note(operation, reason)
+		outcome = string(reason)
+	default:
+		a.operations.note(operation, "")
+	}
+	a.metrics.requests.WithLabelValues(operation, outcome).Inc()
+}
+
+// react makes the whole instance keep what one answer asked for.
+func (a *asker) react(operation string, reason Reason, retryAfter time.Duration) {
+	switch {
+	case reason == ReasonThrottled || retryAfter > 0 && reason == ReasonServerError:
 		a.budget.throttle(operation, retryAfter, time.Now())
-	case reason == reasonCredentials:
+	case reason == ReasonCredentials:
 		a.budget.stop(time.Now())
 		if cache, ok := a.client.Options().Credentials.(interface{ Invalidate() }); ok {
 			cache.Invalidate() // whoever provides them may have new ones

@@ -10,34 +10,34 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
-	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"go.uber.org/zap"
 )
 
 const (
-	requestTimeout     = 10 * time.Second // one attempt, from its first byte to its last
+	requestTimeout     = 10 * time.Second // for one attempt, from its first byte to its last
 	connectionsPerHost = 80               // a little more than the calls in flight
 )
 
-// ErrRegion says that no region is configured, or none that can be one.
+// ErrRegion means that no region is configured, or that its name is not valid.
 var ErrRegion = errors.New("no AWS region: set AWS_REGION, or region in the profile that AWS_PROFILE names")
 
-// ErrCredentials says that there are no credentials to sign with, or that they have expired.
+// ErrCredentials means that there are no credentials to sign with, or that they have expired.
 var ErrCredentials = errors.New(noCredentials + "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the host a role")
 
-// NewClient makes a client of Deadline Cloud from the SDK's own settings (AWS_REGION,
-// AWS_PROFILE, AWS_ENDPOINT_URL_DEADLINE and so on). A custom endpoint is used as it is,
-// without the "management." prefix. The SDK's retries are off, because every attempt counts
-// against the API budget; options may turn them on for a client that no Poller uses.
-// No request lasts longer than 10 seconds.
+// NewClient makes a client of Deadline Cloud from the SDK's own settings (AWS_REGION, AWS_PROFILE,
+// AWS_ENDPOINT_URL_DEADLINE and so on). A custom endpoint is used as it is, without the "management."
+// prefix. The SDK's retries are off, because every attempt counts against the API budget; options may
+// turn them on for a client that no Poller uses. A request is given up after 10 seconds. The SDK logs
+// to log, without anything that may be a secret.
 //
-// The region is in the client's Options. Any error but the context's is one of configuration,
-// and wraps ErrRegion or ErrCredentials where it is about them. It names the setting that is
-// wrong in our own words: the SDK's may quote what nobody may see.
-func NewClient(ctx context.Context, options ...func(*deadline.Options)) (*deadline.Client, error) {
+// The region is in the client's Options. Any error but the context's is one of configuration, and wraps
+// ErrRegion or ErrCredentials if it is about them. It names the setting that is wrong and never quotes
+// the SDK's own text, which may hold a secret.
+func NewClient(ctx context.Context, log *zap.Logger, options ...func(*deadline.Options)) (*deadline.Client, error) {
 	cfg, err := config.LoadDefaultConfig(ctx,
-		config.WithLogger(logging.Nop{}),
+		config.WithLogger(sdkLogger{log}),
 		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = expiryWindow }))
 	if err != nil {
 		return nil, loadError(ctx, err)
@@ -58,7 +58,7 @@ func NewClient(ctx context.Context, options ...func(*deadline.Options)) (*deadli
 // clientOptions are the settings that every client of Farmwire has.
 func clientOptions(o *deadline.Options) {
 	o.Retryer = aws.NopRetryer{}
-	client, ok := o.HTTPClient.(*awshttp.BuildableClient) // has the authorities of AWS_CA_BUNDLE
+	client, ok := o.HTTPClient.(*awshttp.BuildableClient) // it trusts the authorities of AWS_CA_BUNDLE
 	if !ok {
 		client = awshttp.NewBuildableClient()
 	}
@@ -76,8 +76,8 @@ func clientOptions(o *deadline.Options) {
 	}
 }
 
-// withoutHostPrefix keeps "management." off the host: a custom endpoint is the whole name.
-// It has to be a middleware, because the SDK clears such values from the caller's context.
+// withoutHostPrefix keeps "management." off the host, because a custom endpoint is the whole name. It
+// has to be a middleware, because the SDK clears such values from the caller's context.
 func withoutHostPrefix(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("WithoutHostPrefix",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
+	"go.uber.org/zap"
 )
 
 // environment gives the SDK these settings and no others.
@@ -40,7 +41,7 @@ func TestClientFromTheEnvironment(t *testing.T) {
 		"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "SECRET",
 		"AWS_ENDPOINT_URL_DEADLINE": world.URL(),
 	})
-	client, err := NewClient(t.Context())
+	client, err := NewClient(t.Context(), zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,7 @@ func TestClientThatCannotBe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			environment(t, c.settings)
-			if _, err := NewClient(t.Context()); !errors.Is(err, c.want) {
+			if _, err := NewClient(t.Context(), zap.NewNop()); !errors.Is(err, c.want) {
 				t.Errorf("error %v, want %v", err, c.want)
 			}
 		})

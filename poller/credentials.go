@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"farmwire/poller/awserr"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	sdkcredentials "github.com/aws/aws-sdk-go-v2/credentials"
@@ -43,28 +45,24 @@ func newChain(provider aws.CredentialsProvider, s settings) chain {
 
 const noCredentials = "no usable AWS credentials: "
 
-// credentialsError says why there are no credentials; it is ErrCredentials.
-type credentialsError struct {
-	words string
-	cause error
+// unusable returns an ErrCredentials that says why there are no credentials. The cause may be nil.
+func unusable(why string, cause error) error {
+	return awserr.New(noCredentials+why, errors.Join(ErrCredentials, cause))
 }
 
-func (e *credentialsError) Error() string   { return noCredentials + e.words }
-func (e *credentialsError) Unwrap() []error { return []error{ErrCredentials, e.cause} }
-
-// Retrieve gives the credentials.
+// Retrieve returns the credentials, or an ErrCredentials that says why there are none.
 func (c chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	keys, err := c.CredentialsCache.Retrieve(ctx)
 	switch {
 	case err != nil && errors.Is(ctx.Err(), context.Canceled):
 		return aws.Credentials{}, ctx.Err()
 	case err != nil:
-		return aws.Credentials{}, &credentialsError{c.why(err), err}
+		return aws.Credentials{}, unusable(c.why(err), err)
 	case keys.CanExpire && time.Now().After(keys.Expires.Add(expiryWindow)):
-		return aws.Credentials{}, &credentialsError{words: fmt.Sprintf("those of %s expired at %s", c.source(), keys.Expires.Add(expiryWindow).UTC().Format(time.RFC3339))}
+		return aws.Credentials{}, unusable(fmt.Sprintf("those of %s expired at %s", c.source(), keys.Expires.Add(expiryWindow).UTC().Format(time.RFC3339)), nil)
 	}
 	if name := c.oddKey(keys); name != "" {
-		return aws.Credentials{}, &credentialsError{words: name + " has a line break, a blank, a quote or another character in it that none has"}
+		return aws.Credentials{}, unusable(name+" has a line break, a blank, a quote or another character in it that none has", nil)
 	}
 	return keys, nil
 }
@@ -139,7 +137,7 @@ func (c chain) why(err error) string {
 	case c.has(aws.CredentialSourceLogin) && !sent:
 		return fmt.Sprintf("%s has expired or there is none; run: aws login --profile %s", c.source(), quoted(c.leaf().Profile))
 	case answered:
-		return fmt.Sprintf("%s: %s answered with %s", c.source(), failing(err), answerWords(api, err))
+		return fmt.Sprintf("%s: %s answered with %s", c.source(), failing(err), awserr.Answer(api, err))
 	}
 	if errors.As(err, new(*sdkcredentials.StaticCredentialsEmptyError)) {
 		return fmt.Sprintf("the profile %s has credential_source = Environment, and AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set", quoted(profileName()))
@@ -153,7 +151,7 @@ func (c chain) why(err error) string {
 	if c.has(aws.CredentialSourceIMDS) && c.settings.profile.CredentialSource == "" {
 		return c.settings.nowhere()
 	}
-	return fmt.Sprintf("%s: %s", c.source(), transportWords(err))
+	return fmt.Sprintf("%s: %s", c.source(), awserr.Transport(err))
 }
 
 // loggedOut reports whether an error is about the SSO session and not about reaching SSO, nor

@@ -15,10 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"farmwire/poller/awserr"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
+	"go.uber.org/zap"
 )
 
 const canary = "CANARY-wJalrXUtnFEMIK7MDENG"
@@ -130,7 +133,7 @@ func TestWhyThereIsNoClient(t *testing.T) {
 				settings[name] = value
 			}
 			environment(t, settings)
-			_, err := NewClient(t.Context())
+			_, err := NewClient(t.Context(), zap.NewNop())
 			hides(t, name, err, c.want)
 			if isCredential := strings.HasPrefix(fmt.Sprint(err), noCredentials); isCredential != errors.Is(err, ErrCredentials) {
 				t.Errorf("ErrCredentials: %v", err)
@@ -168,7 +171,7 @@ func TestSSOSession(t *testing.T) {
 			cacheSSO(t, "https://studio.awsapps.com/start", c.cache)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			_, err := NewClient(ctx)
+			_, err := NewClient(ctx, zap.NewNop())
 			hides(t, name, err, c.want)
 		})
 	}
@@ -176,7 +179,7 @@ func TestSSOSession(t *testing.T) {
 	cacheSSO(t, "https://studio.awsapps.com/start", `{"accessToken":"`+canary+`","expiresAt":"2099-01-01T00:00:00Z"}`)
 	t.Setenv("AWS_ENDPOINT_URL_SSO", "http://127.0.0.1:1")
 	t.Setenv("AWS_MAX_ATTEMPTS", "1")
-	_, err := NewClient(t.Context())
+	_, err := NewClient(t.Context(), zap.NewNop())
 	hides(t, "region", err, `sso_region of the profile "studio" is "eu-west-1b", which is no region's name; did you mean eu-west-1\?$`)
 }
 
@@ -197,7 +200,7 @@ func TestTransportWords(t *testing.T) {
 		strings.Replace(plain.URL, "http:", "https:", 1): "^the other side does not speak TLS", secure.URL: "^the certificate is of an unknown authority", slow.URL: "^no answer in time$",
 	} {
 		environment(t, map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": canary, "AWS_ENDPOINT_URL_DEADLINE": endpoint})
-		client, err := NewClient(t.Context())
+		client, err := NewClient(t.Context(), zap.NewNop())
 		if err != nil {
 			t.Error(err)
 			continue
@@ -205,7 +208,7 @@ func TestTransportWords(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		_, err = client.ListFarms(ctx, &deadline.ListFarmsInput{})
 		cancel()
-		hides(t, endpoint, tell(err), want)
+		hides(t, endpoint, awserr.Describe(err), want)
 		client.Options().HTTPClient.(*awshttp.BuildableClient).GetTransport().CloseIdleConnections()
 	}
 }

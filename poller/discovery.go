@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"farmwire/diff"
+	"farmwire/poller/paginator"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
@@ -32,7 +33,7 @@ type workerShown struct {
 // farms lists all farms.
 func (a *asker) farms(ctx context.Context) ([]string, error) {
 	var farms []string
-	seen := make(tokenSet)
+	seen := make(paginator.TokenSet)
 	pages := deadline.NewListFarmsPaginator(a, &deadline.ListFarmsInput{MaxResults: aws.Int32(pageSize)})
 	for n := 1; pages.HasMorePages(); n++ {
 		page, err := pages.NextPage(ctx)
@@ -54,7 +55,7 @@ func (a *asker) farms(ctx context.Context) ([]string, error) {
 
 // fleets lists the fleets of a farm. Listed is the service's time of the first page.
 func (a *asker) fleets(ctx context.Context, farm string) (fleets []fleetShown, listed time.Time, err error) {
-	seen := make(tokenSet)
+	seen := make(paginator.TokenSet)
 	pages := deadline.NewListFleetsPaginator(a, &deadline.ListFleetsInput{FarmId: &farm, MaxResults: aws.Int32(pageSize)})
 	for n := 1; pages.HasMorePages(); n++ {
 		page, err := pages.NextPage(ctx)
@@ -79,7 +80,7 @@ func (a *asker) fleets(ctx context.Context, farm string) (fleets []fleetShown, l
 
 // workers lists the workers of a fleet and hands over each page as it comes.
 func (a *asker) workers(ctx context.Context, farm, fleet string, show func(workersShown) error) error {
-	seen := make(tokenSet)
+	seen := make(paginator.TokenSet)
 	pages := deadline.NewListWorkersPaginator(a, &deadline.ListWorkersInput{FarmId: &farm, FleetId: &fleet, MaxResults: aws.Int32(pageSize)})
 	for n := 1; pages.HasMorePages(); n++ {
 		page, err := pages.NextPage(ctx)
@@ -108,14 +109,12 @@ func (a *asker) workers(ctx context.Context, farm, fleet string, show func(worke
 }
 
 // checkPage refuses what makes a list incomplete or endless.
-func checkPage(noList bool, next *string, seen tokenSet, page int) error {
+func checkPage(noList bool, next *string, seen paginator.TokenSet, page int) error {
 	switch {
 	case noList:
 		return errNoList
 	case page > maxPages:
 		return errTooManyPages
-	case next != nil && *next != "" && !seen.add(*next):
-		return fmt.Errorf("%w: %q", ErrRepeatedToken, *next)
 	}
-	return nil
+	return seen.Add(next)
 }

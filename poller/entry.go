@@ -41,7 +41,7 @@ type entry struct {
 	listedAt time.Time // when the last complete listing began
 	due      time.Time // when the next one is due, unless urgent
 	failed   int       // listings discarded in a row
-	reason   string    // why the last one was
+	reason   Reason    // why the last one was
 	pages    int       // of the last complete listing; 0: there was none
 	endless  int       // listings since then that had too many
 

@@ -8,136 +8,148 @@ import (
 	"strings"
 	"syscall"
 
+	"farmwire/poller/awserr"
+	"farmwire/poller/paginator"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/deadline/types"
 	"github.com/aws/smithy-go"
 )
 
-// The reasons why an attempt, or a listing as a whole, came to nothing. They are the values
-// of the label of the metrics and the words of /readyz.
-const (
-	reasonThrottled   = "throttled"
-	reasonServer      = "server error"
-	reasonTimeout     = "timeout"
-	reasonConnection  = "connection"
-	reasonMalformed   = "malformed"
-	reasonDenied      = "denied"
-	reasonCredentials = "credentials"
-	reasonNotFound    = "not found"
-	reasonRefused     = "refused" // any other 4xx
-	reasonOther       = "other"
+// Reason is why an attempt of a request, or a listing as a whole, failed. Its values are also those of
+// the metrics' labels.
+type Reason string
 
-	reasonRepeatedToken = "repeated token"
-	reasonNoList        = "no list"
-	reasonMissingField  = "missing field"
-	reasonTooManyPages  = "too many pages"
+// The reasons of attempts.
+const (
+	ReasonThrottled   Reason = "throttled"
+	ReasonServerError Reason = "server_error" // a status of 500 or more
+	ReasonTimeout     Reason = "timeout"
+	ReasonConnection  Reason = "connection" // no connection, or it broke before there was an answer
+	ReasonMalformed   Reason = "malformed"  // an answer with status 200 that cannot be read
+	ReasonDenied      Reason = "denied"     // a policy does not allow the operation
+	ReasonCredentials Reason = "credentials"
+	ReasonNotFound    Reason = "not_found"
+	ReasonRefused     Reason = "refused" // any other status from 300 to 499
+	ReasonOther       Reason = "other"
 )
 
-// attemptError is why one attempt failed, sorted by what is to be done about it.
+// The reasons why pages that could be read are not a complete list.
+const (
+	ReasonRepeatedToken Reason = "repeated_token" // the service returned a page token twice
+	ReasonNoList        Reason = "no_list"
+	ReasonMissingField  Reason = "missing_field" // of an entry
+	ReasonTooManyPages  Reason = "too_many_pages"
+)
+
+// text is the reason as a part of an error's text.
+func (r Reason) text() string { return strings.ReplaceAll(string(r), "_", " ") }
+
+// attemptError is why one attempt failed. The text of its cause is safe to print.
 type attemptError struct {
-	reason string
+	reason Reason
 	cause  error
 }
 
-func (e *attemptError) Error() string { return e.reason + ": " + e.cause.Error() }
+func (e *attemptError) Error() string { return e.reason.text() + ": " + e.cause.Error() }
 func (e *attemptError) Unwrap() error { return e.cause }
 
-// failedAttempt sorts the error of an attempt, and puts it into our own words.
 func failedAttempt(err error, status int) *attemptError {
-	return &attemptError{reason: classify(err, status), cause: tell(err)}
+	return &attemptError{reason: classify(err, status), cause: awserr.Describe(err)}
 }
 
-// listError is a well-formed answer, or a row of them, that is no complete list.
-type listError string
+// listError is why answers that could be read are not a complete list.
+type listError Reason
 
-func (e listError) Error() string { return string(e) }
+func (e listError) Error() string { return Reason(e).text() }
 
 const (
-	errNoList       = listError(reasonNoList)
-	errMissingField = listError(reasonMissingField)
-	errTooManyPages = listError(reasonTooManyPages)
+	errNoList       = listError(ReasonNoList)
+	errMissingField = listError(ReasonMissingField)
+	errTooManyPages = listError(ReasonTooManyPages)
 )
 
-// reasonOf names an error for metrics and /readyz.
-func reasonOf(err error) string {
+// reasonOf returns the reason of a call's error.
+func reasonOf(err error) Reason {
 	if a, ok := errors.AsType[*attemptError](err); ok {
 		return a.reason
 	}
 	if l, ok := errors.AsType[listError](err); ok {
-		return string(l)
+		return Reason(l)
 	}
 	switch {
-	case errors.Is(err, ErrRepeatedToken):
-		return reasonRepeatedToken
-	case errors.Is(err, ErrBrokenPage):
-		return reasonMalformed
+	case errors.Is(err, paginator.ErrRepeatedToken):
+		return ReasonRepeatedToken
+	case errors.Is(err, paginator.ErrBrokenPage):
+		return ReasonMalformed
 	}
-	return reasonOther
+	return ReasonOther
 }
 
-// again reports whether the same request may succeed if it is sent once more soon.
-func again(reason string) bool {
+// isTransient reports whether the same request may succeed if it is sent again soon.
+func isTransient(reason Reason) bool {
 	switch reason {
-	case reasonThrottled, reasonServer, reasonTimeout, reasonConnection, reasonMalformed:
+	case ReasonThrottled, ReasonServerError, ReasonTimeout, ReasonConnection, ReasonMalformed:
 		return true
 	}
 	return false
 }
 
-// ownError reports whether an error about one session need not be that of another one: they
-// are of different queues and jobs.
-func ownError(reason string) bool {
+// isOfOneSession reports whether an error may concern only the session that was asked for. Others are
+// of other queues and jobs.
+func isOfOneSession(reason Reason) bool {
 	switch reason {
-	case reasonNotFound, reasonDenied, reasonRefused, reasonServer, reasonMalformed:
+	case ReasonNotFound, ReasonDenied, ReasonRefused, ReasonServerError, ReasonMalformed:
 		return true
 	}
 	return false
 }
 
-// classify sorts the error of an attempt that was answered with the status (0: not at all).
-func classify(err error, status int) string {
+// classify returns the reason of an attempt's error. The status is that of the answer, or 0 if there was
+// none.
+func classify(err error, status int) Reason {
 	if isCredentials(err) {
-		return reasonCredentials
+		return ReasonCredentials
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
-		return reasonThrottled
+		return ReasonThrottled
 	case status >= 500:
-		return reasonServer
+		return ReasonServerError
 	case status == http.StatusForbidden || status == http.StatusUnauthorized:
-		return reasonDenied
+		return ReasonDenied
 	case status == http.StatusNotFound:
-		return reasonNotFound
+		return ReasonNotFound
 	case status >= 300:
-		return reasonRefused
+		return ReasonRefused
 	}
 	return classifyTransport(err)
 }
 
-// classifyTransport sorts the error of an attempt that had no answer, or whose answer said
-// 200 and then could not be read.
-func classifyTransport(err error) string {
+// classifyTransport returns the reason of an attempt that was not answered, or whose answer had a good
+// status and could not be read.
+func classifyTransport(err error) Reason {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return reasonTimeout
+		return ReasonTimeout
 	}
 	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
-		return reasonTimeout
+		return ReasonTimeout
 	}
 	if _, ok := errors.AsType[*net.OpError](err); ok || errors.Is(err, syscall.ECONNRESET) {
-		return reasonConnection
+		return ReasonConnection
 	}
-	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok || errors.Is(err, ErrBrokenPage) {
-		return reasonMalformed
+	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok || errors.Is(err, paginator.ErrBrokenPage) {
+		return ReasonMalformed
 	}
 	var sending *aws.RequestCanceledError
 	if errors.As(err, &sending) {
-		return reasonTimeout
+		return ReasonTimeout
 	}
-	return reasonConnection
+	return ReasonConnection
 }
 
-// isCredentials recognizes answers that say that the signature or the credentials are no
-// good, and the SDK's own failure to find any.
+// isCredentials reports whether an error says that the signature or the credentials are invalid, or that
+// the SDK could not find any credentials.
 func isCredentials(err error) bool {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		switch api.ErrorCode() {
@@ -157,37 +169,26 @@ func isCredentials(err error) bool {
 		strings.Contains(text, "get identity:") || strings.Contains(text, "failed to refresh cached credentials")
 }
 
-// missing says which resource a 404 is about. It is for the service to say: by the type of
-// the resource, else by its identifier, else by naming it in the message. Of several kinds
-// that fit it is none.
-func missing(err error, ids map[string]string) (kind string) {
+// notFoundKind returns the kind of resource that the service says it did not find. It reads the type of
+// the resource, else its identifier, else the identifier that the message names. The kind is empty if
+// the error is another one, or if it does not say what was not found.
+func notFoundKind(err error, ids map[string]string) (kind string) {
 	e, ok := errors.AsType[*types.ResourceNotFoundException](err)
 	if !ok {
 		return ""
 	}
-	if t := resourceKind(aws.ToString(e.ResourceType)); t != "" {
+	if t := awserr.ResourceKind(aws.ToString(e.ResourceType)); t != "" {
 		return t
 	}
 	if id := aws.ToString(e.ResourceId); id != "" {
 		return ids[id]
 	}
-	return named(aws.ToString(e.Message), ids)
+	return namedKind(aws.ToString(e.Message), ids)
 }
 
-// resourceKind is the kind that a type of a resource means, which may be qualified
-// ("AWS::Deadline::Farm"). It is empty if it is none of ours.
-func resourceKind(t string) string {
-	t = strings.ToLower(t[strings.LastIndexByte(t, ':')+1:])
-	switch t {
-	case "farm", "fleet", "queue", "worker", "job", "session":
-		return t
-	}
-	return ""
-}
-
-// named says which one of the identifiers (identifier to kind) a message names. Where it
-// names none, or several, the kind is empty.
-func named(message string, ids map[string]string) (kind string) {
+// namedKind returns the kind of the identifier that a message names; ids maps identifiers to kinds. The
+// kind is empty if the message names none of them, or identifiers of several kinds.
+func namedKind(message string, ids map[string]string) (kind string) {
 	for id, k := range ids {
 		if id == "" || !strings.Contains(message, id) {
 			continue

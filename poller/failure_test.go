@@ -9,7 +9,7 @@ import (
 
 // What was not found: by the type if it is one of ours, else by the identifier, else by the
 // message.
-func TestMissing(t *testing.T) {
+func TestNotFoundKind(t *testing.T) {
 	ids := map[string]string{"fleet-1": "fleet", "worker-1": "worker"}
 	for _, c := range []struct{ kind, id, message, want string }{
 		{"worker", "worker-1", "", "worker"},
@@ -24,7 +24,7 @@ func TestMissing(t *testing.T) {
 		{"", "", "", ""},
 	} {
 		err := &types.ResourceNotFoundException{ResourceType: aws.String(c.kind), ResourceId: aws.String(c.id), Message: aws.String(c.message)}
-		if got := missing(err, ids); got != c.want {
+		if got := notFoundKind(err, ids); got != c.want {
 			t.Errorf("type %q, id %q, message %q: %q is missing, want %q", c.kind, c.id, c.message, got, c.want)
 		}
 	}

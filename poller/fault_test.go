@@ -25,24 +25,24 @@ import (
 // open session is looked up, it is named, its neighbour does not notice, and all is well when
 // the fault is over.
 func TestWorkerThatCannotBeListed(t *testing.T) {
-	for kind, reason := range map[farmtest.Kind]string{
-		farmtest.Throttled:       reasonThrottled,
-		farmtest.ThrottledBare:   reasonThrottled,
-		farmtest.ThrottledDate:   reasonThrottled,
-		farmtest.ServerError:     reasonServer,
-		farmtest.Unavailable:     reasonServer,
-		farmtest.Truncated:       reasonMalformed,
-		farmtest.NotJSON:         reasonMalformed,
-		farmtest.EmptyBody:       reasonNoList,
-		farmtest.Denied:          reasonDenied,
-		farmtest.RepeatedToken:   reasonRepeatedToken,
-		farmtest.TokenRing:       reasonRepeatedToken,
-		farmtest.EndlessPages:    reasonTooManyPages,
-		farmtest.ListAbsent:      reasonNoList,
-		farmtest.ListNull:        reasonNoList,
-		farmtest.EntryIncomplete: reasonMissingField,
-		farmtest.EntryNull:       reasonMalformed,
-		farmtest.EpochTime:       reasonMalformed,
+	for kind, reason := range map[farmtest.Kind]Reason{
+		farmtest.Throttled:       ReasonThrottled,
+		farmtest.ThrottledBare:   ReasonThrottled,
+		farmtest.ThrottledDate:   ReasonThrottled,
+		farmtest.ServerError:     ReasonServerError,
+		farmtest.Unavailable:     ReasonServerError,
+		farmtest.Truncated:       ReasonMalformed,
+		farmtest.NotJSON:         ReasonMalformed,
+		farmtest.EmptyBody:       ReasonNoList,
+		farmtest.Denied:          ReasonDenied,
+		farmtest.RepeatedToken:   ReasonRepeatedToken,
+		farmtest.TokenRing:       ReasonRepeatedToken,
+		farmtest.EndlessPages:    ReasonTooManyPages,
+		farmtest.ListAbsent:      ReasonNoList,
+		farmtest.ListNull:        ReasonNoList,
+		farmtest.EntryIncomplete: ReasonMissingField,
+		farmtest.EntryNull:       ReasonMalformed,
+		farmtest.EpochTime:       ReasonMalformed,
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { cannotBeListed(t, kind, reason) })
@@ -50,7 +50,7 @@ func TestWorkerThatCannotBeListed(t *testing.T) {
 	}
 }
 
-func cannotBeListed(t *testing.T, kind farmtest.Kind, reason string) {
+func cannotBeListed(t *testing.T, kind farmtest.Kind, reason Reason) {
 	world := newWorld(farmtest.Config{})
 	neighbour := world.fleet.AddWorker()
 	s := world.worker.StartSession(nil)
@@ -69,14 +69,14 @@ func cannotBeListed(t *testing.T, kind farmtest.Kind, reason string) {
 	if got := w.story(s.ID()); got != "started ended" {
 		t.Errorf("told: %q", got)
 	}
-	named := func(m string) bool {
-		return strings.Contains(m, world.worker.ID()) && strings.HasSuffix(m, reason)
+	named := func(u UnlistedWorker) bool {
+		return u.WorkerID == world.worker.ID() && u.Reason == reason && u.Failures >= 3
 	}
-	if m := w.poller.Missing(); !slices.ContainsFunc(m, named) {
-		t.Errorf("missing: %q, and no worker with reason %q", m, reason)
+	if s := w.poller.State(); !slices.ContainsFunc(s.Unlisted, named) || s.UnlistedCount != 1 {
+		t.Errorf("%d unlisted workers: %+v, and none with reason %q", s.UnlistedCount, s.Unlisted, reason)
 	}
 	limit := 14 * time.Second
-	if reason == reasonThrottled {
+	if reason == ReasonThrottled {
 		limit += 2 * maxThrottle // the pause is everybody's
 	}
 	if gap := w.longestGap(neighbour.ID()); gap > limit {
@@ -85,8 +85,8 @@ func cannotBeListed(t *testing.T, kind farmtest.Kind, reason string) {
 	world.SetFaults()
 	listings = w.seen(world.worker.ID())[diff.Listing]
 	time.Sleep(70 * time.Second)
-	if m := w.poller.Missing(); len(m) > 0 {
-		t.Errorf("missing when the fault is over: %q", m)
+	if s := w.poller.State(); !isFine(s) {
+		t.Errorf("state when the fault is over: %+v", s)
 	}
 	if w.seen(world.worker.ID())[diff.Listing] == listings {
 		t.Error("not listed again when the fault is over")
@@ -202,8 +202,8 @@ func TestDiscoveryFails(t *testing.T) {
 					time.Sleep(5 * time.Second)
 					world.SetFaults(farmtest.Fault{Kind: kind, Operation: operation})
 					time.Sleep(300 * time.Second)
-					if m := w.poller.Missing(); len(m) == 0 || !strings.Contains(m[0], string(operation)) {
-						t.Errorf("missing: %q", m)
+					if s := w.poller.State(); len(s.Discovery) == 0 || s.Discovery[0].Operation != string(operation) || s.Discovery[0].Reason == "" {
+						t.Errorf("failing discovery: %+v", s.Discovery)
 					}
 					s.End()
 					time.Sleep(11 * time.Second)
@@ -212,8 +212,8 @@ func TestDiscoveryFails(t *testing.T) {
 					}
 					world.SetFaults()
 					time.Sleep(31*time.Second + maxThrottle)
-					if m := w.poller.Missing(); len(m) > 0 {
-						t.Errorf("missing when the fault is over: %q", m)
+					if s := w.poller.State(); !isFine(s) {
+						t.Errorf("state when the fault is over: %+v", s)
 					}
 				})
 			})
@@ -236,13 +236,13 @@ func TestCredentialsExpire(t *testing.T) {
 		if sent := total(world) - before; sent > 60 {
 			t.Errorf("%d requests a minute with expired credentials", sent)
 		}
-		if m := w.poller.Missing(); !slices.Contains(m, "the credentials are refused") {
-			t.Errorf("missing: %q", m)
+		if s := w.poller.State(); !s.CredentialsRefused || s.Operations[opListSessions].Reason != ReasonCredentials {
+			t.Errorf("the state does not say that the credentials are refused: %+v", s)
 		}
 		world.SetFaults()
 		time.Sleep(70 * time.Second)
-		if m := w.poller.Missing(); len(m) > 0 {
-			t.Errorf("missing when the credentials are good again: %q", m)
+		if s := w.poller.State(); !isFine(s) {
+			t.Errorf("state when the credentials are good again: %+v", s)
 		}
 	})
 }
@@ -296,7 +296,7 @@ func TestTimeout(t *testing.T) {
 		if n := w.seen(world.worker.ID())[diff.Listing]; n == 0 {
 			t.Error("no listing after two requests that hung")
 		}
-		if n := value(t, w.poller.service.metrics.requests.WithLabelValues(opListSessions, reasonTimeout)); n != 2 {
+		if n := value(t, w.poller.service.metrics.requests.WithLabelValues(opListSessions, string(ReasonTimeout))); n != 2 {
 			t.Errorf("%v timeouts were counted", n)
 		}
 	})

@@ -59,8 +59,8 @@ func TestFleetIsDeleted(t *testing.T) {
 		if n := asked.Load(); n > 80 {
 			t.Errorf("%d requests in the third hour for 40 workers of a fleet that was deleted", n)
 		}
-		if m := w.poller.Missing(); len(m) > 0 {
-			t.Errorf("missing: %q", m)
+		if s := w.poller.State(); !isFine(s) {
+			t.Errorf("state: %+v", s)
 		}
 		gone.Store(false)
 		had := w.seen(worker.ID())[diff.Listing]

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"farmwire/diff"
+	"farmwire/poller/paginator"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
@@ -29,8 +30,8 @@ func (a *asker) list(ctx context.Context, w diff.WorkerKey, limit int) (diff.Obs
 		FarmId: &w.FarmID, FleetId: &w.FleetID, WorkerId: &w.WorkerID, MaxResults: aws.Int32(pageSize),
 	}
 	ids := map[string]string{w.FarmID: "farm", w.FleetID: "fleet", w.WorkerID: "worker"}
-	for page, err := range walk(ctx, a, in) {
-		if err != nil && o.Pages == 0 && missing(err, ids) == "worker" {
+	for page, err := range paginator.Responses(ctx, a, in) {
+		if err != nil && o.Pages == 0 && notFoundKind(err, ids) == "worker" {
 			return diff.Observation{Worker: w, Evidence: diff.Gone, Opening: a.last.Exchange}, nil
 		}
 		if err == nil {

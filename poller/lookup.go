@@ -21,7 +21,7 @@ const (
 // What a lookup learned of one session, as the metric names it.
 const (
 	lookupFound    = "found"
-	lookupNotFound = "not found"
+	lookupNotFound = "not_found"
 	lookupUnsure   = "unsure" // to be asked for again
 )
 
@@ -85,7 +85,7 @@ func (l *lookup) itemError(it *types.BatchGetSessionError, e diff.Exchange) (dif
 	if !ok || it.Code != types.BatchGetSessionErrorCodeResourceNotFoundException {
 		return s, true // throttled, failed inside, refused, or a code of tomorrow: asked for again
 	}
-	switch named(aws.ToString(it.Message), identifiers(s)) {
+	switch namedKind(aws.ToString(it.Message), identifiers(s)) {
 	case "session", "job":
 		l.notFound(s, e)
 		return s, true
@@ -100,7 +100,7 @@ func (l *lookup) single(ctx context.Context, s diff.Session) error {
 	out, err := l.ask.GetSession(ctx, &deadline.GetSessionInput{FarmId: &s.FarmID, QueueId: &s.QueueID, JobId: &s.JobID, SessionId: &s.SessionID})
 	e := l.ask.last.Exchange
 	if err != nil {
-		switch missing(err, identifiers(s)) {
+		switch notFoundKind(err, identifiers(s)) {
 		case "session", "job":
 			l.notFound(s, e)
 			return nil
@@ -138,10 +138,10 @@ func (l *lookup) each(ctx context.Context, sessions []diff.Session) error {
 			first = err
 		}
 		reason := reasonOf(err)
-		if again(reason) {
+		if isTransient(reason) {
 			passing++
 		}
-		if !ownError(reason) || passing == 2 { // two: it is hardly the sessions
+		if !isOfOneSession(reason) || passing == 2 { // two: it is hardly the sessions
 			break
 		}
 	}

@@ -103,7 +103,7 @@ func TestNamed(t *testing.T) {
 		"Resource not found":    "",
 		"":                      "",
 	} {
-		if got := named(message, identifiers(s)); got != want {
+		if got := namedKind(message, identifiers(s)); got != want {
 			t.Errorf("%q is about %q, want %q", message, got, want)
 		}
 	}

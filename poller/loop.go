@@ -33,7 +33,8 @@ type loop struct {
 	inFlight  [kinds]int
 	walks     uint64
 	probed    time.Time // when probe asked last
-	refused   string    // why that came to nothing
+	refusal   Reason    // why the last call that failed did
+	oldest    time.Duration
 	surveys   int
 }
 
@@ -99,6 +100,7 @@ func (l *loop) run() {
 
 // end waits for all that the loop started. Its context has ended.
 func (l *loop) end() {
+	l.survey(time.Now())
 	for _, s := range l.shards {
 		s.close()
 	}
@@ -169,7 +171,7 @@ func (l *loop) start(c call) {
 	l.walks++
 	walk := l.walks
 	l.inFlight[c.kind]++
-	l.service.metrics.inFlight.Inc()
+	l.service.metrics.callsInFlight.Inc()
 	l.running.Go(func() {
 		_ = l.post(l.make(ctx, c, walk)) // nobody waits for it if the loop has ended
 	})
@@ -222,7 +224,7 @@ func (l *loop) finish(r result, now time.Time) {
 		return
 	}
 	l.inFlight[r.call.kind]--
-	l.service.metrics.inFlight.Dec()
+	l.service.metrics.callsInFlight.Dec()
 	switch {
 	case r.call.probe:
 		l.probeEnded(r)
@@ -230,6 +232,9 @@ func (l *loop) finish(r result, now time.Time) {
 		l.searched(r, now)
 	default:
 		l.observed(r, now)
+	}
+	if r.err != nil && !errors.Is(r.err, errProbed) && !cancelled(r.err) {
+		l.refusal = reasonOf(r.err)
 	}
 }
 
@@ -267,7 +272,7 @@ func (l *loop) countListing(r result, now time.Time) {
 	fields := []zap.Field{zap.String("farm", e.key.FarmID), zap.String("fleet", e.key.FleetID), zap.String("worker", e.key.WorkerID)}
 	switch {
 	case r.err != nil:
-		m.discarded.WithLabelValues(reasonOf(r.err)).Inc()
+		m.discarded.WithLabelValues(string(reasonOf(r.err))).Inc()
 		l.log.Debug("listing discarded", append(fields, zap.Int("attempt", e.failed+1), zap.Error(r.err))...)
 		if e.failed+1 == blindAfter && !e.unlisted() {
 			l.log.Warn("worker cannot be listed; its open sessions are looked up", append(fields, zap.Error(r.err))...)
@@ -278,13 +283,13 @@ func (l *loop) countListing(r result, now time.Time) {
 	}
 	o := r.observations[0]
 	if o.Evidence == diff.Gone {
-		m.gone.Inc()
+		m.workersGone.Inc()
 		return
 	}
-	m.complete.Inc()
+	m.listings.Inc()
 	m.pages.Observe(float64(o.Pages))
 	if !e.listedAt.IsZero() {
-		m.age.Observe(now.Sub(e.listedAt).Seconds())
+		m.listingAge.Observe(now.Sub(e.listedAt).Seconds())
 	}
 }
 
@@ -337,7 +342,7 @@ func (l *loop) disown(number int) {
 
 func (l *loop) shareBudget(now time.Time) {
 	l.service.budget.share(len(l.shards), l.poller.config.Shards, now)
-	l.service.metrics.share.Set(l.service.budget.rate(len(l.shards)))
+	l.service.metrics.requestRate.Set(l.service.budget.rate(len(l.shards)))
 }
 
 // cancelled reports whether a call was given up by ourselves.

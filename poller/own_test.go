@@ -23,6 +23,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestOwnWithoutRun(t *testing.T) {
 	world := newWorld(farmtest.Config{})
 	p := New(directClient(direct{handler: world}), testConfig, zap.NewNop(), prometheus.NewRegistry())
+	if s := p.State(); s.Phase != NotStarted {
+		t.Errorf("the phase of a new poller is %d", s.Phase)
+	}
 	early := p.Own(0, nil)
 	p.Disown(0)
 	p.Committed(diff.Snapshot{})
@@ -38,8 +41,8 @@ func TestOwnWithoutRun(t *testing.T) {
 			t.Error("an observation of a poller that never ran")
 		}
 	}
-	if len(p.Missing()) == 0 {
-		t.Error("nothing is missing of a poller that has ended")
+	if s := p.State(); s.Phase != Ended {
+		t.Errorf("the phase of a poller that has ended is %d", s.Phase)
 	}
 }
 
@@ -206,8 +209,8 @@ func TestNamedFarmsAndFleets(t *testing.T) {
 				if f := found.Fleets[world.fleet.ID()]; f.FarmID != world.farm.ID() || f.FirstLook.IsZero() || f.FirstLook.After(time.Now().Add(-45*time.Second)) {
 					t.Errorf("found %+v", f)
 				}
-				if m := w.poller.Missing(); len(m) > 0 {
-					t.Errorf("missing: %q", m)
+				if s := w.poller.State(); !isFine(s) {
+					t.Errorf("state: %+v", s)
 				}
 			})
 		})
@@ -229,7 +232,7 @@ func TestFirstLookIsTheServices(t *testing.T) {
 		if listed := w.poller.Found().Farms[world.farm.ID()].Listed; listed.Sub(f.FirstLook) < 4*time.Minute {
 			t.Errorf("the farm was listed %v after the first look", listed.Sub(f.FirstLook))
 		}
-		if got := value(t, w.poller.service.metrics.skew); got < 99 || got > 101 {
+		if got := value(t, w.poller.service.metrics.clockSkew); got < 99 || got > 101 {
 			t.Errorf("a skew of %v s was measured", got)
 		}
 	})

@@ -43,7 +43,7 @@ type Poller struct {
 	config  Config
 	service *service
 	found   atomic.Pointer[Found]
-	missing atomic.Pointer[[]string]
+	state   atomic.Pointer[State]
 	wake    chan struct{} // one signal is enough for any number of commands
 
 	mu       sync.Mutex
@@ -71,16 +71,16 @@ func New(client *deadline.Client, config Config, log *zap.Logger, registry prome
 	p := &Poller{
 		config: config,
 		service: &service{
-			client:  client,
-			budget:  newBudget(config.Rate, time.Now()),
-			metrics: newMetrics(registry),
-			log:     log,
-			answers: make(chan struct{}),
+			client:   client,
+			budget:   newBudget(config.Rate, time.Now()),
+			metrics:  newMetrics(registry),
+			log:      log,
+			answered: make(chan struct{}),
 		},
 		wake: make(chan struct{}, 1),
 	}
 	p.found.Store(newDirectory().snapshot())
-	p.missing.Store(&[]string{"polling has not started"})
+	p.state.Store(&State{})
 	return p
 }
 
@@ -112,14 +112,14 @@ func (p *Poller) Committed(s diff.Snapshot) {
 // Found is what discovery has found so far.
 func (p *Poller) Found() Found { return *p.found.Load() }
 
-// Missing says in words what is not as it should be: what could not be looked at yet, or
-// not of late. Nothing is missing if it is empty.
-func (p *Poller) Missing() []string { return *p.missing.Load() }
+// State returns what the Poller knows of its own work. It is at most a few seconds old, and final once
+// Run has returned.
+func (p *Poller) State() State { return *p.state.Load() }
 
 // Answered is closed when Deadline Cloud has answered usably for the first time: whatever was
 // asked, with success and with what such an answer must hold. Until then the Poller asks also
 // while it owns no shard: about once a second, for what discovery begins with.
-func (p *Poller) Answered() <-chan struct{} { return p.service.answers }
+func (p *Poller) Answered() <-chan struct{} { return p.service.answered }
 
 // command hands the loop something to do. It is false if there will be no loop any more.
 // What waits is bounded: a command per shard that changes hands, and one per worker.
@@ -138,7 +138,7 @@ func (p *Poller) command(c command) bool {
 }
 
 // Run polls until the context ends, and returns when everything that it started has ended.
-// It is called once. What the API refuses is no error of Run: see Missing.
+// It is called once. What the API refuses is no error of Run: see State.
 func (p *Poller) Run(ctx context.Context) error {
 	if p.service.client == nil {
 		return errors.New("poller: no client")
@@ -172,5 +172,7 @@ func (p *Poller) end() {
 		}
 	}
 	p.commands = nil
-	p.missing.Store(&[]string{"polling has ended"})
+	last := *p.state.Load()
+	last.Phase = Ended
+	p.state.Store(&last)
 }

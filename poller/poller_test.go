@@ -195,8 +195,8 @@ func TestLifeOfASession(t *testing.T) {
 		if got, want := w.story(s.ID()), "started ending ended"; got != want {
 			t.Errorf("told: %q, want %q", got, want)
 		}
-		if m := w.poller.Missing(); len(m) > 0 {
-			t.Errorf("missing: %q", m)
+		if s := w.poller.State(); !isFine(s) {
+			t.Errorf("state: %+v", s)
 		}
 		all := w.all()
 		last := all[len(all)-1]

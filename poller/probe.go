@@ -14,10 +14,8 @@ const probeEvery = time.Second
 // sends nothing, because the API budget belongs to the instances that own shards. Until then the
 // probe uses as much of the budget as one shard has.
 func (l *loop) probe(now time.Time) (wake time.Time) {
-	select {
-	case <-l.service.answers:
+	if l.service.hasAnswered() {
 		return time.Time{}
-	default:
 	}
 	l.service.budget.share(1, l.poller.config.Shards, now)
 	open := l.gates(now)
@@ -39,22 +37,7 @@ func (l *loop) probeEnded(r result) {
 	if r.err == nil || errors.Is(r.err, errProbed) || cancelled(r.err) {
 		return
 	}
-	if reason := reasonOf(r.err); reason != l.refused {
-		l.refused = reason
+	if reasonOf(r.err) != l.refusal {
 		l.log.Warn("Deadline Cloud has not answered yet; it is asked again", zap.String("operation", r.call.kind.operation()), zap.Error(r.err))
 	}
-}
-
-// unanswered says that the service has never answered, and why as far as it is known.
-func (l *loop) unanswered() []string {
-	select {
-	case <-l.service.answers:
-		return nil
-	default:
-	}
-	words := "Deadline Cloud has not answered yet"
-	if l.refused != "" {
-		words += ": " + l.refused
-	}
-	return []string{words}
 }

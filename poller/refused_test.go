@@ -58,8 +58,8 @@ func TestBatchIsRefused(t *testing.T) {
 				if n := calls.Load(); n > 60 {
 					t.Errorf("BatchGetSession was called %d times in half an hour", n)
 				}
-				if m := w.poller.Missing(); len(m) > 0 {
-					t.Errorf("missing: %q", m)
+				if s := w.poller.State(); !isFine(s) {
+					t.Errorf("state: %+v", s)
 				}
 				other.End()
 				time.Sleep(11 * time.Second)

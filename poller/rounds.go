@@ -30,7 +30,7 @@ type search struct {
 	completed time.Time // when the last complete look had begun
 	lasted    time.Duration
 	failed    int // in a row
-	reason    string
+	reason    Reason
 }
 
 // rounds decides when to look for farms, fleets and workers. Each target has its own time,

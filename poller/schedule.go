@@ -187,7 +187,7 @@ func (s *schedule) listed(e *entry, o outcome, now time.Time) {
 	if o.err != nil {
 		e.failed++
 		e.reason = reasonOf(o.err)
-		if e.reason == reasonTooManyPages {
+		if e.reason == ReasonTooManyPages {
 			e.endless++
 		}
 		e.due = now.Add(backoff(e.failed, s.random))

@@ -70,11 +70,11 @@ func (s *schedule) judgeBatch(farm string, err error, now time.Time) {
 	}
 	b := s.batches[farm]
 	switch reasonOf(err) {
-	case reasonDenied:
+	case ReasonDenied:
 		b.off = now.Add(batchRetry)
-	case reasonRefused, reasonNotFound:
+	case ReasonRefused, ReasonNotFound:
 		b.off = now.Add(batchRefused)
-	case reasonServer, reasonMalformed, reasonTimeout:
+	case ReasonServerError, ReasonMalformed, ReasonTimeout:
 		if b.failed++; b.failed >= batchFailing {
 			b.off = now.Add(batchRefused)
 		}
@@ -92,7 +92,7 @@ func (s *schedule) lookedUp(c call, e *entry, o outcome, now time.Time) {
 	default:
 		e.lookupFailed++
 		e.lookupAfter = now.Add(backoff(e.lookupFailed, s.random))
-		if !ownError(reasonOf(o.err)) {
+		if !isOfOneSession(reasonOf(o.err)) {
 			e.forgetAsked(c.sessions)
 		} // else others have their turn before
 		if e.lookupFailed >= blindAfter {

@@ -245,9 +245,9 @@ func TestScheduleKeepsItsLaws(t *testing.T) {
 		p.answer = func(c call) outcome {
 			switch random.IntN(5) {
 			case 0:
-				return outcome{err: &attemptError{reasonServer, errors.New("500")}}
+				return outcome{err: &attemptError{ReasonServerError, errors.New("500")}}
 			case 1:
-				return outcome{err: &attemptError{reasonDenied, errors.New("403")}}
+				return outcome{err: &attemptError{ReasonDenied, errors.New("403")}}
 			case 2:
 				return outcome{gone: c.kind == listSessions}
 			}
@@ -391,7 +391,7 @@ func TestScheduleOrder(t *testing.T) {
 		p.holdings = func(diff.WorkerKey) holdings { return holdings{open: s, unresolved: s} }
 		p.answer = func(c call) outcome {
 			if c.kind == lookUp {
-				return outcome{err: &attemptError{reasonDenied, errors.New("403")}}
+				return outcome{err: &attemptError{ReasonDenied, errors.New("403")}}
 			}
 			return outcome{}
 		}

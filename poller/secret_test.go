@@ -59,8 +59,8 @@ func TestTokenIsNotLogged(t *testing.T) {
 				if !told {
 					t.Error("the error was not logged")
 				}
-				if words := strings.Join(p.Missing(), " "); strings.Contains(words, canary) {
-					t.Errorf("missing: %s", words)
+				if s := p.State(); strings.Contains(fmt.Sprintf("%+v", s), canary) {
+					t.Errorf("state: %+v", s)
 				}
 				cancel()
 				if err := <-ended; err != nil {

@@ -1,17 +1,13 @@
 package poller
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"farmwire/diff"
 
 	"go.uber.org/zap"
 )
-
-const maxNamed = 10 // workers that Missing names one by one
 
 // seek makes known what the configuration names, else that everything is to be found.
 func (l *loop) seek(now time.Time) {
@@ -45,7 +41,7 @@ func (l *loop) searched(r result, now time.Time) {
 	}
 	l.tellSearch(t, search.failed, r.err)
 	l.schedule.rounds.done(t, r.err, now)
-	l.service.metrics.round.Set(l.schedule.rounds.longest().Seconds())
+	l.service.metrics.discoveryRound.Set(l.schedule.rounds.longest().Seconds())
 	if r.err != nil {
 		if search.failed == blindAfter {
 			l.schedule.unsure(now)
@@ -135,70 +131,16 @@ func (l *loop) publishFound() {
 	}
 }
 
-// survey brings the gauges and what is missing up to date.
+// survey brings the gauges and the State up to date.
 func (l *loop) survey(now time.Time) {
 	s, m := l.schedule, l.service.metrics
-	m.workers.Set(float64(len(s.entries)))
-	m.open.Set(float64(s.openCount))
-	m.blind.Set(float64(len(s.blind)))
+	m.unlisted.Set(float64(len(s.blind)))
 	if l.surveys%scanEvery == 0 {
-		m.oldest.Set(s.oldest(now).Seconds())
+		l.oldest = s.oldest(now)
+		m.oldestListing.Set(l.oldest.Seconds())
+		m.workers.set(s.workersByStatus())
+		m.openSessions.set(s.openByFleet())
 	}
 	l.surveys++
-	missing := l.missing(now)
-	l.poller.missing.Store(&missing)
-}
-
-// missing says what is not as it should be.
-func (l *loop) missing(now time.Time) []string {
-	if len(l.shards) == 0 {
-		return l.unanswered() // nothing else is asked for then
-	}
-	var words []string
-	rounds := l.schedule.rounds
-	for t, s := range rounds.searches {
-		if s.failed > 0 {
-			failure := fmt.Sprintf("%s: %s failed %d times: %s", t, t.kind().operation(), s.failed, s.reason)
-			words = append(words, strings.TrimPrefix(failure, ": ")) // the list of farms is of no farm
-		}
-	}
-	slices.Sort(words)
-	if n := rounds.pending(); n > 0 {
-		words = append(words, fmt.Sprintf("%d of %d farms and fleets are not looked through yet", n, len(rounds.searches)))
-	} else {
-		for _, fleet := range l.poller.config.Fleets {
-			if l.directory.fleets[fleet] == nil {
-				words = append(words, fmt.Sprintf("fleet %s is in none of the farms", fleet))
-			}
-		}
-	}
-	if l.service.budget.isStopped(now) {
-		words = append(words, "the credentials are refused")
-	}
-	words = append(words, l.blindWords()...)
-	if n := len(l.schedule.mute); n > 0 {
-		words = append(words, fmt.Sprintf("the sessions of %d workers cannot be looked up", n))
-	}
-	return words
-}
-
-// blindWords names the workers that cannot be listed, if they are few.
-func (l *loop) blindWords() []string {
-	var words []string
-	for e := range l.schedule.blind {
-		words = append(words, fmt.Sprintf("worker %s: %d listings in a row were discarded: %s", e.key.WorkerID, e.failed, e.reason))
-		if len(words) == maxNamed {
-			break
-		}
-	}
-	slices.Sort(words)
-	if more := len(l.schedule.blind) - len(words); more > 0 {
-		words = append(words, fmt.Sprintf("and %d workers more", more))
-	}
-	return words
-}
-
-// String names the target for people.
-func (t target) String() string {
-	return strings.TrimSpace(strings.Join([]string{t.farm, t.fleet}, " "))
+	l.poller.state.Store(l.state(now))
 }

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 
+	"farmwire/poller/awserr"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 )
@@ -71,7 +73,7 @@ func checkRegion(region string) error {
 		return ErrRegion
 	}
 	if words := regionWords(firstSet("region", "AWS_REGION", "AWS_DEFAULT_REGION"), region); words != "" {
-		return &told{words, ErrRegion}
+		return awserr.New(words, ErrRegion)
 	}
 	return nil
 }
@@ -138,7 +140,7 @@ func loadError(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	if words := profileError(err); words != "" {
-		return &told{words + spoilt(), err}
+		return awserr.New(words+spoilt(), err)
 	}
 	text, variable := err.Error(), regexp.MustCompile(`\bAWS_[A-Z0-9_]+`).FindString(err.Error())
 	key := regexp.MustCompile(`failed to load ([a-z0-9_]+) from shared config`).FindStringSubmatch(text)
@@ -155,7 +157,7 @@ func loadError(ctx context.Context, err error) error {
 	case key != nil:
 		words = fmt.Sprintf("%s of the profile %s has a value that the AWS SDK does not take", key[1], quoted(profileName()))
 	}
-	return &told{words, err}
+	return awserr.New(words, err)
 }
 
 // profileError says what is wrong with the profile itself; it is empty if that is not it.

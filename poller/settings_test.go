@@ -14,10 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"farmwire/poller/awserr"
 	"farmwire/poller/farmtest"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
+	"go.uber.org/zap"
 )
 
 // A region that can be none is refused with the name of the setting, and without odd bytes.
@@ -29,7 +31,7 @@ func TestRegionsForm(t *testing.T) {
 	} {
 		environment(t, keys)
 		t.Setenv("AWS_REGION", region)
-		if client, err := NewClient(t.Context()); err != nil || client.Options().Region != region {
+		if client, err := NewClient(t.Context(), zap.NewNop()); err != nil || client.Options().Region != region {
 			t.Errorf("%s: %v", region, err)
 		}
 	}
@@ -42,7 +44,7 @@ func TestRegionsForm(t *testing.T) {
 		for _, setting := range []string{"AWS_REGION", "AWS_DEFAULT_REGION"} {
 			environment(t, keys)
 			t.Setenv(setting, region)
-			_, err := NewClient(t.Context())
+			_, err := NewClient(t.Context(), zap.NewNop())
 			if err == nil || !strings.HasPrefix(err.Error(), setting+" is ") || !strings.Contains(err.Error(), advice) || !errors.Is(err, ErrRegion) {
 				t.Errorf("%s=%.50q: %v; want %s", setting, region, err, advice)
 			} else if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r > '~' }) || len(err.Error()) > 200 {
@@ -53,7 +55,7 @@ func TestRegionsForm(t *testing.T) {
 	environment(t, keys)
 	t.Setenv("AWS_PROFILE", "studio")
 	t.Setenv("AWS_CONFIG_FILE", written(t, "[profile studio]\nregion = us-west-2a\n"))
-	if _, err := NewClient(t.Context()); err == nil || !strings.Contains(err.Error(), `region of the profile "studio" is "us-west-2a"`) {
+	if _, err := NewClient(t.Context(), zap.NewNop()); err == nil || !strings.Contains(err.Error(), `region of the profile "studio" is "us-west-2a"`) {
 		t.Errorf("profile: %v", err)
 	}
 }
@@ -94,7 +96,7 @@ func TestCABundle(t *testing.T) {
 			for variable, value := range map[string]string{"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL_DEADLINE": server.URL, "AWS_ENDPOINT_URL_STS": server.URL} {
 				t.Setenv(variable, value)
 			}
-			client, err := NewClient(t.Context())
+			client, err := NewClient(t.Context(), zap.NewNop())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +107,7 @@ func TestCABundle(t *testing.T) {
 			}
 			_, err = client.ListFarms(t.Context(), &deadline.ListFarmsInput{})
 			if name == "none" {
-				if err == nil || !strings.Contains(tell(err).Error(), "AWS_CA_BUNDLE") {
+				if err == nil || !strings.Contains(awserr.Describe(err).Error(), "AWS_CA_BUNDLE") {
 					t.Errorf("without a bundle: %v", err)
 				}
 				return
@@ -120,7 +122,7 @@ func TestCABundle(t *testing.T) {
 		if text != "" {
 			t.Setenv("AWS_CA_BUNDLE", written(t, text))
 		}
-		if _, err := NewClient(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "AWS_CA_BUNDLE must name a file") || strings.Contains(err.Error(), "canary") {
+		if _, err := NewClient(t.Context(), zap.NewNop()); err == nil || !strings.HasPrefix(err.Error(), "AWS_CA_BUNDLE must name a file") || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -138,7 +140,7 @@ func TestContainerCredentials(t *testing.T) {
 	for left = range map[time.Duration]bool{4 * time.Minute: true, time.Minute: true, 5 * time.Second: true, time.Hour: true} {
 		environment(t, map[string]string{"AWS_REGION": "eu-west-1", "AWS_CONTAINER_CREDENTIALS_FULL_URI": server.URL})
 		asked = 0
-		client, err := NewClient(t.Context())
+		client, err := NewClient(t.Context(), zap.NewNop())
 		if err != nil {
 			t.Errorf("%s left: %v", left, err)
 			continue
@@ -154,7 +156,7 @@ func TestContainerCredentials(t *testing.T) {
 	}
 	left = -time.Minute
 	environment(t, map[string]string{"AWS_REGION": "eu-west-1", "AWS_CONTAINER_CREDENTIALS_FULL_URI": server.URL})
-	if _, err := NewClient(t.Context()); !errors.Is(err, ErrCredentials) || !strings.Contains(err.Error(), "expired at") {
+	if _, err := NewClient(t.Context(), zap.NewNop()); !errors.Is(err, ErrCredentials) || !strings.Contains(err.Error(), "expired at") {
 		t.Errorf("expired: %v", err)
 	}
 }

@@ -19,7 +19,7 @@ type skew struct {
 func (s *skew) note(date, sent, arrived time.Time, m *metrics, log *zap.Logger) {
 	middle := sent.Add(arrived.Sub(sent) / 2)
 	ahead := date.Add(500 * time.Millisecond).Sub(middle)
-	m.skew.Set(ahead.Seconds())
+	m.clockSkew.Set(ahead.Seconds())
 	uncertain := arrived.Sub(sent)/2 + 500*time.Millisecond
 	if ahead.Abs() > skewLimit+uncertain && !s.told.Swap(true) {
 		log.Warn("the service's clock and ours differ; observed times are of ours", zap.Duration("skew", ahead.Round(time.Millisecond)))

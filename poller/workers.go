@@ -6,6 +6,9 @@ import (
 	"farmwire/diff"
 )
 
+// unknownStatus is the metrics' label for a worker that ListWorkers has never shown.
+const unknownStatus = "unknown"
+
 // turn is when a worker that is polled from now on is said to have become due: at a time gone
 // by, so that it is due at once, but not the same for all. So shards that are taken over
 // together are asked for in turns, and the workers that ListWorkers shows last are not always
@@ -129,4 +132,26 @@ func (s *schedule) oldest(now time.Time) time.Duration {
 		}
 	}
 	return age
+}
+
+// workersByStatus counts the workers by fleet and status.
+func (s *schedule) workersByStatus() map[farmLabels]int {
+	counts := make(map[farmLabels]int)
+	for w, e := range s.entries {
+		status := unknownStatus
+		if e.status != nil && e.status.Status != "" {
+			status = e.status.Status
+		}
+		counts[farmLabels{w.FleetID, status}]++
+	}
+	return counts
+}
+
+// openByFleet counts the open sessions by fleet.
+func (s *schedule) openByFleet() map[farmLabels]int {
+	counts := make(map[farmLabels]int)
+	for w, e := range s.entries {
+		counts[farmLabels{fleet: w.FleetID}] += len(e.open)
+	}
+	return counts
 }

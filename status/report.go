@@ -41,7 +41,8 @@ const (
 	Waiting                     // it is acquired again after a pause
 )
 
-// Polling is what is known of the requests to Deadline Cloud.
+// Polling is what is known of the requests to Deadline Cloud. While no shard is owned, the fields from Discovery to
+// OldestListing are empty, because nothing is asked for then, apart from a probe until the first usable answer.
 type Polling struct {
 	Phase    Phase
 	Answered bool   // Deadline Cloud has given a usable answer since the start

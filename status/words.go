@@ -42,7 +42,7 @@ func (p Polling) unready() []string {
 		return []string{"polling has not started"}
 	case p.Phase == Ended:
 		return []string{"polling has ended"}
-	case !p.Answered && p.Refusal != "":
+	case !p.Answered && p.Searches == 0 && p.Refusal != "":
 		return []string{"Deadline Cloud has not answered yet: " + words(p.Refusal)}
 	case !p.Answered && p.Searches == 0:
 		return []string{"Deadline Cloud has not answered yet"}

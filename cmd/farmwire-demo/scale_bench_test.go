@@ -111,7 +111,7 @@ func report(b *testing.B, samples []map[string]float64) {
 	b.ReportMetric(grown("process_cpu_seconds_total")*1000/grown("farmwire_api_requests_total"), "cpu-ms/call")
 	b.ReportMetric(grown("farmwire_api_requests_total")/grown("at"), "calls/s")
 	b.ReportMetric(grown("farmwire_events_published_total")/grown("at"), "events/s")
-	b.ReportMetric(last["farmwire_workers_watched"], "workers")
-	b.ReportMetric(last["farmwire_sessions_open"], "open-sessions")
+	b.ReportMetric(last["farmwire_workers"], "workers")
+	b.ReportMetric(last["farmwire_open_sessions"], "open-sessions")
 	b.ReportMetric(last["go_goroutines"], "goroutines")
 }

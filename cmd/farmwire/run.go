@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
 
 	"farmwire"
 	"farmwire/poller"
@@ -51,7 +52,7 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 	defer log.Sync()
 	var cfg farmwire.Config
 	err = untilInterrupted(ctx, func() (err error) {
-		cfg, err = c.config(ctx, std)
+		cfg, err = c.config(ctx, std, log)
 		return err
 	})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -96,8 +97,8 @@ func reason(err error) string {
 	return "the address cannot be used"
 }
 
-func (c *runCmd) config(ctx context.Context, std *streams) (farmwire.Config, error) {
-	client, err := poller.NewClient(ctx)
+func (c *runCmd) config(ctx context.Context, std *streams, log *zap.Logger) (farmwire.Config, error) {
+	client, err := poller.NewClient(ctx, log)
 	if err != nil {
 		return farmwire.Config{}, usageError{err}
 	}

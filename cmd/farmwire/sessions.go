@@ -17,9 +17,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"go.uber.org/zap"
 
 	"farmwire/diff"
 	"farmwire/poller"
+	"farmwire/poller/paginator"
 )
 
 type sessionsCmd struct {
@@ -55,7 +57,7 @@ func (c sessionsCmd) Run(ctx context.Context, std *streams) error {
 	if _, err := c.paginator(nil); err != nil {
 		return usageError{err}
 	}
-	client, err := poller.NewClient(ctx, withRetries)
+	client, err := poller.NewClient(ctx, zap.NewNop(), withRetries)
 	if err != nil {
 		return usageError{err}
 	}
@@ -104,9 +106,9 @@ func withAdvice(err error) error {
 	return fmt.Errorf("%s (%w)", advice, err)
 }
 
-func (c sessionsCmd) paginator(client poller.SessionLister) (*poller.Paginator, error) {
+func (c sessionsCmd) paginator(client paginator.SessionLister) (*paginator.Paginator, error) {
 	worker := diff.WorkerKey{FarmID: c.Farm, FleetID: c.Fleet, WorkerID: c.Worker}
-	return poller.NewPaginator(client, worker, poller.PaginatorOptions{
+	return paginator.New(client, worker, paginator.Options{
 		PageSize:      (*int)(c.PageSize),
 		MaxItems:      (*int)(c.MaxItems),
 		StartingToken: c.StartingToken,
@@ -123,7 +125,7 @@ func withRetries(o *deadline.Options) {
 }
 
 // streamLines prints the sessions of each page as it comes.
-func streamLines(ctx context.Context, pages *poller.Paginator, out lineWriter) error {
+func streamLines(ctx context.Context, pages *paginator.Paginator, out lineWriter) error {
 	for page, err := range pages.Pages(ctx) {
 		if err != nil {
 			return err
@@ -143,7 +145,7 @@ func streamLines(ctx context.Context, pages *poller.Paginator, out lineWriter) e
 	if pages.NextToken() == "" {
 		return nil
 	}
-	line, err := encode(poller.Result{NextToken: pages.NextToken()}, "")
+	line, err := encode(paginator.Result{NextToken: pages.NextToken()}, "")
 	if err != nil {
 		return err
 	}

@@ -15,17 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"farmwire/poller/farmtest/recorded"
+	"farmwire/poller/paginator/recorded"
 )
-
-func readRecorded(t *testing.T) recorded.File {
-	t.Helper()
-	file, err := recorded.Read("../../poller/testdata/paginator-vectors.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
 
 // pointAt makes a server the Deadline Cloud of this test's commands, without retries.
 func pointAt(t *testing.T, handler http.Handler) {
@@ -120,7 +111,7 @@ func strict(t *testing.T, text string, into any) {
 }
 
 func TestSessionsRecordedCases(t *testing.T) {
-	file := readRecorded(t)
+	file := recorded.Load(t)
 	for _, form := range []string{"json", "jsonl", "table"} {
 		for _, c := range file.Cases {
 			t.Run(form+" "+c.Name, func(t *testing.T) {
@@ -137,7 +128,7 @@ func TestSessionsRecordedCases(t *testing.T) {
 }
 
 func TestSessionsRecordedWalks(t *testing.T) {
-	file := readRecorded(t)
+	file := recorded.Load(t)
 	for _, w := range file.Walks {
 		t.Run(w.Name, func(t *testing.T) {
 			for _, step := range w.Steps {
@@ -206,7 +197,7 @@ func checkFailure(t *testing.T, form string, want recorded.Expect, got outcome) 
 
 // What the AWS CLI prints of a body we print too; where its text was recorded, in the same bytes.
 func TestSessionsRecordedResponses(t *testing.T) {
-	for _, r := range readRecorded(t).Responses {
+	for _, r := range recorded.Load(t).Responses {
 		t.Run(r.Name, func(t *testing.T) {
 			pointAt(t, answer(string(r.Body)))
 			got := sessions(t, flagsOf(r.Config)...)
@@ -242,7 +233,7 @@ func answer(body string) http.Handler {
 }
 
 func TestSessionsRecordedTimes(t *testing.T) {
-	for _, c := range readRecorded(t).Times {
+	for _, c := range recorded.Load(t).Times {
 		t.Run(string(c.Wire), func(t *testing.T) {
 			pointAt(t, answer(`{"sessions":[{"startedAt":`+string(c.Wire)+`}]}`))
 			got := sessions(t, "--output=jsonl")
@@ -265,7 +256,7 @@ func TestSessionsRecordedTimes(t *testing.T) {
 
 // The AWS CLI's runs, which have no pages of their own: they are those of the cases of that name.
 func TestSessionsRecordedCLI(t *testing.T) {
-	file := readRecorded(t)
+	file := recorded.Load(t)
 	for _, c := range file.CLI {
 		t.Run(c.Name, func(t *testing.T) {
 			if len(c.Flags) > 0 { // --no-paginate is not ours

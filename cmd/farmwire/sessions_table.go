@@ -11,33 +11,33 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"farmwire/poller"
+	"farmwire/poller/paginator"
 )
 
 // column is one of the table's: what is above it and what a session has in it.
 type column struct {
 	title string
-	cell  func(s poller.ListedSession, now time.Time) string
+	cell  func(s paginator.Session, now time.Time) string
 }
 
 // The times stand with the duration between them; the longest identifiers come last.
 func columns() []column {
 	return []column{
-		{"SESSION", func(s poller.ListedSession, _ time.Time) string { return text(s.SessionId) }},
-		{"STATUS", func(s poller.ListedSession, _ time.Time) string { return plain(string(s.LifecycleStatus)) }},
-		{"TARGET", func(s poller.ListedSession, _ time.Time) string { return plain(string(s.TargetLifecycleStatus)) }},
-		{"STARTED", func(s poller.ListedSession, _ time.Time) string { return instant(s.StartedAt) }},
-		{"ENDED", func(s poller.ListedSession, _ time.Time) string { return instant(s.EndedAt) }},
+		{"SESSION", func(s paginator.Session, _ time.Time) string { return text(s.SessionId) }},
+		{"STATUS", func(s paginator.Session, _ time.Time) string { return plain(string(s.LifecycleStatus)) }},
+		{"TARGET", func(s paginator.Session, _ time.Time) string { return plain(string(s.TargetLifecycleStatus)) }},
+		{"STARTED", func(s paginator.Session, _ time.Time) string { return instant(s.StartedAt) }},
+		{"ENDED", func(s paginator.Session, _ time.Time) string { return instant(s.EndedAt) }},
 		{"LASTED", lasted},
-		{"QUEUE", func(s poller.ListedSession, _ time.Time) string { return text(s.QueueId) }},
-		{"JOB", func(s poller.ListedSession, _ time.Time) string { return text(s.JobId) }},
+		{"QUEUE", func(s paginator.Session, _ time.Time) string { return text(s.QueueId) }},
+		{"JOB", func(s paginator.Session, _ time.Time) string { return text(s.JobId) }},
 	}
 }
 
 const statusColumn = 1
 
 // table writes a session a line below a line of titles, and NextToken below that.
-func table(result poller.Result, now time.Time, colour bool) []byte {
+func table(result paginator.Result, now time.Time, colour bool) []byte {
 	columns := columns()
 	rows := make([][]string, len(result.Sessions)+1)
 	widths := make([]int, len(columns))
@@ -97,7 +97,7 @@ func hasColour(out io.Writer) bool {
 }
 
 // lasted is the time between start and end, or from the start until now for an open session.
-func lasted(s poller.ListedSession, now time.Time) string {
+func lasted(s paginator.Session, now time.Time) string {
 	var d time.Duration
 	mark := ""
 	switch {

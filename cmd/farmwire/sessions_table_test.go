@@ -8,10 +8,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/deadline/types"
 	"github.com/google/go-cmp/cmp"
 
-	"farmwire/poller"
+	"farmwire/poller/paginator"
 )
 
-func tableSessions() poller.Result {
+func tableSessions() paginator.Result {
 	start := time.Date(2026, 3, 4, 5, 6, 7, 250_000_000, time.UTC)
 	end := start.Add(time.Hour + 2*time.Second)
 	blink := start.Add(40 * time.Millisecond)
@@ -24,9 +24,9 @@ func tableSessions() poller.Result {
 		{SessionId: new("session-5"), StartedAt: &start, EndedAt: new(start.Add(50*time.Hour + 29*time.Second)), LifecycleStatus: "ENDED"},
 		{SessionId: new("session-6"), StartedAt: &end, EndedAt: &start},
 	}
-	var result poller.Result
+	var result paginator.Result
 	for _, s := range summaries {
-		result.Sessions = append(result.Sessions, poller.ListedSession{WorkerSessionSummary: s})
+		result.Sessions = append(result.Sessions, paginator.Session{WorkerSessionSummary: s})
 	}
 	result.NextToken = "TOKEN"
 	return result

@@ -11,10 +11,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"farmwire/poller/paginator/recorded"
 )
 
 func TestSessionsFlagsFromEnvironment(t *testing.T) {
-	file := readRecorded(t)
+	file := recorded.Load(t)
 	server, err := file.Server([]byte(`[{"token_in": "", "sessions": ["empty"]}, {"token_in": null, "sessions": ["first"]}, {"token_in": "A", "sessions": ["A"]}]`))
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package poller
+package paginator
 
 import (
 	"errors"
@@ -8,17 +8,17 @@ import (
 
 const secondsLayout = "2006-01-02T15:04:05"
 
-// timeInUTC turns an RFC 3339 time of the wire into the same time in UTC with every digit of its
-// fraction, and none if that is zero. A time without zone is in UTC. Leap seconds and lower-case
-// letters are not taken: the SDK does not read them either.
+// timeInUTC converts an RFC 3339 time to UTC. It keeps every digit of the fraction except zeros at its
+// end. A time without a zone is in UTC. Leap seconds and lower-case letters are errors, because the SDK
+// does not read them either.
 func timeInUTC(wire string) (string, error) {
-	refused := errors.New("it has a time that is none of RFC 3339")
+	refused := errors.New("it has a time that is not in the form of RFC 3339")
 	if len(wire) < len(secondsLayout) {
 		return "", refused
 	}
 	seconds, rest := wire[:len(secondsLayout)], wire[len(secondsLayout):]
 	t, err := time.Parse(secondsLayout, seconds)
-	if err != nil || t.Format(secondsLayout) != seconds { // Go also takes hours of one digit
+	if err != nil || t.Format(secondsLayout) != seconds { // Go also accepts hours of one digit
 		return "", refused
 	}
 	fraction := ""
@@ -44,7 +44,7 @@ func timeInUTC(wire string) (string, error) {
 	return t.Format(secondsLayout) + fraction + "Z", nil
 }
 
-// zoneOffset reads Z, ±hh:mm or nothing.
+// zoneOffset reads Z, ±hh:mm, or no zone at all. It reports false for anything else.
 func zoneOffset(zone string) (time.Duration, bool) {
 	if zone == "" || zone == "Z" {
 		return 0, true

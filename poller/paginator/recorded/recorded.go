@@ -1,16 +1,20 @@
-// Package recorded reads the cases that were recorded from boto3's paginator (the file's own header
-// says how and what they mean) and serves their pages over HTTP, so that a test can put the same
-// questions to Farmwire. Tests only.
+// Package recorded has the cases that were recorded from boto3's paginator, and a server of their pages.
+// Tests use it to compare Farmwire with boto3. The header of vectors.json says how the cases were recorded
+// and what they mean.
 package recorded
 
 import (
 	"bytes"
+	_ "embed"
 	"encoding/json"
 	"fmt"
-	"os"
+	"slices"
 	"strconv"
-	"strings"
+	"testing"
 )
+
+//go:embed vectors.json
+var vectors []byte
 
 // File is the whole file.
 type File struct {
@@ -128,21 +132,16 @@ type CLI struct {
 	Flags    []string
 }
 
-// Read reads the file. The long strings that it writes as {x*4096} are written out.
-func Read(path string) (File, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return File{}, err
-	}
+// Load returns the recorded cases. It writes out the long strings that the file abbreviates as {x*4096}.
+func Load(t testing.TB) File {
+	t.Helper()
+	header, cases, _ := bytes.Cut(vectors, []byte(`"template"`)) // the header explains the abbreviation
 	for _, n := range []int{4096, 4097} {
-		short := fmt.Sprintf("{x*%d}", n)
-		head, rest, _ := bytes.Cut(text, []byte(`"template"`)) // the header explains the short form
-		rest = bytes.ReplaceAll(rest, []byte(short), []byte(strings.Repeat("x", n)))
-		text = bytes.Join([][]byte{head, rest}, []byte(`"template"`))
+		cases = bytes.ReplaceAll(cases, fmt.Appendf(nil, "{x*%d}", n), bytes.Repeat([]byte("x"), n))
 	}
 	var file File
-	if err := json.Unmarshal(text, &file); err != nil {
-		return File{}, fmt.Errorf("read %s: %w", path, err)
+	if err := json.Unmarshal(slices.Concat(header, []byte(`"template"`), cases), &file); err != nil {
+		t.Fatalf("read the recorded cases: %v", err)
 	}
-	return file, nil
+	return file
 }

@@ -1,4 +1,4 @@
-package poller
+package paginator
 
 import (
 	"encoding/base64"
@@ -11,24 +11,23 @@ import (
 	"unicode/utf8"
 )
 
-// resumePoint is where a listing is to be taken up again: the service's token of a page
-// (nil: the first page) and, inside a page, how many of its sessions were delivered before.
+// resumePoint is the place at which a listing resumes.
 type resumePoint struct {
-	token  *string
-	inside bool // false: the start of the page, written without an offset
-	offset int
+	token  *string // the service's token of the page; nil for the first page
+	inside bool    // the place is inside the page; a token without offset means its start
+	offset int     // how many sessions of the page were returned before
 }
 
 const (
 	tokenMember   = "nextToken"
 	offsetMember  = "boto_truncate_amount"
 	oldSeparator  = "___"
-	noneToken     = "None" // Python's, in the old form
+	noneToken     = "None" // how Python writes no token in the old form
 	base64Symbols = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 )
 
-// encode writes the point as boto3 writes its NextToken, in the same bytes: the base64 of a JSON
-// object as Python's json.dumps spells it.
+// encode returns the bytes that boto3 writes as its NextToken: the base64 of a JSON object as Python's
+// json.dumps spells it.
 func (p resumePoint) encode() string {
 	text := append([]byte(nil), `{"`+tokenMember+`": `...)
 	if p.token == nil {
@@ -43,7 +42,7 @@ func (p resumePoint) encode() string {
 	return base64.StdEncoding.EncodeToString(append(text, '}'))
 }
 
-// appendASCII appends a JSON string as Python writes it: whatever is not printable ASCII is escaped,
+// appendASCII appends a JSON string as Python writes it. What is not printable ASCII is escaped, and
 // above U+FFFF as a surrogate pair.
 func appendASCII(text []byte, s string) []byte {
 	text = append(text, '"')
@@ -62,9 +61,8 @@ func appendASCII(text []byte, s string) []byte {
 	return append(text, '"')
 }
 
-// parseStartingToken reads a starting token in all the forms that boto3 takes: its own NextToken, the
-// old form <token>___<offset>, or a token of the service as it is. What can be seen to be broken is
-// ErrRefused.
+// parseStartingToken reads a starting token in every form that boto3 accepts: a NextToken, the old form
+// <token>___<offset>, or a token of the service as it is. A token that is visibly broken is ErrRefused.
 func parseStartingToken(s string) (resumePoint, error) {
 	if !utf8.ValidString(s) {
 		return resumePoint{}, fmt.Errorf("%w: starting token %q is not UTF-8", ErrRefused, s)
@@ -82,8 +80,8 @@ func parseStartingToken(s string) (resumePoint, error) {
 	return point, nil
 }
 
-// parseOwnToken reads base64 of a JSON object. Anything that is not JSON, and a JSON list, is some
-// other form (false); JSON that is a scalar is an error, as in boto3.
+// parseOwnToken reads a NextToken, which is the base64 of a JSON object. It reports false for a token of
+// another form: anything that is not JSON, or a JSON list. A JSON scalar is an error, as in boto3.
 func parseOwnToken(s string) (resumePoint, bool, error) {
 	text, ok := decodeBase64(s)
 	if !ok || !utf8.Valid(text) || !json.Valid(text) {
@@ -94,10 +92,10 @@ func parseOwnToken(s string) (resumePoint, bool, error) {
 	case '[':
 		return resumePoint{}, false, nil
 	default:
-		return resumePoint{}, false, errors.New("it holds JSON that is no object")
+		return resumePoint{}, false, errors.New("it holds JSON that is not an object")
 	}
 	if hasLoneSurrogate(text) {
-		return resumePoint{}, false, errors.New("it holds text that is no Unicode")
+		return resumePoint{}, false, errors.New("it holds text that is not Unicode")
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil {
@@ -114,7 +112,7 @@ func pointOf(members map[string]json.RawMessage) (resumePoint, error) {
 		return point, errors.New("it has no " + tokenMember)
 	}
 	if err := json.Unmarshal(token, &point.token); err != nil {
-		return point, fmt.Errorf("its %s is no string", tokenMember)
+		return point, fmt.Errorf("its %s is not a string", tokenMember)
 	}
 	for name, value := range members {
 		switch name {
@@ -126,13 +124,14 @@ func pointOf(members map[string]json.RawMessage) (resumePoint, error) {
 			}
 			point.inside, point.offset = true, offset
 		default:
-			return point, fmt.Errorf("its member %q is not of this listing", name)
+			return point, fmt.Errorf("its member %q is unknown", name)
 		}
 	}
 	return point, nil
 }
 
-// parseForeignToken reads the old form, or else takes the whole for a token of the service.
+// parseForeignToken reads the form that old versions of boto3 wrote. Any other text is a token of the
+// service.
 func parseForeignToken(s string) (resumePoint, error) {
 	parts := strings.Split(s, oldSeparator)
 	if len(parts) > 2 {
@@ -141,7 +140,7 @@ func parseForeignToken(s string) (resumePoint, error) {
 	if len(parts) == 2 {
 		if offset, ok := parsePythonInteger(parts[1]); ok {
 			if offset < 0 {
-				return resumePoint{}, fmt.Errorf("its offset is below 0")
+				return resumePoint{}, errors.New("its offset is below 0")
 			}
 			return resumePoint{token: &parts[0], inside: true, offset: offset}, nil
 		}
@@ -149,8 +148,8 @@ func parseForeignToken(s string) (resumePoint, error) {
 	return resumePoint{token: &s}, nil
 }
 
-// parsePythonInteger reads what Python's int() takes, of ASCII: space around, single underscores
-// between digits.
+// parsePythonInteger reads the ASCII texts that Python's int() accepts, which allows space around the
+// digits and single underscores between them.
 func parsePythonInteger(s string) (int, bool) {
 	s = strings.TrimSpace(s)
 	digits := strings.TrimLeft(s, "+-")
@@ -160,8 +159,8 @@ func parsePythonInteger(s string) (int, bool) {
 	return parseInteger(strings.ReplaceAll(s, "_", ""))
 }
 
-// parseInteger reads a decimal integer of any length. One that an int cannot hold becomes the
-// nearest that it can: no listing is that long.
+// parseInteger reads a decimal integer of any length. An integer that does not fit becomes the nearest
+// one that does, because no listing is that long.
 func parseInteger(s string) (int, bool) {
 	digits := strings.TrimPrefix(strings.TrimPrefix(s, "-"), "+")
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
@@ -171,8 +170,8 @@ func parseInteger(s string) (int, bool) {
 	return n, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
-// decodeBase64 decodes as Python does when it is not told to be strict: characters outside the
-// alphabet are skipped, what follows complete padding is not read, missing padding is an error (false).
+// decodeBase64 decodes as Python's default does. It skips characters outside the alphabet, ignores
+// everything after complete padding, and reports false if padding is missing.
 func decodeBase64(s string) (decoded []byte, ok bool) {
 	var quad, pads, rest int
 	for i := range len(s) {
@@ -202,8 +201,8 @@ func decodeBase64(s string) (decoded []byte, ok bool) {
 	return decoded, quad == 0
 }
 
-// hasLoneSurrogate reports whether valid JSON has a \u escape that is half of a character: Go would
-// read it as U+FFFD, and a token would become another one without notice.
+// hasLoneSurrogate reports whether JSON has a \u escape that is only half of a character. Go would read
+// it as U+FFFD, so that a token would silently become another one.
 func hasLoneSurrogate(text []byte) bool {
 	for i := 0; i < len(text); i++ {
 		if text[i] != '\\' {
@@ -227,7 +226,7 @@ func hasLoneSurrogate(text []byte) bool {
 	return false
 }
 
-// escapedUnit reads a \uXXXX at the start of the text.
+// escapedUnit reads the UTF-16 unit of a \uXXXX at the start of the text.
 func escapedUnit(text []byte) (rune, bool) {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return 0, false

@@ -1,4 +1,4 @@
-package poller_test
+package paginator_test
 
 import (
 	"context"
@@ -20,18 +20,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"farmwire/diff"
-	"farmwire/poller"
-	"farmwire/poller/farmtest/recorded"
+	"farmwire/poller/paginator"
+	"farmwire/poller/paginator/recorded"
 )
-
-func readRecorded(t *testing.T) recorded.File {
-	t.Helper()
-	file, err := recorded.Read("testdata/paginator-vectors.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
 
 func testWorker() diff.WorkerKey {
 	return diff.WorkerKey{FarmID: "farm-1", FleetID: "fleet-1", WorkerID: "worker-1"}
@@ -58,7 +49,7 @@ func serve(t *testing.T, handler http.Handler) *deadline.Client {
 }
 
 // optionsOf turns a recorded configuration into ours; false if a number is none, which only text can be.
-func optionsOf(c recorded.Config) (options poller.PaginatorOptions, ok bool) {
+func optionsOf(c recorded.Config) (options paginator.Options, ok bool) {
 	options.StartingToken, ok = c.StartingToken, true
 	for _, n := range []struct {
 		text *recorded.Text
@@ -77,10 +68,10 @@ func optionsOf(c recorded.Config) (options poller.PaginatorOptions, ok bool) {
 }
 
 // list pages through a listing and says what a command would exit with.
-func list(t *testing.T, client poller.SessionLister, options poller.PaginatorOptions) (*recorded.Result, int, error) {
+func list(t *testing.T, client paginator.SessionLister, options paginator.Options) (*recorded.Result, int, error) {
 	t.Helper()
-	pages, err := poller.NewPaginator(client, testWorker(), options)
-	if errors.Is(err, poller.ErrRefused) {
+	pages, err := paginator.New(client, testWorker(), options)
+	if errors.Is(err, paginator.ErrRefused) {
 		return nil, 2, err
 	}
 	if err != nil {
@@ -147,14 +138,14 @@ func checkKind(t *testing.T, kind, message string, err error) {
 		}
 	case kind == "PaginationError":
 		token := strings.Trim(message[strings.LastIndex(message, ": ")+2:], `'"}`)
-		if !errors.Is(err, poller.ErrRepeatedToken) || !strings.Contains(err.Error(), token) {
+		if !errors.Is(err, paginator.ErrRepeatedToken) || !strings.Contains(err.Error(), token) {
 			t.Errorf("error %q is not of the repeated token %q", err, token)
 		}
 	}
 }
 
 func TestRecordedCases(t *testing.T) {
-	file := readRecorded(t)
+	file := recorded.Load(t)
 	if len(file.Cases) < 100 {
 		t.Fatalf("only %d cases were read", len(file.Cases))
 	}
@@ -178,7 +169,7 @@ func TestRecordedCases(t *testing.T) {
 }
 
 func TestRecordedWalks(t *testing.T) {
-	file := readRecorded(t)
+	file := recorded.Load(t)
 	for _, w := range file.Walks {
 		t.Run(w.Name, func(t *testing.T) {
 			var next *string
@@ -205,7 +196,7 @@ func TestRecordedWalks(t *testing.T) {
 // The tables of bodies and times also say what the Go SDK makes of them; what we build on it holds
 // only as long as that is so.
 func TestRecordedSDK(t *testing.T) {
-	file := readRecorded(t)
+	file := recorded.Load(t)
 	for _, r := range file.Responses {
 		t.Run(r.Name, func(t *testing.T) {
 			out, err := askSDK(t, string(r.Body))

@@ -1,4 +1,4 @@
-package poller
+package paginator
 
 import (
 	"bytes"
@@ -15,21 +15,23 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// A page of a hundred sessions has some 40 kB.
+// maxPageBytes is far above any real page: one of a hundred sessions has about 40 kB.
 const maxPageBytes = 64 << 20
 
-// checkBody makes a client read a page's body before the SDK does and refuse (ErrBrokenPage) what the
-// SDK would let pass or change silently: text after the JSON value, text that is no Unicode, a null
-// entry, times in forms that Go's parser takes and RFC 3339 does not have. The SDK's types cannot tell
-// an empty status from an absent one and cut times to nanoseconds, so the fields as they were sent
-// come with the answer, in its metadata. It is an option of one call of ListSessionsForWorker.
-func checkBody(o *deadline.Options) {
+// withBodyCheck is an option of one call of ListSessionsForWorker. It makes the client read the body
+// before the SDK does and return ErrBrokenPage for what the SDK would accept or change silently: text
+// after the JSON value, text that is not Unicode, a null entry, and times in forms that Go's parser
+// accepts and RFC 3339 does not.
+//
+// The SDK's types cannot tell an empty status from an absent one, and they cut times to nanoseconds. So
+// the fields as they were sent are added to the answer's metadata.
+func withBodyCheck(o *deadline.Options) {
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		return stack.Deserialize.Add(bodyCheck{}, middleware.After)
 	})
 }
 
-// sentKey is the key of the []sentSession in an answer's metadata.
+// sentKey is the key of the []sentSession in the answer's metadata.
 type sentKey struct{}
 
 type bodyCheck struct{}
@@ -54,14 +56,14 @@ func (bodyCheck) HandleDeserialize(ctx context.Context, in middleware.Deserializ
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	sent, err := readPage(body)
 	if err != nil {
-		return out, metadata, &smithy.DeserializationError{Err: fmt.Errorf("%w: %w", ErrBrokenPage, err)}
+		return out, metadata, &smithy.DeserializationError{Err: brokenPage(err)}
 	}
 	metadata.Set(sentKey{}, sent)
 	return out, metadata, nil
 }
 
-// readPage checks a body and returns the sessions of its list as they were sent. An empty body and
-// null are pages without a list.
+// readPage checks a body and returns the sessions of its list as they were sent. The list is nil for an
+// empty body and for null.
 func readPage(body []byte) ([]sentSession, error) {
 	switch {
 	case len(body) == 0:
@@ -69,15 +71,15 @@ func readPage(body []byte) ([]sentSession, error) {
 	case len(body) > maxPageBytes:
 		return nil, fmt.Errorf("its body has more than %d bytes", maxPageBytes)
 	case !utf8.Valid(body) || hasLoneSurrogate(body):
-		return nil, errors.New("its body holds text that is no Unicode")
+		return nil, errors.New("its body holds text that is not Unicode")
 	}
 	var page map[string]json.RawMessage
 	if err := json.Unmarshal(body, &page); err != nil {
-		return nil, fmt.Errorf("its body is no JSON object: %w", err)
+		return nil, fmt.Errorf("its body is not a JSON object: %w", err)
 	}
 	if token, ok := page[tokenMember]; ok {
 		if err := json.Unmarshal(token, new(*string)); err != nil {
-			return nil, errors.New("its nextToken is no string")
+			return nil, errors.New("its nextToken is not a string")
 		}
 	}
 	list, ok := page["sessions"]
@@ -86,7 +88,7 @@ func readPage(body []byte) ([]sentSession, error) {
 	}
 	var entries []map[string]json.RawMessage
 	if err := json.Unmarshal(list, &entries); err != nil {
-		return nil, fmt.Errorf("its sessions are no list of objects: %w", err)
+		return nil, fmt.Errorf("its sessions are not a list of objects: %w", err)
 	}
 	sent := make([]sentSession, len(entries))
 	for i, entry := range entries {
@@ -97,8 +99,8 @@ func readPage(body []byte) ([]sentSession, error) {
 	return sent, nil
 }
 
-// sentSession is a session with the fields that the service sent, in the order in which they are
-// written. A field that was absent or null is nil. Times are RFC 3339 in UTC.
+// sentSession is a session with the fields that the service sent. Their order is that of the JSON that
+// is written. A field that was absent or null is nil. Times are RFC 3339 in UTC.
 type sentSession struct {
 	SessionID             *string `json:"sessionId,omitempty"`
 	QueueID               *string `json:"queueId,omitempty"`
@@ -109,7 +111,7 @@ type sentSession struct {
 	TargetLifecycleStatus *string `json:"targetLifecycleStatus,omitempty"`
 }
 
-// read takes the known fields of an entry. A null entry is an empty one.
+// read reads the known fields of an entry. A null entry has none.
 func (s *sentSession) read(entry map[string]json.RawMessage) error {
 	for name, field := range map[string]**string{
 		"sessionId": &s.SessionID, "queueId": &s.QueueID, "jobId": &s.JobID,
@@ -121,7 +123,7 @@ func (s *sentSession) read(entry map[string]json.RawMessage) error {
 			continue
 		}
 		if err := json.Unmarshal(value, field); err != nil {
-			return fmt.Errorf("its %s is no string", name)
+			return fmt.Errorf("its %s is not a string", name)
 		}
 	}
 	if *s == (sentSession{}) {

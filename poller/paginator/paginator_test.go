@@ -1,4 +1,4 @@
-package poller_test
+package paginator_test
 
 import (
 	"context"
@@ -17,7 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/deadline/types"
 	"github.com/google/go-cmp/cmp"
 
-	"farmwire/poller"
+	"farmwire/poller/paginator"
+	"farmwire/poller/paginator/recorded"
 )
 
 func decode(t *testing.T, token string) string {
@@ -68,8 +69,8 @@ func TestBrokenPages(t *testing.T) {
 		"year 10000 in UTC":           `{"sessions":[{"endedAt":"9999-12-31T23:00:00-02:00"}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, exit, err := list(t, body(t, c), poller.PaginatorOptions{})
-			if exit != 1 || !errors.Is(err, poller.ErrBrokenPage) {
+			got, exit, err := list(t, body(t, c), paginator.Options{})
+			if exit != 1 || !errors.Is(err, paginator.ErrBrokenPage) {
 				t.Errorf("exit %d, %v, %v; want a broken page", exit, got, err)
 			}
 		})
@@ -91,7 +92,7 @@ func TestPagesAsTheyAre(t *testing.T) {
 		"numbers nobody reads":  {`{"sessions":[{"jobId":"j","x":1e999}],"y":` + strings.Repeat("9", 400) + `}`, `{"sessions":[{"jobId":"j"}]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pages, err := poller.NewPaginator(body(t, c.body), testWorker(), poller.PaginatorOptions{})
+			pages, err := paginator.New(body(t, c.body), testWorker(), paginator.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +113,7 @@ func TestCutBodyIsAnError(t *testing.T) {
 		w.Header().Set("Content-Length", "100")
 		io.WriteString(w, `{"sessions":[]}`)
 	}))
-	if got, exit, err := list(t, client, poller.PaginatorOptions{}); exit != 1 {
+	if got, exit, err := list(t, client, paginator.Options{}); exit != 1 {
 		t.Errorf("exit %d, %v, %v", exit, got, err)
 	}
 }
@@ -155,8 +156,8 @@ func TestRingOfTokens(t *testing.T) {
 		{max: new(5), exit: 1, requests: 4},
 	} {
 		requests = 0
-		_, exit, err := list(t, client, poller.PaginatorOptions{StartingToken: c.start, MaxItems: c.max})
-		if exit != c.exit || requests != c.requests || (exit == 1 && !errors.Is(err, poller.ErrRepeatedToken)) {
+		_, exit, err := list(t, client, paginator.Options{StartingToken: c.start, MaxItems: c.max})
+		if exit != c.exit || requests != c.requests || (exit == 1 && !errors.Is(err, paginator.ErrRepeatedToken)) {
 			t.Errorf("%v: exit %d after %d requests: %v", c, exit, requests, err)
 		}
 	}
@@ -176,13 +177,13 @@ func TestAnyClient(t *testing.T) {
 		client := lister(func(string) *deadline.ListSessionsForWorkerOutput {
 			return &deadline.ListSessionsForWorkerOutput{Sessions: c.sessions}
 		})
-		pages, err := poller.NewPaginator(client, testWorker(), poller.PaginatorOptions{})
+		pages, err := paginator.New(client, testWorker(), paginator.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		result, err := pages.Collect(t.Context())
 		if c.want == "" {
-			if !errors.Is(err, poller.ErrBrokenPage) {
+			if !errors.Is(err, paginator.ErrBrokenPage) {
 				t.Errorf("an entry with nothing in it gave %v, %v", result, err)
 			}
 			continue
@@ -194,7 +195,7 @@ func TestAnyClient(t *testing.T) {
 }
 
 // reversing is a client around another that changes what it gets.
-type reversing struct{ poller.SessionLister }
+type reversing struct{ paginator.SessionLister }
 
 func (r reversing) ListSessionsForWorker(ctx context.Context, in *deadline.ListSessionsForWorkerInput, options ...func(*deadline.Options)) (*deadline.ListSessionsForWorkerOutput, error) {
 	out, err := r.SessionLister.ListSessionsForWorker(ctx, in, options...)
@@ -206,7 +207,7 @@ func (r reversing) ListSessionsForWorker(ctx context.Context, in *deadline.ListS
 
 func TestClientThatChangesPages(t *testing.T) {
 	client := reversing{body(t, `{"sessions":[{"sessionId":"a","lifecycleStatus":"ENDED"},{"sessionId":"b"}]}`)}
-	pages, err := poller.NewPaginator(client, testWorker(), poller.PaginatorOptions{})
+	pages, err := paginator.New(client, testWorker(), paginator.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,26 +220,26 @@ func TestClientThatChangesPages(t *testing.T) {
 
 func TestUsedOnce(t *testing.T) {
 	client := lister(func(string) *deadline.ListSessionsForWorkerOutput { return &deadline.ListSessionsForWorkerOutput{} })
-	pages, err := poller.NewPaginator(client, testWorker(), poller.PaginatorOptions{})
+	pages, err := paginator.New(client, testWorker(), paginator.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := pages.Collect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pages.Collect(t.Context()); !errors.Is(err, poller.ErrUsed) {
+	if _, err := pages.Collect(t.Context()); !errors.Is(err, paginator.ErrUsed) {
 		t.Errorf("the second use gave %v", err)
 	}
 }
 
 // Pages come one by one, none is asked for ahead, and the token is known with the last.
 func TestPageByPage(t *testing.T) {
-	file := readRecorded(t)
+	file := recorded.Load(t)
 	server, err := file.Server([]byte(`"EMPTY"`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, err := poller.NewPaginator(serve(t, server), testWorker(), poller.PaginatorOptions{MaxItems: new(3)})
+	pages, err := paginator.New(serve(t, server), testWorker(), paginator.Options{MaxItems: new(3)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,17 +262,17 @@ func TestPageByPage(t *testing.T) {
 }
 
 func TestRefusedWithoutRequest(t *testing.T) {
-	for _, c := range []poller.PaginatorOptions{
+	for _, c := range []paginator.Options{
 		{MaxItems: new(-1)}, {PageSize: new(0)}, {PageSize: new(1 << 31)}, {StartingToken: new("A___-1")},
 	} {
-		if _, err := poller.NewPaginator(nil, testWorker(), c); !errors.Is(err, poller.ErrRefused) {
+		if _, err := paginator.New(nil, testWorker(), c); !errors.Is(err, paginator.ErrRefused) {
 			t.Errorf("%v gave %v", c, err)
 		}
 	}
 	for _, remove := range []int{0, 1, 2} {
 		w := testWorker()
 		*[]*string{&w.FarmID, &w.FleetID, &w.WorkerID}[remove] = ""
-		if _, err := poller.NewPaginator(nil, w, poller.PaginatorOptions{}); !errors.Is(err, poller.ErrRefused) {
+		if _, err := paginator.New(nil, w, paginator.Options{}); !errors.Is(err, paginator.ErrRefused) {
 			t.Errorf("%v gave %v", w, err)
 		}
 	}
@@ -283,7 +284,7 @@ func TestInterruptedListing(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	}))
-	pages, err := poller.NewPaginator(client, testWorker(), poller.PaginatorOptions{})
+	pages, err := paginator.New(client, testWorker(), paginator.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +303,7 @@ func TestPiecesJoined(t *testing.T) {
 	var next *string
 	got, pieces := 0, 0
 	for {
-		pages, err := poller.NewPaginator(client, testWorker(), poller.PaginatorOptions{
+		pages, err := paginator.New(client, testWorker(), paginator.Options{
 			MaxItems: new(1 + random.IntN(997)), PageSize: pageSize, StartingToken: next,
 		})
 		if err != nil {

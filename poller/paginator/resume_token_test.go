@@ -1,4 +1,4 @@
-package poller
+package paginator
 
 import (
 	"encoding/base64"
@@ -7,16 +7,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"farmwire/poller/farmtest/recorded"
+	"farmwire/poller/paginator/recorded"
 )
 
 // What boto3 made of a token and an offset we make too, byte for byte, and read back.
 func TestRecordedTokens(t *testing.T) {
-	file, err := recorded.Read("testdata/paginator-vectors.json")
-	if err != nil || len(file.Tokens) == 0 {
-		t.Fatalf("no tokens were read: %v", err)
+	tokens := recorded.Load(t).Tokens
+	if len(tokens) == 0 {
+		t.Fatal("no tokens were read")
 	}
-	for _, c := range file.Tokens {
+	for _, c := range tokens {
 		t.Run(c.JSON, func(t *testing.T) {
 			point := resumePoint{token: c.NextToken, inside: c.Offset != nil}
 			if c.Offset != nil {

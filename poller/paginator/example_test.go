@@ -1,4 +1,4 @@
-package poller_test
+package paginator_test
 
 import (
 	"context"
@@ -7,11 +7,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 
 	"farmwire/diff"
-	"farmwire/poller"
+	"farmwire/poller/paginator"
 )
 
 // A worker's sessions four at a time, each piece by a new Paginator. With AWS the client is
-// deadline.NewFromConfig or poller.NewClient.
+// deadline.NewFromConfig or paginator.NewClient.
 func ExamplePaginator() {
 	if err := printPieces(context.Background(), exampleClient()); err != nil {
 		fmt.Println(err)
@@ -27,11 +27,11 @@ func ExamplePaginator() {
 	// session-6
 }
 
-func printPieces(ctx context.Context, client poller.SessionLister) error {
+func printPieces(ctx context.Context, client paginator.SessionLister) error {
 	worker := diff.WorkerKey{FarmID: "farm-1", FleetID: "fleet-1", WorkerID: "worker-1"}
-	options := poller.PaginatorOptions{PageSize: new(3), MaxItems: new(4)}
+	options := paginator.Options{PageSize: new(3), MaxItems: new(4)}
 	for {
-		pages, err := poller.NewPaginator(client, worker, options)
+		pages, err := paginator.New(client, worker, options)
 		if err != nil {
 			return err
 		}
@@ -53,7 +53,7 @@ func printPieces(ctx context.Context, client poller.SessionLister) error {
 }
 
 // exampleClient has seven sessions, three on a page.
-func exampleClient() poller.SessionLister {
+func exampleClient() paginator.SessionLister {
 	return lister(func(token string) *deadline.ListSessionsForWorkerOutput {
 		first := 0
 		fmt.Sscan(token, &first)

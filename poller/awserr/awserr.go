@@ -1,4 +1,9 @@
-package poller
+// Package awserr says in its own words why a request to AWS failed.
+//
+// The texts of the SDK, of the service and of credential programs may quote a password, a key or a
+// token, so they are never repeated. What an error is about is read from its type, and of what a
+// service says only those parts are repeated whose form leaves no room for a secret.
+package awserr
 
 import (
 	"context"
@@ -17,47 +22,43 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// told is an error in our own words. The texts of the SDK, of services and of credential
-// programs may quote a password, a key or a token, so they are never printed: what they are
-// about is read from their types, and of what a service says only forms are repeated in which
-// no secret can stand. The cause is for errors.Is and errors.As.
-type told struct {
-	words string
+// An Error has a text that is safe to print. Its cause is there for errors.Is and errors.As only,
+// because the cause's own text may quote a secret.
+type Error struct {
+	text  string
 	cause error
 }
 
-func (e *told) Error() string { return e.words }
-func (e *told) Unwrap() error { return e.cause }
+// New makes an Error of a text that quotes nothing which may be secret, and of its cause.
+func New(text string, cause error) *Error { return &Error{text, cause} }
 
-// tell puts the error of a request into our own words. The context's own end, and what this
-// package found wrong with a page, stay as they are.
-func tell(err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, ErrRepeatedToken) {
+func (e *Error) Error() string { return e.text }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Describe returns the error of a request with a text that is safe to print. An Error in the chain
+// gives its text to the whole. The cancellation of a context is returned as it is.
+func Describe(err error) error {
+	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	return &told{requestWords(err), err}
+	return New(describe(err), err)
 }
 
-// requestWords says why a request failed.
-func requestWords(err error) string {
-	if c, ok := errors.AsType[*credentialsError](err); ok {
-		return c.Error()
+func describe(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.text
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return answerWords(api, err)
+		return Answer(api, err)
 	}
-	if d, ok := errors.AsType[*smithy.DeserializationError](err); ok && errors.Is(err, ErrBrokenPage) {
-		return d.Err.Error()
-	}
-	if errors.Is(err, ErrBrokenPage) {
-		return err.Error()
-	}
-	return transportWords(err)
+	return Transport(err)
 }
 
-// answerWords says what a service answered: the error's code, status and request, and what
-// the modelled errors say beside their message.
-func answerWords(api smithy.APIError, err error) string {
+// Answer describes the error that a service answered with: its code, the HTTP status, the request's
+// id, and what is known to be safe of the rest. Err is the whole error around api.
+func Answer(api smithy.APIError, err error) string {
 	words := "an error without a code"
 	if code := api.ErrorCode(); regexp.MustCompile(`^[A-Za-z][A-Za-z.]{0,60}$`).MatchString(code) {
 		words = code
@@ -77,7 +78,7 @@ func answerWords(api smithy.APIError, err error) string {
 	return words
 }
 
-// statusOf is the status of an answer, for words before it.
+// statusOf returns the HTTP status of an answer as the end of a text, or nothing.
 func statusOf(err error) string {
 	s, ok := errors.AsType[interface {
 		error
@@ -89,8 +90,9 @@ func statusOf(err error) string {
 	return fmt.Sprintf(", status %d", s.HTTPStatusCode())
 }
 
-// explained is what an answer says beside its code, as far as it has a known form: the action
-// that is not allowed and the policy that is why, the field that is wrong, what there is not.
+// explained returns what an answer says beside its code, as far as that has a known form: the action
+// that is denied and the kind of policy that denies it, the kind of the resource that does not exist,
+// or the fields that are invalid.
 func explained(err error, message string) string {
 	const action, resource = `[a-z0-9-]{2,30}:[A-Z][A-Za-z]{2,50}`, `arn:[a-z-]+:[a-z0-9-]*:[a-z0-9-]*:[0-9]*:[a-z-]+/[A-Za-z0-9*_-]+`
 	const policy = `with an explicit deny in an? [a-z][a-z -]{2,40} policy|because no [a-z][a-z -]{2,40} policy allows the ` + action + ` action`
@@ -104,7 +106,7 @@ func explained(err error, message string) string {
 		return found
 	}
 	if e, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
-		if kind := resourceKind(aws.ToString(e.ResourceType)); kind != "" {
+		if kind := ResourceKind(aws.ToString(e.ResourceType)); kind != "" {
 			return "there is no such " + kind
 		}
 	}
@@ -125,8 +127,8 @@ func explained(err error, message string) string {
 	return strings.Join(fields, " ")
 }
 
-// transportWords says why a request had no answer, or one that can't be read.
-func transportWords(err error) string {
+// Transport describes why a request got no answer, or one that cannot be read.
+func Transport(err error) string {
 	through := ""
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "proxyconnect" {
 		through = "the proxy of HTTPS_PROXY or HTTP_PROXY: "
@@ -156,7 +158,8 @@ func transportWords(err error) string {
 	return through + "the request failed before there was an answer"
 }
 
-// tlsWords says what is wrong with the other side's certificate.
+// tlsWords describes what is wrong with the server's certificate. It is empty if the certificate is
+// not what failed.
 func tlsWords(err error) string {
 	switch {
 	case errors.As(err, new(x509.UnknownAuthorityError)):
@@ -169,6 +172,18 @@ func tlsWords(err error) string {
 		return "the certificate can't be verified"
 	case errors.As(err, new(tls.RecordHeaderError)):
 		return "the other side does not speak TLS; check the scheme of the endpoint"
+	}
+	return ""
+}
+
+// ResourceKind returns the kind of resource that the resourceType of an answer names: farm, fleet,
+// queue, worker, job or session. The type may be qualified, as in "AWS::Deadline::Farm". The result
+// is empty for any other type.
+func ResourceKind(t string) string {
+	t = strings.ToLower(t[strings.LastIndexByte(t, ':')+1:])
+	switch t {
+	case "farm", "fleet", "queue", "worker", "job", "session":
+		return t
 	}
 	return ""
 }

@@ -1,4 +1,10 @@
-package poller
+// Package paginator lists the sessions of one Deadline Cloud worker as boto3's paginator of
+// ListSessionsForWorker does: it sends the same requests, cuts the same pieces, and resumes from the
+// same tokens.
+//
+// A Paginator is what `farmwire sessions` runs. Responses is the part below it that pages through the
+// answers and refuses broken ones; package poller uses it to observe workers.
+package paginator
 
 import (
 	"bytes"
@@ -11,32 +17,32 @@ import (
 	"time"
 
 	"farmwire/diff"
+	"farmwire/poller/awserr"
 
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 	"github.com/aws/aws-sdk-go-v2/service/deadline/types"
 )
 
-// ErrRefused says that options were refused before any request was made.
+// ErrRefused means that options were refused before any request was made.
 var ErrRefused = errors.New("refused")
 
-// ErrUsed says that a Paginator was used a second time.
+// ErrUsed means that a Paginator was used a second time.
 var ErrUsed = errors.New("a paginator can be used only once")
 
-// PaginatorOptions are boto3's PaginationConfig. A nil field was not given; 0 and "" are values.
-type PaginatorOptions struct {
-	MaxItems      *int    // the most sessions to deliver; 0 makes one request and does not advance
+// Options are boto3's PaginationConfig. A nil field was not given; 0 and "" are values.
+type Options struct {
+	MaxItems      *int    // the most sessions to return; 0 makes one request and does not advance
 	PageSize      *int    // maxResults of every request, 1 or more; the service takes up to 100
-	StartingToken *string // a NextToken of ours or of boto3, or a token of the service itself
+	StartingToken *string // a NextToken of a Paginator or of boto3, or a token of the service itself
 }
 
-// Paginator lists the sessions of one worker as boto3's paginator of ListSessionsForWorker does: the
-// same requests, the same pages, and a NextToken of the same bytes, so that either takes up what the
-// other has left.
+// A Paginator lists the sessions of one worker. Its NextToken has the same bytes as boto3's, so that
+// either can resume a listing that the other has begun.
 //
-// It is stricter than boto3 where boto3 gives wrong pieces or none without saying so: a MaxItems or an
-// offset below 0 and a starting token with members that are not its own are ErrRefused, a page that is
-// no page is ErrBrokenPage, and a page token that came before, at any time in this run and not only
-// with the page before, is ErrRepeatedToken.
+// It is stricter than boto3 where boto3 silently returns wrong pieces or nothing. A MaxItems or an
+// offset below 0, and a starting token with unknown members, are ErrRefused. A page that is not valid is
+// ErrBrokenPage. A page token that was received at any time before in this listing is ErrRepeatedToken;
+// boto3 notices only if it came with the page before.
 //
 // A Paginator is used once and by one goroutine.
 type Paginator struct {
@@ -49,11 +55,9 @@ type Paginator struct {
 	next   string
 }
 
-// NewPaginator prepares the listing of a worker's sessions; it makes no request. Any client with
-// ListSessionsForWorker will do, the SDK's or one around it; one around it hands on the options
-// that it is called with, or else bodies are checked only as far as the SDK does. The error is
-// ErrRefused.
-func NewPaginator(client SessionLister, worker diff.WorkerKey, options PaginatorOptions) (*Paginator, error) {
+// New prepares the listing of a worker's sessions. It sends no request. The client may be the SDK's or
+// one that wraps it (see Responses). An error is ErrRefused.
+func New(client SessionLister, worker diff.WorkerKey, options Options) (*Paginator, error) {
 	if worker.FarmID == "" || worker.FleetID == "" || worker.WorkerID == "" {
 		return nil, fmt.Errorf("%w: farm, fleet and worker must be named", ErrRefused)
 	}
@@ -81,13 +85,15 @@ func NewPaginator(client SessionLister, worker diff.WorkerKey, options Paginator
 	return p, nil
 }
 
-// Page is what one request gave, cut to what was asked for.
+// Page is the answer to one request, cut to what the options ask for.
 type Page struct {
-	Sessions []ListedSession // nil: the page had no list
+	Sessions []Session // nil if the answer had no list
 }
 
-// Pages yields the pages, each before the next is asked for. The last pair may be an error, and then
-// all that came before it is no listing; nothing follows it. NextToken is known when the last page is yielded.
+// Pages yields the pages, each before the next one is requested. NextToken is known when the last page
+// is yielded. An error is yielded last, and then the pages before it are not a complete listing. It is
+// ErrUsed, ErrBrokenPage, ErrRepeatedToken, or the client's or context's error with a text that is safe
+// to print.
 func (p *Paginator) Pages(ctx context.Context) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
 		if p.used {
@@ -96,12 +102,12 @@ func (p *Paginator) Pages(ctx context.Context) iter.Seq2[Page, error] {
 		}
 		p.used = true
 		requested, room := p.start, p.limit
-		for out, err := range walk(ctx, p.client, p.params) {
+		for out, err := range Responses(ctx, p.client, p.params) {
 			if err != nil {
-				yield(Page{}, fmt.Errorf("list sessions of %s: %w", p.worker.WorkerID, tell(err)))
+				yield(Page{}, fmt.Errorf("list sessions of %s: %w", p.worker.WorkerID, awserr.Describe(err)))
 				return
 			}
-			page := Page{Sessions: listed(out)}
+			page := Page{Sessions: sessionsOf(out)}
 			page.Sessions = page.Sessions[min(requested.offset, len(page.Sessions)):]
 			more := out.NextToken != nil && *out.NextToken != ""
 			switch {
@@ -112,7 +118,7 @@ func (p *Paginator) Pages(ctx context.Context) iter.Seq2[Page, error] {
 				p.next = resumePoint{token: out.NextToken}.encode()
 			}
 			room -= len(page.Sessions)
-			// The walk judges the new token only when it is asked for more.
+			// Responses checks the new token only when it is asked for more.
 			if !yield(page, nil) || p.next != "" {
 				return
 			}
@@ -121,19 +127,19 @@ func (p *Paginator) Pages(ctx context.Context) iter.Seq2[Page, error] {
 	}
 }
 
-// NextToken is the StartingToken of a Paginator that goes on where this one stopped because of
-// MaxItems; "" if it did not. Resume with the same PageSize: inside a page the token counts the
-// sessions of that page.
+// NextToken returns the StartingToken of a Paginator that goes on where this one stopped because of
+// MaxItems, or "" if it did not stop there. Resume with the same PageSize, because inside a page the
+// token counts the sessions of that page.
 func (p *Paginator) NextToken() string { return p.next }
 
-// Result is a whole listing, or the piece of one that was asked for. As JSON it is what boto3 and
-// `farmwire sessions` give: `sessions` (no such key if no page had a list), then `NextToken`.
+// Result is a whole listing, or the piece of one that the options ask for. Its JSON is what boto3 and
+// `farmwire sessions` return: `sessions` (left out if no page had a list), then `NextToken`.
 type Result struct {
-	Sessions  []ListedSession // nil: no page had a list
-	NextToken string          // "": the listing ends here
+	Sessions  []Session // nil if no page had a list
+	NextToken string    // empty if the listing ends here
 }
 
-// Collect reads all the pages. On an error the result is empty, whatever earlier pages gave.
+// Collect reads all pages. The result is empty if there is an error, which is one of those of Pages.
 func (p *Paginator) Collect(ctx context.Context) (Result, error) {
 	var result Result
 	for page, err := range p.Pages(ctx) {
@@ -150,28 +156,28 @@ func (p *Paginator) Collect(ctx context.Context) (Result, error) {
 	return result, nil
 }
 
-// MarshalJSON writes the result as boto3 has it.
+// MarshalJSON writes the result as boto3 does.
 func (r Result) MarshalJSON() ([]byte, error) {
 	members := struct {
-		Sessions  []ListedSession `json:"sessions,omitzero"`
-		NextToken string          `json:"NextToken,omitempty"`
+		Sessions  []Session `json:"sessions,omitzero"`
+		NextToken string    `json:"NextToken,omitempty"`
 	}(r)
 	return marshal(members)
 }
 
-// ListedSession is a session as ListSessionsForWorker showed it. As JSON it has those of the seven
-// known fields that the service sent, with times in RFC 3339, UTC, with every digit that came.
-type ListedSession struct {
+// Session is a session as ListSessionsForWorker showed it. Its JSON has those of the seven known fields
+// that the service sent. Times are RFC 3339 in UTC, with every digit of the fraction that was sent.
+type Session struct {
 	types.WorkerSessionSummary
 	sent *sentSession
 }
 
 // MarshalJSON writes the fields that were sent.
-func (s ListedSession) MarshalJSON() ([]byte, error) { return marshal(s.fields()) }
+func (s Session) MarshalJSON() ([]byte, error) { return marshal(s.fields()) }
 
-// fields are the fields as they were sent or, from a client that does not say, as far as the SDK's
-// type shows them.
-func (s ListedSession) fields() sentSession {
+// fields returns the fields as they were sent. If the client did not check the body, it returns what
+// the SDK's type shows of them.
+func (s Session) fields() sentSession {
 	if s.sent != nil {
 		return *s.sent
 	}
@@ -190,14 +196,14 @@ func (s ListedSession) fields() sentSession {
 	return fields
 }
 
-// listed joins what the SDK read with what was sent. A client may have changed the page on its way:
-// the fields as sent are used only where they are of the same session.
-func listed(out *deadline.ListSessionsForWorkerOutput) []ListedSession {
+// sessionsOf combines what the SDK read with what was sent. A wrapping client may have changed the page,
+// so the fields as sent are used only where they belong to the same session.
+func sessionsOf(out *deadline.ListSessionsForWorkerOutput) []Session {
 	if out.Sessions == nil {
 		return nil
 	}
 	sent, _ := out.ResultMetadata.Get(sentKey{}).([]sentSession)
-	sessions := make([]ListedSession, len(out.Sessions))
+	sessions := make([]Session, len(out.Sessions))
 	for i, s := range out.Sessions {
 		sessions[i].WorkerSessionSummary = s
 		if len(sent) == len(out.Sessions) && equal(sent[i].SessionID, s.SessionId) {
@@ -211,7 +217,7 @@ func equal(a, b *string) bool {
 	return a == b || a != nil && b != nil && *a == *b
 }
 
-// marshal is json.Marshal that leaves < > & as they are.
+// marshal is json.Marshal without escaping < > &, which boto3 does not escape either.
 func marshal(v any) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

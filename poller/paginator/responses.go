@@ -1,0 +1,101 @@
+package paginator
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"iter"
+
+	"farmwire/poller/awserr"
+
+	"github.com/aws/aws-sdk-go-v2/service/deadline"
+	"github.com/aws/aws-sdk-go-v2/service/deadline/types"
+)
+
+// SessionLister is the part of a client that lists sessions: the interface of the SDK's own
+// paginator. *deadline.Client implements it.
+type SessionLister = deadline.ListSessionsForWorkerAPIClient
+
+// ErrRepeatedToken means that the service returned a page token that it had returned before in the
+// same listing. Following it would repeat pages for ever.
+var ErrRepeatedToken = errors.New("the same next token was received twice")
+
+// ErrBrokenPage means that an answer is not a valid page: it is not JSON, a member has the wrong type,
+// an entry is null or has no known field, or a time is not an RFC 3339 string.
+var ErrBrokenPage = errors.New("broken page")
+
+// brokenPage returns an ErrBrokenPage with a detail that quotes nothing of the page.
+func brokenPage(detail error) error {
+	err := fmt.Errorf("%w: %w", ErrBrokenPage, detail)
+	return awserr.New(err.Error(), err)
+}
+
+// Responses yields the answers to ListSessionsForWorker, page by page, starting at the page of
+// params.NextToken. It sends one request at a time, and only when the next page is asked for. A page
+// without a list is yielded as it is, with nil Sessions; the caller decides what that means.
+//
+// An error is yielded last, with a nil page. It is ErrRepeatedToken, ErrBrokenPage, or the client's. A
+// page is yielded before its NextToken is checked, so a caller that stops early never learns that the
+// token was a repeated one. The token that the listing starts at was not received in it, so it may be
+// received once.
+//
+// Responses passes options to the client which check the page's body. A client that wraps another
+// must pass them on; if it does not, only what the SDK makes of the page is checked.
+func Responses(ctx context.Context, client SessionLister, params *deadline.ListSessionsForWorkerInput) iter.Seq2[*deadline.ListSessionsForWorkerOutput, error] {
+	return func(yield func(*deadline.ListSessionsForWorkerOutput, error) bool) {
+		pages := deadline.NewListSessionsForWorkerPaginator(client, params)
+		received := make(TokenSet)
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx, withBodyCheck)
+			if err == nil {
+				err = checkEntries(page)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(page, nil) {
+				return
+			}
+			if err := received.Add(page.NextToken); err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+	}
+}
+
+// checkEntries refuses entries without any known field, which is also how the SDK reads a null entry.
+// It has nothing to do if the body was checked.
+func checkEntries(page *deadline.ListSessionsForWorkerOutput) error {
+	if page.ResultMetadata.Has(sentKey{}) {
+		return nil
+	}
+	for i, s := range page.Sessions {
+		if s == (types.WorkerSessionSummary{}) {
+			return brokenPage(fmt.Errorf("entry %d of the list has no known field", i))
+		}
+	}
+	return nil
+}
+
+// TokenSet holds the page tokens that were received in one listing. A token may be 4096 characters
+// long, so the set keeps only 16 bytes of a hash of each.
+type TokenSet map[[16]byte]struct{}
+
+// Add adds the NextToken of a page. It returns ErrRepeatedToken if the set has the token already. A nil
+// or empty token marks the last page and is not added.
+func (s TokenSet) Add(token *string) error {
+	if token == nil || *token == "" {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(*token))
+	key := [16]byte(sum[:16])
+	if _, known := s[key]; known {
+		err := fmt.Errorf("%w: %q", ErrRepeatedToken, *token)
+		return awserr.New(err.Error(), err)
+	}
+	s[key] = struct{}{}
+	return nil
+}

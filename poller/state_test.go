@@ -1,0 +1,93 @@
+package poller
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"farmwire/poller/farmtest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// isFine reports whether a Poller can observe all that it is to observe.
+func isFine(s State) bool {
+	return s.Phase == Polling && s.Answered && len(s.Discovery) == 0 && s.Unsearched == 0 && len(s.MissingFleets) == 0 &&
+		!s.CredentialsRefused && s.UnlistedCount == 0 && s.LookupsFailing == 0
+}
+
+// The State counts what is there and how the requests went, and names a fleet that is in no farm.
+func TestState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		world.worker.StartSession(nil)
+		world.fleet.AddWorker()
+		config := testConfig
+		config.Fleets = []string{world.fleet.ID(), "fleet-of-nobody"}
+		var denied atomic.Bool
+		h := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if denied.Load() && strings.HasSuffix(r.URL.Path, "/farms") {
+				rw.Header().Set("X-Amzn-ErrorType", "AccessDeniedException")
+				rw.WriteHeader(http.StatusForbidden)
+				return
+			}
+			world.ServeHTTP(rw, r)
+		})
+		w := watch(t, directClient(direct{handler: h}), config)
+		time.Sleep(40 * time.Second)
+		denied.Store(true)
+		time.Sleep(30 * time.Second)
+		s := w.poller.State()
+		if s.OldestListing < time.Second || s.OldestListing > config.Staleness+5*time.Second {
+			t.Errorf("the oldest listing is %v old", s.OldestListing)
+		}
+		farms := s.Operations[opListFarms]
+		if farms.Answered == 0 || farms.Refused == 0 || farms.Failed != 0 || farms.Reason != ReasonDenied {
+			t.Errorf("ListFarms: %+v", farms)
+		}
+		if sessions := s.Operations[opListSessions]; sessions.Answered < 8 || sessions.Refused+sessions.Failed > 0 || sessions.Reason != "" {
+			t.Errorf("ListSessionsForWorker: %+v", sessions)
+		}
+		if len(s.Discovery) != 1 || s.Discovery[0].Operation != opListFarms || s.Discovery[0].Failures == 0 || s.Discovery[0].Reason != ReasonDenied {
+			t.Errorf("failing discovery: %+v", s.Discovery)
+		}
+		s.OldestListing, s.Operations, s.Discovery = 0, nil, nil
+		want := State{
+			Phase: Polling, Answered: true, Shards: 1, Searches: 3, MissingFleets: []string{"fleet-of-nobody"},
+			Farms: 1, Fleets: 1, Workers: 2, OpenSessions: 1,
+		}
+		if diff := cmp.Diff(want, s); diff != "" {
+			t.Errorf("state (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// The gauges of the farm have a value for each fleet and status, and none when the shard is given up.
+func TestFarmGauges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		world.worker.StartSession(nil)
+		world.fleet.AddWorker()
+		w := watch(t, directClient(direct{handler: world}), testConfig)
+		time.Sleep(30 * time.Second)
+		m := w.poller.service.metrics
+		counts := func() (workers, open int) { return len(m.workers.last), len(m.openSessions.last) }
+		if n := value(t, m.openSessions.vec.WithLabelValues(world.fleet.ID())); n != 1 {
+			t.Errorf("%v open sessions", n)
+		}
+		if n := value(t, m.workers.vec); n != 2 {
+			t.Errorf("%v workers", n)
+		}
+		if _, open := counts(); open != 1 {
+			t.Errorf("%d fleets have open sessions", open)
+		}
+		w.poller.Disown(0)
+		time.Sleep(10 * time.Second)
+		if workers, open := counts(); workers != 0 || open != 0 || value(t, m.workers.vec) != 0 || value(t, m.openSessions.vec) != 0 {
+			t.Errorf("%d and %d labels are left", workers, open)
+		}
+	})
+}

@@ -1,0 +1,38 @@
+package farmwire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"farmwire/status"
+)
+
+// serveProbes is an actor that serves the probes and the metrics. It closes the listener.
+func (i *instance) serveProbes(listener net.Listener, metrics prometheus.Gatherer) (execute func() error, interrupt func(error)) {
+	server := &http.Server{
+		Handler:           status.Handler(i.report, metrics),
+		ReadHeaderTimeout: 5 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       time.Minute,
+	}
+	execute = func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+		}
+		return nil
+	}
+	interrupt = func(error) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			server.Close()
+		}
+	}
+	return execute, interrupt
+}
