@@ -13,17 +13,22 @@ import (
 
 // may lists which of our packages each package may import. A package that is not here may import none.
 var may = map[string][]string{
-	"farmwire":                         {"farmwire/diff", "farmwire/poller", "farmwire/publisher", "farmwire/status"},
-	"farmwire/poller":                  {"farmwire/diff", "farmwire/poller/awserr", "farmwire/poller/paginator"},
-	"farmwire/poller/awserr":           {},
-	"farmwire/poller/paginator":        {"farmwire/diff", "farmwire/poller/awserr"},
-	"farmwire/publisher":               {"farmwire/diff"},
-	"farmwire/cmd/farmwire":            {"farmwire", "farmwire/diff", "farmwire/poller", "farmwire/poller/paginator", "farmwire/publisher"},
-	"farmwire/cmd/farmwire-demo":       {"farmwire", "farmwire/cmd/farmwire-demo/check", "farmwire/diff", "farmwire/poller", "farmwire/poller/farmtest", "farmwire/publisher", "farmwire/publisher/kafkatest"},
-	"farmwire/cmd/farmwire-demo/check": {},
+	"farmwire":                  {"farmwire/diff", "farmwire/event", "farmwire/poller", "farmwire/publisher", "farmwire/status"},
+	"farmwire/event":            {"farmwire/diff"},
+	"farmwire/poller":           {"farmwire/diff", "farmwire/poller/awserr", "farmwire/poller/paginator"},
+	"farmwire/poller/paginator": {"farmwire/diff", "farmwire/poller/awserr"},
+	"farmwire/publisher":        {"farmwire/cluster", "farmwire/diff", "farmwire/event"},
+
+	"farmwire/publisher/kafkatest": {"farmwire/publisher/kafkatest/process"},
+
+	"farmwire/cmd/farmwire":                {"farmwire", "farmwire/cluster", "farmwire/diff", "farmwire/event", "farmwire/poller", "farmwire/poller/paginator", "farmwire/publisher", "farmwire/status"},
+	"farmwire/cmd/farmwire-demo":           {"farmwire", "farmwire/cluster", "farmwire/cmd/command", "farmwire/diff", "farmwire/event", "farmwire/poller", "farmwire/poller/farmtest", "farmwire/publisher", "farmwire/publisher/kafkatest"},
+	"farmwire/cmd/farmwire-chaos":          {"farmwire/cmd/command", "farmwire/cmd/farmwire-chaos/check", "farmwire/cmd/farmwire-chaos/instance", "farmwire/cmd/farmwire-chaos/proxy", "farmwire/cmd/farmwire-chaos/wrong", "farmwire/poller/farmtest", "farmwire/publisher/kafkatest"},
+	"farmwire/cmd/farmwire-chaos/instance": {"farmwire/publisher/kafkatest/process"},
+	"farmwire/cmd/farmwire-chaos/wrong":    {"farmwire/cmd/farmwire-chaos/check"},
 }
 
-// Imports point inwards: cmd → farmwire → poller, publisher → diff; no product code links a test server.
+// Imports point inwards: cmd → farmwire → poller, publisher → event → diff. No product code links a test server.
 func TestImportsPointInwards(t *testing.T) {
 	files := 0
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 
 	"farmwire/diff"
+	"farmwire/event"
 	"farmwire/publisher"
 )
 
@@ -19,15 +19,15 @@ type printer struct {
 }
 
 // PublishWatch stores nothing, because a dry run is never restored.
-func (p printer) PublishWatch(context.Context, publisher.Watch) error { return nil }
+func (p printer) PublishWatch(context.Context, event.WatchRecord) error { return nil }
 
 // Publish prints the events of the changes.
 func (p printer) Publish(_ context.Context, changes []diff.Changes) error {
 	recorded := publisher.RecordedAt(changes)
 	for _, c := range changes {
-		env := publisher.Envelope{Region: p.region, Status: c.Status, Recorded: recorded}
+		env := event.Envelope{Region: p.region, Status: c.Status, Recorded: recorded}
 		for i := range c.Events {
-			line, err := cloudEvent(publisher.EncodeEvent(&c.Events[i], env))
+			line, err := json.Marshal(event.Encode(&c.Events[i], env))
 			if err != nil {
 				return err
 			}
@@ -37,18 +37,4 @@ func (p printer) Publish(_ context.Context, changes []diff.Changes) error {
 		}
 	}
 	return nil
-}
-
-// cloudEvent gives an event in binary mode (attributes in headers) the structured JSON form. Source:
-// CloudEvents 1.0, JSON Event Format.
-func cloudEvent(e publisher.Event) ([]byte, error) {
-	attributes := map[string]any{"data": json.RawMessage(e.Value)}
-	for _, h := range e.Headers {
-		name := strings.TrimPrefix(h.Key, "ce_")
-		if name == "content-type" {
-			name = "datacontenttype"
-		}
-		attributes[name] = string(h.Value)
-	}
-	return json.Marshal(attributes)
 }

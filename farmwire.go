@@ -30,6 +30,7 @@ import (
 	"go.uber.org/zap"
 
 	"farmwire/diff"
+	"farmwire/event"
 	"farmwire/poller"
 	"farmwire/publisher"
 )
@@ -110,7 +111,7 @@ func (i *instance) open(ctx context.Context, cfg Config, registry prometheus.Reg
 		cfg.Poller.Shards, cfg.Poller.Shard = 1, func(string) int { return 0 }
 		i.poller = poller.New(cfg.Client, cfg.Poller, i.log, registry)
 		i.initialized.Store(true)
-		watch := publisher.Watch{Region: cfg.Publisher.Region, Partitions: 1, Initial: cfg.Publisher.Initial}
+		watch := event.WatchRecord{Region: cfg.Publisher.Region, Partitions: 1, Initial: cfg.Publisher.Initial}
 		return func(ctx context.Context) error {
 			return i.follow(ctx, 0, watch, map[string]diff.Snapshot{}, printer{out: cfg.DryRun, region: watch.Region})
 		}, nil

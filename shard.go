@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"farmwire/diff"
+	"farmwire/event"
 	"farmwire/publisher"
 	"farmwire/status"
 )
@@ -24,7 +25,7 @@ const watchInterval = time.Second
 // shardWriter publishes to a shard. Each call commits before it returns. After an error the shard must be acquired
 // again.
 type shardWriter interface {
-	PublishWatch(context.Context, publisher.Watch) error
+	PublishWatch(context.Context, event.WatchRecord) error
 	Publish(context.Context, []diff.Changes) error
 }
 
@@ -46,7 +47,7 @@ func (i *instance) serve(ctx context.Context, kafka *publisher.Publisher, shard 
 
 // follow publishes the changes of a shard's workers as their observations arrive, from the restored watch and snapshots
 // on. The snapshots are by worker id.
-func (i *instance) follow(ctx context.Context, shard int, watch publisher.Watch, snapshots map[string]diff.Snapshot, to shardWriter) error {
+func (i *instance) follow(ctx context.Context, shard int, watch event.WatchRecord, snapshots map[string]diff.Snapshot, to shardWriter) error {
 	observations := i.poller.Own(shard, slices.Collect(maps.Values(snapshots)))
 	defer i.disown(ctx, shard)()
 	i.shards.set(shard, status.Followed, nil)
@@ -87,7 +88,7 @@ func (i *instance) disown(ctx context.Context, shard int) func() {
 }
 
 // warnOfInitial warns once if the first start was with another Initial than this one. What the first start stored holds.
-func (i *instance) warnOfInitial(watch publisher.Watch) {
+func (i *instance) warnOfInitial(watch event.WatchRecord) {
 	if watch.Initial != i.initial {
 		i.warned.Do(func() {
 			i.log.Warn("the setting for the first start is ignored, because the first start was with another", zap.String("stored", watch.Initial), zap.String("asked", i.initial))
@@ -129,7 +130,7 @@ func gather(ctx context.Context, observations <-chan diff.Observation, tick <-ch
 
 // advance compares a batch of observations with the snapshots, publishes the changes, and moves the snapshots forward
 // when they are committed. A batch has at most one observation of each worker.
-func (i *instance) advance(ctx context.Context, to shardWriter, watch publisher.Watch, snapshots map[string]diff.Snapshot, batch []diff.Observation) error {
+func (i *instance) advance(ctx context.Context, to shardWriter, watch event.WatchRecord, snapshots map[string]diff.Snapshot, batch []diff.Observation) error {
 	changes := make([]diff.Changes, 0, len(batch))
 	for _, observation := range batch {
 		id := observation.Worker.WorkerID

@@ -5,8 +5,8 @@ import (
 	"maps"
 	"time"
 
+	"farmwire/event"
 	"farmwire/poller"
-	"farmwire/publisher"
 )
 
 // listedInterval is how old the stored time of a farm's last complete ListFleets may become.
@@ -14,7 +14,7 @@ const listedInterval = time.Minute
 
 // renewWatch stores the fleets that discovery has found since the last call. That a fleet is watched must be stored
 // before a listing of one of its workers is compared.
-func (i *instance) renewWatch(ctx context.Context, to shardWriter, watch publisher.Watch) (publisher.Watch, error) {
+func (i *instance) renewWatch(ctx context.Context, to shardWriter, watch event.WatchRecord) (event.WatchRecord, error) {
 	next, changed := renewed(watch, i.poller.Found())
 	if !changed {
 		return watch, nil
@@ -25,11 +25,11 @@ func (i *instance) renewWatch(ctx context.Context, to shardWriter, watch publish
 // renewed returns the watch with what was found, and whether it must be stored. The watch on a fleet begins at the
 // fleet's creation if the fleet was created after the last complete ListFleets of its farm. Otherwise it begins when
 // discovery first saw the fleet.
-func renewed(watch publisher.Watch, found poller.Found) (publisher.Watch, bool) {
+func renewed(watch event.WatchRecord, found poller.Found) (event.WatchRecord, bool) {
 	next := watch
 	next.Fleets = maps.Clone(watch.Fleets)
 	if next.Fleets == nil {
-		next.Fleets = map[string]publisher.FleetWatch{}
+		next.Fleets = map[string]event.FleetWatch{}
 	}
 	changed := false
 	for id, fleet := range found.Fleets {
@@ -40,7 +40,7 @@ func renewed(watch publisher.Watch, found poller.Found) (publisher.Watch, bool) 
 		if farm, listed := watch.Farms[fleet.FarmID]; listed && !fleet.CreatedAt.Before(farm.Listed) {
 			since = fleet.CreatedAt
 		}
-		next.Fleets[id] = publisher.FleetWatch{Since: since.Truncate(time.Second)}
+		next.Fleets[id] = event.FleetWatch{Since: since.Truncate(time.Second)}
 		changed = true
 	}
 	farms, stale := renewedFarms(watch.Farms, found)
@@ -53,10 +53,10 @@ func renewed(watch publisher.Watch, found poller.Found) (publisher.Watch, bool) 
 
 // renewedFarms returns when the fleets of each farm were last listed completely, and whether the stored times have
 // become too old.
-func renewedFarms(stored map[string]publisher.FarmWatch, found poller.Found) (map[string]publisher.FarmWatch, bool) {
+func renewedFarms(stored map[string]event.FarmWatch, found poller.Found) (map[string]event.FarmWatch, bool) {
 	farms, stale := maps.Clone(stored), false
 	if farms == nil {
-		farms = map[string]publisher.FarmWatch{}
+		farms = map[string]event.FarmWatch{}
 	}
 	for id, farm := range found.Farms {
 		if farm.Listed.IsZero() {
@@ -65,7 +65,7 @@ func renewedFarms(stored map[string]publisher.FarmWatch, found poller.Found) (ma
 		old, known := farms[id]
 		stale = stale || !known || farm.Listed.Sub(old.Listed) >= listedInterval
 		if farm.Listed.After(old.Listed) {
-			farms[id] = publisher.FarmWatch{Listed: farm.Listed}
+			farms[id] = event.FarmWatch{Listed: farm.Listed}
 		}
 	}
 	return farms, stale

@@ -82,7 +82,7 @@ func testLeaderless(t *testing.T, cluster *kafkatest.Cluster) {
 // replicated has topics of its own with three replicas, two of them in sync, and a prefix that begins as told.
 func replicated(t *testing.T, cluster *kafkatest.Cluster, prefix string) Config {
 	t.Helper()
-	c := Config{Brokers: cluster.Addrs(), TopicPrefix: prefix, Region: "eu-west-1", Initial: "open", Compression: CompressionNone}
+	c := Config{Cluster: clusterAt(cluster.Addrs()), TopicPrefix: prefix, Region: "eu-west-1", Initial: "open", Compression: CompressionNone}
 	if err := CreateTopics(deadline(t, 30*time.Second), c, TopicSpec{Partitions: testPartitions, ReplicationFactor: 3}); err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func (g *ground) minInsync(n string) {
 // untilNotEnoughReplicas waits until no partition of the topic takes a record. What it takes before is nobody's event.
 func (g *ground) untilNotEnoughReplicas() {
 	g.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(g.c.Brokers...), kgo.DisableIdempotentWrite(), kgo.RecordRetries(0), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(g.c.Cluster.Brokers...), kgo.DisableIdempotentWrite(), kgo.RecordRetries(0), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		g.t.Fatal(err)
 	}

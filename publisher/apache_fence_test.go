@@ -196,7 +196,7 @@ func TestApacheTwoDeploymentsFenceEachOther(t *testing.T) {
 	g := onApache(t)
 	g.must()
 	other := g.c
-	other.Group = "another-group"
+	other.Group.ID = "another-group"
 	two := newGround(t, other)
 	g.takeSaid()
 	g.zombie(g.publish(t.Context()), kmsg.AddPartitionsToTxn, codeProducerFenced)

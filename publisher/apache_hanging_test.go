@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"farmwire/diff"
+	"farmwire/event"
 	"farmwire/publisher/kafkatest"
 )
 
@@ -85,11 +86,11 @@ func testHangingInitialization(t *testing.T, cluster *kafkatest.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	value := appendWatch(nil, Watch{Schema: schema, Region: c.Region, Partitions: testPartitions, Initial: c.Initial})
+	value := event.AppendWatch(nil, event.WatchRecord{Schema: event.Schema, Region: c.Region, Partitions: testPartitions, Initial: c.Initial})
 	var out []*outgoing
 	for _, at := range partitionsOf(c.StateTopic(), testPartitions) {
 		o := &outgoing{topicPartition: at, limit: defaultBatchLimit}
-		o.append([]byte(watchKey), value, nil)
+		o.append([]byte(event.WatchKey), value, nil)
 		if _, err := o.seal(producer.identity, 0, time.Now(), CompressionNone); err != nil {
 			t.Fatal(err)
 		}

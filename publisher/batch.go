@@ -8,6 +8,8 @@ import (
 	"hash/crc32"
 	"strconv"
 	"time"
+
+	"farmwire/event"
 )
 
 // Where the fields of a record batch (magic 2) are. The checksum covers everything from the
@@ -58,7 +60,7 @@ func (b *batch) reset() {
 }
 
 // appendRecord appends a record without its length to buf. A nil value is a tombstone.
-func appendRecord(buf []byte, offset int32, key, value []byte, headers []Header) []byte {
+func appendRecord(buf []byte, offset int32, key, value []byte, headers []event.Header) []byte {
 	buf = append(buf, 0)              // attributes: none are defined
 	buf = binary.AppendVarint(buf, 0) // all records of a batch have its time
 	buf = binary.AppendVarint(buf, int64(offset))
@@ -156,7 +158,7 @@ type outgoing struct {
 
 func (o *outgoing) reset() { o.used, o.sent = 0, 0 }
 
-func (o *outgoing) append(key, value []byte, headers []Header) {
+func (o *outgoing) append(key, value []byte, headers []event.Header) {
 	for {
 		if o.used == 0 {
 			o.open()

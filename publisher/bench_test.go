@@ -2,7 +2,6 @@ package publisher
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"farmwire/diff"
+	"farmwire/event"
 	"farmwire/publisher/kafkatest"
 )
 
@@ -95,7 +95,7 @@ func median(all []time.Duration) time.Duration {
 
 func benchConfig(b *testing.B, addrs []string, replicas int) Config {
 	c := Config{
-		Brokers:     addrs,
+		Cluster:     clusterAt(addrs),
 		TopicPrefix: "bench-" + strconv.FormatInt(time.Now().UnixNano(), 36),
 		Region:      "eu-west-1",
 		Initial:     "open",
@@ -123,7 +123,7 @@ type franz struct{ client *kgo.Client }
 
 func newFranz(b *testing.B, c Config) franz {
 	client, err := kgo.NewClient(
-		kgo.SeedBrokers(c.Brokers...),
+		kgo.SeedBrokers(c.Cluster.Brokers...),
 		kgo.TransactionalID(c.TopicPrefix+"-franz"),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
@@ -151,13 +151,13 @@ func franzRecords(c Config, changes []diff.Changes) []*kgo.Record {
 	var records []*kgo.Record
 	for _, ch := range changes {
 		for i := range ch.Events {
-			event := &ch.Events[i]
-			e := EncodeEvent(event, Envelope{Region: c.Region, Status: ch.Status, Recorded: time.Now()})
+			change := &ch.Events[i]
+			e := event.Encode(change, event.Envelope{Region: c.Region, Status: ch.Status, Recorded: time.Now()})
 			r := &kgo.Record{Topic: c.EventsTopic(), Key: e.Key, Value: e.Value, Partition: int32(ShardOf(string(e.Key), 12))}
 			for _, h := range e.Headers {
 				r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 			}
-			state := appendState(nil, &diff.Record{Session: event.Session, Sequence: event.Sequence, Seen: event.Seen})
+			state := event.AppendSession(nil, &diff.Record{Session: change.Session, Sequence: change.Sequence, Seen: change.Seen})
 			records = append(records, r, &kgo.Record{Topic: c.StateTopic(), Key: e.Key, Value: state, Partition: 1})
 		}
 	}
@@ -221,7 +221,7 @@ type tail struct{ client *kgo.Client }
 
 func newTail(b *testing.B, c Config) tail {
 	client, err := kgo.NewClient(
-		kgo.SeedBrokers(c.Brokers...),
+		kgo.SeedBrokers(c.Cluster.Brokers...),
 		kgo.ConsumeTopics(c.EventsTopic()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 	)
@@ -352,28 +352,6 @@ func rawConsume(b *testing.B, c Config) int {
 		fetches.EachRecord(func(r *kgo.Record) { n++; last = r.Offset })
 		if last >= ends[c.StateTopic()][0].Offset-1 {
 			return n
-		}
-	}
-}
-
-func BenchmarkEncode(b *testing.B) {
-	c := started(session(1, 1))
-	var e eventEncoder
-	env := Envelope{Region: "eu-west-1", Status: &diff.WorkerStatus{Status: "RUNNING", HostName: "render-1"}, Recorded: epoch}
-	b.ReportAllocs()
-	for b.Loop() {
-		e.encode(&c, env)
-	}
-}
-
-func BenchmarkScanState(b *testing.B) {
-	value := appendState(nil, &diff.Record{Session: ended(session(1, 1)).Session, Sequence: 2, Seen: epoch})
-	b.SetBytes(int64(len(value)))
-	b.ReportAllocs()
-	var r stateRecord
-	for b.Loop() {
-		if !scanState(value, &r) {
-			b.Fatal(fmt.Errorf("not scanned: %s", value))
 		}
 	}
 }

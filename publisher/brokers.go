@@ -16,10 +16,9 @@ import (
 	"github.com/segmentio/kafka-go/protocol/findcoordinator"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 	"github.com/twmb/franz-go/pkg/kmsg"
-)
 
-// clientID is how Farmwire calls itself to brokers.
-const clientID = "farmwire"
+	"farmwire/cluster"
+)
 
 // brokers sends requests of transactions to the brokers of one cluster over shared connections.
 // It is safe for concurrent use.
@@ -72,7 +71,6 @@ func newBrokers(transport *kafka.Transport, addrs, topics []string, m *metrics) 
 		metrics:   m,
 	}
 	transport.Dial = b.conns.dial
-	transport.ClientID = clientID
 	// The time to live is the deadline of a refresh too; a leader that moves must be found sooner
 	// than the default of six seconds. Without topics each refresh would ask for the whole cluster.
 	transport.MetadataTTL = time.Second
@@ -204,8 +202,8 @@ func (b *brokers) send(ctx context.Context, node int32, request kmsg.Request, bu
 func (x *exchange) ApiKey() protocol.ApiKey { return protocol.ApiKey(x.ask.Key()) }
 
 // Broker routes the exchange to the broker that it names.
-func (x *exchange) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
-	broker, ok := cluster.Brokers[x.node]
+func (x *exchange) Broker(members protocol.Cluster) (protocol.Broker, error) {
+	broker, ok := members.Brokers[x.node]
 	if !ok {
 		return broker, kafka.BrokerNotAvailable
 	}
@@ -217,7 +215,7 @@ func (x *exchange) Required(map[protocol.ApiKey]int16) bool { return true }
 
 // RawExchange writes the request and reads its answer. The connection carries one request at a time.
 func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	format := kmsg.NewRequestFormatter(kmsg.FormatterClientID(clientID))
+	format := kmsg.NewRequestFormatter(kmsg.FormatterClientID(cluster.ClientID))
 	x.buffer = format.AppendRequest(x.buffer[:0], x.ask, x.number)
 	if _, err := rw.Write(x.buffer); err != nil {
 		return nil, err

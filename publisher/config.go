@@ -1,6 +1,10 @@
 package publisher
 
-import "time"
+import (
+	"time"
+
+	"farmwire/cluster"
+)
 
 // Compression is what a record batch is compressed with. None and gzip are the two that every
 // Kafka client can read without a plug-in.
@@ -11,17 +15,21 @@ const (
 	CompressionGzip Compression = "gzip"
 )
 
-// Config says which cluster to publish to, under which names, and as whom.
+// Config says which cluster to publish to, as which member of which group, and what under which names.
 type Config struct {
-	Brokers        []string      // host:port of some brokers of the cluster, at least one
-	TopicPrefix    string        // the topics are <prefix>.events, .ended and .state
-	Region         string        // AWS region that the sessions are of; kept in the state topic
-	Initial        string        // open, all or none: what the first start publishes; kept in the state topic
-	Group          string        // consumer group that assigns the shards; "": farmwire.<state topic>
-	InstanceID     string        // name of a static group member; "": a dynamic member
-	SessionTimeout time.Duration // after this long without a heartbeat the group gives the shards away
-	Compression    Compression   // "": none
-	Security       Security      // TLS and SASL
+	Cluster     cluster.Config
+	Group       Group
+	TopicPrefix string      // the topics are <prefix>.events, .ended and .state
+	Region      string      // AWS region that the sessions are of; kept in the state topic
+	Initial     string      // open, all or none: what the first start publishes; kept in the state topic
+	Compression Compression // "": none
+}
+
+// Group is a member of the consumer group that assigns the shards.
+type Group struct {
+	ID             string        // "": farmwire.<state topic>
+	InstanceID     string        // name of a static member; "": a dynamic member
+	SessionTimeout time.Duration // after this long without a heartbeat the group gives the shards away; 0: 10 s
 }
 
 // EventsTopic is the topic of every change.
@@ -35,8 +43,8 @@ func (c Config) StateTopic() string { return c.TopicPrefix + ".state" }
 
 // GroupID is the consumer group that assigns the shards.
 func (c Config) GroupID() string {
-	if c.Group != "" {
-		return c.Group
+	if c.Group.ID != "" {
+		return c.Group.ID
 	}
 	return "farmwire." + c.StateTopic()
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"farmwire/diff"
+	"farmwire/event"
 )
 
 // encoder collects what one transaction of a shard writes, by partition. Its buffers are used again.
@@ -17,7 +18,7 @@ type encoder struct {
 	toEvents   []*outgoing // by partition
 	toEnded    []*outgoing
 	toState    *outgoing
-	event      eventEncoder
+	event      event.Encoder
 	key, value []byte
 	out        []*outgoing
 }
@@ -73,10 +74,10 @@ func (e *encoder) addSession(changes []diff.Change, status *diff.WorkerStatus) {
 	to := e.partitions.of(changes[0].Session.SessionID)
 	for i := range changes {
 		c := &changes[i]
-		event := e.event.encode(c, Envelope{Region: e.region, Status: status, Recorded: e.at})
-		e.toEvents[to].append(event.Key, event.Value, event.Headers)
+		record := e.event.Encode(c, event.Envelope{Region: e.region, Status: status, Recorded: e.at})
+		e.toEvents[to].append(record.Key, record.Value, record.Headers)
 		if c.Kind == diff.Ended && !c.Snapshot {
-			e.toEnded[to].append(event.Key, event.Value, event.Headers)
+			e.toEnded[to].append(record.Key, record.Value, record.Headers)
 		}
 		e.byKind[c.Kind]++
 	}
@@ -92,7 +93,7 @@ func (e *encoder) addSession(changes []diff.Change, status *diff.WorkerStatus) {
 
 func (e *encoder) addRecord(r *diff.Record) {
 	e.key = append(e.key[:0], r.Session.SessionID...)
-	e.value = appendState(e.value[:0], r)
+	e.value = event.AppendSession(e.value[:0], r)
 	e.toState.append(e.key, e.value, nil)
 	e.states++
 }
@@ -103,8 +104,8 @@ func (e *encoder) addTombstone(sessionID string) {
 	e.states++
 }
 
-func (e *encoder) addWatch(w Watch) {
-	e.value = appendWatch(e.value[:0], w)
-	e.toState.append([]byte(watchKey), e.value, nil)
+func (e *encoder) addWatch(w event.WatchRecord) {
+	e.value = event.AppendWatch(e.value[:0], w)
+	e.toState.append([]byte(event.WatchKey), e.value, nil)
 	e.states++
 }

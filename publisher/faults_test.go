@@ -286,7 +286,7 @@ func openOver(t testing.TB, c Config, dial dialFunc) *Publisher {
 // openUninitialized opens a publisher whose connections are dialed so. The caller closes it.
 func openUninitialized(t testing.TB, c Config, dial dialFunc) *Publisher {
 	t.Helper()
-	transport, err := c.transport()
+	transport, err := c.Cluster.Transport()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +295,7 @@ func openUninitialized(t testing.TB, c Config, dial dialFunc) *Publisher {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := open(t.Context(), c, testTopics(), newBrokers(transport, c.Brokers, c.topics(), m), testLog(t))
+	p, err := open(t.Context(), c, testTopics(), newBrokers(transport, c.Cluster.Brokers, c.topics(), m), testLog(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,18 +90,16 @@ type tenure struct {
 }
 
 func (m *member) client(c Config) (*kgo.Client, error) {
-	opts, err := c.readerOpts()
+	opts, err := c.Cluster.ClientOptions()
 	if err != nil {
 		return nil, err
 	}
-	timeout := c.SessionTimeout
+	timeout := c.Group.SessionTimeout
 	if timeout == 0 {
 		timeout = defaultSessionTimeout
 	}
 	lost := func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { m.taken(gone[m.topic]) }
 	opts = append(opts,
-		kgo.SeedBrokers(c.Brokers...),
-		kgo.ClientID(clientID),
 		kgo.ConsumerGroup(c.GroupID()),
 		kgo.ConsumeTopics(m.topic),
 		kgo.DisableAutoCommit(),
@@ -117,8 +115,8 @@ func (m *member) client(c Config) (*kgo.Client, error) {
 		kgo.OnPartitionsRevoked(lost),
 		kgo.OnPartitionsLost(lost),
 	)
-	if c.InstanceID != "" {
-		opts = append(opts, kgo.InstanceID(c.InstanceID))
+	if c.Group.InstanceID != "" {
+		opts = append(opts, kgo.InstanceID(c.Group.InstanceID))
 	}
 	return kgo.NewClient(opts...)
 }

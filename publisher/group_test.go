@@ -104,7 +104,7 @@ const groupShards = 6
 
 func groupConfig(t *testing.T, addrs []string) Config {
 	c := ungivenConfig(t, addrs)
-	c.Initial, c.SessionTimeout = "open", groupSession
+	c.Initial, c.Group.SessionTimeout = "open", groupSession
 	if err := CreateTopics(t.Context(), c, groupTopics()); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ const memberVariable = "FARMWIRE_TEST_MEMBER"
 // startMember runs TestMember in a process of its own.
 func startMember(t *testing.T, c Config, h *holdings) *os.Process {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestMember$")
-	cmd.Env = append(os.Environ(), memberVariable+"="+c.TopicPrefix+" "+strings.Join(c.Brokers, ","))
+	cmd.Env = append(os.Environ(), memberVariable+"="+c.TopicPrefix+" "+strings.Join(c.Cluster.Brokers, ","))
 	said, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +202,7 @@ func TestMember(t *testing.T) {
 	if !ok {
 		return
 	}
-	c := Config{Brokers: strings.Split(addrs, ","), TopicPrefix: prefix, Region: "eu-west-1", Initial: "open", SessionTimeout: groupSession}
+	c := Config{Cluster: clusterAt(strings.Split(addrs, ",")), TopicPrefix: prefix, Region: "eu-west-1", Initial: "open", Group: Group{SessionTimeout: groupSession}}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	go func() {
@@ -263,7 +263,7 @@ func TestQuarrelOfTwoGroupsIsNamed(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
 	calls := 0
 	ctx, stop := context.WithCancel(t.Context())
-	m := &member{log: zap.New(core), explain: explain, serve: func(context.Context, int) error {
+	m := &member{log: zap.New(core), explain: Config{}.explain, serve: func(context.Context, int) error {
 		if calls++; calls == 3 {
 			stop()
 		}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
+
+	"farmwire/event"
 )
 
 // Initialized reports whether the state topic was initialized: whether any of its partitions holds a committed record, and
@@ -101,19 +103,19 @@ func (p *Publisher) initialized(ctx context.Context, until isolation) (bool, err
 
 func (p *Publisher) writeWatch(ctx context.Context, producer *producer) error {
 	topic := p.config.StateTopic()
-	watch := Watch{
-		Schema:     schema,
+	watch := event.WatchRecord{
+		Schema:     event.Schema,
 		Region:     p.config.Region,
 		Partitions: p.partitions,
 		Initial:    p.config.Initial,
-		Farms:      map[string]FarmWatch{},
-		Fleets:     map[string]FleetWatch{},
+		Farms:      map[string]event.FarmWatch{},
+		Fleets:     map[string]event.FleetWatch{},
 	}
-	value := appendWatch(nil, watch)
+	value := event.AppendWatch(nil, watch)
 	out := make([]*outgoing, p.partitions)
 	for i, at := range partitionsOf(topic, p.partitions) {
 		out[i] = &outgoing{topicPartition: at, limit: defaultBatchLimit}
-		out[i].append([]byte(watchKey), value, nil)
+		out[i].append([]byte(event.WatchKey), value, nil)
 	}
 	if err := producer.commit(ctx, time.Now(), out); err != nil {
 		return fmt.Errorf("initialize %s: %w", topic, err)

@@ -9,6 +9,8 @@ import (
 
 	kafka "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"farmwire/event"
 )
 
 // Several instances start at the same time on new topics: the state topic is initialized once, and whole.
@@ -38,7 +40,7 @@ func TestInitialize(t *testing.T) {
 			t.Errorf("%d records, want one in each of %d partitions", len(records), testPartitions)
 		}
 		for _, r := range records {
-			if string(r.Key) != watchKey {
+			if string(r.Key) != event.WatchKey {
 				t.Errorf("key %s", r.Key)
 			}
 		}
@@ -74,7 +76,7 @@ func abandon(t *testing.T, c Config, id string, o *outgoing) *producer {
 
 func testBrokers(t *testing.T, c Config) *brokers {
 	t.Helper()
-	transport, err := c.transport()
+	transport, err := c.Cluster.Transport()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +84,7 @@ func testBrokers(t *testing.T, c Config) *brokers {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBrokers(transport, c.Brokers, c.topics(), m)
+	b := newBrokers(transport, c.Cluster.Brokers, c.topics(), m)
 	t.Cleanup(b.close)
 	return b
 }
@@ -132,7 +134,7 @@ func TestRefused(t *testing.T) {
 		}},
 		{"newer watch", "newer farmwire", func(t *testing.T, addrs []string) Config {
 			c := existing(t, addrs)
-			write(t, c, c.StateTopic(), watchKey, `{"schema":2,"region":"eu-west-1","partitions":3}`)
+			write(t, c, c.StateTopic(), event.WatchKey, `{"schema":2,"region":"eu-west-1","partitions":3}`)
 			return c
 		}},
 		{"newer record", "newer farmwire", func(t *testing.T, addrs []string) Config {
@@ -142,7 +144,7 @@ func TestRefused(t *testing.T) {
 		}},
 		{"other partitions", "made with 5 partitions and now has 3", func(t *testing.T, addrs []string) Config {
 			c := existing(t, addrs)
-			write(t, c, c.StateTopic(), watchKey, `{"schema":1,"region":"eu-west-1","partitions":5}`)
+			write(t, c, c.StateTopic(), event.WatchKey, `{"schema":1,"region":"eu-west-1","partitions":5}`)
 			return c
 		}},
 		{"empty state beside events", "is empty, but", func(t *testing.T, addrs []string) Config {
@@ -153,7 +155,7 @@ func TestRefused(t *testing.T) {
 		{"no watch", "has no watch record", func(t *testing.T, addrs []string) Config {
 			c := testConfig(t, addrs)
 			o := &outgoing{topicPartition: topicPartition{c.StateTopic(), 0}, limit: defaultBatchLimit}
-			o.append([]byte(watchKey), []byte(`{"schema":1,"region":"eu-west-1","partitions":3}`), nil)
+			o.append([]byte(event.WatchKey), []byte(`{"schema":1,"region":"eu-west-1","partitions":3}`), nil)
 			p, err := testBrokers(t, c).fence(t.Context(), "foreign", CompressionNone)
 			if err != nil {
 				t.Fatal(err)

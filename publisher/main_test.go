@@ -2,7 +2,6 @@ package publisher
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
+	"farmwire/cluster"
 	"farmwire/diff"
 	"farmwire/publisher/kafkatest"
 )
@@ -22,8 +22,6 @@ import (
 var apache kafkatest.Shared
 
 func TestMain(m *testing.M) {
-	flag.Bool("update", false, "write the golden files of testdata")
-	flag.Parse()
 	code := m.Run()
 	if err := apache.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -78,10 +76,13 @@ var prefixes atomic.Int64 // makes the topics of each test its own
 
 const testPartitions = 3
 
+// clusterAt is a cluster without TLS and SASL.
+func clusterAt(brokers []string) cluster.Config { return cluster.Config{Brokers: brokers} }
+
 // testConfig has topics of its own, which exist.
 func testConfig(t testing.TB, addrs []string) Config {
 	c := Config{
-		Brokers:     addrs,
+		Cluster:     clusterAt(addrs),
 		TopicPrefix: "test-" + strconv.FormatInt(time.Now().UnixNano(), 36) + "-" + strconv.FormatInt(prefixes.Add(1), 10),
 		Region:      "eu-west-1",
 		Initial:     "open",

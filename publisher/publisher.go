@@ -29,7 +29,7 @@ const restoresAtOnce = 4
 //
 // ErrRefused is final and says what to do. Any other error says what could not be reached or was not allowed.
 func Open(ctx context.Context, c Config, topics TopicSpec, log *zap.Logger, registry prometheus.Registerer) (*Publisher, error) {
-	transport, err := c.transport()
+	transport, err := c.Cluster.Transport()
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func Open(ctx context.Context, c Config, topics TopicSpec, log *zap.Logger, regi
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, c, topics, newBrokers(transport, c.Brokers, c.topics(), m), log)
+	return open(ctx, c, topics, newBrokers(transport, c.Cluster.Brokers, c.topics(), m), log)
 }
 
 // openTimeout bounds all of Open: a cluster that is not there must be reported, not waited for.

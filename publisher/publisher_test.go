@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"farmwire/diff"
+	"farmwire/event"
 )
 
 // consume reads all that a read_committed consumer sees of a topic.
@@ -53,12 +54,11 @@ func consume(t testing.TB, c Config, topic string) []*kgo.Record {
 
 // reader is a client of franz-go that reads what is committed, with the markers.
 func (c Config) reader(more ...kgo.Opt) (*kgo.Client, error) {
-	opts, err := c.readerOpts()
+	opts, err := c.Cluster.ClientOptions()
 	if err != nil {
 		return nil, err
 	}
 	opts = append(opts,
-		kgo.SeedBrokers(c.Brokers...),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
 		kgo.MetadataMinAge(250*time.Millisecond),
@@ -81,7 +81,7 @@ func ids(records []*kgo.Record) []string {
 }
 
 func eventID(c diff.Change) string {
-	for _, h := range EncodeEvent(&c, Envelope{}).Headers {
+	for _, h := range event.Encode(&c, event.Envelope{}).Headers {
 		if h.Key == "ce_id" {
 			return string(h.Value)
 		}
@@ -106,8 +106,8 @@ func publishAndRestore(t *testing.T, addrs []string, compression Compression) {
 		t.Fatalf("a new shard has snapshots: %v", first.Snapshots())
 	}
 	watch := first.Watch()
-	watch.Farms["farm-1"] = FarmWatch{Listed: epoch}
-	watch.Fleets["fleet-1"] = FleetWatch{Since: epoch}
+	watch.Farms["farm-1"] = event.FarmWatch{Listed: epoch}
+	watch.Fleets["fleet-1"] = event.FleetWatch{Since: epoch}
 	if err := first.PublishWatch(t.Context(), watch); err != nil {
 		t.Fatal(err)
 	}

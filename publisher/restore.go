@@ -2,15 +2,17 @@ package publisher
 
 import (
 	"context"
+	"errors"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"farmwire/diff"
+	"farmwire/event"
 )
 
 // restored is what a partition of the state topic holds.
 type restored struct {
-	watch     *Watch // nil: the partition has no watch record
+	watch     *event.WatchRecord // nil: the partition has no watch record
 	snapshots map[string]diff.Snapshot
 	records   int
 }
@@ -46,58 +48,46 @@ func (p *Publisher) restore(ctx context.Context, shard int) (restored, error) {
 type fold struct {
 	topic    string
 	restorer *diff.Restorer
-	watch    *Watch
+	watch    *event.WatchRecord
 	records  int
 }
 
 func newFold(topic string) *fold { return &fold{topic: topic, restorer: diff.NewRestorer()} }
 
+// add takes the next record.
 func (f *fold) add(r *kgo.Record) error {
-	var s stateRecord
 	f.records++
+	var scanned event.ScannedSession
+	if string(r.Key) != event.WatchKey && scanned.Scan(r.Value) {
+		return f.addScanned(&scanned)
+	}
+	state, err := event.DecodeState(r.Key, r.Value)
 	switch {
-	case string(r.Key) == watchKey:
-		return f.addWatch(r.Value)
-	case r.Value == nil:
-		f.restorer.Delete(string(r.Key))
-		return nil
-	case !scanState(r.Value, &s):
-		return f.addJSON(r.Value)
+	case errors.Is(err, event.ErrUnknown):
+		return refuse("%s was written by a newer farmwire (%v): run the newer version", f.topic, err)
+	case err != nil:
+		return err
+	case state.Key == event.WatchKey:
+		f.watch = state.Watch
+	case state.Forgotten():
+		f.restorer.Delete(state.Key)
+	default:
+		f.restorer.Put(*state.Session)
 	}
-	if s.ended() {
-		f.restorer.PutEnded(s.session, s.farm, s.fleet, s.worker, s.vanished)
+	return nil
+}
+
+// addScanned takes a session of which, if it has ended, only the ids are needed. Most have.
+func (f *fold) addScanned(s *event.ScannedSession) error {
+	if s.Ended() {
+		f.restorer.PutEnded(s.Session, s.Farm, s.Fleet, s.Worker, s.Vanished)
 		return nil
 	}
-	record, err := s.record()
+	record, err := s.Record()
 	if err != nil {
 		return err
 	}
 	f.restorer.Put(record)
-	return nil
-}
-
-func (f *fold) addJSON(value []byte) error {
-	record, found, err := decodeState(value)
-	if err != nil {
-		return err
-	}
-	if found > schema {
-		return refuseSchema(f.topic, found)
-	}
-	f.restorer.Put(record)
-	return nil
-}
-
-func (f *fold) addWatch(value []byte) error {
-	if value == nil {
-		f.watch = nil
-		return nil
-	}
-	w, err := decodeWatch(value)
-	if err != nil {
-		return err
-	}
-	f.watch = &w
 	return nil
 }
 

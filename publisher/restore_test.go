@@ -2,10 +2,15 @@ package publisher
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"farmwire/diff"
+	"farmwire/event"
 )
 
 // What compaction takes away is what does not decide.
@@ -77,4 +82,39 @@ func TestRestoreIsTheFoldOfTheEvents(t *testing.T) {
 			}
 		}
 	})
+}
+
+func record(key, value string) *kgo.Record {
+	r := &kgo.Record{Key: []byte(key)}
+	if value != "" {
+		r.Value = []byte(value)
+	}
+	return r
+}
+
+// Another JSON form of a record means the same, and a newer schema is refused, whatever else it says.
+func TestFold(t *testing.T) {
+	s := session(1, 1)
+	value := string(event.AppendSession(nil, &diff.Record{Session: s, Sequence: 1, Seen: epoch}))
+	f := newFold("topic")
+	if err := f.add(record(s.SessionID, strings.ReplaceAll(value, ":", ": "))); err == nil {
+		t.Error("a broken time was read") // the spaces are in the times too
+	}
+	f = newFold("topic")
+	if err := f.add(record(s.SessionID, strings.ReplaceAll(value, `,"`, `, "more": 1, "`))); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]diff.Session{s}, f.result().snapshots[s.WorkerID].Open()); diff != "" {
+		t.Errorf("(-written +read):\n%s", diff)
+	}
+	for _, newer := range []*kgo.Record{
+		record(s.SessionID, `{"schema":2,"session":17}`),
+	} {
+		if err := newFold("topic").add(newer); !errors.Is(err, ErrRefused) {
+			t.Errorf("%s: %v", newer.Value, err)
+		}
+	}
+	if err := newFold("topic").add(record(s.SessionID, `{"schema":1`)); err == nil || errors.Is(err, ErrRefused) {
+		t.Errorf("a broken record: %v", err)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"farmwire/diff"
+	"farmwire/event"
 )
 
 // Shard is a partition of the state topic that this process has fenced and restored. It is used by
@@ -21,7 +22,7 @@ type Shard struct {
 	number    int
 	producer  *producer
 	encoder   *encoder
-	watch     Watch
+	watch     event.WatchRecord
 	snapshots map[string]diff.Snapshot
 	failed    error
 	log       *zap.Logger
@@ -71,7 +72,7 @@ func (p *Publisher) acquire(ctx context.Context, shard int) (*Shard, int, error)
 		return nil, 0, refuse("partition %d of %s has no watch record: part of the topic is lost; restore it from a backup, or begin with another --topic-prefix",
 			shard, topic)
 	}
-	if err := state.watch.check(topic, p.config.Region, p.partitions); err != nil {
+	if err := checkWatch(*state.watch, topic, p.config.Region, p.partitions); err != nil {
 		return nil, 0, err
 	}
 	return &Shard{
@@ -100,15 +101,15 @@ func (p *Publisher) statePartition(shard int) topicPartition {
 func (s *Shard) Number() int { return s.number }
 
 // Watch is what was restored, or what was last committed since. The caller may change the copy.
-func (s *Shard) Watch() Watch { return s.watch.Clone() }
+func (s *Shard) Watch() event.WatchRecord { return s.watch.Clone() }
 
 // Snapshots are what was restored, by worker id.
 func (s *Shard) Snapshots() map[string]diff.Snapshot { return s.snapshots }
 
 // PublishWatch commits a new watch record in a transaction of its own.
-func (s *Shard) PublishWatch(ctx context.Context, w Watch) error {
+func (s *Shard) PublishWatch(ctx context.Context, w event.WatchRecord) error {
 	w = w.Clone()
-	w.Schema = schema
+	w.Schema = event.Schema
 	s.encoder.reset(time.Now())
 	s.encoder.addWatch(w)
 	if err := s.commit(ctx); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,7 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"farmwire/cluster"
 )
 
 // TopicSpec says what new topics are to be like.
@@ -84,7 +84,7 @@ func CreateTopics(ctx context.Context, c Config, s TopicSpec) error {
 	defer cancel()
 	there, err := c.fits(ctx, admin, s)
 	if err != nil {
-		return c.explainClosedBy(ctx, err)
+		return c.explainClosed(ctx, err)
 	}
 	if len(there) == len(c.topics()) {
 		return nil
@@ -101,9 +101,9 @@ func CreateTopics(ctx context.Context, c Config, s TopicSpec) error {
 		switch {
 		case err == nil, errors.Is(err, kerr.TopicAlreadyExists):
 		case errors.Is(err, kerr.InvalidReplicationFactor):
-			return c.explain(refuse("%s can't have %d replicas (%s): start more brokers, or give a smaller --replication-factor", p.name, s.ReplicationFactor, oneLine(answer.ErrMessage)))
+			return c.explain(refuse("%s can't have %d replicas (%s): start more brokers, or give a smaller --replication-factor", p.name, s.ReplicationFactor, cluster.OneLine(answer.ErrMessage)))
 		default:
-			return c.explain(fmt.Errorf("create %s: %w %s", p.name, err, oneLine(answer.ErrMessage)))
+			return c.explain(fmt.Errorf("create %s: %w %s", p.name, err, cluster.OneLine(answer.ErrMessage)))
 		}
 	}
 	return c.appear(ctx, client)
@@ -149,7 +149,7 @@ func CheckTopics(ctx context.Context, c Config, s TopicSpec) (partitions int, er
 		found, err = c.describe(ctx, client)
 	}
 	if err != nil {
-		return 0, c.explainClosedBy(ctx, err)
+		return 0, c.explainClosed(ctx, err)
 	}
 	partitions = found[c.StateTopic()].partitions
 	for _, name := range c.topics() {
@@ -174,48 +174,15 @@ func (c Config) topics() []string {
 
 // adminClient makes a client whose requests end with ctx: those for metadata would outlast the context of a call.
 func (c Config) adminClient(ctx context.Context) (*kgo.Client, error) {
-	if len(c.Brokers) == 0 {
-		return nil, fmt.Errorf("%w: no brokers are given", ErrConfiguration)
-	}
-	opts, err := c.readerOpts()
+	opts, err := c.Cluster.ClientOptions()
 	if err != nil {
 		return nil, err
 	}
 	return kgo.NewClient(append(opts,
-		kgo.SeedBrokers(c.Brokers...),
-		kgo.ClientID(clientID),
 		kgo.WithContext(ctx),
 		kgo.RetryTimeout(openTimeout/3),
 		kgo.MetadataMinAge(hearingTime/4), // a topic that was missing is soon looked for again
 	)...)
-}
-
-// explainClosedBy is explain for an error of a client that the brokers may have closed the connection to. The port of a
-// controller closes it as a port that wants SASL does, but lists the requests that it takes. It is asked over a new
-// connection, as the closed one may not be known to be closed yet.
-func (c Config) explainClosedBy(ctx context.Context, err error) error {
-	if !errors.Is(err, io.EOF) {
-		return c.explain(err)
-	}
-	client, failed := c.adminClient(ctx)
-	if failed != nil {
-		return c.explain(err)
-	}
-	defer client.Close()
-	const metadata = 3
-	request := kmsg.NewPtrApiVersionsRequest()
-	request.ClientSoftwareName, request.ClientSoftwareVersion = clientID, "1"
-	for _, seed := range client.SeedBrokers() {
-		answer, failed := seed.Request(ctx, request)
-		if failed != nil {
-			continue
-		}
-		takes := func(k kmsg.ApiVersionsResponseApiKey) bool { return k.ApiKey == metadata }
-		if keys := answer.(*kmsg.ApiVersionsResponse).ApiKeys; len(keys) > 0 && !slices.ContainsFunc(keys, takes) {
-			return c.explain(&explained{line: closedController, err: err})
-		}
-	}
-	return c.explain(err)
 }
 
 // topic is a topic as it is.

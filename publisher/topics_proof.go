@@ -15,12 +15,14 @@ import (
 	"github.com/segmentio/kafka-go/protocol/findcoordinator"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"farmwire/cluster"
 )
 
 const (
 	// A cluster that has never seen a transaction or a group makes the topics for them when it is first asked.
 	proofTimeout = 12 * time.Second
-	reachTimeout = 2 * dialTimeout // of one broker: to connect, to log in, to answer
+	reachTimeout = 2 * cluster.DialTimeout // of one broker: to connect, to log in, to answer
 )
 
 // Prove does what publishing needs and CheckTopics does not see, by the client that publishes: it connects and logs in
@@ -31,7 +33,7 @@ const (
 // It returns what the brokers say of themselves. An error is one line that names the cause and the cure. What a broker
 // does not tell is not a refusal.
 func Prove(ctx context.Context, c Config) (Inspection, error) {
-	transport, err := c.transport()
+	transport, err := c.Cluster.Transport()
 	if err != nil {
 		return Inspection{}, err
 	}
@@ -39,7 +41,7 @@ func Prove(ctx context.Context, c Config) (Inspection, error) {
 	if err != nil {
 		return Inspection{}, err
 	}
-	p := &proof{config: c, brokers: newBrokers(transport, c.Brokers, c.topics(), m)}
+	p := &proof{config: c, brokers: newBrokers(transport, c.Cluster.Brokers, c.topics(), m)}
 	defer p.brokers.close()
 	for _, step := range []func(context.Context) error{p.reachAll, p.transact, p.write, p.join} {
 		if err := step(ctx); err != nil {
@@ -97,10 +99,7 @@ func (p *proof) reach(ctx context.Context, b metadata.ResponseBroker) error {
 	answer, _, err := p.brokers.send(ctx, b.NodeID, request, nil)
 	if err != nil {
 		address := net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
-		if to := (*unreached)(nil); !errors.As(err, &to) && isLate(err) {
-			err = &unreached{address, slices.Contains(p.config.Brokers, address), err}
-		}
-		return fmt.Errorf("connect to broker %d at %s: %w", b.NodeID, address, err)
+		return fmt.Errorf("connect to broker %d at %s: %w", b.NodeID, address, p.config.Cluster.Unreached(address, err))
 	}
 	for _, t := range answer.(*kmsg.MetadataResponse).Topics {
 		if err := judgeTopic(t); err != nil {
@@ -142,8 +141,8 @@ func (p *proof) transact(ctx context.Context) error {
 	id := "farmwire." + p.config.StateTopic() + ".check"
 	p.brokers.patience.fence = proofTimeout
 	_, err := p.brokers.fence(ctx, id, p.config.Compression)
-	if code(err) == int16(codeNoCoordinator) {
-		return &explained{"the coordinator of transactions is not available: transaction.state.log.replication.factor (3 by default) or transaction.state.log.min.isr above the number of brokers is the usual cause; set both on the brokers", err}
+	if cluster.Code(err) == int16(codeNoCoordinator) {
+		return &cluster.Error{Kind: cluster.CoordinatorUnavailable, Err: err, Text: "the coordinator of transactions is not available: transaction.state.log.replication.factor (3 by default) or transaction.state.log.min.isr above the number of brokers is the usual cause; set both on the brokers"}
 	}
 	return wrap("begin to use the transactional id", err)
 }
@@ -160,11 +159,11 @@ func (p *proof) write(ctx context.Context) error {
 	defer cancel()
 	asks := &producer{brokers: p.brokers, id: id, coordinator: -1, identity: nobody()}
 	err := asks.add(ctx, out, false)
-	switch code(err) {
+	switch cluster.Code(err) {
 	case 53:
-		return &explained{fmt.Sprintf("the broker does not allow the transactional id %s: grant Write and Describe on it, besides the ids with the prefix farmwire.%s", id, id), err}
+		return &cluster.Error{Kind: TransactionalIDNotAllowed, Err: err, Text: fmt.Sprintf("the broker does not allow the transactional id %s: grant Write and Describe on it, besides the ids with the prefix farmwire.%s", id, id)}
 	case 29:
-		return &explained{"the broker does not allow to write to the topics: grant Write on them", err}
+		return &cluster.Error{Kind: cluster.TopicNotAllowed, Err: err, Text: "the broker does not allow to write to the topics: grant Write on them"}
 	}
 	if err == nil || judgeCoordinator(err) == giveUp || judgeCoordinator(err) == fenced {
 		return nil // the refusal that was to be
@@ -188,9 +187,9 @@ func (p *proof) join(ctx context.Context) error {
 		}
 		return asError(m.(*kmsg.HeartbeatResponse).ErrorCode)
 	})
-	switch code(err) {
+	switch cluster.Code(err) {
 	case int16(codeNoCoordinator):
-		return &explained{"the coordinator of consumer groups is not available: offsets.topic.replication.factor (3 by default) above the number of brokers is the usual cause; set it on the brokers", err}
+		return &cluster.Error{Kind: cluster.CoordinatorUnavailable, Err: err, Text: "the coordinator of consumer groups is not available: offsets.topic.replication.factor (3 by default) above the number of brokers is the usual cause; set it on the brokers"}
 	case 0, 24, 30: // no answer, no name for a group, no right
 		return wrap("ask for the group "+p.config.GroupID(), err)
 	}
@@ -216,7 +215,7 @@ func (p *proof) repeat(ctx context.Context, ask func(context.Context) error) err
 		attempt, done := context.WithTimeout(ctx, p.brokers.patience.attempt)
 		err := ask(attempt)
 		done()
-		if err == nil || isFinal(err) {
+		if err == nil || p.isFinal(err) {
 			return err
 		}
 		if ctx.Err() != nil || pause.wait(ctx, later) != nil {
@@ -226,12 +225,12 @@ func (p *proof) repeat(ctx context.Context, ask func(context.Context) error) err
 }
 
 // isFinal reports whether asking again does not help: an answer about the request, or a network where nobody is.
-func isFinal(err error) bool {
+func (p *proof) isFinal(err error) bool {
 	if answer := kafka.Error(0); errors.As(err, &answer) {
 		return judgeCoordinator(err) == giveUp
 	}
-	var known *explained
-	return errors.As(explain(err), &known) && !isLate(err)
+	_, known := errors.AsType[*cluster.Error](p.config.explain(err))
+	return known && !cluster.IsTimeout(err)
 }
 
 func wrap(what string, err error) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"farmwire/cluster"
 	"farmwire/publisher/kafkatest"
 )
 
@@ -116,7 +117,7 @@ func TestDeadAdvertisedListener(t *testing.T) {
 		}
 		return addr
 	}})
-	inner := Config{Brokers: cluster.InnerAddrs(), TopicPrefix: "x"}
+	inner := Config{Cluster: clusterAt(cluster.InnerAddrs()), TopicPrefix: "x"}
 	spec := TopicSpec{Partitions: testPartitions, ReplicationFactor: 3}
 	if err := CreateTopics(t.Context(), inner, spec); err != nil {
 		t.Fatal(err)
@@ -124,7 +125,7 @@ func TestDeadAdvertisedListener(t *testing.T) {
 	if err := prove(t, inner); err != nil {
 		t.Error(err)
 	}
-	outer := Config{Brokers: cluster.Addrs()[:1], TopicPrefix: "x"}
+	outer := Config{Cluster: clusterAt(cluster.Addrs()[:1]), TopicPrefix: "x"}
 	want := "the cluster advertises the broker " + unused.Addr().String()
 	if err := prove(t, outer); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "advertised.listeners") || strings.Contains(err.Error(), "--brokers") {
 		t.Error(err)
@@ -162,11 +163,11 @@ func TestSilentAdvertisedListener(t *testing.T) {
 
 // Without one of the rights, the line names it; with what the README lists, all is proven.
 func TestMissingRightsAreFound(t *testing.T) {
-	cluster := secured(t)
-	r := newRights(t, cluster)
+	started := secured(t)
+	r := newRights(t, started)
 	acls := r.documented(farmwireUser)
 	r.grant(acls...)
-	c := securedConfig(cluster, MechanismScramSHA512)
+	c := securedConfig(started, cluster.MechanismScramSHA512)
 	if err := CreateTopics(t.Context(), c, testTopics()); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +178,7 @@ func TestMissingRightsAreFound(t *testing.T) {
 		0: "grant Write and Describe on the transactional ids with the prefix",
 		1: "does not allow the transactional id " + c.StateTopic() + ": grant Write and Describe on it",
 		2: "on the topic",
-		3: "grant Read on it, or choose another with --group",
+		3: "grant Read on it",
 	} {
 		r.revoke(acls[right])
 		if err := prove(t, c); err == nil || !strings.Contains(err.Error(), want) {
@@ -220,12 +221,12 @@ func testCreateAsksForNothing(t *testing.T, c Config, r rights) {
 
 // Of topics that are missing only those are created.
 func TestOnlyMissingTopicsAreCreated(t *testing.T) {
-	cluster := fakeCluster(t, 1)
-	c := testConfig(t, cluster.Addrs())
+	started := fakeCluster(t, 1)
+	c := testConfig(t, started.Addrs())
 	var asked []string
 	const createTopics, denied = 19, 31
-	cluster.Fake().ControlKey(createTopics, func(r kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.Fake().KeepControl()
+	started.Fake().ControlKey(createTopics, func(r kmsg.Request) (kmsg.Response, error, bool) {
+		started.Fake().KeepControl()
 		answer := r.ResponseKind().(*kmsg.CreateTopicsResponse)
 		for _, topic := range r.(*kmsg.CreateTopicsRequest).Topics {
 			asked = append(asked, topic.Topic)
@@ -236,7 +237,7 @@ func TestOnlyMissingTopicsAreCreated(t *testing.T) {
 	if err := CreateTopics(t.Context(), c, testTopics()); err != nil || len(asked) > 0 {
 		t.Errorf("%v; %q were asked for", err, asked)
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.Addrs()...))
+	client, err := kgo.NewClient(kgo.SeedBrokers(started.Addrs()...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +246,7 @@ func TestOnlyMissingTopicsAreCreated(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = CreateTopics(t.Context(), c, testTopics())
-	if !slices.Equal(asked, []string{c.EndedTopic()}) || code(err) != denied || errors.Is(err, ErrRefused) {
+	if !slices.Equal(asked, []string{c.EndedTopic()}) || cluster.Code(err) != denied || errors.Is(err, ErrRefused) {
 		t.Errorf("%v; %q were asked for", err, asked)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // ungivenConfig has topics that do not exist.
 func ungivenConfig(t *testing.T, addrs []string) Config {
-	return Config{Brokers: addrs, TopicPrefix: "topics-" + strings.ToLower(strings.NewReplacer("/", "-").Replace(t.Name())), Region: "eu-west-1"}
+	return Config{Cluster: clusterAt(addrs), TopicPrefix: "topics-" + strings.ToLower(strings.NewReplacer("/", "-").Replace(t.Name())), Region: "eu-west-1"}
 }
 
 func admin(t *testing.T, c Config) *kadm.Client {

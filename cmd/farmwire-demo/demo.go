@@ -11,11 +11,9 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"farmwire"
+	"farmwire/cmd/command"
 	"farmwire/poller/farmtest"
 )
-
-// errMissed says that the account at the end was not clean.
-var errMissed = errors.New("something was missed")
 
 // demoCmd is the demo: the account at its end decides the exit code.
 type demoCmd struct {
@@ -39,7 +37,7 @@ func (c *demoCmd) Validate() error {
 }
 
 // Run shows the demo until its duration has passed or ctx ends, and then the account.
-func (c *demoCmd) Run(ctx context.Context, std streams) error {
+func (c *demoCmd) Run(ctx context.Context, std command.Streams) error {
 	s, err := openStage(ctx, farmtest.Config{Workers: c.Workers, Sessions: c.Workers * 3 / 2, Seed: c.Seed, Speed: c.Speed, Fleets: 3})
 	if err != nil {
 		return err
@@ -49,13 +47,13 @@ func (c *demoCmd) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	if !a.complete() {
-		return errMissed
+		return command.ErrReported // by the account
 	}
 	return nil
 }
 
 // play runs Farmwire on the stage, prints what a consumer reads, and gives the account.
-func (c *demoCmd) play(ctx context.Context, s *stage, std streams) (account, error) {
+func (c *demoCmd) play(ctx context.Context, s *stage, std command.Streams) (account, error) {
 	reader, err := openReader(s.kafka(), shards)
 	if err != nil {
 		return account{}, err
@@ -64,12 +62,12 @@ func (c *demoCmd) play(ctx context.Context, s *stage, std streams) (account, err
 	colour, width := screen(std)
 	d := demo{
 		farm: s.farm, reader: reader, begin: time.Now(),
-		view: newView(std.out, colour, width),
+		view: newView(std.Out, colour, width),
 	}
 	d.view.intro(fmt.Sprintf("between a simulated farm and an embedded broker · %d workers, %g times as fast as life, seed %d", c.Workers, c.Speed, c.Seed), s.addresses())
 
 	run, stop := start(func(ctx context.Context) error {
-		return farmwire.Run(ctx, s.farmwire(c.Workers, c.staleness()), warnings(std.err))
+		return farmwire.Run(ctx, s.farmwire(c.Workers, c.staleness()), warnings(std.Err))
 	})
 	err = d.follow(ctx, run, c.Duration)
 	d.ended = time.Now()

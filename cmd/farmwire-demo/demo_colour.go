@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"farmwire/cmd/command"
 )
 
 // screen finds out what stdout is: a terminal's width, and whether it wants colour. What is no
 // terminal gets the full width and no colour.
-func screen(std streams) (colour bool, width int) {
+func screen(std command.Streams) (colour bool, width int) {
 	const full = 128
-	file, ok := std.out.(*os.File)
+	file, ok := std.Out.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return false, full
 	}

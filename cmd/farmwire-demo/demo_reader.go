@@ -22,7 +22,7 @@ type reader struct {
 // openReader connects to the topics that cfg names; shards is how many partitions the state topic has.
 func openReader(cfg publisher.Config, shards int) (*reader, error) {
 	client, err := kgo.NewClient(
-		kgo.SeedBrokers(cfg.Brokers...),
+		kgo.SeedBrokers(cfg.Cluster.Brokers...),
 		kgo.ConsumeTopics(cfg.EventsTopic(), cfg.StateTopic()),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),

@@ -12,6 +12,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"farmwire"
+	"farmwire/cluster"
 	"farmwire/poller"
 	"farmwire/poller/farmtest"
 	"farmwire/publisher"
@@ -65,8 +66,8 @@ func (s *stage) Close() error {
 // kafka says how to publish on this stage.
 func (s *stage) kafka() publisher.Config {
 	return publisher.Config{
-		Brokers: s.broker.Addrs(), TopicPrefix: topicPrefix, Region: region, Initial: "open",
-		SessionTimeout: 10 * time.Second,
+		Cluster:     cluster.Config{Brokers: s.broker.Addrs()},
+		TopicPrefix: topicPrefix, Region: region, Initial: "open",
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"farmwire/cmd/command"
 )
 
 // TestDemo runs the whole demo for a few seconds on a small farm that lives fast.
@@ -17,8 +19,8 @@ func TestDemo(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var out, err strings.Builder
-	code := run(ctx, strings.Fields("--workers 4 --speed 120 --duration 4s"), streams{&out, &err})
-	if code != exitDone || err.Len() > 0 {
+	code := program().Run(ctx, strings.Fields("--workers 4 --speed 120 --duration 4s"), command.Streams{Out: &out, Err: &err})
+	if code != command.ExitDone || err.Len() > 0 {
 		t.Errorf("exit code %d, stderr %q", code, err.String())
 	}
 	for _, want := range []string{
@@ -43,7 +45,7 @@ func TestDemoInterrupted(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out := &until{text: "discovered", then: cancel}
-	if code := run(ctx, strings.Fields("--workers 4 --speed 120"), streams{out, io.Discard}); code != exitDone {
+	if code := program().Run(ctx, strings.Fields("--workers 4 --speed 120"), command.Streams{Out: out, Err: io.Discard}); code != command.ExitDone {
 		t.Errorf("exit code %d", code)
 	}
 	if !strings.Contains(out.String(), " missed ") {

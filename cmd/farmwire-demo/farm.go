@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"farmwire/cmd/command"
 	"farmwire/poller/farmtest"
 )
 
@@ -29,13 +30,15 @@ func (c *farmCmd) Validate() error {
 	if c.Speed <= 0 {
 		return errors.New("--speed must be above 0")
 	}
-	_, err := faulty(c.Seed, c.Faults)
-	return err
+	if _, err := farmtest.ParseFaults(c.Seed, c.Faults); err != nil {
+		return fmt.Errorf("--faults: %w", err)
+	}
+	return nil
 }
 
 // Run serves until ctx ends.
-func (c *farmCmd) Run(ctx context.Context, std streams) error {
-	cfg, err := faulty(c.Seed, c.Faults)
+func (c *farmCmd) Run(ctx context.Context, std command.Streams) error {
+	cfg, err := farmtest.ParseFaults(c.Seed, c.Faults)
 	if err != nil {
 		return err
 	}
@@ -44,9 +47,9 @@ func (c *farmCmd) Run(ctx context.Context, std streams) error {
 	if err := farm.Start(c.Listen); err != nil {
 		return err
 	}
-	fmt.Fprintf(std.out, "AWS_ENDPOINT_URL_DEADLINE=%s\n", farm.URL())
+	fmt.Fprintf(std.Out, "AWS_ENDPOINT_URL_DEADLINE=%s\n", farm.URL())
 	if example, ok := exampleOf(ctx, farm); ok {
-		example.print(std.out, farm.URL())
+		example.print(std.Out, farm.URL())
 	}
 	<-ctx.Done()
 	return farm.Close()

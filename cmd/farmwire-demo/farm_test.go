@@ -12,10 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"farmwire/poller/farmtest"
+	"farmwire/cmd/command"
 )
 
 // TestFarm serves the farm as the command does and asks it over HTTP.
@@ -27,7 +26,7 @@ func TestFarm(t *testing.T) {
 	printed, out := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, []string{"farm", "--workers", "3", "--truth", truth, "--faults", "unknown-fields=1"}, streams{out, io.Discard})
+		code <- program().Run(ctx, []string{"farm", "--workers", "3", "--truth", truth, "--faults", "unknown-fields=1"}, command.Streams{Out: out, Err: io.Discard})
 		out.Close()
 	}()
 
@@ -48,7 +47,7 @@ func TestFarm(t *testing.T) {
 	cancel()
 	for lines.Scan() {
 	}
-	if c := <-code; c != exitDone {
+	if c := <-code; c != command.ExitDone {
 		t.Errorf("exit code %d", c)
 	}
 	written, err := os.ReadFile(truth)
@@ -74,32 +73,6 @@ func get(t *testing.T, url string, into any) {
 	}
 }
 
-func TestFaulty(t *testing.T) {
-	got, err := faulty(7, []string{"cut", "slow=0.5", "throttled=1/3s"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := farmtest.Config{Seed: 7, Faults: []farmtest.Fault{
-		{Kind: farmtest.Cut, Probability: 0.003},
-		{Kind: farmtest.Slow, Probability: 0.5, Delay: 2 * time.Second},
-		{Kind: farmtest.Throttled, Probability: 1, Delay: 3 * time.Second},
-	}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("configuration (-want +got):\n%s", diff)
-	}
-	if all, err := faulty(7, []string{"all"}); err != nil || cmp.Diff(farmtest.AllFaults(7), all) != "" {
-		t.Errorf("all: %+v, %v", all, err)
-	}
-	for _, wrong := range []string{"", "nonsense", "slow=", "slow=0", "slow=1.1", "slow=NaN", "slow=0.1/", "slow=0.1/soon", "slow=0.1/-1s"} {
-		if _, err := faulty(7, []string{wrong}); err == nil {
-			t.Errorf("%q is accepted", wrong)
-		}
-	}
-	if _, err := faulty(7, []string{"cut", "all"}); err == nil {
-		t.Error("all beside another is accepted")
-	}
-}
-
 // TestUsage: what is wrong is refused with exit code 2 and one line before anything is started.
 func TestUsage(t *testing.T) {
 	for _, args := range []string{
@@ -107,7 +80,7 @@ func TestUsage(t *testing.T) {
 		"farm --workers 0", "farm --fleets 0", "farm --speed -1", "farm --faults nonsense",
 	} {
 		var out, err strings.Builder
-		if code := run(t.Context(), strings.Fields(args), streams{&out, &err}); code != exitUsage {
+		if code := program().Run(t.Context(), strings.Fields(args), command.Streams{Out: &out, Err: &err}); code != command.ExitUsage {
 			t.Errorf("%s: exit code %d", args, code)
 		}
 		if out.Len() > 0 || strings.Count(err.String(), "\n") != 1 {
@@ -115,7 +88,7 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	var out, err strings.Builder
-	if code := run(t.Context(), []string{"--help"}, streams{&out, &err}); code != exitDone || err.Len() > 0 || !strings.Contains(out.String(), "farm ") {
+	if code := program().Run(t.Context(), []string{"--help"}, command.Streams{Out: &out, Err: &err}); code != command.ExitDone || err.Len() > 0 || !strings.Contains(out.String(), "farm ") {
 		t.Errorf("--help: exit code %d, prints %q and %q", code, out.String(), err.String())
 	}
 }

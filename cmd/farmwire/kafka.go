@@ -3,21 +3,19 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
 	"go.uber.org/zap"
 
+	"farmwire/cluster"
 	"farmwire/publisher"
 )
 
 // kafkaFlags say how to reach the cluster.
 type kafkaFlags struct {
-	Brokers     []string `placeholder:"HOST:PORT" help:"Kafka brokers to start from."`
+	Brokers     []string `placeholder:"HOST:PORT" help:"Kafka's bootstrap brokers, two or three, separated by commas."`
 	TopicPrefix string   `default:"deadline.sessions" help:"The topics are <prefix>.events, <prefix>.ended and <prefix>.state."`
 
 	TLS           toggle  `name:"tls" help:"Connect to Kafka by TLS."`
@@ -77,12 +75,7 @@ func (f kafkaFlags) check() error {
 	if text := f.SASLMechanism.problem(); text != "" {
 		return errors.New("--sasl-mechanism " + text)
 	}
-	for i, broker := range f.brokers() {
-		if err := checkBroker(broker); err != nil {
-			return fmt.Errorf("--brokers: number %d %w: give host:port, several separated by commas, an IPv6 address in brackets", i+1, err)
-		}
-	}
-	return nil
+	return withHint(cluster.ValidateBrokers(f.brokers()))
 }
 
 const topicCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
@@ -96,37 +89,6 @@ func (f kafkaFlags) brokers() []string {
 	return trimmed
 }
 
-// checkBroker says what an address is that is not host:port. It does not quote it: a URL may hold a password.
-func checkBroker(address string) error {
-	host, port, err := net.SplitHostPort(address)
-	switch {
-	case address == "":
-		return errors.New("is empty")
-	case strings.Contains(address, "://"):
-		return errors.New("has a scheme, like that of a URL")
-	case strings.ContainsAny(address, "\r\n"):
-		return errors.New("has a line break")
-	case strings.ContainsAny(address, "'\"`"):
-		return errors.New("has quotes")
-	case strings.ContainsAny(address, " \t"):
-		return errors.New("has a blank within")
-	case err != nil && !strings.Contains(address, ":"):
-		return errors.New("has no port")
-	case err != nil:
-		return errors.New("is no host and port")
-	}
-	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
-		return errors.New("has a port that is no number from 1 to 65535")
-	}
-	if ip, err := netip.ParseAddr(host); err == nil && (ip.Is4() || strings.HasPrefix(address, "[")) {
-		return nil
-	}
-	if host == "" || strings.HasPrefix(address, "[") || strings.Trim(host, topicCharacters) != "" {
-		return errors.New("has no valid host name")
-	}
-	return nil
-}
-
 // config reads what the flags name. Errors are usage errors.
 func (f kafkaFlags) config() (publisher.Config, error) {
 	if f.secret.wrong != nil {
@@ -137,11 +99,13 @@ func (f kafkaFlags) config() (publisher.Config, error) {
 		mechanism = ""
 	}
 	return publisher.Config{
-		Brokers:     f.brokers(),
 		TopicPrefix: f.TopicPrefix,
-		Security: publisher.Security{
-			TLS: f.TLS.on, CAFile: string(f.TLSCA), CertFile: string(f.TLSCert), KeyFile: string(f.TLSKey), ServerName: string(f.TLSServerName),
-			Mechanism: publisher.Mechanism(mechanism), Username: string(f.SASLUsername), Password: f.secret.value,
+		Cluster: cluster.Config{
+			Brokers: f.brokers(),
+			TLS: cluster.TLS{
+				Enabled: f.TLS.on, CAFile: string(f.TLSCA), CertFile: string(f.TLSCert), KeyFile: string(f.TLSKey), ServerName: string(f.TLSServerName),
+			},
+			SASL: cluster.SASL{Mechanism: cluster.Mechanism(mechanism), Username: string(f.SASLUsername), Password: f.secret.value},
 		},
 	}, nil
 }
@@ -149,7 +113,7 @@ func (f kafkaFlags) config() (publisher.Config, error) {
 // readable is the warning that the password crosses the network as it is, "" if it does not.
 func (f kafkaFlags) readable() string {
 	cfg, err := f.config()
-	if err != nil || cfg.Security.Validate() != nil || cfg.Security.Mechanism != publisher.MechanismPlain || cfg.Security.TLS {
+	if err != nil || cfg.Cluster.Validate() != nil || cfg.Cluster.SASL.Mechanism != cluster.MechanismPlain || cfg.Cluster.TLS.Enabled {
 		return ""
 	}
 	return "the SASL password can be read on the way to the brokers: --sasl-mechanism plain needs --tls, or use scram-sha-512"

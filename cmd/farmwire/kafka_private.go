@@ -10,7 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"farmwire/publisher"
+	"farmwire/cluster"
 )
 
 // private is the value of a flag that no error quotes. The parser quotes values that it refuses, and such a value may be a
@@ -74,21 +74,21 @@ func (t *toggle) Decode(ctx *kong.DecodeContext) error {
 
 // password is the SASL password, and what is wrong with it.
 type password struct {
-	value publisher.Secret
+	value cluster.Secret
 	wrong error
 }
 
 // readPassword reads the password from the file, or without one from the environment. Its error names where it was
 // looked for, and quotes neither the file's name, which may be the password itself, nor its text.
 func readPassword(file string) password {
-	value, source := publisher.Secret(os.Getenv("FARMWIRE_SASL_PASSWORD")), "FARMWIRE_SASL_PASSWORD"
+	value, source := cluster.Secret(os.Getenv("FARMWIRE_SASL_PASSWORD")), "FARMWIRE_SASL_PASSWORD"
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			// The name may be the password itself, so it is kept out of all other texts too.
-			return password{publisher.Secret(file), fmt.Errorf("--sasl-password-file must name a file that holds the password: %s", publisher.Unreadable(err))}
+			return password{cluster.Secret(file), fmt.Errorf("--sasl-password-file must name a file that holds the password: the file %s", cluster.Unreadable(err))}
 		}
-		value, source = publisher.Secret(strings.TrimRight(string(text), "\r\n")), "the file of --sasl-password-file"
+		value, source = cluster.Secret(strings.TrimRight(string(text), "\r\n")), "the file of --sasl-password-file"
 		if value == "" {
 			return password{wrong: errors.New("the file of --sasl-password-file is empty: write the password into it")}
 		}

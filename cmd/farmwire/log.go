@@ -30,7 +30,7 @@ func (f logFlags) logger(w io.Writer) (*zap.Logger, error) {
 		encoding.EncodeTime = inUTC(zapcore.TimeEncoderOfLayout("15:04:05.000Z07:00"))
 		encoder = zapcore.NewConsoleEncoder(encoding)
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)), nil
+	return zap.New(hintingCore{zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)}), nil
 }
 
 // inUTC makes log times comparable with those of events, whatever the machine's zone is.

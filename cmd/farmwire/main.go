@@ -19,7 +19,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"farmwire/publisher"
+	"farmwire/cluster"
 )
 
 type commands struct {
@@ -160,7 +160,7 @@ func report(std *streams, err error) int {
 		return 0
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &usage), errors.Is(err, publisher.ErrConfiguration):
+	case errors.As(err, &usage), errors.Is(err, cluster.ErrConfiguration):
 		printError(std, err)
 		return exitUsage
 	default:
@@ -170,7 +170,7 @@ func report(std *streams, err error) int {
 }
 
 func printError(std *streams, err error) {
-	fmt.Fprintf(std.err, "farmwire: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+	fmt.Fprintf(std.err, "farmwire: %s\n", strings.ReplaceAll(withHint(err).Error(), "\n", "; "))
 }
 
 // dropEmptyEnvironment makes an empty variable the same as an unset one, as compose files and charts mean it.

@@ -107,7 +107,7 @@ func (c *runCmd) config(ctx context.Context, std *streams, log *zap.Logger) (far
 		return farmwire.Config{}, err
 	}
 	kafka.Region, kafka.Initial = client.Options().Region, c.Initial
-	kafka.Group, kafka.InstanceID, kafka.SessionTimeout = c.Group, c.InstanceID, c.SessionTimeout
+	kafka.Group = publisher.Group{ID: c.Group, InstanceID: c.InstanceID, SessionTimeout: c.SessionTimeout}
 	kafka.Compression = publisher.Compression(c.Compression)
 	cfg := farmwire.Config{
 		Client:    client,

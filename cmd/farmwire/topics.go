@@ -53,7 +53,7 @@ func (c *topicsCheckCmd) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
-	cfg.Group = c.Group
+	cfg.Group.ID = c.Group
 	ctx, cancel := context.WithTimeout(ctx, topicsTimeout)
 	defer cancel()
 	partitions, err := publisher.CheckTopics(ctx, cfg, c.spec())
@@ -87,7 +87,7 @@ func (f kafkaFlags) begin(std *streams, topics topicFlags) (publisher.Config, er
 	if err != nil {
 		return publisher.Config{}, err
 	}
-	if err := cfg.Security.Validate(); err != nil {
+	if err := cfg.Cluster.Validate(); err != nil {
 		return publisher.Config{}, err
 	}
 	if text := f.readable(); text != "" {

@@ -202,7 +202,7 @@ func (c *Cluster) awaitBroker(ctx context.Context, b *broker) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("broker %d is not ready: %w; its log ends with:\n%s", b.id, ctx.Err(), b.lastWords())
-		case <-b.ended:
+		case <-b.process.Ended():
 			return fmt.Errorf("broker %d: %w; its log ends with:\n%s", b.id, errEnded, b.lastWords())
 		case <-time.After(50 * time.Millisecond):
 		}

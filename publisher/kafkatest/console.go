@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
+
+	"farmwire/publisher/kafkatest/process"
 )
 
 // Separators of what [Console] prints. JSON escapes both, so neither is part of an event.
@@ -62,11 +63,9 @@ func Console(ctx context.Context, r Reading, w io.Writer) error {
 	}
 	var said bytes.Buffer
 	cmd := toolCommand(ctx, filepath.Join(folder, "*"), "org.apache.kafka.tools.consumer.ConsoleConsumer", args...)
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = w, &said, processAttributes()
+	cmd.Stdout, cmd.Stderr = w, &said
 	cmd.WaitDelay = time.Second
-	runtime.LockOSThread() // the reader dies with the thread that started it
-	defer runtime.UnlockOSThread()
-	if err := cmd.Run(); err != nil {
+	if err := process.Run(cmd); err != nil {
 		return fmt.Errorf("read %s with Apache's console consumer: %w\n%s", r.Topic, err, said.String())
 	}
 	return nil

@@ -1,0 +1,65 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"slices"
+	"strings"
+)
+
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// unreached is a broker's address that could not be connected to.
+type unreached struct {
+	address   string
+	bootstrap bool // it is one of the bootstrap brokers; else the cluster advertises it
+	err       error
+}
+
+// Error names the address.
+func (e *unreached) Error() string {
+	text := e.err.Error()
+	if strings.Contains(text, e.address) {
+		return text
+	}
+	return e.address + ": " + text
+}
+
+func (e *unreached) Unwrap() error { return e.err }
+
+func (c Config) unreached(address string, err error) error {
+	return &unreached{address, slices.Contains(c.Brokers, address), err}
+}
+
+// dial connects to a broker, for both clients. Its errors tell a bootstrap broker from an address that the cluster
+// advertises.
+func (c Config) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: DialTimeout}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, c.unreached(address, err)
+	}
+	return conn, nil
+}
+
+// overTLS adds the handshake, which the transport of kafka-go does by itself.
+func overTLS(dial dialFunc, config *tls.Config) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		plain, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		config := config.Clone()
+		if config.ServerName == "" {
+			config.ServerName, _, _ = net.SplitHostPort(address) // it was dialed
+		}
+		ctx, cancel := context.WithTimeout(ctx, DialTimeout)
+		defer cancel()
+		conn := tls.Client(plain, config)
+		if err := conn.HandshakeContext(ctx); err != nil {
+			plain.Close()
+			return nil, err
+		}
+		return conn, nil
+	}
+}

@@ -1,0 +1,111 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrConfiguration says that a configuration cannot work, whatever the cluster is like. An [Error] with the kind of the
+// problem goes with it.
+var ErrConfiguration = errors.New("wrong configuration")
+
+// Error is a problem with a cluster, with the way to it, or with what it holds. It is found in a chain of errors by
+// [errors.AsType]. Packages that use a cluster report their own problems by it too, with kinds of their own.
+type Error struct {
+	Kind Kind   // for programs, which may know by it which of their own settings to change
+	Text string // for people: what is wrong and what it means. It never holds a secret, nor what others have said, except brokers' addresses
+	Err  error  // what the broker or the client said; nil for nothing
+
+	quiet bool // Err may quote a secret: it can be unwrapped, but not read
+}
+
+// Error is one line: the text, and in parentheses what the broker or the client said.
+func (e *Error) Error() string {
+	if e.Err == nil || e.quiet {
+		return e.Text
+	}
+	return e.Text + " (" + said(e.Err) + ")"
+}
+
+// Unwrap returns what the broker or the client said.
+func (e *Error) Unwrap() error { return e.Err }
+
+// wrong is an ErrConfiguration.
+func wrong(kind Kind, format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrConfiguration, &Error{Kind: kind, Text: fmt.Sprintf(format, args...)})
+}
+
+// Kind says what is wrong. A program compares kinds, and shows the [Error]'s text.
+type Kind string
+
+// The kinds of a wrong configuration.
+const (
+	BrokersInvalid              Kind = "bootstrap brokers invalid" // none, or an address that is not host:port
+	TLSDisabled                 Kind = "TLS disabled"              // although other settings of TLS are given
+	CAFileInvalid               Kind = "CA file invalid"
+	CertFileInvalid             Kind = "certificate file invalid"
+	KeyFileInvalid              Kind = "key file invalid"
+	ClientCertificateIncomplete Kind = "client certificate incomplete" // a certificate without its key, or a key alone
+	ServerNameInvalid           Kind = "server name invalid"
+	MechanismMissing            Kind = "SASL mechanism missing" // although a user name is given
+	MechanismUnknown            Kind = "SASL mechanism unknown"
+	UsernameInvalid             Kind = "SASL user name invalid"
+	PasswordInvalid             Kind = "SASL password invalid"
+	CredentialsMissing          Kind = "SASL credentials missing" // the mechanism needs a user name and a password
+	AWSRegionMissing            Kind = "AWS region missing"
+	AWSSettingsUnreadable       Kind = "AWS settings unreadable" // without ErrConfiguration: the AWS SDK may have asked a service
+)
+
+// The kinds of what goes wrong with TLS.
+const (
+	TLSRequired               Kind = "TLS required" // by the broker's port or by the SASL mechanism
+	TLSNotSpoken              Kind = "TLS not spoken"
+	TLSIncompatible           Kind = "TLS incompatible" // no version of TLS in common
+	TLSHandshakeRefused       Kind = "TLS handshake refused"
+	TLSBroken                 Kind = "TLS broken" // on the broker's side
+	AuthorityUnknown          Kind = "certificate authority unknown"
+	ServerNameMismatch        Kind = "server name mismatch"
+	ServerCertificateInvalid  Kind = "server certificate invalid"
+	ClientCertificateRequired Kind = "client certificate required"
+	ClientCertificateRefused  Kind = "client certificate refused" // it has expired or was revoked
+)
+
+// The kinds of what goes wrong with SASL.
+const (
+	SASLRequired         Kind = "SASL required"
+	SASLNotSpoken        Kind = "SASL not spoken"
+	MechanismNotOffered  Kind = "SASL mechanism not offered"
+	AuthenticationFailed Kind = "authentication failed"
+	LoginNotBegun        Kind = "login not begun" // before the broker was asked: for aws-msk-iam, credentials are missing
+)
+
+// The kinds of a connection that the broker closes instead of answering, where that has several possible causes.
+const (
+	ClosedAtOnce     Kind = "closed at once"     // the port requires TLS or SASL
+	ClosedWithTLS    Kind = "closed with TLS"    // the port speaks no TLS, or the broker refuses this client
+	ClosedWithoutTLS Kind = "closed without TLS" // the port requires TLS, or the broker refuses this client
+	ClosedInLogin    Kind = "closed in login"    // the login is refused, or the port requires TLS
+	ControllerPort   Kind = "controller port"    // a KRaft controller does not serve clients
+)
+
+// The kinds of a broker that cannot be reached.
+const (
+	HostUnknown        Kind = "host unknown"
+	HostLookupFailed   Kind = "host lookup failed"
+	ConnectionRefused  Kind = "connection refused"
+	NetworkUnreachable Kind = "network unreachable"
+	NotKafka           Kind = "not Kafka"          // something else listens at the address
+	AddressAdvertised  Kind = "address advertised" // the cluster advertises an address that cannot be reached from here
+	NoAnswer           Kind = "no answer"          // in time
+	NoUsableAnswer     Kind = "no usable answer"   // in time, but there were other answers
+)
+
+// The kinds of what brokers answer to requests that arrive.
+const (
+	CoordinatorUnavailable   Kind = "coordinator unavailable"
+	TooFewReplicas           Kind = "too few replicas in sync"
+	TopicNotAllowed          Kind = "topic not allowed"
+	GroupNotAllowed          Kind = "group not allowed"
+	ClusterNotAllowed        Kind = "cluster not allowed" // to create topics
+	SessionTimeoutNotAllowed Kind = "session timeout not allowed"
+)

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+)
+
+// runCampaign disturbs farmwire, with files in dir, and checks what was published.
+func runCampaign(ctx context.Context, f *flags, out io.Writer, dir string) (_ outcome, err error) {
+	fmt.Fprintf(out, "seed %d: %d SIGKILL, %d SIGSTOP take-overs, %d broker kills, %d cuts, %d freezes, %d restarts, %d late produces, %d late EndTxns, %d held heartbeats; %d instances, %d brokers, %d workers, faults %s\n",
+		f.Seed, f.Kills, f.Stops, f.BrokerKills, f.Cuts, f.Freezes, f.Restarts, f.LateProduces, f.LateEndTxns, f.HeldHeartbeats, f.Instances, f.Brokers, f.Workers, f.Faults)
+	t, err := openTestbed(ctx, f, dir)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer func() { err = errors.Join(err, t.Close()) }()
+	begun := time.Now()
+	if err := t.awaitOwners(ctx); err != nil {
+		return outcome{}, err
+	}
+	if err := t.awaitReady(ctx); err != nil {
+		return outcome{}, err
+	}
+	rng := rand.New(rand.NewPCG(f.Seed, 7))
+	plan := planDisturbances(f, rng)
+	d := newDisturber(t, rng, out, f.SessionTimeout)
+	if err := d.run(ctx, plan, begun.Add(f.Duration)); err != nil {
+		return outcome{}, err
+	}
+	t.background.Wait()
+	pause(ctx, f.Calm)
+	fmt.Fprintf(out, "done in %s: %s\n", time.Since(begun).Round(time.Second), &d.counts)
+	o, err := finish(ctx, t, f, out)
+	if err != nil {
+		return o, err
+	}
+	fmt.Fprintf(out, "to repeat: farmwire-chaos %s\n", f)
+	return o, o.print(out)
+}

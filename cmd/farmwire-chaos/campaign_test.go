@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"farmwire/publisher/kafkatest"
+)
+
+func TestPlanFollowsTheSeed(t *testing.T) {
+	c := &flags{Kills: 5, Stops: 3, BrokerKills: 2, Cuts: 4, Freezes: 2, Restarts: 1, LateProduces: 3, LateEndTxns: 2, HeldHeartbeats: 2}
+	plan := func(seed uint64) []disturbance { return planDisturbances(c, rand.New(rand.NewPCG(seed, 7))) }
+	if !slices.Equal(plan(1), plan(1)) {
+		t.Error("one seed, two plans")
+	}
+	if slices.Equal(plan(1), plan(2)) {
+		t.Error("two seeds, one plan")
+	}
+	if len(plan(1)) != 24 {
+		t.Errorf("%d disturbances, not 24", len(plan(1)))
+	}
+	late := func(d disturbance) bool { return d == lateProduce }
+	if n := len(slices.DeleteFunc(plan(1), func(d disturbance) bool { return !late(d) })); n != 3 {
+		t.Errorf("%d late produces, not 3", n)
+	}
+	c.LateProduces = 0
+	if without := plan(1); slices.ContainsFunc(without, late) || len(without) != 21 || !slices.Contains(without, lateEndTxn) {
+		t.Errorf("without late produces: %v", without)
+	}
+}
+
+// The flags that a report names make the same run again.
+func TestReplay(t *testing.T) {
+	c, err := parseFlags([]string{"--seed", "5", "--kills", "3", "--late-produces", "2", "--late-endtxns", "4", "--held-heartbeats", "1", "--brokers", "3", "--static", "--judge-listings", "--calm", "4s", "--fault", "slow=0.5/1s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := parseFlags(strings.Fields(c.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(c, again); d != "" || again.LateProduces != 2 || again.LateEndTxns != 4 || again.HeldHeartbeats != 1 {
+		t.Error(d)
+	}
+}
+
+// A short run of everything on Apache Kafka; the program does the same for hours.
+func TestChaos(t *testing.T) {
+	if os.Getenv(kafkatest.Variable) != "apache" {
+		t.Skip("needs brokers to kill: run with " + kafkatest.Variable + "=apache (Java 17 and Maven; nothing is installed)")
+	}
+	c, err := parseFlags([]string{"--kills", "8", "--stops", "2", "--broker-kills", "1", "--cuts", "2", "--freezes", "1", "--restarts", "1", "--settle", "10s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	var output bytes.Buffer
+	o, err := runCampaign(ctx, c, &output, t.TempDir())
+	t.Log(output.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !o.good() || o.report.Counts.Events == 0 || !strings.Contains(output.String(), "SIGKILL 8") {
+		t.Error("anomalies, or nothing was done")
+	}
+}

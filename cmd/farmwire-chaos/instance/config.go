@@ -1,0 +1,71 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+)
+
+// Settings that all instances share.
+const (
+	Region      = "eu-west-1"
+	TopicPrefix = "deadline.sessions"
+	ShardCount  = 12
+)
+
+// Config says how to run an instance.
+type Config struct {
+	Number            int      // tells the instances of one cluster apart
+	Binary            string   // path of farmwire
+	Brokers           []string // host:port each
+	ReplicationFactor int      // of the topics, which the instance creates
+	Endpoint          string   // URL of the Deadline Cloud API
+	Flags             []string // further flags of farmwire run
+	LogFile           string   // receives the JSON lines of all processes
+	Shards            *Shards  // learns which shards the instance acquires
+
+	// LifeEnding, if not nil, is called once for each process, with its access key id: before the process is killed or
+	// asked to stop, or when it has ended by itself. It must not call the instance.
+	LifeEnding func(key string)
+}
+
+func (c Config) args(address string) []string {
+	args := []string{"run", "--create-topics", "--replication-factor", strconv.Itoa(c.ReplicationFactor),
+		"--partitions", strconv.Itoa(ShardCount), "--topic-prefix", TopicPrefix, "--listen", address, "--log-format", "json"}
+	for _, broker := range c.Brokers {
+		args = append(args, "--brokers", broker)
+	}
+	return append(args, c.Flags...)
+}
+
+func (c Config) env() []string {
+	return append(os.Environ(), "AWS_ENDPOINT_URL_DEADLINE="+c.Endpoint, "AWS_REGION="+Region,
+		"AWS_SECRET_ACCESS_KEY=chaos", "AWS_EC2_METADATA_DISABLED=true")
+}
+
+// KeyOf is the access key id of one process of an instance. Processes are counted from 1. By the id the farm knows
+// which process has made a call.
+func KeyOf(number, life int) string { return fmt.Sprintf("chaos-%d-%d", number, life) }
+
+// freeAddress is a loopback address that no process listens on at present.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// Build builds farmwire from the sources of this module with further flags of go build, and writes it to the path to.
+func Build(ctx context.Context, to string, flags ...string) error {
+	args := append(append([]string{"build"}, flags...), "-o", to, "farmwire/cmd/farmwire")
+	output, err := exec.CommandContext(ctx, "go", args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("build farmwire: %w\n%s", err, output)
+	}
+	return nil
+}

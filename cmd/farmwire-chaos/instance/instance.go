@@ -1,0 +1,269 @@
+// Package instance runs `farmwire run` as processes of their own, which are started again whenever they end, as a
+// supervisor would.
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"farmwire/publisher/kafkatest/process"
+)
+
+// Instance is one `farmwire run`. It has many lives: processes that run one after the other.
+type Instance struct {
+	Number int
+
+	binary     string
+	args, env  []string
+	address    string
+	shards     *Shards
+	log        *os.File
+	lifeEnding func(key string)
+	done       chan struct{} // closed when the instance is down and no process runs
+
+	mu        sync.Mutex
+	process   *process.Process // nil: none runs
+	started   time.Time        // the process
+	life      int              // number of processes so far
+	ending    func()           // calls lifeEnding at most once for the process
+	down      bool             // it is not started again
+	ownEnds   int              // how often it ended by itself
+	quickEnds int              // ... in a row within a second of its start
+	lastLine  string           // of its log
+	exitCodes []int            // of graceful stops
+	stopping  bool             // a graceful stop was requested
+}
+
+// ErrBroken means that farmwire does not even start.
+var ErrBroken = errors.New("farmwire run ends as soon as it is started")
+
+// Start starts an instance. The caller must End it.
+func Start(cfg Config) (*Instance, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.Create(cfg.LogFile)
+	if err != nil {
+		return nil, err
+	}
+	i := &Instance{
+		Number: cfg.Number, binary: cfg.Binary, args: cfg.args(address), env: cfg.env(), address: address,
+		shards: cfg.Shards, log: log, lifeEnding: cfg.LifeEnding, done: make(chan struct{}),
+	}
+	go i.live()
+	return i, nil
+}
+
+// live starts processes until the instance is down.
+func (i *Instance) live() {
+	defer close(i.done)
+	defer i.log.Close()
+	for {
+		p, lines, err := i.start()
+		if err != nil {
+			i.note([]byte(err.Error()))
+			return
+		}
+		if p == nil {
+			return
+		}
+		<-p.Ended()
+		lines.flush()
+		if n := i.ended(p.State()); n > 0 {
+			time.Sleep(min(time.Duration(n)*100*time.Millisecond, time.Second))
+		}
+	}
+}
+
+// start starts a process. It returns nil if the instance is down.
+func (i *Instance) start() (*process.Process, *lineWriter, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.down {
+		return nil, nil, nil
+	}
+	i.life++
+	key := KeyOf(i.Number, i.life)
+	i.ending = sync.OnceFunc(func() {
+		if i.lifeEnding != nil {
+			i.lifeEnding(key)
+		}
+	})
+	lines := &lineWriter{line: i.readLog}
+	cmd := exec.Command(i.binary, i.args...)
+	cmd.Env, cmd.Stderr = append(slices.Clone(i.env), "AWS_ACCESS_KEY_ID="+key), lines
+	p, err := process.Start(cmd)
+	if err != nil {
+		return nil, nil, fmt.Errorf("start instance %d: %w", i.Number, err)
+	}
+	i.process, i.started = p, time.Now()
+	return p, lines, nil
+}
+
+func (i *Instance) readLog(line []byte) {
+	i.shards.readLog(i.Number, line)
+	i.note(line)
+}
+
+func (i *Instance) note(line []byte) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.lastLine = string(line)
+	fmt.Fprintln(i.log, i.lastLine)
+}
+
+// ended notes how the process ended, and returns how often in a row it did so by itself.
+func (i *Instance) ended(state *os.ProcessState) int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.process = nil
+	i.ending()
+	status, _ := state.Sys().(syscall.WaitStatus)
+	switch {
+	case i.stopping:
+		i.stopping = false
+		i.exitCodes = append(i.exitCodes, state.ExitCode())
+		return 0
+	case status.Signaled():
+		i.quickEnds = 0
+		return 0
+	}
+	i.ownEnds++
+	if i.quickEnds++; time.Since(i.started) > time.Second {
+		i.quickEnds = 1
+	}
+	return i.quickEnds
+}
+
+// Kill sends SIGKILL to the process. It returns false if none runs.
+func (i *Instance) Kill() bool {
+	return i.signal(func(p *process.Process) error {
+		i.ending()
+		return p.Kill()
+	})
+}
+
+// Pause sends SIGSTOP to the process. It returns false if none runs.
+func (i *Instance) Pause() bool { return i.signal((*process.Process).Pause) }
+
+// Resume sends SIGCONT to the process. It returns false if none runs.
+func (i *Instance) Resume() bool { return i.signal((*process.Process).Resume) }
+
+// Restart asks the process to stop gracefully. Another one follows.
+func (i *Instance) Restart() { i.terminate() }
+
+// Stop asks the process to stop gracefully. None follows. [Instance.Done] says when it has ended.
+func (i *Instance) Stop() {
+	i.mu.Lock()
+	i.down = true
+	i.mu.Unlock()
+	i.terminate()
+}
+
+func (i *Instance) terminate() {
+	i.signal(func(p *process.Process) error {
+		i.ending()
+		err := p.Terminate()
+		i.stopping = err == nil
+		return err
+	})
+}
+
+// signal does something to the process and reports whether it worked.
+func (i *Instance) signal(f func(*process.Process) error) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.process != nil && f(i.process) == nil
+}
+
+// End kills the process and waits for its end. None follows.
+func (i *Instance) End() {
+	i.mu.Lock()
+	i.down = true
+	if i.process != nil {
+		_ = i.process.Kill() // fails only if it has ended by itself
+	}
+	i.mu.Unlock()
+	<-i.done
+}
+
+// Done is closed when no process runs any more and none follows.
+func (i *Instance) Done() <-chan struct{} { return i.done }
+
+// Key is the access key id of the present process.
+func (i *Instance) Key() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return KeyOf(i.Number, i.life)
+}
+
+// Started is when the present process was started, or the last one if none runs.
+func (i *Instance) Started() time.Time {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.started
+}
+
+// Address is where the process serves its probes and metrics (host:port).
+func (i *Instance) Address() string { return i.address }
+
+// LastLine is the last line of the instance's log.
+func (i *Instance) LastLine() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.lastLine
+}
+
+// Ends tells how often processes ended by themselves, and the exit codes of graceful stops.
+func (i *Instance) Ends() (byThemselves int, exitCodes []int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.ownEnds, slices.Clone(i.exitCodes)
+}
+
+// Broken returns [ErrBroken] if farmwire cannot be started, or ends again and again within a second.
+func (i *Instance) Broken() error {
+	const most = 40
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	gone := false
+	select {
+	case <-i.done:
+		gone = !i.down
+	default:
+	}
+	if gone || i.quickEnds > most {
+		return fmt.Errorf("%w: %s", ErrBroken, i.lastLine)
+	}
+	return nil
+}
+
+// Ready asks the instance's /readyz whether it does everything that it should. The text says what is missing.
+func (i *Instance) Ready(ctx context.Context) (ready bool, text string) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.address+"/readyz", nil)
+	if err != nil {
+		return false, err.Error()
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false, err.Error()
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<16))
+	if err != nil {
+		return false, err.Error()
+	}
+	return answer.StatusCode == http.StatusOK, string(body)
+}

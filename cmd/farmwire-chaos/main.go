@@ -1,0 +1,63 @@
+// Command farmwire-chaos tries to make Farmwire lose, repeat or invent events, and checks that it did not. It runs
+// several `farmwire run` as processes of their own between Apache Kafka and a simulated farm, kills and disturbs them in
+// an order that follows from a seed, and compares what was published with what truly happened on the farm.
+//
+//	farmwire-chaos --seed 1                   disturb farmwire, then check what it published
+//	farmwire-chaos --wrong all --right        run publishers with known mistakes, which the check must find
+//	farmwire-chaos check DIR                  check what a run has kept once more
+//
+// It needs Java and Maven for Apache Kafka, and Go to build farmwire from the sources of this module.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"farmwire/cmd/command"
+)
+
+// cli is the grammar of the command line. Without a command it is the campaign.
+type cli struct {
+	Campaign campaignCmd `cmd:"" default:"withargs" help:"Disturb farmwire on Apache Kafka, and check what it published (default)."`
+	Check    checkCmd    `cmd:"" help:"Check what Apache's console consumer printed against what truly happened."`
+}
+
+func program(grammar *cli) command.Program {
+	return command.Program{
+		Name:        "farmwire-chaos",
+		Description: "Disturb farmwire on Apache Kafka, and check what it published.",
+		Grammar:     grammar,
+	}
+}
+
+func main() { program(&cli{}).Main() }
+
+// campaignCmd runs farmwire on Apache Kafka and a simulated farm, disturbs it, and checks what was published.
+type campaignCmd struct {
+	flags `embed:""`
+}
+
+// Run returns [command.ErrReported] if anything that was published is wrong.
+func (c *campaignCmd) Run(ctx context.Context, std command.Streams) error {
+	if len(c.Wrong) > 0 {
+		return tryWrong(ctx, &c.flags, std.Out)
+	}
+	dir, err := os.MkdirTemp("", "farmwire-chaos-")
+	if err != nil {
+		return err
+	}
+	o, err := runCampaign(ctx, &c.flags, std.Out, dir)
+	switch {
+	case err == nil && o.good() && !c.Keep:
+		return os.RemoveAll(dir)
+	case ctx.Err() != nil && !c.Keep:
+		return errors.Join(ctx.Err(), os.RemoveAll(dir))
+	}
+	fmt.Fprintln(std.Out, "logs, topics and truth are in", dir)
+	if err == nil && !o.good() {
+		return command.ErrReported
+	}
+	return err
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"farmwire/cmd/farmwire-chaos/check"
+	"farmwire/cmd/farmwire-chaos/instance"
+)
+
+// outcome is what came of a campaign.
+type outcome struct {
+	report    *check.Report
+	ownEnds   int   // how often instances ended by themselves
+	exitCodes []int // of graceful stops
+}
+
+// good reports whether the check found nothing wrong.
+func (o outcome) good() bool { return o.report != nil && o.report.Total() == 0 }
+
+func (o outcome) print(out io.Writer) error {
+	failed := slices.DeleteFunc(slices.Clone(o.exitCodes), func(code int) bool { return code == 0 })
+	fmt.Fprintf(out, "instances ended by themselves: %d times; graceful stops: %d, of which %d with another exit code than 0: %v\n",
+		o.ownEnds, len(o.exitCodes), len(failed), failed)
+	const each = 5
+	return o.report.Print(out, each)
+}
+
+// finish lets the farm go on undisturbed for a while, stops it and the instances, reads the topics and checks them.
+func finish(ctx context.Context, t *testbed, f *flags, out io.Writer) (outcome, error) {
+	t.farm.SetFaults()
+	// A restart ends the back-off times that the faults have left behind.
+	for _, i := range t.instances {
+		i.Restart()
+	}
+	if err := t.awaitReady(ctx); err != nil {
+		fmt.Fprintln(out, err) // the check finds what is not published
+	}
+	until := time.Now()
+	pause(ctx, f.Settle)
+	if err := t.farm.Close(); err != nil {
+		return outcome{}, err
+	}
+	pause(ctx, time.Second)
+	var o outcome
+	o.ownEnds, o.exitCodes = t.stopInstances(ctx)
+	if err := errors.Join(readTopics(ctx, t.kafka.InnerAddrs(), t.dir), t.log.write(t.dir)); err != nil {
+		return o, err
+	}
+	var err error
+	o.report, err = checkFolder(t.dir, f.JudgeListings, check.Input{
+		Region: instance.Region, Partitions: instance.ShardCount, Until: until, Grace: f.Grace * 9 / 10})
+	return o, err
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"farmwire/cmd/farmwire-chaos/instance"
+	"farmwire/cmd/farmwire-chaos/proxy"
+	"farmwire/poller/farmtest"
+	"farmwire/publisher/kafkatest"
+)
+
+// testbed is everything that a campaign needs: Kafka brokers and a farm, each behind proxies, and instances of farmwire
+// between them.
+type testbed struct {
+	dir         string
+	kafka       *kafkatest.Cluster
+	farm        *farmtest.Server
+	brokers     []*proxy.Proxy
+	interceptor proxy.Interceptor // of requests to all brokers
+	api         *proxy.Proxy
+	instances   []*instance.Instance
+	shards      *instance.Shards
+	log         disturbanceLog
+	background  sync.WaitGroup // disturbances that go on while others follow
+}
+
+func openTestbed(ctx context.Context, f *flags, dir string) (*testbed, error) {
+	t := &testbed{dir: dir, shards: instance.NewShards()}
+	if err := t.open(ctx, f); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
+}
+
+func (t *testbed) open(ctx context.Context, f *flags) error {
+	binary := f.Farmwire
+	if binary == "" {
+		binary = filepath.Join(t.dir, "farmwire")
+		if err := instance.Build(ctx, binary); err != nil {
+			return err
+		}
+	}
+	if err := t.openKafka(ctx, f.Brokers); err != nil {
+		return err
+	}
+	if f.LateEndTxns > 0 {
+		if err := createStateTopic(ctx, t.kafka); err != nil {
+			return err
+		}
+	}
+	t.farm = farmtest.New(farmOf(f, filepath.Join(t.dir, truthFile)))
+	if err := t.farm.Start(""); err != nil {
+		return err
+	}
+	var err error
+	if t.api, err = proxy.Open(t.farm.URL()[len("http://"):]); err != nil {
+		return err
+	}
+	for n := range f.Instances {
+		if err := t.startInstance(f, binary, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openKafka starts brokers that clients reach through proxies, and that soon notice the death of clients and brokers.
+func (t *testbed) openKafka(ctx context.Context, brokers int) error {
+	t.brokers = make([]*proxy.Proxy, brokers)
+	var failed error
+	var err error
+	t.kafka, err = kafkatest.StartApache(ctx, kafkatest.Options{
+		Brokers: brokers,
+		Properties: map[string]string{
+			"group.min.session.timeout.ms": "500",
+			"broker.session.timeout.ms":    "4000", "broker.heartbeat.interval.ms": "500",
+			// The state topic is to be compacted while it is read.
+			"log.roll.ms": "5000", "log.cleaner.min.cleanable.ratio": "0.01", "log.cleaner.delete.retention.ms": "2000",
+		},
+		Advertise: func(broker int, addr string) string {
+			if old := t.brokers[broker]; old != nil {
+				old.Close()
+			}
+			p, err := t.interceptor.Open(addr)
+			if err != nil {
+				failed = err
+				return addr
+			}
+			t.brokers[broker] = p
+			return p.Addr()
+		},
+	})
+	return errors.Join(err, failed)
+}
+
+func (t *testbed) startInstance(f *flags, binary string, n int) error {
+	cfg := instance.Config{
+		Number: n, Binary: binary, ReplicationFactor: f.Brokers, Endpoint: "http://" + t.api.Addr(),
+		LogFile: filepath.Join(t.dir, fmt.Sprintf("farmwire-%d.log", n)), Shards: t.shards, LifeEnding: t.log.lifeEnding,
+		Flags: []string{"--session-timeout", f.SessionTimeout.String(), "--api-rate", fmt.Sprint(f.APIRate),
+			"--staleness", "1s", "--discovery", "3s", "--initial", f.Initial},
+	}
+	for _, p := range t.brokers {
+		cfg.Brokers = append(cfg.Brokers, p.Addr())
+	}
+	if f.Static {
+		cfg.Flags = append(cfg.Flags, "--instance-id", fmt.Sprintf("chaos-%d", n))
+	}
+	i, err := instance.Start(cfg)
+	if err != nil {
+		return err
+	}
+	t.instances = append(t.instances, i)
+	return nil
+}
+
+// Close ends everything that was started, and waits for its end.
+func (t *testbed) Close() error {
+	t.background.Wait()
+	for _, i := range t.instances {
+		i.End()
+	}
+	var errs []error
+	if t.api != nil {
+		t.api.Close()
+	}
+	if t.farm != nil {
+		errs = append(errs, t.farm.Close())
+	}
+	for _, p := range t.brokers {
+		if p != nil {
+			p.Close()
+		}
+	}
+	if t.kafka != nil {
+		errs = append(errs, t.kafka.Close())
+	}
+	return errors.Join(errs...)
+}

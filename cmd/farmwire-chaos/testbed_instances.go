@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"farmwire/cmd/farmwire-chaos/instance"
+)
+
+// awaitOwners waits until every shard has an owner.
+func (t *testbed) awaitOwners(ctx context.Context) error {
+	deadline := time.Now().Add(time.Minute)
+	for {
+		for _, i := range t.instances {
+			if err := i.Broken(); err != nil {
+				return err
+			}
+		}
+		n := t.shards.Owned()
+		switch {
+		case n == instance.ShardCount:
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("after a minute only %d of %d shards are followed; the last line of an instance's log: %s", n, instance.ShardCount, t.instances[0].LastLine())
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		pause(ctx, 20*time.Millisecond)
+	}
+}
+
+// awaitReady waits until every instance says that it is ready.
+func (t *testbed) awaitReady(ctx context.Context) error {
+	deadline := time.Now().Add(time.Minute)
+	for {
+		missing := ""
+		for _, i := range t.instances {
+			if ready, text := i.Ready(ctx); !ready {
+				missing = fmt.Sprintf("instance %d: %s", i.Number, text)
+			}
+		}
+		switch {
+		case missing == "" || ctx.Err() != nil:
+			return ctx.Err()
+		case time.Now().After(deadline):
+			return errors.New("not ready within a minute: " + missing)
+		}
+		pause(ctx, 100*time.Millisecond)
+	}
+}
+
+// stopInstances asks all instances to stop gracefully, and kills those that take more than 15 seconds. It tells how often
+// instances have ended by themselves, and all exit codes of graceful stops.
+func (t *testbed) stopInstances(ctx context.Context) (ownEnds int, exitCodes []int) {
+	for _, i := range t.instances {
+		i.Stop()
+	}
+	for _, i := range t.instances {
+		select {
+		case <-i.Done():
+		case <-time.After(15 * time.Second):
+		case <-ctx.Done():
+		}
+		i.End()
+		n, codes := i.Ends()
+		ownEnds, exitCodes = ownEnds+n, append(exitCodes, codes...)
+	}
+	return ownEnds, exitCodes
+}

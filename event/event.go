@@ -1,0 +1,113 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"farmwire/diff"
+)
+
+var (
+	// ErrUnknown says that a record is of a type, a kind or a version that this version of the package does not know. A
+	// newer Farmwire wrote it. A consumer may skip it.
+	ErrUnknown = errors.New("unknown to this version")
+
+	// ErrMalformed says that a record breaks the wire form. Farmwire did not write it, or it was damaged since.
+	ErrMalformed = errors.New("malformed record")
+)
+
+// Record is a Kafka record without its topic, partition and timestamp.
+type Record struct {
+	Key     []byte
+	Value   []byte // nil: a tombstone
+	Headers []Header
+}
+
+// Header is one header of a Kafka record.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// Envelope is what an event says beside its change.
+type Envelope struct {
+	Region   string             // AWS region of the farm
+	Status   *diff.WorkerStatus // nil if ListWorkers has never shown the worker
+	Recorded time.Time          // when the event is handed to Kafka, which is also the record's timestamp
+}
+
+// Event is a decoded record of the events topic or of the ended topic. All its times are UTC with milliseconds.
+//
+// The embedded change has what the wire has of it. Seen is not on the wire and stays zero. Of Previous the wire has
+// LifecycleStatus, TargetLifecycleStatus and EndedAt; its other fields are copied from Session.
+type Event struct {
+	diff.Change
+
+	ID           string             // ce_id: the session id, a dot and the sequence with at least six digits
+	Source       string             // ce_source: /deadline/<region>/<farmId>/<fleetId>/<workerId>
+	Type         string             // ce_type: farmwire.session.<change>.v1
+	Subject      string             // ce_subject: the session id, which is also the key of the record
+	Time         time.Time          // ce_time: when the change happened if Observed.Exact, otherwise Observed.Before
+	RecordedTime time.Time          // ce_recordedtime: when the event was handed to Kafka
+	DataSchema   string             // ce_dataschema
+	Region       string             // AWS region, from Source
+	Status       *diff.WorkerStatus // the worker as ListWorkers last showed it, nil if it never did
+}
+
+// Encode returns the record of a change.
+func Encode(c *diff.Change, env Envelope) Record {
+	var e Encoder
+	return e.Encode(c, env)
+}
+
+// Encoder encodes events without allocating: it uses its buffers again. The zero value is ready to use.
+type Encoder struct {
+	value   []byte
+	headers []Header
+	text    []byte // the values of the headers point into it
+}
+
+// Encode returns the record of a change. The record is valid until the next call.
+func (e *Encoder) Encode(c *diff.Change, env Envelope) Record {
+	e.value = appendValue(e.value[:0], c, env.Status)
+	e.text = append(e.text[:0], c.Session.SessionID...)
+	key := e.since(0)
+	e.headers = e.headers[:0]
+	e.encodeHeaders(c, env, key)
+	return Record{Key: key, Value: e.value, Headers: e.headers}
+}
+
+// Decode reads a record of the events topic or of the ended topic. It ignores headers and JSON members that it does not
+// know, and takes every status as it comes.
+//
+// The error is ErrUnknown if the type or its version is not known, and ErrMalformed if the record breaks the wire form.
+// Nothing but the type is looked at before ErrUnknown is returned.
+func Decode(key, value []byte, headers []Header) (Event, error) {
+	a, err := attributesOf(headers)
+	if err != nil {
+		return Event{}, err
+	}
+	e, err := a.event(key)
+	if err != nil {
+		return Event{}, err
+	}
+	told, err := decodeValue(value, &e)
+	if err != nil {
+		return Event{}, err
+	}
+	if err := a.fits(&e, told); err != nil {
+		return Event{}, err
+	}
+	return e, nil
+}
+
+// malformed makes an ErrMalformed whose text says what is wrong.
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrMalformed, fmt.Errorf(format, args...))
+}
+
+// unknown makes an ErrUnknown whose text says of what.
+func unknown(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrUnknown, fmt.Sprintf(format, args...))
+}

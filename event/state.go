@@ -1,0 +1,107 @@
+package event
+
+import (
+	"encoding/json"
+	"time"
+
+	"farmwire/diff"
+)
+
+// The state topic holds the last known state of every session. It is compacted, its partitions are the shards, and a
+// session is in the shard of its worker, not in the partition of its key. It holds two kinds of records:
+//
+//	key <session id>  {"schema":1,"sequence":3,"session":{…the ten fields of the event…},"seen":"…Z"}
+//	                  and ,"vanished":true before the last brace if the service stopped knowing the session without
+//	                  showing its end. A null value says that the session was forgotten
+//	key watch         {"schema":1,"region":…,"partitions":…,"initial":…,"farms":{id:{"listed":…}},"fleets":{id:{"since":…}}}
+
+// Schema is the version of the state records that AppendSession writes, and the newest that is read.
+const Schema = 1
+
+// WatchKey is the key of the watch record. No session has such an id.
+const WatchKey = "watch"
+
+// State is a decoded record of the state topic. Either Session or Watch is there, or neither in a tombstone.
+type State struct {
+	Key     string       // the session id, or WatchKey
+	Session *diff.Record // the last state of a session
+	Watch   *WatchRecord // what a shard knows beside its sessions
+}
+
+// Forgotten reports whether the record is a tombstone: Farmwire has forgotten what has the key.
+func (s State) Forgotten() bool { return s.Session == nil && s.Watch == nil }
+
+// DecodeState reads a record of the state topic.
+//
+// The error is ErrUnknown if the kind of record is not known or its schema is newer than Schema, and ErrMalformed if the
+// record breaks the wire form.
+func DecodeState(key, value []byte) (State, error) {
+	s := State{Key: string(key)}
+	switch {
+	case value == nil:
+		return s, nil
+	case s.Key == WatchKey:
+		w, err := DecodeWatch(value)
+		if err != nil {
+			return State{}, err
+		}
+		s.Watch = &w
+		return s, nil
+	}
+	r, err := decodeSession(key, value)
+	if err != nil {
+		return State{}, err
+	}
+	s.Session = &r
+	return s, nil
+}
+
+// AppendSession appends the value of a session's record.
+func AppendSession(b []byte, r *diff.Record) []byte {
+	b = appendNumber(b, `{"schema":1,"sequence":`, r.Sequence)
+	b = append(b, `,"session":`...)
+	b = appendSessionFields(b, &r.Session)
+	b = appendInstant(b, `,"seen":`, r.Seen)
+	if r.Vanished {
+		b = append(b, `,"vanished":true`...)
+	}
+	return append(b, '}')
+}
+
+// decodeSession reads any JSON with the members of a session's record.
+func decodeSession(key, value []byte) (diff.Record, error) {
+	var v struct {
+		Sequence uint64         `json:"sequence"`
+		Session  *sessionFields `json:"session"`
+		Seen     instant        `json:"seen"`
+		Vanished bool           `json:"vanished"`
+	}
+	if err := unmarshalState(value, &v); err != nil {
+		return diff.Record{}, err
+	}
+	if v.Session == nil {
+		return diff.Record{}, unknown("a state record with the key %q", key)
+	}
+	if v.Session.SessionID != string(key) {
+		return diff.Record{}, malformed("the key is %q and the value is of the session %q", key, v.Session.SessionID)
+	}
+	return diff.Record{Session: v.Session.session(), Sequence: v.Sequence, Seen: time.Time(v.Seen), Vanished: v.Vanished}, nil
+}
+
+// unmarshalState reads the value of a state record after a look at its schema. The rest of a newer schema may make no sense
+// to this version.
+func unmarshalState(value []byte, into any) error {
+	var versioned struct {
+		Schema int `json:"schema"`
+	}
+	if err := json.Unmarshal(value, &versioned); err != nil {
+		return malformed("a state record: %w", err)
+	}
+	if versioned.Schema > Schema {
+		return unknown("a state record with schema %d, and the newest that is known is %d", versioned.Schema, Schema)
+	}
+	if err := json.Unmarshal(value, into); err != nil {
+		return malformed("a state record: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package event
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"farmwire/diff"
+)
+
+// WatchRecord is the record of the key watch: what a shard knows beside its sessions.
+type WatchRecord struct {
+	Schema     int
+	Region     string
+	Partitions int    // of the state topic, and of the others
+	Initial    string // open, all or none
+	Farms      map[string]FarmWatch
+	Fleets     map[string]FleetWatch
+}
+
+// FarmWatch is what is known of a farm.
+type FarmWatch struct {
+	Listed time.Time // when its fleets were last listed completely; the service's clock
+}
+
+// FleetWatch is what is known of a fleet.
+type FleetWatch struct {
+	Since time.Time // when the watch on it began; the service's clock
+}
+
+// Clone returns a copy that shares nothing with the original.
+func (w WatchRecord) Clone() WatchRecord {
+	w.Farms = maps.Clone(w.Farms)
+	w.Fleets = maps.Clone(w.Fleets)
+	return w
+}
+
+// Of returns the watch by which the sessions of a fleet are judged at first sight.
+func (w WatchRecord) Of(fleetID string) diff.Watch {
+	of := diff.Watch{Since: w.Fleets[fleetID].Since}
+	switch w.Initial {
+	case "all":
+		of.Initial = diff.InitialAll
+	case "none":
+		of.Initial = diff.InitialNone
+	default:
+		of.Initial = diff.InitialOpen
+	}
+	return of
+}
+
+// AppendWatch appends the value of the record.
+func AppendWatch(b []byte, w WatchRecord) []byte {
+	b = strconv.AppendInt(append(b, `{"schema":`...), int64(w.Schema), 10)
+	b = appendText(b, `,"region":`, w.Region)
+	b = strconv.AppendInt(append(b, `,"partitions":`...), int64(w.Partitions), 10)
+	b = appendText(b, `,"initial":`, w.Initial)
+	b = append(b, `,"farms":{`...)
+	for i, id := range slices.Sorted(maps.Keys(w.Farms)) {
+		b = appendWatched(b, i, id, `:{"listed":`, w.Farms[id].Listed)
+	}
+	b = append(b, `},"fleets":{`...)
+	for i, id := range slices.Sorted(maps.Keys(w.Fleets)) {
+		b = appendWatched(b, i, id, `:{"since":`, w.Fleets[id].Since)
+	}
+	return append(b, "}}"...)
+}
+
+func appendWatched(b []byte, i int, id, before string, at time.Time) []byte {
+	comma := ","
+	if i == 0 {
+		comma = ""
+	}
+	b = appendText(b, comma, id)
+	return append(appendInstant(b, before, at), '}')
+}
+
+// DecodeWatch reads the value of the record. The error is ErrUnknown if the schema is newer than Schema.
+func DecodeWatch(value []byte) (WatchRecord, error) {
+	var w WatchRecord
+	err := unmarshalState(value, &w)
+	return w, err
+}

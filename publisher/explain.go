@@ -1,0 +1,51 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+
+	"farmwire/cluster"
+)
+
+// The kinds of problem that publishing has of its own, beside those of package cluster.
+const (
+	NoLeader                     cluster.Kind = "partition without a leader"
+	NoProgress                   cluster.Kind = "partition not read to its end"
+	TransactionPending           cluster.Kind = "previous transaction pending"
+	TransactionTimeoutNotAllowed cluster.Kind = "transaction timeout not allowed"
+	TransactionalIDNotAllowed    cluster.Kind = "transactional id not allowed"
+)
+
+// explain is [cluster.Config.Explain] with what publishing knows besides.
+func (c Config) explain(err error) error {
+	return c.Cluster.Explain(explainTransaction(err), c.TopicPrefix, c.GroupID())
+}
+
+// explainClosed is [cluster.Config.ExplainClosed] with what publishing knows besides.
+func (c Config) explainClosed(ctx context.Context, err error) error {
+	return c.Cluster.ExplainClosed(ctx, explainTransaction(err), c.TopicPrefix, c.GroupID())
+}
+
+// explainTransaction puts a [cluster.Error] around what brokers answer about partitions and transactions.
+func explainTransaction(err error) error {
+	if _, already := errors.AsType[*cluster.Error](err); err == nil || already {
+		return err
+	}
+	switch code := cluster.Code(err); {
+	case errors.Is(err, errNoLeader):
+		return &cluster.Error{Kind: NoLeader, Err: err, Text: "a partition has no leader: start the brokers that keep its replicas"}
+	case errors.Is(err, errNoProgress):
+		return &cluster.Error{Kind: NoProgress, Err: err,
+			Text: "a partition could not be read to its end: its leader is slow, or a transaction is open in it, which kafka-transactions.sh find-hanging shows if nobody will end it"}
+	case code == int16(codeConcurrent):
+		return &cluster.Error{Kind: TransactionPending, Err: err,
+			Text: "the brokers have not ended the transaction before: one that leads a partition of it, or of the transaction log, is down, or too few replicas are in sync; look into the brokers' logs"}
+	case code == 50:
+		return &cluster.Error{Kind: TransactionTimeoutNotAllowed, Err: err,
+			Text: "the broker does not allow transactions of a minute: set its transaction.max.timeout.ms to 60000 or more (15 minutes by default)"}
+	case code == 53:
+		return &cluster.Error{Kind: TransactionalIDNotAllowed, Err: err,
+			Text: "the broker does not allow this transactional id: grant Write and Describe on the transactional ids with the prefix \"farmwire.\" and the state topic's name"}
+	}
+	return err
+}
