@@ -21,8 +21,9 @@ var may = map[string][]string{
 
 	"farmwire/publisher/kafkatest": {"farmwire/publisher/kafkatest/process"},
 
-	"farmwire/cmd/farmwire":                {"farmwire", "farmwire/cluster", "farmwire/diff", "farmwire/event", "farmwire/poller", "farmwire/poller/paginator", "farmwire/publisher", "farmwire/status"},
-	"farmwire/cmd/farmwire-demo":           {"farmwire", "farmwire/cluster", "farmwire/cmd/command", "farmwire/diff", "farmwire/event", "farmwire/poller", "farmwire/poller/farmtest", "farmwire/publisher", "farmwire/publisher/kafkatest"},
+	"farmwire/cmd/view":                    {"farmwire/diff", "farmwire/event"},
+	"farmwire/cmd/farmwire":                {"farmwire", "farmwire/cluster", "farmwire/cmd/view", "farmwire/diff", "farmwire/event", "farmwire/poller", "farmwire/poller/paginator", "farmwire/publisher", "farmwire/status"},
+	"farmwire/cmd/farmwire-demo":           {"farmwire", "farmwire/cluster", "farmwire/cmd/command", "farmwire/cmd/view", "farmwire/diff", "farmwire/event", "farmwire/poller", "farmwire/poller/farmtest", "farmwire/publisher", "farmwire/publisher/kafkatest"},
 	"farmwire/cmd/farmwire-chaos":          {"farmwire/cmd/command", "farmwire/cmd/farmwire-chaos/check", "farmwire/cmd/farmwire-chaos/instance", "farmwire/cmd/farmwire-chaos/proxy", "farmwire/cmd/farmwire-chaos/wrong", "farmwire/poller/farmtest", "farmwire/publisher/kafkatest"},
 	"farmwire/cmd/farmwire-chaos/instance": {"farmwire/publisher/kafkatest/process"},
 	"farmwire/cmd/farmwire-chaos/wrong":    {"farmwire/cmd/farmwire-chaos/check"},

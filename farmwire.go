@@ -117,7 +117,7 @@ func (i *instance) open(ctx context.Context, cfg Config, registry prometheus.Reg
 		}, nil
 	}
 	if cfg.Create {
-		if err := publisher.CreateTopics(ctx, cfg.Publisher, cfg.Topics); err != nil {
+		if _, err := publisher.CreateTopics(ctx, cfg.Publisher, cfg.Topics); err != nil {
 			return nil, err
 		}
 	}

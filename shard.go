@@ -145,7 +145,7 @@ func (i *instance) advance(ctx context.Context, to shardWriter, watch event.Watc
 	for n, c := range changes {
 		id := c.Worker.WorkerID
 		snapshot := diff.Apply(snapshots[id], c)
-		if snapshots[id] = snapshot; snapshot.Empty() && batch[n].Evidence == diff.Gone {
+		if snapshots[id] = snapshot; snapshot.Empty() && batch[n].Source == diff.NoSuchWorker {
 			delete(snapshots, id)
 		}
 		i.poller.Committed(snapshot)

@@ -10,13 +10,13 @@ import (
 // listed is a listing of a worker with open and ended sessions, and the snapshot that knows them all.
 func listed(open, ended int) (Snapshot, Observation) {
 	x := Exchange{Sent: epoch, Arrived: epoch.Add(time.Millisecond), SentTick: 1, ArrivedTick: 2}
-	o := Observation{Worker: testWorker, Evidence: Listing, Opening: x, Pages: 1}
+	o := Observation{Worker: testWorker, Source: CompleteListing, FirstRequest: x, Pages: 1}
 	for n := range open + ended {
 		s := Session{WorkerKey: testWorker, SessionID: testID(n), LifecycleStatus: StatusStarted, StartedAt: epoch}
 		if n >= open {
 			s.LifecycleStatus, s.EndedAt = StatusEnded, epoch
 		}
-		o.Seen = append(o.Seen, Sighting{s, x})
+		o.Sightings = append(o.Sightings, Sighting{s, x})
 	}
 	s := NewSnapshot(testWorker, Watch{Since: epoch})
 	return Apply(s, Between(s, o)), o
@@ -31,9 +31,9 @@ func BenchmarkUnchanged(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				tick += 2
-				o.Opening.SentTick, o.Opening.ArrivedTick = tick-1, tick
-				for i := range o.Seen {
-					o.Seen[i].Exchange = o.Opening
+				o.FirstRequest.SentTick, o.FirstRequest.ArrivedTick = tick-1, tick
+				for i := range o.Sightings {
+					o.Sightings[i].Exchange = o.FirstRequest
 				}
 				c := Between(s, o)
 				if len(c.Events) > 0 {
@@ -79,7 +79,7 @@ func BenchmarkRemembered(b *testing.B) {
 				s, _ := listed(0, each-1)
 				x := Exchange{Sent: epoch, Arrived: epoch, SentTick: 3, ArrivedTick: 4}
 				last := Session{SessionID: testID(each), LifecycleStatus: StatusEnded, StartedAt: epoch, EndedAt: epoch}
-				c := Between(s, Observation{Worker: testWorker, Seen: []Sighting{{last, x}}})
+				c := Between(s, Observation{Worker: testWorker, Sightings: []Sighting{{last, x}}})
 				snapshots[fmt.Sprint(w)] = Apply(s, c)
 			}
 			return snapshots

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// Between is what the observation teaches beyond the snapshot; the package comment has its laws. The observation
-// must be of the snapshot's worker. The snapshot is only read.
+// Between returns what the observation teaches beyond the snapshot, by the laws of the package comment.
+// The observation must be of the snapshot's worker. The snapshot is not changed.
 func Between(s Snapshot, o Observation) Changes {
 	c := comparison{old: &s, o: &o, out: Changes{Worker: s.worker, Status: o.Status}}
-	places := c.recall()
-	c.inOrder(places)
-	c.join(places)
-	if o.Evidence != Answers {
-		c.out.listing = listing{complete: true, sent: o.Opening.Sent, pages: o.Pages}
-		if o.Evidence == Gone {
+	places := c.compareRemembered()
+	c.sortBySession(places)
+	c.compareSessions(places)
+	if o.Source != Lookups {
+		c.out.listing = completeListing{exists: true, sent: o.FirstRequest.Sent, pages: o.Pages}
+		if o.Source == NoSuchWorker {
 			c.out.listing.pages = 1
 		}
 	}
@@ -29,43 +29,44 @@ type comparison struct {
 	out Changes
 }
 
-// recall deals with the sightings of remembered sessions and returns the places of the others in Observation.Seen.
-// What the watch passes over is left out, unless there are sightings of other new sessions: they may be of the same.
-func (c *comparison) recall() []int32 {
+// compareRemembered compares the sightings of remembered sessions, and returns the places of the others in
+// Observation.Sightings. Sightings of sessions that the watch ignores are left out, unless there are other
+// new sessions, because both may be sightings of the same session.
+func (c *comparison) compareRemembered() []int32 {
 	var small [8]uint64
 	present := newBits(small[:], c.old.memory.len())
-	var others, passed []int32
-	var again []int // places in memory of what should not have been shown, or not so
-	fresh := false
-	for i := range c.o.Seen {
-		s := &c.o.Seen[i].Session
+	var others, ignored []int32
+	var unexpected []int // places in memory
+	isNew := false
+	for i := range c.o.Sightings {
+		s := &c.o.Sightings[i].Session
 		place, remembered := c.old.memory.find(s.SessionID)
 		switch {
 		case remembered:
 			present.add(place)
 			if !s.HasEnded() || c.old.memory.mark(place).vanished() {
-				again = append(again, place)
+				unexpected = append(unexpected, place)
 			}
-		case c.old.knows(s.SessionID):
+		case c.old.isOpen(s.SessionID):
 			others = append(others, int32(i))
-		case c.old.passesOver(s):
-			passed = append(passed, int32(i))
+		case c.old.ignores(s):
+			ignored = append(ignored, int32(i))
 		default:
-			fresh = true
+			isNew = true
 			others = append(others, int32(i))
 		}
 	}
-	c.shownAgain(again)
-	c.remember(present)
-	if fresh {
-		return append(others, passed...)
+	c.reportUnexpected(unexpected)
+	c.updateMemory(present)
+	if isNew {
+		return append(others, ignored...)
 	}
 	return others
 }
 
-// shownAgain reports the remembered sessions at the given places of memory that should not have been shown, or
-// not so. One that the same observation also shows as ended is not stale, for ENDED wins.
-func (c *comparison) shownAgain(places []int) {
+// reportUnexpected reports the remembered sessions that should not have been shown, or not as open. A
+// session is not stale if the same observation also shows its end, because ENDED wins.
+func (c *comparison) reportUnexpected(places []int) {
 	slices.Sort(places)
 	for _, place := range slices.Compact(places) {
 		id, m := c.old.memory.id(place), c.old.memory.mark(place)
@@ -74,7 +75,7 @@ func (c *comparison) shownAgain(places []int) {
 			if !m.reappeared() {
 				c.out.Reappeared = append(c.out.Reappeared, id)
 			}
-		case !slices.ContainsFunc(c.o.Seen, func(s Sighting) bool {
+		case !slices.ContainsFunc(c.o.Sightings, func(s Sighting) bool {
 			return s.Session.SessionID == id && s.Session.HasEnded()
 		}):
 			c.out.Stale = append(c.out.Stale, id)
@@ -82,8 +83,8 @@ func (c *comparison) shownAgain(places []int) {
 	}
 }
 
-// remember notes which remembered sessions are present, absent for the first time, or to be forgotten.
-func (c *comparison) remember(present bits) {
+// updateMemory notes which remembered sessions are present again, absent for the first time, or forgotten.
+func (c *comparison) updateMemory(present bits) {
 	m := &c.old.memory
 	for place := range m.len() {
 		absent := m.mark(place).absent()
@@ -92,19 +93,20 @@ func (c *comparison) remember(present bits) {
 			if absent {
 				c.out.present = append(c.out.present, m.id(place))
 			}
-		case c.o.Evidence == Answers:
+		case c.o.Source == Lookups:
 		case !absent:
 			c.out.absent = append(c.out.absent, m.id(place))
-		case m.forgettable(place, c.o.Opening.Sent):
+		case m.forgettable(place, c.o.FirstRequest.Sent):
 			c.out.Forgotten = append(c.out.Forgotten, m.id(place))
 		}
 	}
 }
 
-// inOrder sorts places of Observation.Seen by session and then by request; entries of one page keep their order.
-func (c *comparison) inOrder(places []int32) {
+// sortBySession sorts places of Observation.Sightings by session and then by request. Entries of one page
+// keep their order.
+func (c *comparison) sortBySession(places []int32) {
 	slices.SortFunc(places, func(a, b int32) int {
-		x, y := &c.o.Seen[a], &c.o.Seen[b]
+		x, y := &c.o.Sightings[a], &c.o.Sightings[b]
 		return cmp.Or(
 			strings.Compare(x.Session.SessionID, y.Session.SessionID),
 			cmp.Compare(x.SentTick, y.SentTick),
@@ -113,81 +115,82 @@ func (c *comparison) inOrder(places []int32) {
 	})
 }
 
-// join goes through the open sessions and the sightings side by side, both in order of session id.
-func (c *comparison) join(places []int32) {
+// compareSessions goes through the open sessions and the sightings side by side. Both are in the order of
+// session ids.
+func (c *comparison) compareSessions(places []int32) {
 	open := c.old.open
 	for len(places) > 0 {
-		id := c.o.Seen[places[0]].Session.SessionID
+		id := c.o.Sightings[places[0]].Session.SessionID
 		for len(open) > 0 && open[0].session.SessionID < id {
-			c.known(&open[0], nil)
+			c.compareOpen(&open[0], nil)
 			open = open[1:]
 		}
 		n := 1
-		for n < len(places) && c.o.Seen[places[n]].Session.SessionID == id {
+		for n < len(places) && c.o.Sightings[places[n]].Session.SessionID == id {
 			n++
 		}
 		if len(open) > 0 && open[0].session.SessionID == id {
-			c.known(&open[0], places[:n])
+			c.compareOpen(&open[0], places[:n])
 			open = open[1:]
 		} else {
-			c.firstSeen(places[:n])
+			c.compareNew(places[:n])
 		}
 		places = places[n:]
 	}
 	for i := range open {
-		c.known(&open[i], nil)
+		c.compareOpen(&open[i], nil)
 	}
 }
 
-// known compares an open session with its sightings, of which there may be none.
-func (c *comparison) known(k *openSession, places []int32) {
-	e := k.evidence
-	t := telling{out: &c.out, state: &k.session, sequence: k.sequence}
-	if a, ok := answerOf(c.o.Seen, places, e); ok {
-		a.session.WorkerKey = c.old.worker
-		t.bounds, t.seen = bounds(e.seen, a.first.Arrived), a.last.Sent
-		t.next(merged(k.session, a.session))
-		e = evidence{seen: a.last.Sent, arrived: a.last.ArrivedTick}
+// compareOpen compares an open session with its sightings, of which there may be none.
+func (c *comparison) compareOpen(open *openSession, places []int32) {
+	d := open.disappearance
+	changes := sessionChanges{out: &c.out, state: &open.session, sequence: open.sequence}
+	if m, ok := mergeSightings(c.o.Sightings, places, d); ok {
+		m.session.WorkerKey = c.old.worker
+		changes.bounds, changes.seen = bounds(d.seen, m.first.Arrived), m.last.Sent
+		changes.moveTo(merged(open.session, m.session))
+		d = disappearance{seen: m.last.Sent, arrived: m.last.ArrivedTick}
 	} else if len(places) == 0 {
-		e = e.absent(c.o)
+		d = d.absent(c.o)
 	}
-	c.settle(t, k.evidence, e)
+	c.noteDisappearance(changes, open.disappearance, d)
 }
 
-// firstSeen tells of a session that was not known.
-func (c *comparison) firstSeen(places []int32) {
-	a, _ := answerOf(c.o.Seen, places, evidence{})
-	a.session.WorkerKey = c.old.worker
-	t := telling{out: &c.out, bounds: bounds(c.old.without, a.first.Arrived), seen: a.last.Sent}
-	t.first(a.session, c.old.watch)
-	if t.state != nil {
-		c.settle(t, evidence{}, evidence{seen: a.last.Sent, arrived: a.last.ArrivedTick})
+// compareNew adds the changes of a session that was not known.
+func (c *comparison) compareNew(places []int32) {
+	m, _ := mergeSightings(c.o.Sightings, places, disappearance{})
+	m.session.WorkerKey = c.old.worker
+	changes := sessionChanges{out: &c.out, bounds: bounds(c.old.absentAt, m.first.Arrived), seen: m.last.Sent}
+	changes.firstSight(m.session, c.old.watch)
+	if changes.state != nil {
+		c.noteDisappearance(changes, disappearance{}, disappearance{seen: m.last.Sent, arrived: m.last.ArrivedTick})
 	}
 }
 
-// settle notes the evidence of a session that is still open, after adding what answers said of it that did not
-// find it; or it tells that the session has vanished.
-func (c *comparison) settle(t telling, old, e evidence) {
-	if t.state.HasEnded() {
+// noteDisappearance adds the answers that did not find the session, if it is still open. Then it adds the
+// change Vanished, or notes what has become known.
+func (c *comparison) noteDisappearance(changes sessionChanges, old, d disappearance) {
+	if changes.state.HasEnded() {
 		return
 	}
-	id := t.state.SessionID
+	id := changes.state.SessionID
 	for _, x := range c.notFound(id) {
-		e = e.notFound(x)
+		d = d.notFound(x)
 	}
 	switch {
-	case e.vanished():
-		t.bounds, t.seen = bounds(e.seen, e.confirmed), e.seen
-		t.tell(Vanished, *t.state)
-	case e != old:
+	case d.vanished():
+		changes.bounds, changes.seen = bounds(d.seen, d.confirmed), d.seen
+		changes.add(Vanished, *changes.state)
+	case d != old:
 		if c.out.notes == nil {
 			c.out.notes = make([]note, 0, max(len(c.old.open), 1))
 		}
-		c.out.notes = append(c.out.notes, note{sessionID: id, evidence: e})
+		c.out.notes = append(c.out.notes, note{sessionID: id, disappearance: d})
 	}
 }
 
-// notFound is the answers that did not find the session, in the order of their requests.
+// notFound returns the answers that did not find the session, in the order of their requests.
 func (c *comparison) notFound(sessionID string) []Exchange {
 	var answers []Exchange
 	for i := range c.o.NotFound {

@@ -8,7 +8,7 @@ func TestWorkerKey(t *testing.T) {
 	for tick, status := range []string{StatusStarted, StatusUpdateInProgress, StatusEnded} {
 		x := Exchange{Sent: epoch, Arrived: epoch, SentTick: uint64(2*tick + 1), ArrivedTick: uint64(2*tick + 2)}
 		seen := Session{SessionID: testID(1), LifecycleStatus: status, StartedAt: epoch}
-		c := Between(s, Observation{Worker: testWorker, Seen: []Sighting{{seen, x}}})
+		c := Between(s, Observation{Worker: testWorker, Sightings: []Sighting{{seen, x}}})
 		if len(c.Events) != 1 || c.Events[0].Session.WorkerKey != testWorker {
 			t.Errorf("%s: events %+v", status, c.Events)
 		}
@@ -19,9 +19,9 @@ func TestWorkerKey(t *testing.T) {
 // TestBig: more remembered sessions than fit the comparison's own space are told apart, too.
 func TestBig(t *testing.T) {
 	s, o := listed(1, 2000)
-	last := o.Seen[len(o.Seen)-1].Session.SessionID
-	o.Opening.SentTick, o.Opening.ArrivedTick = 3, 4
-	o.Seen = o.Seen[:len(o.Seen)-1]
+	last := o.Sightings[len(o.Sightings)-1].Session.SessionID
+	o.FirstRequest.SentTick, o.FirstRequest.ArrivedTick = 3, 4
+	o.Sightings = o.Sightings[:len(o.Sightings)-1]
 	c := Between(s, o)
 	if len(c.absent) != 1 || c.absent[0] != last || len(c.Events) > 0 {
 		t.Errorf("absent %v, events %v; want %s and none", c.absent, c.Events, last)

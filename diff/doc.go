@@ -3,55 +3,62 @@
 //	changes := diff.Between(snapshot, observation)
 //	snapshot = diff.Apply(snapshot, changes)
 //
-// It is the pure centre of Farmwire: standard library only, no clock, no I/O, no log. A Snapshot is of one worker
-// and is a value: Between only reads it, and Apply returns a new one and leaves the old one valid, so that the
-// snapshot moves forward only after the changes are committed.
+// It is the pure centre of Farmwire: it imports the standard library only, and it has no clock, no I/O and
+// no log. A Snapshot is a value and belongs to one worker. Between only reads it, and Apply returns a new
+// one while the old one stays valid, so that a caller can keep the old one until the changes are committed.
 //
 // # Laws
 //
-// Evidence. A Listing is complete or it is no observation. Its pages may be handed in in any order, cut anywhere,
-// and show a session more than once. Sightings of one session are merged: ENDED (or endedAt) wins, an ENDED target
-// sticks, else the page that was requested later, else the later entry. What merging drops was not seen.
+// Observations. A listing is complete, or it is not an observation. Its pages may be handed in in any order
+// and cut anywhere, and may show a session more than once. The sightings of one session are merged. ENDED
+// and endedAt win, and an ENDED target stays. Everything else is taken from the page that was requested
+// later, and within a page from the later entry. What is lost by merging counts as not seen.
 //
-// Order. An answer counts for a session only if its request was sent after the answer had arrived that last showed
-// the session, by ticks and never by clocks. After a restore every request is later. Absence and NotFound obey the
-// same rule.
+// Order of answers. An answer counts for a session only if its request was sent after the answer had
+// arrived that last showed the session. Ticks decide this, never clocks. After a restore every request is
+// later than what was restored. Absence and NotFound follow the same rule.
 //
-// Terminal. A session has ended when its status is ENDED or it has an endedAt; nothing follows. An endedAt that
-// arrives later is no event and no change of state. An answer that shows an ended session as open is stale.
-// A target value is never replaced by none, and an ENDED target by nothing.
+// End. A session has ended when its status is ENDED or it has an endedAt. Nothing follows. An endedAt that
+// arrives later is neither an event nor a change of state. An answer that shows an ended session as open is
+// stale. A target is never replaced by no target, and an ENDED target is never replaced.
 //
-// State is the fold of events. A session's state is that of its last event (or of the Record by which it was only
-// remembered). An event is made when status, target or end differ; the other fields are taken from the answer
-// then, and only then. Applying an observation gives the merge of old and observed: status and other fields of
-// the answer, target and end as above.
+// State. The state of a session is that of its last event, or of the Record by which it was only
+// remembered. An event is made when the status, the target or the end differ. The other fields are taken
+// from the answer at that time, and at no other. Applying an observation results in the merge of the old
+// and the observed state.
 //
-// Order of events. The changes of one session stand together: first sight (Discovered or Started), its status
-// (Updating, Updated, UpdateFailed, else Changed), Ending; or, if it has ended, only Ended after the first sight.
-// An unknown target that is new without a new status is Changed. Each shows what it and those before it changed;
-// the last equals the merged answer. Previous is the session of the event before. Sequences have no holes.
+// Order of events. The changes of one session are adjacent. First comes the first sight (Discovered or
+// Started), then the status (Updating, Updated, UpdateFailed, or else Changed), then Ending. If the session
+// has ended, only Ended comes after the first sight. A new target other than ENDED without a new status is
+// Changed. Each event shows what it and those before it changed, and the last equals the merged state.
+// Previous is the session of the event before. Sequences have no holes.
 //
-// First sight, by the Watch. Known to have ended before Since: passed over and not stored, or with InitialAll
-// Discovered (inferred) and Ended, both Snapshot. Started before Since otherwise: Discovered with the state as
-// seen, or, if it has ended, inferred and followed by an Ended that is news; with InitialNone it is remembered
-// with sequence 0 if open, and Ended alone if not. Anything else is news: Started, exact, and inferred unless it
-// was seen as STARTED without target and end; then what followed.
+// First sight. The Watch decides what a session that was not known is.
+//   - It ended before Since: it is ignored and not stored. With InitialAll it is Discovered, inferred, and
+//     then Ended; both are marked as Snapshot.
+//   - Otherwise it started before Since: it is Discovered with the state as seen. If it has ended, the
+//     Discovered is inferred and an Ended follows that is news. With InitialNone an open session is
+//     remembered with sequence 0, and of an ended one only Ended is published.
+//   - Otherwise it is news: it is Started, with an exact time, and then what followed. The Started is
+//     inferred unless the session was seen as STARTED without target and end.
 //
-// Bounds. Before is the arrival of the page that first showed the new state, rounded up to the millisecond; After
-// is the sending of the last request whose answer showed the old one, cut to it, and never later than Before (a
-// restored time may come from another machine's clock). An unchanged sighting moves After without an event. At
-// first sight all changes share as After the first request of the last complete listing without the session.
-// A listing of several pages shifts while it is read and may miss what is there, so it proves an absence only
-// together with the complete listing before it: After is then that one's first request. There is none after a
-// restore.
+// Bounds. Before is when the page arrived that first showed the new state, rounded up to the millisecond.
+// After is when the last request was sent whose answer showed the old state, rounded down. It is never
+// later than Before, even if a restored time comes from another host's clock. A sighting without a change
+// moves After and makes no event. At first sight all changes have the same After: the first request of the
+// last complete listing that lacked the session. The pages of a listing shift while it is read, so a
+// listing of several pages may miss a session. It proves an absence only together with the complete listing
+// before it, and then After is the first request of that one. The first sights after a restore have no
+// After.
 //
-// Absence is not an end. An open session that a complete listing lacks, or whose worker is Gone, is Unresolved
-// until it is seen. It has Vanished when two requests at least VanishAfter apart were answered NotFound and two
-// complete listings lacked it (or its worker was Gone), all since it was last seen. Before of Vanished is the
-// arrival of the NotFound that confirmed the first. Seen again, it is reported in Reappeared, once, and stays
-// vanished.
+// Vanishing. Absence is not an end. An open session is Unresolved from when a complete listing lacks it, or
+// its worker does not exist, until it is seen again. It has Vanished when all of this happened since it was
+// last seen: two requests at least VanishAfter apart were answered NotFound, and two complete listings
+// lacked it or its worker did not exist. Before of Vanished is when the second NotFound arrived. If the
+// session is seen again, it is reported once in Reappeared and stays vanished.
 //
-// Memory. Ended and vanished sessions are remembered in 24 bytes each. One is forgotten only when two
-// complete listings (Gone counts as one of nothing) at least ForgetAfter apart lacked it and no answer between
-// them showed it, counted within one process.
+// Memory. Ended and vanished sessions are remembered in 24 bytes each. A session is forgotten only when two
+// complete listings at least ForgetAfter apart lacked it and no answer between them showed it, counted
+// within one process. An answer that the worker does not exist counts as a complete listing without
+// sessions.
 package diff

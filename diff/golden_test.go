@@ -83,7 +83,7 @@ func (g *golden) read(words []string) {
 	}
 	switch command, words := words[0], words[1:]; command {
 	case "see":
-		g.pending.Seen = append(g.pending.Seen, Sighting{g.session(words), g.exchange})
+		g.pending.Sightings = append(g.pending.Sightings, Sighting{g.session(words), g.exchange})
 	case "missing":
 		g.pending.NotFound = append(g.pending.NotFound, NotFound{g.id(words[0]), g.exchange})
 	case "page", "answer":
@@ -93,8 +93,8 @@ func (g *golden) read(words []string) {
 		g.compare()
 		g.ask(words)
 		g.pending = &Observation{
-			Worker: testWorker, Evidence: map[string]Evidence{"listing": Listing, "answers": Answers, "gone": Gone}[command],
-			Opening: g.exchange, Pages: 1,
+			Worker: testWorker, Source: map[string]Source{"listing": CompleteListing, "answers": Lookups, "gone": NoSuchWorker}[command],
+			FirstRequest: g.exchange, Pages: 1,
 		}
 	case "watch":
 		g.compare()

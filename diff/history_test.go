@@ -59,29 +59,29 @@ func sample(t *rapid.T, farm []truth, now time.Time, tick *uint64, missed map[in
 		*tick += 2
 		return x
 	}
-	o := Observation{Worker: testWorker, Evidence: Listing, Pages: rapid.IntRange(1, 3).Draw(t, "pages")}
+	o := Observation{Worker: testWorker, Source: CompleteListing, Pages: rapid.IntRange(1, 3).Draw(t, "pages")}
 	if !last && rapid.IntRange(0, 3).Draw(t, "answers") == 0 {
-		o.Evidence = Answers
+		o.Source = Lookups
 	}
 	pages := make([]Exchange, o.Pages)
 	for i := range pages {
 		pages[i] = ask()
 	}
-	o.Opening = pages[0]
+	o.FirstRequest = pages[0]
 	for n, h := range farm {
-		_, listed := h.at(o.Opening.Sent.Add(time.Millisecond))
+		_, listed := h.at(o.FirstRequest.Sent.Add(time.Millisecond))
 		// pages may shift so that a session is in none of them, but not in two listings running
-		if o.Evidence == Answers || !last && o.Pages > 1 && !missed[n] && rapid.IntRange(0, 4).Draw(t, "misses") == 0 {
+		if o.Source == Lookups || !last && o.Pages > 1 && !missed[n] && rapid.IntRange(0, 4).Draw(t, "misses") == 0 {
 			listed = false
 		}
-		if o.Evidence == Listing {
+		if o.Source == CompleteListing {
 			missed[n] = !listed
 		}
 		must := rapid.IntRange(0, o.Pages-1).Draw(t, "page")
 		for i, x := range pages {
 			s, ok := h.at(x.Sent.Add(time.Millisecond))
 			if ok && (listed && i == must || rapid.IntRange(0, 3).Draw(t, "also") == 0) {
-				o.Seen = append(o.Seen, Sighting{s, x})
+				o.Sightings = append(o.Sightings, Sighting{s, x})
 				missed[n] = false
 			}
 		}

@@ -7,35 +7,38 @@ import (
 	"time"
 )
 
-// ForgetAfter is how far apart two complete listings must be that lack a remembered session for it to be forgotten.
+// ForgetAfter is how far apart two complete listings must be that lack a remembered session for it to be
+// forgotten.
 const ForgetAfter = 24 * time.Hour
 
-// memory is the ended and vanished sessions of a worker. Ids of the documented form (session- and 32 hexadecimal
-// digits) are packed into two words, others are kept as they are. A place counts through packed and then named.
+// memory has the ended and vanished sessions of a worker. An id of the documented form (session- and 32
+// hexadecimal digits) is packed into two words, any other is kept as text. A place is an index into packed,
+// followed by unpacked.
 type memory struct {
-	base   time.Time // marks count from here: the first absence that was noted; zero: none yet
-	packed []packed  // by id
-	named  []named   // by id
+	base     time.Time  // marks count from here: the first absence that was noted; zero if there was none yet
+	packed   []packed   // by id
+	unpacked []unpacked // by id
 }
 
-// packed is one remembered session: 24 bytes.
+// packed is one remembered session. It has 24 bytes.
 type packed struct {
 	id   packedID
 	mark mark
 }
 
-type named struct {
+type unpacked struct {
 	id   string
 	mark mark
 }
 
-// mark is what is known of a remembered session beside its id. The lower 30 bits are 0, or 1 and the seconds
-// after memory.base when a listing began that lacked the session, none having shown it since.
+// mark is what is known of a remembered session besides its id. The lower 30 bits are 0 if the session was
+// not absent since it was last seen. Otherwise they are 1 plus the seconds from memory.base to the start of
+// the first complete listing that lacked it.
 type mark uint32
 
 const (
-	markVanished   mark = 1 << 31 // it vanished and did not end
-	markReappeared mark = 1 << 30 // it was shown again after that, and this was reported
+	markVanished   mark = 1 << 31 // it has vanished, not ended
+	markReappeared mark = 1 << 30 // it was shown again after that, which was reported
 	markSince      mark = 1<<30 - 1
 )
 
@@ -43,7 +46,7 @@ func (m mark) vanished() bool   { return m&markVanished != 0 }
 func (m mark) reappeared() bool { return m&markReappeared != 0 }
 func (m mark) absent() bool     { return m&markSince != 0 }
 
-func (m *memory) len() int { return len(m.packed) + len(m.named) }
+func (m *memory) len() int { return len(m.packed) + len(m.unpacked) }
 
 func (m *memory) mark(place int) mark { return *m.markAt(place) }
 
@@ -51,17 +54,17 @@ func (m *memory) markAt(place int) *mark {
 	if place < len(m.packed) {
 		return &m.packed[place].mark
 	}
-	return &m.named[place-len(m.packed)].mark
+	return &m.unpacked[place-len(m.packed)].mark
 }
 
 func (m *memory) id(place int) string {
 	if place < len(m.packed) {
 		return m.packed[place].id.String()
 	}
-	return m.named[place-len(m.packed)].id
+	return m.unpacked[place-len(m.packed)].id
 }
 
-// find is where the session is remembered.
+// find returns the place of a remembered session.
 func (m *memory) find(sessionID string) (place int, ok bool) {
 	if m.len() == 0 {
 		return 0, false
@@ -69,19 +72,20 @@ func (m *memory) find(sessionID string) (place int, ok bool) {
 	if id, ok := pack(sessionID); ok {
 		return findPacked(m.packed, id)
 	}
-	place, ok = slices.BinarySearchFunc(m.named, sessionID, func(n named, id string) int {
+	place, ok = slices.BinarySearchFunc(m.unpacked, sessionID, func(n unpacked, id string) int {
 		return strings.Compare(n.id, id)
 	})
 	return len(m.packed) + place, ok
 }
 
-// forgettable reports whether an absent session may be forgotten because a listing that began then lacked it too.
+// forgettable reports whether an absent session may be forgotten, because a listing that began at sent
+// lacked it too.
 func (m *memory) forgettable(place int, sent time.Time) bool {
 	since := time.Duration(m.mark(place)&markSince-1) * time.Second
 	return sent.Sub(m.base) >= since+ForgetAfter
 }
 
-// with is the memory after the changes; the old one stays as it is.
+// with returns the memory after the changes. The old one is not changed.
 func (m memory) with(c *Changes) memory {
 	added := closed(c.Events)
 	if added.len() == 0 && len(c.Forgotten)+len(c.Reappeared)+len(c.absent)+len(c.present) == 0 {
@@ -110,7 +114,7 @@ func (m *memory) remark(sessionIDs []string, change func(mark) mark) {
 	}
 }
 
-// drop forgets sessions.
+// drop removes sessions.
 func (m *memory) drop(sessionIDs []string) {
 	if len(sessionIDs) == 0 {
 		return
@@ -118,38 +122,38 @@ func (m *memory) drop(sessionIDs []string) {
 	const dropped = ^mark(0)
 	m.remark(sessionIDs, func(mark) mark { return dropped })
 	m.packed = slices.DeleteFunc(m.packed, func(p packed) bool { return p.mark == dropped })
-	m.named = slices.DeleteFunc(m.named, func(n named) bool { return n.mark == dropped })
+	m.unpacked = slices.DeleteFunc(m.unpacked, func(n unpacked) bool { return n.mark == dropped })
 }
 
-// add remembers what is not yet remembered.
+// add adds the sessions that are not remembered yet.
 func (m *memory) add(a memory) {
 	if a.len() == 0 {
 		return
 	}
 	m.packed = append(m.packed, a.packed...)
 	slices.SortStableFunc(m.packed, func(a, b packed) int { return a.id.compare(b.id) })
-	m.named = append(m.named, a.named...)
-	slices.SortStableFunc(m.named, func(a, b named) int { return strings.Compare(a.id, b.id) })
+	m.unpacked = append(m.unpacked, a.unpacked...)
+	slices.SortStableFunc(m.unpacked, func(a, b unpacked) int { return strings.Compare(a.id, b.id) })
 	m.compact()
 }
 
-// compact keeps the first of each session.
+// compact keeps the first entry of each session.
 func (m *memory) compact() {
 	m.packed = slices.CompactFunc(m.packed, func(a, b packed) bool { return a.id == b.id })
-	m.named = slices.CompactFunc(m.named, func(a, b named) bool { return a.id == b.id })
+	m.unpacked = slices.CompactFunc(m.unpacked, func(a, b unpacked) bool { return a.id == b.id })
 }
 
-// clone is a copy with room for more sessions and no more than that.
+// clone returns a copy that has room for exactly so many more packed sessions.
 func (m *memory) clone(more int) memory {
 	c := memory{base: m.base}
 	if n := len(m.packed); n+more > 0 {
 		c.packed = append(make([]packed, 0, n+more), m.packed...)
 	}
-	c.named = slices.Clone(m.named)
+	c.unpacked = slices.Clone(m.unpacked)
 	return c
 }
 
-// closed is the sessions that ended or vanished by the events, in order of the events.
+// closed returns the sessions that ended or vanished by the events, in the order of the events.
 func closed(events []Change) memory {
 	var m memory
 	for i := range events {
@@ -168,7 +172,7 @@ func (m *memory) push(sessionID string, k mark) {
 	if id, ok := pack(sessionID); ok {
 		m.packed = append(m.packed, packed{id: id, mark: k})
 	} else {
-		m.named = append(m.named, named{id: sessionID, mark: k})
+		m.unpacked = append(m.unpacked, unpacked{id: sessionID, mark: k})
 	}
 }
 
@@ -190,10 +194,10 @@ const (
 	packedLength = len(packedPrefix) + 32
 )
 
-// packedID is a session id of the documented form without its prefix.
+// packedID is a session id of the documented form, without its prefix.
 type packedID struct{ high, low uint64 }
 
-// pack reports false if the id has another form.
+// pack packs a session id. It reports false if the id has another form.
 func pack[T string | []byte](sessionID T) (id packedID, ok bool) {
 	if len(sessionID) != packedLength || string(sessionID[:len(packedPrefix)]) != packedPrefix {
 		return id, false
@@ -208,7 +212,8 @@ func pack[T string | []byte](sessionID T) (id packedID, ok bool) {
 	return id, all <= 15
 }
 
-// nibble is the value of a lower-case hexadecimal digit, and 255 for anything else: an id must come back as it was.
+// nibble returns the value of a lower-case hexadecimal digit, and 255 for anything else. Upper-case digits
+// are not packed, because an id must be unpacked to the same text.
 func nibble(digit byte) uint64 {
 	switch {
 	case digit-'0' <= 9:
@@ -230,7 +235,7 @@ func (id packedID) String() string {
 	return string(text)
 }
 
-// compare is in the order of the ids as text.
+// compare orders ids as their texts are ordered.
 func (id packedID) compare(other packedID) int {
 	if id.high != other.high {
 		return cmp.Compare(id.high, other.high)
@@ -241,7 +246,7 @@ func (id packedID) compare(other packedID) int {
 // bits is a set of places.
 type bits []uint64
 
-// newBits is an empty set for places below n, in small if they fit.
+// newBits returns an empty set for places below n. It uses small if they fit.
 func newBits(small []uint64, n int) bits {
 	if words := (n + 63) / 64; words > len(small) {
 		return make(bits, words)

@@ -1,8 +1,8 @@
 package diff
 
-// merged is the state of a session of which earlier was known and later was seen after it. ENDED and endedAt
-// stick, an ENDED target sticks, no target replaces none; everything else is as it was seen later, unless only
-// the earlier one had ended.
+// merged returns the state of a session of which earlier was known before later was seen. ENDED, endedAt
+// and an ENDED target stay once they were seen, and no target does not replace one. Everything else is as
+// it was seen later, unless only the earlier state had ended.
 func merged(earlier, later Session) Session {
 	m := later
 	if earlier.HasEnded() && !later.HasEnded() {
@@ -21,41 +21,41 @@ func merged(earlier, later Session) Session {
 	return m
 }
 
-// same reports whether two states of a session differ in nothing that makes an event.
+// same reports whether going from one state to the other is no change.
 func same(a, b Session) bool {
 	return a.LifecycleStatus == b.LifecycleStatus &&
 		a.TargetLifecycleStatus == b.TargetLifecycleStatus &&
 		a.EndedAt.Equal(b.EndedAt)
 }
 
-// answer is what one observation says of one session: the sightings that count, merged.
-type answer struct {
+// mergedSighting is what one observation says of one session.
+type mergedSighting struct {
 	session Session
-	first   Exchange // the first that showed it so
-	last    Exchange // the last that showed the session at all
+	first   Exchange // the first that showed this state
+	last    Exchange // the last that showed the session
 }
 
-// answerOf merges sightings of one session, which are in the order of their requests, as far as they count beside
-// the evidence; ok is false if none does.
-func answerOf(seen []Sighting, places []int32, e evidence) (a answer, ok bool) {
+// mergeSightings merges the sightings of one session at the given places, which are in the order of their
+// requests. Outdated sightings do not count; ok is false if none is left.
+func mergeSightings(all []Sighting, places []int32, d disappearance) (m mergedSighting, ok bool) {
 	for _, i := range places {
-		s := &seen[i]
+		s := &all[i]
 		switch {
-		case e.outdates(s.Exchange):
+		case d.outdates(s.Exchange):
 			continue
 		case ok:
-			a.session = merged(a.session, s.Session)
+			m.session = merged(m.session, s.Session)
 		default:
-			a.session = s.Session
+			m.session = s.Session
 		}
-		a.last, ok = s.Exchange, true
+		m.last, ok = s.Exchange, true
 	}
-	a.first = a.last
+	m.first = m.last
 	for _, i := range places {
-		if s := &seen[i]; !e.outdates(s.Exchange) && same(s.Session, a.session) {
-			a.first = s.Exchange
+		if s := &all[i]; !d.outdates(s.Exchange) && same(s.Session, m.session) {
+			m.first = s.Exchange
 			break
 		}
 	}
-	return a, ok
+	return m, ok
 }

@@ -14,7 +14,7 @@ type model struct {
 	watch    Watch
 	sessions map[string]*modelSession
 	listed   []time.Time // complete listings of this process: first request; a listing of several pages is negative proof only with the one before
-	without  time.Time
+	absentAt time.Time
 }
 
 type modelSession struct {
@@ -37,7 +37,7 @@ func newModel(w Watch) *model {
 }
 
 func (m *model) restart() {
-	m.listed, m.without = nil, time.Time{}
+	m.listed, m.absentAt = nil, time.Time{}
 	for _, k := range m.sessions {
 		k.seen = k.recorded
 		k.arrived, k.absences, k.gone, k.missing, k.lacking, k.told = 0, 0, false, nil, nil, false
@@ -78,7 +78,7 @@ func (m *model) observe(t *rapid.T, o Observation, c Changes) {
 		events[e.Session.SessionID] = append(events[e.Session.SessionID], e)
 	}
 	seen := map[string][]Sighting{}
-	for _, s := range o.Seen {
+	for _, s := range o.Sightings {
 		seen[s.Session.SessionID] = append(seen[s.Session.SessionID], s)
 	}
 	ids := map[string]bool{}
@@ -103,15 +103,15 @@ func (m *model) observe(t *rapid.T, o Observation, c Changes) {
 		delete(events, id)
 	}
 	check(t, "events of sessions that were not seen", 0, len(events))
-	if o.Evidence != Answers {
-		m.without = time.Time{}
+	if o.Source != Lookups {
+		m.absentAt = time.Time{}
 		if n := len(m.listed); n > 0 {
-			m.without = m.listed[n-1]
+			m.absentAt = m.listed[n-1]
 		}
-		if o.Evidence == Gone || o.Pages == 1 {
-			m.without = o.Opening.Sent
+		if o.Source == NoSuchWorker || o.Pages == 1 {
+			m.absentAt = o.FirstRequest.Sent
 		}
-		m.listed = append(m.listed, o.Opening.Sent)
+		m.listed = append(m.listed, o.FirstRequest.Sent)
 	}
 }
 
@@ -156,7 +156,7 @@ func (m *model) first(t *rapid.T, id string, o Observation, seen []Sighting, eve
 			check(t, "ended beside discovered is a snapshot", history, events[1].Snapshot)
 		}
 		m.chain(t, &Session{}, 0, to, events)
-		check(t, "after at first sight", true, m.without.Truncate(time.Millisecond).Equal(e.Observed.After) || e.Observed.After.Equal(e.Observed.Before))
+		check(t, "after at first sight", true, m.absentAt.Truncate(time.Millisecond).Equal(e.Observed.After) || e.Observed.After.Equal(e.Observed.Before))
 		k.sequence = uint64(len(events))
 	}
 	m.sessions[id] = k
@@ -210,9 +210,9 @@ func (m *model) known(t *rapid.T, id string, o Observation, seen []Sighting, eve
 		}
 	}
 	if len(states) == 1 {
-		if len(seen) == 0 && o.Evidence != Answers && (k.arrived == 0 || o.Opening.SentTick > k.arrived) {
+		if len(seen) == 0 && o.Source != Lookups && (k.arrived == 0 || o.FirstRequest.SentTick > k.arrived) {
 			k.absences++
-			k.gone = k.gone || o.Evidence == Gone
+			k.gone = k.gone || o.Source == NoSuchWorker
 		}
 		m.notFound(t, id, o, events)
 		return
@@ -262,7 +262,7 @@ func (m *model) notFound(t *rapid.T, id string, o Observation, events []Change) 
 		far = far || x.Sent.Sub(k.missing[0].Sent) >= 120*time.Second
 	}
 	if !far || k.absences < 2 && !k.gone {
-		check(t, "vanished without evidence", 0, len(events))
+		check(t, "vanished without a reason", 0, len(events))
 		return
 	}
 	check(t, "number of events of a vanished session", 1, len(events))
@@ -291,12 +291,12 @@ func (m *model) closed(t *rapid.T, id string, o Observation, seen []Sighting, c 
 	switch {
 	case len(seen) > 0:
 		k.lacking = nil
-	case o.Evidence != Answers:
+	case o.Source != Lookups:
 		for _, earlier := range k.lacking {
 			// an absence is noted in whole seconds, rounded up
-			forget = forget || o.Opening.Sent.Sub(earlier) >= 24*time.Hour+time.Second
+			forget = forget || o.FirstRequest.Sent.Sub(earlier) >= 24*time.Hour+time.Second
 		}
-		k.lacking = append(k.lacking, o.Opening.Sent)
+		k.lacking = append(k.lacking, o.FirstRequest.Sent)
 	}
 	forgotten := slices.Contains(c.Forgotten, id)
 	if forget && !forgotten {

@@ -68,17 +68,17 @@ func (w *world) exchange(t *rapid.T) Exchange {
 }
 
 func (w *world) observe(t *rapid.T) Observation {
-	o := Observation{Worker: testWorker, Opening: w.exchange(t), Pages: 1}
-	o.Evidence = rapid.SampledFrom([]Evidence{Listing, Listing, Answers, Gone}).Draw(t, "evidence")
-	if o.Evidence == Gone {
+	o := Observation{Worker: testWorker, FirstRequest: w.exchange(t), Pages: 1}
+	o.Source = rapid.SampledFrom([]Source{CompleteListing, CompleteListing, Lookups, NoSuchWorker}).Draw(t, "disappearance")
+	if o.Source == NoSuchWorker {
 		return o
 	}
-	for x := o.Opening; ; x, o.Pages = w.exchange(t), o.Pages+1 {
+	for x := o.FirstRequest; ; x, o.Pages = w.exchange(t), o.Pages+1 {
 		for range rapid.IntRange(0, 4).Draw(t, "entries") {
 			id := rapid.SampledFrom(w.ids).Draw(t, "id")
-			o.Seen = append(o.Seen, Sighting{drawSession(t, id), x})
+			o.Sightings = append(o.Sightings, Sighting{drawSession(t, id), x})
 		}
-		if o.Evidence == Answers {
+		if o.Source == Lookups {
 			for range rapid.IntRange(0, 3).Draw(t, "missing") {
 				o.NotFound = append(o.NotFound, NotFound{rapid.SampledFrom(w.ids).Draw(t, "id"), x})
 			}
@@ -102,19 +102,19 @@ func (w *world) again(t *rapid.T, o Observation) Observation {
 		}
 		return y
 	}
-	exchanges := []Exchange{o.Opening}
-	for _, s := range o.Seen {
+	exchanges := []Exchange{o.FirstRequest}
+	for _, s := range o.Sightings {
 		exchanges = append(exchanges, s.Exchange)
 	}
 	slices.SortStableFunc(exchanges, func(a, b Exchange) int { return int(a.SentTick) - int(b.SentTick) })
 	for _, x := range exchanges {
 		renew(x)
 	}
-	o.Opening = renew(o.Opening)
+	o.FirstRequest = renew(o.FirstRequest)
 	o.NotFound = nil
-	o.Seen = slices.Clone(o.Seen)
-	for i := range o.Seen {
-		o.Seen[i].Exchange = renew(o.Seen[i].Exchange)
+	o.Sightings = slices.Clone(o.Sightings)
+	for i := range o.Sightings {
+		o.Sightings[i].Exchange = renew(o.Sightings[i].Exchange)
 	}
 	return o
 }
@@ -122,7 +122,7 @@ func (w *world) again(t *rapid.T, o Observation) Observation {
 // distinctPages reports whether ticks tell the pages of an observation apart, as they do if they are of one process.
 func distinctPages(o Observation) bool {
 	pages := map[uint64]Exchange{}
-	for _, s := range o.Seen {
+	for _, s := range o.Sightings {
 		if x, ok := pages[s.SentTick]; ok && x != s.Exchange {
 			return false
 		}
@@ -133,7 +133,7 @@ func distinctPages(o Observation) bool {
 
 func options() cmp.Options {
 	return cmp.Options{cmpopts.EquateEmpty(), cmp.AllowUnexported(
-		Changes{}, note{}, evidence{}, listing{}, Snapshot{}, openSession{}, memory{}, packed{}, packedID{}, named{},
+		Changes{}, note{}, disappearance{}, completeListing{}, Snapshot{}, openSession{}, memory{}, packed{}, packedID{}, unpacked{},
 	)}
 }
 
@@ -210,17 +210,17 @@ func TestPages(t *testing.T) {
 		want := Between(s, o)
 
 		shuffled := o
-		shuffled.Seen = shufflePages(t, o.Seen)
+		shuffled.Sightings = shufflePages(t, o.Sightings)
 		shuffled.NotFound = slices.Clone(o.NotFound)
 		slices.Reverse(shuffled.NotFound)
 		check(t, "pages in another order", want, Between(s, shuffled))
 
 		twice := o
-		twice.Seen = nil
-		for _, e := range o.Seen {
-			twice.Seen = append(twice.Seen, e)
+		twice.Sightings = nil
+		for _, e := range o.Sightings {
+			twice.Sightings = append(twice.Sightings, e)
 			if rapid.Bool().Draw(t, "twice") {
-				twice.Seen = append(twice.Seen, e)
+				twice.Sightings = append(twice.Sightings, e)
 			}
 		}
 		check(t, "entries twice", want, Between(s, twice))
@@ -234,21 +234,21 @@ func TestCuts(t *testing.T) {
 		s := NewSnapshot(testWorker, drawWatch(t))
 		s = Apply(s, Between(s, w.observe(t)))
 		x := Exchange{Sent: w.now, Arrived: w.now, SentTick: w.tick + 1, ArrivedTick: w.tick + 2}
-		o := Observation{Worker: testWorker, Evidence: Listing, Opening: x, Pages: 1}
+		o := Observation{Worker: testWorker, Source: CompleteListing, FirstRequest: x, Pages: 1}
 		for _, id := range w.ids {
 			if rapid.Bool().Draw(t, "listed") {
-				o.Seen = append(o.Seen, Sighting{drawSession(t, id), x})
+				o.Sightings = append(o.Sightings, Sighting{drawSession(t, id), x})
 			}
 		}
 		cut := o
-		cut.Seen = nil
-		for _, e := range o.Seen {
+		cut.Sightings = nil
+		for _, e := range o.Sightings {
 			if rapid.Bool().Draw(t, "cut") {
 				cut.Pages++
 				x.SentTick, x.ArrivedTick = x.SentTick+2, x.ArrivedTick+2
 			}
 			e.Exchange = x
-			cut.Seen = append(cut.Seen, e)
+			cut.Sightings = append(cut.Sightings, e)
 		}
 		a, b := Between(s, o), Between(s, cut)
 		check(t, "events", a.Events, b.Events)
@@ -283,15 +283,15 @@ func restoreSame(t *rapid.T, s Snapshot, log stateLog) Snapshot {
 	restored := log.restore(s.watch)
 	check(t, "restored from the compacted log", restored, log.compacted().restore(s.watch))
 	forgetful := clone(s)
-	forgetful.listed, forgetful.without, forgetful.memory.base = time.Time{}, time.Time{}, time.Time{}
+	forgetful.listed, forgetful.absentAt, forgetful.memory.base = time.Time{}, time.Time{}, time.Time{}
 	for i := range forgetful.open {
 		// seen is that of the last change, which is earlier or the same
-		e := &forgetful.open[i].evidence
-		seen := restored.open[i].evidence.seen
+		e := &forgetful.open[i].disappearance
+		seen := restored.open[i].disappearance.seen
 		if seen.IsZero() || seen.After(e.seen) {
 			t.Fatalf("restored seen %v, want at most %v", seen, e.seen)
 		}
-		*e = evidence{seen: seen}
+		*e = disappearance{seen: seen}
 	}
 	for place := range forgetful.memory.len() {
 		*forgetful.memory.markAt(place) &= markVanished

@@ -6,33 +6,36 @@ import (
 	"strings"
 )
 
-// Restorer rebuilds the snapshots of a shard from its state records, which it is fed in the order of the log. The
-// last record of a session decides, and a tombstone drops those before it. The snapshots equal those from which
-// the records came in all that decides what is published, except for an earlier (or no) Bounds.After: an answer
-// that comes after a restore is later than every record, and absences are counted again.
+// Restorer rebuilds the snapshots of a shard from its state records, which it takes in the order of the log.
+// The last record of a session counts, and a tombstone drops the records before it.
+//
+// The snapshots publish the same changes as those from which the records came, except that Bounds.After is
+// earlier or missing. Every answer that comes after a restore is later than every record, and absences are
+// counted from the start.
 type Restorer struct {
 	workers map[string]*restoredWorker // by worker id
-	order   []*restoredWorker          // as they were first seen
+	order   []*restoredWorker          // in the order of their first records
 	ended   [][]endedRecord            // in the order of the log, in pieces of endedPiece
-	open    map[packedID]*Record       // what the last record of a session says is open
+	open    map[packedID]*Record       // sessions that are open by their last record
 	dropped map[packedID]mark          // the place of the last tombstone of each session
-	place   mark                       // of the last record in the log, from 1; below 1<<31
+	place   mark                       // of the last record in the log, counted from 1; below 1<<31
 
-	oddOpen    map[string]*Record // the same two for ids of another form
-	oddDropped map[string]mark
+	unpackedOpen    map[string]*Record // as open, for ids of another form
+	unpackedDropped map[string]mark    // as dropped, for ids of another form
 }
 
-// restoredWorker is what the log says of one worker. The marks hold places in the log instead of absences.
+// restoredWorker is what the log says of one worker. The marks of its memory hold places in the log
+// instead of absences.
 type restoredWorker struct {
 	key    WorkerKey
-	number uint32 // place in Restorer.order
+	number uint32 // index in Restorer.order
 	count  int    // of its records in Restorer.ended
 	open   []openSession
 	memory memory
 }
 
-// endedRecord is a record of an ended or vanished session: 24 bytes, kept apart from the worker so that a million
-// of them need not be moved while they grow.
+// endedRecord is a record of an ended or vanished session. It has 24 bytes. The records are kept apart from
+// the workers, so that a million of them need not be moved while they grow.
 type endedRecord struct {
 	packed
 	worker uint32
@@ -40,16 +43,16 @@ type endedRecord struct {
 
 const endedPiece = 1 << 14
 
-// NewRestorer is a Restorer that has seen no record.
+// NewRestorer returns a Restorer that has taken no record.
 func NewRestorer() *Restorer {
 	return &Restorer{
 		workers: map[string]*restoredWorker{},
 		open:    map[packedID]*Record{}, dropped: map[packedID]mark{},
-		oddOpen: map[string]*Record{}, oddDropped: map[string]mark{},
+		unpackedOpen: map[string]*Record{}, unpackedDropped: map[string]mark{},
 	}
 }
 
-// Put takes the next record, of an open session or any other.
+// Put takes the next record.
 func (r *Restorer) Put(record Record) {
 	s := &record.Session
 	if record.Vanished || s.HasEnded() {
@@ -61,12 +64,12 @@ func (r *Restorer) Put(record Record) {
 	if id, ok := pack(s.SessionID); ok {
 		r.open[id] = &record
 	} else {
-		r.oddOpen[s.SessionID] = &record
+		r.unpackedOpen[s.SessionID] = &record
 	}
 }
 
-// PutEnded takes the next record if its session has ended or vanished. The bytes are not kept, and for ids of the
-// documented form nothing is allocated beyond the growth of the whole.
+// PutEnded takes the next record, of a session that has ended or vanished. It does not keep the bytes. For
+// ids of the documented form it allocates nothing, except when a slice has to grow.
 func (r *Restorer) PutEnded(sessionID, farmID, fleetID, workerID []byte, vanished bool) {
 	r.place++
 	m := r.place
@@ -76,8 +79,8 @@ func (r *Restorer) PutEnded(sessionID, farmID, fleetID, workerID []byte, vanishe
 	w := r.worker(farmID, fleetID, workerID)
 	id, ok := pack(sessionID)
 	if !ok {
-		delete(r.oddOpen, string(sessionID))
-		w.memory.named = append(w.memory.named, named{id: string(sessionID), mark: m})
+		delete(r.unpackedOpen, string(sessionID))
+		w.memory.unpacked = append(w.memory.unpacked, unpacked{id: string(sessionID), mark: m})
 		return
 	}
 	delete(r.open, id)
@@ -89,20 +92,20 @@ func (r *Restorer) PutEnded(sessionID, farmID, fleetID, workerID []byte, vanishe
 	*last = append(*last, endedRecord{packed: packed{id: id, mark: m}, worker: w.number})
 }
 
-// Delete takes the next record if it is a tombstone.
+// Delete takes the next record, which is a tombstone.
 func (r *Restorer) Delete(sessionID string) {
 	r.place++
 	if id, ok := pack(sessionID); ok {
 		delete(r.open, id)
 		r.dropped[id] = r.place
 	} else {
-		delete(r.oddOpen, sessionID)
-		r.oddDropped[sessionID] = r.place
+		delete(r.unpackedOpen, sessionID)
+		r.unpackedDropped[sessionID] = r.place
 	}
 }
 
-// Snapshots is the snapshots of the workers that have any session, by worker id. watch says by what the sessions
-// of a fleet are judged at first sight. The Restorer must not be used afterwards.
+// Snapshots returns the snapshots of the workers that have any session, by worker id. Watch returns the
+// Watch of a fleet. The Restorer must not be used afterwards.
 func (r *Restorer) Snapshots(watch func(fleetID string) Watch) map[string]Snapshot {
 	r.distribute()
 	snapshots := make(map[string]Snapshot, len(r.workers))
@@ -120,7 +123,7 @@ func (r *Restorer) Snapshots(watch func(fleetID string) Watch) map[string]Snapsh
 	return snapshots
 }
 
-// distribute gives every worker its sessions.
+// distribute gives each worker its sessions.
 func (r *Restorer) distribute() {
 	for _, w := range r.order {
 		w.memory.packed = make([]packed, 0, w.count)
@@ -132,22 +135,22 @@ func (r *Restorer) distribute() {
 		}
 		r.ended[i] = nil
 	}
-	give := func(o *Record) {
+	addOpen := func(o *Record) {
 		w := r.workers[o.Session.WorkerID]
 		w.open = append(w.open, openSession{
-			session: o.Session, sequence: o.Sequence, evidence: evidence{seen: o.Seen},
+			session: o.Session, sequence: o.Sequence, disappearance: disappearance{seen: o.Seen},
 		})
 	}
 	for _, o := range r.open {
-		give(o)
+		addOpen(o)
 	}
-	for _, o := range r.oddOpen {
-		give(o)
+	for _, o := range r.unpackedOpen {
+		addOpen(o)
 	}
 }
 
-// kept is what is left of a worker's ended sessions: the last record of each, unless a tombstone or a record of an
-// open session came after it.
+// kept returns the ended sessions of a worker: the last record of each, unless it was followed by a
+// tombstone or by the record of an open session.
 func (r *Restorer) kept(w *restoredWorker) memory {
 	m := w.memory
 	slices.SortFunc(m.packed, func(a, b packed) int {
@@ -156,15 +159,15 @@ func (r *Restorer) kept(w *restoredWorker) memory {
 		}
 		return cmp.Compare(b.mark&^markVanished, a.mark&^markVanished)
 	})
-	slices.SortFunc(m.named, func(a, b named) int {
+	slices.SortFunc(m.unpacked, func(a, b unpacked) int {
 		return cmp.Or(strings.Compare(a.id, b.id), cmp.Compare(b.mark&^markVanished, a.mark&^markVanished))
 	})
 	m.compact()
 	if len(r.dropped) > 0 {
 		m.packed = slices.DeleteFunc(m.packed, func(p packed) bool { return p.mark&^markVanished < r.dropped[p.id] })
 	}
-	m.named = slices.DeleteFunc(m.named, func(n named) bool { return n.mark&^markVanished < r.oddDropped[n.id] })
-	var open []string // by their last record, so that an end before it does not count
+	m.unpacked = slices.DeleteFunc(m.unpacked, func(n unpacked) bool { return n.mark&^markVanished < r.unpackedDropped[n.id] })
+	var open []string // sessions that are open by their last record
 	for i := range w.open {
 		open = append(open, w.open[i].session.SessionID)
 	}
@@ -178,7 +181,7 @@ func (r *Restorer) kept(w *restoredWorker) memory {
 	return m
 }
 
-// worker is where the records of a worker are gathered.
+// worker returns the worker with these ids, which it adds if it is new.
 func (r *Restorer) worker(farmID, fleetID, workerID []byte) *restoredWorker {
 	if w, ok := r.workers[string(workerID)]; ok {
 		return w

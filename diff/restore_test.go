@@ -33,7 +33,7 @@ func TestRestorer(t *testing.T) {
 			place, remembered := s.memory.find(id)
 			closed := r != nil && (r.Vanished || r.Session.HasEnded())
 			check(t, "remembered "+id, closed, remembered)
-			check(t, "open "+id, r != nil && !closed, s.knows(id))
+			check(t, "open "+id, r != nil && !closed, s.isOpen(id))
 			switch {
 			case closed:
 				ended++
@@ -45,7 +45,7 @@ func TestRestorer(t *testing.T) {
 		check(t, "counts", []int{open, ended}, []int{s.OpenCount(), s.Remembered()})
 		for _, o := range s.open {
 			r := last[o.session.SessionID]
-			check(t, "restored", Record{Session: o.session, Sequence: o.sequence, Seen: o.evidence.seen}, *r)
+			check(t, "restored", Record{Session: o.session, Sequence: o.sequence, Seen: o.disappearance.seen}, *r)
 		}
 	})
 }

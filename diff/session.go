@@ -2,7 +2,7 @@ package diff
 
 import "time"
 
-// The lifecycle statuses that Farmwire gives a meaning to. Any other value passes through as it came.
+// The lifecycle statuses that Farmwire knows. Any other value passes through as it came.
 const (
 	StatusStarted          = "STARTED"
 	StatusUpdateInProgress = "UPDATE_IN_PROGRESS"
@@ -21,72 +21,28 @@ type Session struct {
 	WorkerKey
 	QueueID, JobID, SessionID string
 	LifecycleStatus           string
-	TargetLifecycleStatus     string    // "": none
-	StartedAt                 time.Time // the service's clock
-	EndedAt                   time.Time // the service's clock; zero: none
+	TargetLifecycleStatus     string    // empty if there is none
+	StartedAt                 time.Time // by the service's clock
+	EndedAt                   time.Time // by the service's clock; zero if there is none
 }
 
-// HasEnded reports whether the service showed the end of the session: by its status or by its end time.
+// HasEnded reports whether the service showed the end of the session, by its status or by its end time.
 func (s Session) HasEnded() bool {
 	return s.LifecycleStatus == StatusEnded || !s.EndedAt.IsZero()
 }
 
-// Initial says what becomes of the sessions that are older than the watch.
+// Initial says what is done with the sessions that are older than the watch.
 type Initial int
 
+// The values of Initial.
 const (
-	InitialOpen Initial = iota // open ones are discovered, ended ones are passed over
+	InitialOpen Initial = iota // open sessions are discovered, ended ones are ignored
 	InitialAll                 // history is published too, marked as snapshot
-	InitialNone                // open ones are only remembered
+	InitialNone                // open sessions are only remembered
 )
 
-// Watch is what a fleet's sessions are judged by at first sight.
+// Watch decides which sessions of a fleet are news when they are first seen.
 type Watch struct {
-	Since   time.Time // the service's clock
+	Since   time.Time // by the service's clock
 	Initial Initial
-}
-
-// Exchange is one request to the service and its answer. Ticks are of a counter of the process
-// that moves on at every request sent and every answer arrived, so they order exchanges where clocks cannot.
-// Times are of our clock.
-type Exchange struct {
-	Sent, Arrived         time.Time
-	SentTick, ArrivedTick uint64
-}
-
-// Sighting is a session as one answer showed it.
-type Sighting struct {
-	Session Session
-	Exchange
-}
-
-// NotFound is an answer that says that the service does not know a session.
-type NotFound struct {
-	SessionID string
-	Exchange
-}
-
-// Evidence says what an observation is evidence of.
-type Evidence int
-
-const (
-	Answers Evidence = iota // answers about single sessions; says nothing of the others
-	Listing                 // a complete listing: what is not in it is absent
-	Gone                    // the service says that the worker does not exist
-)
-
-// WorkerStatus is a worker as ListWorkers last showed it.
-type WorkerStatus struct {
-	Status, HostName string
-}
-
-// Observation is what was learned about the sessions of one worker by one listing, or by answers about single sessions.
-type Observation struct {
-	Worker   WorkerKey
-	Status   *WorkerStatus // nil: ListWorkers never showed the worker
-	Evidence Evidence
-	Opening  Exchange // Listing, Gone: the first request
-	Pages    int      // Listing: how many pages it had
-	Seen     []Sighting
-	NotFound []NotFound
 }

@@ -6,33 +6,34 @@ import (
 	"time"
 )
 
-// Snapshot is what is known of the sessions of one worker: the state of each open one and the ids of those that
-// ended or vanished. It is a value; nothing that is reachable from it ever changes.
+// Snapshot is what is known of the sessions of one worker: the state of each open session, and the ids of
+// those that ended or vanished. It is a value. Nothing that is reachable from it ever changes.
 type Snapshot struct {
-	worker  WorkerKey
-	watch   Watch
-	open    []openSession // by session id
-	memory  memory
-	listed  time.Time // first request of the last complete listing; zero: none in this process
-	without time.Time // first request of the last complete listing that proves absence of what is not known
+	worker   WorkerKey
+	watch    Watch
+	open     []openSession // by session id
+	memory   memory
+	listed   time.Time // first request of the last complete listing; zero if there was none in this process
+	absentAt time.Time // first request of the last complete listing that proves the absence of sessions that are not known
 }
 
 // openSession is a session that has neither ended nor vanished.
 type openSession struct {
-	session  Session
-	sequence uint64
-	evidence evidence
+	session       Session
+	sequence      uint64
+	disappearance disappearance
 }
 
-// NewSnapshot is the snapshot of a worker of which nothing is known.
+// NewSnapshot returns the snapshot of a worker of which nothing is known.
 func NewSnapshot(w WorkerKey, watch Watch) Snapshot {
 	return Snapshot{worker: w, watch: watch}
 }
 
-// Worker is whose sessions these are.
+// Worker returns the worker whose sessions these are.
 func (s Snapshot) Worker() WorkerKey { return s.worker }
 
-// Open is the sessions that have neither ended nor vanished, by session id. The slice is the caller's.
+// Open returns the sessions that have neither ended nor vanished, in the order of their ids. The caller
+// owns the slice.
 func (s Snapshot) Open() []Session {
 	open := make([]Session, len(s.open))
 	for i := range s.open {
@@ -41,54 +42,55 @@ func (s Snapshot) Open() []Session {
 	return open
 }
 
-// OpenCount is the length of Open.
+// OpenCount returns the number of open sessions.
 func (s Snapshot) OpenCount() int { return len(s.open) }
 
-// Unresolved is the open sessions that must be asked for one by one: the last complete listing lacked them, or
-// the worker is gone, and no answer has shown them since. By session id; the slice is the caller's.
+// Unresolved returns the open sessions that must be looked up one by one, in the order of their ids: a
+// complete listing lacked them, or the worker did not exist, and no answer has shown them since. The caller
+// owns the slice.
 func (s Snapshot) Unresolved() []Session {
 	var unresolved []Session
 	for i := range s.open {
-		if s.open[i].evidence.unresolved {
+		if s.open[i].disappearance.unresolved {
 			unresolved = append(unresolved, s.open[i].session)
 		}
 	}
 	return unresolved
 }
 
-// UnresolvedCount is the length of Unresolved.
+// UnresolvedCount returns the number of unresolved sessions.
 func (s Snapshot) UnresolvedCount() int {
 	n := 0
 	for i := range s.open {
-		if s.open[i].evidence.unresolved {
+		if s.open[i].disappearance.unresolved {
 			n++
 		}
 	}
 	return n
 }
 
-// Remembered is how many ended and vanished sessions are remembered.
+// Remembered returns the number of ended and vanished sessions that are remembered.
 func (s Snapshot) Remembered() int { return s.memory.len() }
 
-// Empty reports whether no session is known. A new snapshot does as well then, except that the first session to
-// come has no Bounds.After.
+// Empty reports whether no session is known. Such a snapshot can be replaced by a new one; only the next
+// session that is seen first has no Bounds.After then.
 func (s Snapshot) Empty() bool { return len(s.open) == 0 && s.memory.len() == 0 }
 
-// Apply is the snapshot after the changes, which must come from Between on this snapshot.
+// Apply returns the snapshot after the changes, which must come from Between with this snapshot.
 func Apply(s Snapshot, c Changes) Snapshot {
 	s.open = withChanges(s.open, &c)
 	s.memory = s.memory.with(&c)
-	if c.listing.complete {
-		s.without = s.listed
+	if c.listing.exists {
+		s.absentAt = s.listed
 		if c.listing.pages <= 1 {
-			s.without = c.listing.sent
+			s.absentAt = c.listing.sent
 		}
 		s.listed = c.listing.sent
 	}
 	return s
 }
 
-// withChanges is the open sessions after the changes; the given slice stays as it is.
+// withChanges returns the open sessions after the changes. The given slice is not changed.
 func withChanges(open []openSession, c *Changes) []openSession {
 	if len(c.Events)+len(c.Remembered)+len(c.notes) == 0 {
 		return open
@@ -97,7 +99,7 @@ func withChanges(open []openSession, c *Changes) []openSession {
 	for i := range c.Events {
 		e := &c.Events[i]
 		place, ok := findOpen(open, e.Session.SessionID)
-		next := openSession{session: e.Session, sequence: e.Sequence, evidence: evidence{seen: e.Seen}}
+		next := openSession{session: e.Session, sequence: e.Sequence, disappearance: disappearance{seen: e.Seen}}
 		switch closed := e.Kind == Vanished || e.Session.HasEnded(); {
 		case closed && ok:
 			open = slices.Delete(open, place, place+1)
@@ -110,13 +112,13 @@ func withChanges(open []openSession, c *Changes) []openSession {
 	}
 	for _, r := range c.Remembered {
 		if place, ok := findOpen(open, r.Session.SessionID); !ok {
-			next := openSession{session: r.Session, sequence: r.Sequence, evidence: evidence{seen: r.Seen}}
+			next := openSession{session: r.Session, sequence: r.Sequence, disappearance: disappearance{seen: r.Seen}}
 			open = slices.Insert(open, place, next)
 		}
 	}
 	for i := range c.notes {
 		if place, ok := findOpen(open, c.notes[i].sessionID); ok {
-			open[place].evidence = c.notes[i].evidence
+			open[place].disappearance = c.notes[i].disappearance
 		}
 	}
 	return open
@@ -128,8 +130,8 @@ func findOpen(open []openSession, sessionID string) (int, bool) {
 	})
 }
 
-// knows reports whether the session is open.
-func (s *Snapshot) knows(sessionID string) bool {
+// isOpen reports whether the session is known and open.
+func (s *Snapshot) isOpen(sessionID string) bool {
 	if len(s.open) == 0 {
 		return false
 	}
@@ -137,7 +139,8 @@ func (s *Snapshot) knows(sessionID string) bool {
 	return ok
 }
 
-// passesOver reports whether a session that is not known stays so, because it ended before the watch began.
-func (s *Snapshot) passesOver(seen *Session) bool {
+// ignores reports whether a session that is not known stays unknown, because it ended before the watch
+// began.
+func (s *Snapshot) ignores(seen *Session) bool {
 	return s.watch.Initial != InitialAll && endedBefore(seen, s.watch.Since)
 }

@@ -47,7 +47,7 @@ func NewClient(ctx context.Context, log *zap.Logger, options ...func(*deadline.O
 	}
 	c := newChain(cfg.Credentials, settingsOf(cfg))
 	cfg.Credentials = c
-	options = append([]func(*deadline.Options){clientOptions}, options...)
+	options = append([]func(*deadline.Options){ClientOptions}, options...)
 	client := deadline.NewFromConfig(cfg, options...)
 	if err := checkEndpoint(aws.ToString(client.Options().BaseEndpoint)); err != nil {
 		return nil, err
@@ -55,8 +55,9 @@ func NewClient(ctx context.Context, log *zap.Logger, options ...func(*deadline.O
 	return client, c.check(ctx)
 }
 
-// clientOptions are the settings that every client of Farmwire has.
-func clientOptions(o *deadline.Options) {
+// ClientOptions sets what every client of a Poller needs, whatever its credentials are: no retries of the SDK, a timeout
+// of 10 seconds for each request, enough connections, and no prefix before the host of a custom endpoint.
+func ClientOptions(o *deadline.Options) {
 	o.Retryer = aws.NopRetryer{}
 	client, ok := o.HTTPClient.(*awshttp.BuildableClient) // it trusts the authorities of AWS_CA_BUNDLE
 	if !ok {

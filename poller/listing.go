@@ -25,14 +25,14 @@ const (
 // error, a page without a list, a token that came before, an entry without what is required,
 // or more pages than the limit, are an error, and nothing of the listing counts.
 func (a *asker) list(ctx context.Context, w diff.WorkerKey, limit int) (diff.Observation, error) {
-	o := diff.Observation{Worker: w, Evidence: diff.Listing}
+	o := diff.Observation{Worker: w, Source: diff.CompleteListing}
 	in := &deadline.ListSessionsForWorkerInput{
 		FarmId: &w.FarmID, FleetId: &w.FleetID, WorkerId: &w.WorkerID, MaxResults: aws.Int32(pageSize),
 	}
 	ids := map[string]string{w.FarmID: "farm", w.FleetID: "fleet", w.WorkerID: "worker"}
 	for page, err := range paginator.Responses(ctx, a, in) {
 		if err != nil && o.Pages == 0 && notFoundKind(err, ids) == "worker" {
-			return diff.Observation{Worker: w, Evidence: diff.Gone, Opening: a.last.Exchange}, nil
+			return diff.Observation{Worker: w, Source: diff.NoSuchWorker, FirstRequest: a.last.Exchange}, nil
 		}
 		if err == nil {
 			err = addPage(&o, limit, page.Sessions, a.last.Exchange)
@@ -53,7 +53,7 @@ func addPage(o *diff.Observation, limit int, sessions []types.WorkerSessionSumma
 		return errTooManyPages
 	}
 	if o.Pages == 0 {
-		o.Opening = e
+		o.FirstRequest = e
 	}
 	o.Pages++
 	for i, s := range sessions {
@@ -66,7 +66,7 @@ func addPage(o *diff.Observation, limit int, sessions []types.WorkerSessionSumma
 		if !hasRequired(session) {
 			return fmt.Errorf("entry %d: %w", i, errMissingField)
 		}
-		o.Seen = append(o.Seen, diff.Sighting{Session: session, Exchange: e})
+		o.Sightings = append(o.Sightings, diff.Sighting{Session: session, Exchange: e})
 	}
 	return nil
 }

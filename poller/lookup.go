@@ -153,7 +153,7 @@ func (l *lookup) found(s diff.Session, fleet, worker *string, shown diff.Session
 		return
 	}
 	o := l.of(s)
-	o.Seen = append(o.Seen, diff.Sighting{Session: shown, Exchange: e})
+	o.Sightings = append(o.Sightings, diff.Sighting{Session: shown, Exchange: e})
 	l.answer(s, lookupFound)
 }
 
@@ -180,7 +180,7 @@ func (l *lookup) count(asked int) {
 func (l *lookup) of(s diff.Session) *diff.Observation {
 	o, ok := l.workers[s.WorkerKey]
 	if !ok {
-		o = &diff.Observation{Worker: s.WorkerKey, Evidence: diff.Answers}
+		o = &diff.Observation{Worker: s.WorkerKey, Source: diff.Lookups}
 		l.workers[s.WorkerKey] = o
 	}
 	return o

@@ -140,7 +140,7 @@ func TestUnclearSessionsHaveTheirTurn(t *testing.T) {
 		world.worker.Lose()
 		time.Sleep(5 * time.Minute)
 		for _, o := range w.all() {
-			if o.Evidence == diff.Answers && len(o.Seen) > 0 {
+			if o.Source == diff.Lookups && len(o.Sightings) > 0 {
 				return
 			}
 		}

@@ -243,7 +243,7 @@ func (l *loop) observed(r result, now time.Time) {
 	o := outcome{err: r.err, observed: make(map[diff.WorkerKey]bool, len(r.observations))}
 	for _, seen := range r.observations {
 		o.observed[seen.Worker] = true
-		o.gone = o.gone || seen.Evidence == diff.Gone
+		o.gone = o.gone || seen.Source == diff.NoSuchWorker
 		o.pages += seen.Pages
 	}
 	if r.call.kind == listSessions {
@@ -282,7 +282,7 @@ func (l *loop) countListing(r result, now time.Time) {
 		l.log.Info("worker can be listed again", fields...)
 	}
 	o := r.observations[0]
-	if o.Evidence == diff.Gone {
+	if o.Source == diff.NoSuchWorker {
 		m.workersGone.Inc()
 		return
 	}

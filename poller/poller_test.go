@@ -151,13 +151,13 @@ func (w *watcher) all() []diff.Observation {
 }
 
 // seen counts the observations of a worker, by evidence.
-func (w *watcher) seen(worker string) map[diff.Evidence]int {
+func (w *watcher) seen(worker string) map[diff.Source]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n := make(map[diff.Evidence]int)
+	n := make(map[diff.Source]int)
 	for _, o := range w.observations {
 		if o.Worker.WorkerID == worker {
-			n[o.Evidence]++
+			n[o.Source]++
 		}
 	}
 	return n
@@ -228,12 +228,12 @@ func TestWorkerComesAndGoes(t *testing.T) {
 		}
 		// Twice more, a day apart, to forget; then never again.
 		time.Sleep(52 * time.Hour)
-		gone := w.seen(second.ID())[diff.Gone]
+		gone := w.seen(second.ID())[diff.NoSuchWorker]
 		if gone < 2 || gone > 8 {
 			t.Errorf("a worker that is gone was asked for %d times", gone)
 		}
 		time.Sleep(30 * time.Hour)
-		if more := w.seen(second.ID())[diff.Gone]; more != gone {
+		if more := w.seen(second.ID())[diff.NoSuchWorker]; more != gone {
 			t.Errorf("a worker of which nothing is known was asked for %d times more", more-gone)
 		}
 	})

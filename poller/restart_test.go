@@ -45,7 +45,7 @@ func restartWithoutDiscovery(t *testing.T, operation farmtest.Operation, kind fa
 		}
 	}()
 	time.Sleep(61 * time.Second)
-	if w.seen(second.ID())[diff.Listing] == 0 {
+	if w.seen(second.ID())[diff.CompleteListing] == 0 {
 		t.Error("the worker of the shard that is owned later was not listed")
 	}
 }

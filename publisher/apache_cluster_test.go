@@ -49,7 +49,7 @@ func testLeaderless(t *testing.T, cluster *kafkatest.Cluster) {
 		t.Fatal(err)
 	}
 	until(t, time.Minute, "partitions have no leader", func() bool {
-		all, err := g.p.brokers.leaders(t.Context(), c.topics()...)
+		all, err := g.p.brokers.leaders(t.Context(), c.Topics()...)
 		return err == nil && slices.Contains(append(all[c.EventsTopic()], all[c.EndedTopic()]...), noLeader)
 	})
 	verify := func(on string) {
@@ -83,7 +83,7 @@ func testLeaderless(t *testing.T, cluster *kafkatest.Cluster) {
 func replicated(t *testing.T, cluster *kafkatest.Cluster, prefix string) Config {
 	t.Helper()
 	c := Config{Cluster: clusterAt(cluster.Addrs()), TopicPrefix: prefix, Region: "eu-west-1", Initial: "open", Compression: CompressionNone}
-	if err := CreateTopics(deadline(t, 30*time.Second), c, TopicSpec{Partitions: testPartitions, ReplicationFactor: 3}); err != nil {
+	if _, err := CreateTopics(deadline(t, 30*time.Second), c, TopicSpec{Partitions: testPartitions, ReplicationFactor: 3}); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -155,7 +155,7 @@ func testCoordinatorMoves(t *testing.T, cluster *kafkatest.Cluster) {
 	g.minInsync("3")
 	g.untilNotEnoughReplicas()
 	s = g.stream()
-	until(t, 30*time.Second, "the broker misses replicas", func() bool { return g.retries("19") > 0 })
+	until(t, 30*time.Second, "the broker misses replicas", func() bool { return g.retries("NOT_ENOUGH_REPLICAS") > 0 })
 	if err := cluster.Restart(deadline(t, time.Minute), victim); err != nil {
 		t.Fatal(err)
 	}
@@ -170,9 +170,11 @@ func testCoordinatorMoves(t *testing.T, cluster *kafkatest.Cluster) {
 	s.await(10)
 	s.stop()
 	t.Logf("worst transaction around an orderly stop of the coordinator: %v", s.takeWorst())
-	for _, code := range []string{"3", "5", "6", "7", "14", "15", "16", "19", "20", "51", "network"} {
-		t.Logf("sent again because of %s: %d", code, g.retries(code))
+	for _, code := range []int16{3, 5, 6, 7, 14, 15, 16, 19, 20, 51} {
+		name := errorLabel(asError(code))
+		t.Logf("sent again because of %s: %d", name, g.retries(name))
 	}
+	t.Logf("sent again because of the network: %d", g.retries("network"))
 	t.Logf("%d transactions", g.n)
 	g.check()
 }

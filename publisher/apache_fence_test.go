@@ -26,9 +26,7 @@ func (g *ground) during(key kmsg.Key, meanwhile func()) error {
 	go func() { published <- g.publish(g.t.Context()) }()
 	until(g.t, 10*time.Second, key.Name()+" was sent", func() bool { return g.count(key) > before })
 	meanwhile()
-	g.faults.mu.Lock()
-	clear(g.queued)
-	g.faults.mu.Unlock()
+	g.cancel()
 	select {
 	case err := <-published:
 		return err
@@ -219,7 +217,7 @@ func TestApacheRefusesATimeout(t *testing.T) {
 		}
 		t.Log(err)
 	}
-	if g.retries("50") > 0 {
+	if g.retries("INVALID_TRANSACTION_TIMEOUT") > 0 {
 		t.Error("asked again with the same timeout")
 	}
 	g.p.brokers.patience.transaction = 15 * time.Minute

@@ -150,7 +150,7 @@ func testBreakAtTheBeginning(t *testing.T, cluster *kafkatest.Cluster) {
 	x.mu.Lock()
 	x.set = true
 	x.mu.Unlock()
-	g.shard.producer.sequences[g.shard.encoder.toState.topicPartition] += 3 // the next transaction fails, by whatever
+	g.shard.producer.sequences[g.shard.encoder.to[stateTopic][0].topicPartition] += 3 // the next transaction fails, by whatever
 	next := make(chan error, 1)
 	go func() {
 		s := session(1, g.n+1)

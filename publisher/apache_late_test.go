@@ -16,7 +16,7 @@ import (
 func (g *ground) mustAround(between func()) {
 	g.t.Helper()
 	e := g.shard.encoder
-	for _, o := range append(append(slices.Clone(e.toEvents), e.toEnded...), e.toState) {
+	for _, o := range slices.Concat(e.to[:]...) {
 		o.limit = 1 // one record in a batch, and one batch of a partition in a request
 		defer func() { o.limit = defaultBatchLimit }()
 	}
@@ -69,7 +69,7 @@ func TestApacheLateEndTxn(t *testing.T) {
 		g := onApache(t)
 		g.must()
 		g.inject(kmsg.EndTxn, held)
-		g.shard.producer.sequences[g.shard.encoder.toState.topicPartition] += 3
+		g.shard.producer.sequences[g.shard.encoder.to[stateTopic][0].topicPartition] += 3
 		if err := g.publish(t.Context()); err == nil {
 			t.Fatal("the broker has taken a gap")
 		}
@@ -106,9 +106,7 @@ func TestApacheWithoutVerification(t *testing.T) {
 				if err := g.publish(t.Context()); err == nil {
 					t.Fatal("a transaction whose produce never arrived was committed")
 				}
-				g.faults.mu.Lock()
-				clear(g.queued)
-				g.faults.mu.Unlock()
+				g.cancel()
 				g.p.brokers.patience.total = 20 * time.Second
 				g.shard = acquire(t, g.p, 0)
 				g.mustAround(g.release)

@@ -59,8 +59,8 @@ func TestApacheKnowsARepeatedBatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.expect()
-	old := outgoing{topicPartition: g.shard.encoder.toState.topicPartition, used: 1, batches: []batch{{
-		sealed: slices.Clone(g.shard.encoder.toState.batches[0].sealed)}}}
+	old := outgoing{topicPartition: g.shard.encoder.to[stateTopic][0].topicPartition, used: 1, batches: []batch{{
+		sealed: slices.Clone(g.shard.encoder.to[stateTopic][0].batches[0].sealed)}}}
 	before, _ := g.ends()
 	for range 3 {
 		for _, o := range out {
@@ -97,7 +97,7 @@ func TestApacheKnowsARepeatedBatch(t *testing.T) {
 func TestApacheRefusesAGap(t *testing.T) {
 	g := onApache(t)
 	g.must()
-	g.shard.producer.sequences[g.shard.encoder.toState.topicPartition] += 3
+	g.shard.producer.sequences[g.shard.encoder.to[stateTopic][0].topicPartition] += 3
 	g.refused(g.publish(t.Context()), kafka.OutOfOrderSequenceNumber)
 	g.check()
 }
@@ -137,7 +137,7 @@ func TestApacheRefusesALargeBatch(t *testing.T) {
 	g := onApache(t)
 	g.must()
 	limit := "3000"
-	_, err := g.admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &limit}}, g.c.topics()...)
+	_, err := g.admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &limit}}, g.c.Topics()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestApacheRefusesARecordWithoutKey(t *testing.T) {
 	g := onApache(t)
 	g.must()
 	g.prepare()
-	g.shard.encoder.toState.append(nil, []byte(`{"schema":1}`), nil)
+	g.shard.encoder.to[stateTopic][0].append(nil, []byte(`{"schema":1}`), nil)
 	const invalidRecord = kafka.Error(87)
 	g.refused(g.shard.commit(t.Context()), invalidRecord)
 	g.check()
@@ -197,7 +197,7 @@ func TestApacheMissesATopic(t *testing.T) {
 	if !errors.Is(err, kafka.UnknownTopicOrPartition) || !strings.Contains(err.Error(), g.c.EndedTopic()) || errors.Is(err, kafka.InvalidTransactionState) {
 		t.Errorf("got %v, want an error that names %s", err, g.c.EndedTopic())
 	}
-	if err := CreateTopics(t.Context(), g.c, testTopics()); err != nil {
+	if _, err := CreateTopics(t.Context(), g.c, testTopics()); err != nil {
 		t.Fatal(err)
 	}
 	g.shard = acquire(t, g.p, 0)
@@ -211,10 +211,10 @@ func TestApachePendingMarkers(t *testing.T) {
 	g := onApache(t)
 	const enough = 5
 	ctx := deadline(t, 20*time.Second)
-	for (g.n < 100 || g.retries("51") < enough) && ctx.Err() == nil {
+	for (g.n < 100 || g.retries("CONCURRENT_TRANSACTIONS") < enough) && ctx.Err() == nil {
 		g.must()
 	}
-	begun := g.retries("51")
+	begun := g.retries("CONCURRENT_TRANSACTIONS")
 	t.Logf("%d transactions back to back, %d requests sent again", g.n, begun)
 	p, repeated := g.shard.producer, 0
 	for repeated < enough && ctx.Err() == nil {
@@ -222,14 +222,14 @@ func TestApachePendingMarkers(t *testing.T) {
 		if err := p.write(ctx, time.Now(), out); err != nil {
 			t.Fatal(err)
 		}
-		before := g.retries("51")
+		before := g.retries("CONCURRENT_TRANSACTIONS")
 		for range 2 {
 			if err := p.end(ctx, true); err != nil {
 				t.Fatal(err)
 			}
 		}
 		g.expect()
-		repeated += g.retries("51") - before
+		repeated += g.retries("CONCURRENT_TRANSACTIONS") - before
 	}
 	if begun < enough || repeated < enough {
 		t.Errorf("the broker never had markers pending: %d begins and %d commits sent again", begun, repeated)

@@ -100,7 +100,7 @@ func benchConfig(b *testing.B, addrs []string, replicas int) Config {
 		Region:      "eu-west-1",
 		Initial:     "open",
 	}
-	if err := CreateTopics(b.Context(), c, benchTopics(replicas)); err != nil {
+	if _, err := CreateTopics(b.Context(), c, benchTopics(replicas)); err != nil {
 		b.Fatal(err)
 	}
 	return c
@@ -213,7 +213,7 @@ func benchmarkOneEvent(b *testing.B, addrs []string, replicas int) {
 func observationOf(s diff.Session, n uint64) diff.Observation {
 	now := time.Now()
 	x := diff.Exchange{Sent: now, Arrived: now, SentTick: 2 * n, ArrivedTick: 2*n + 1}
-	return diff.Observation{Worker: s.WorkerKey, Evidence: diff.Listing, Opening: x, Pages: 1, Seen: []diff.Sighting{{Session: s, Exchange: x}}}
+	return diff.Observation{Worker: s.WorkerKey, Source: diff.CompleteListing, FirstRequest: x, Pages: 1, Sightings: []diff.Sighting{{Session: s, Exchange: x}}}
 }
 
 // tail is a read_committed consumer of the events from now on.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"sync/atomic"
@@ -30,7 +31,7 @@ type brokers struct {
 	addr      net.Addr
 	conns     *connections
 	patience  patience
-	topics    []string // events, ended, state
+	topics    []string // whose leaders are asked for
 	metrics   *metrics
 	requests  atomic.Uint32 // numbers the exchanges
 }
@@ -196,6 +197,19 @@ func (b *brokers) send(ctx context.Context, node int32, request kmsg.Request, bu
 		return nil, nil, err
 	}
 	return x.answer, x.buffer, nil
+}
+
+// sendToAny sends a request that any broker can answer.
+func (b *brokers) sendToAny(ctx context.Context, request kmsg.Request) (kmsg.Response, error) {
+	found, err := b.metadata(ctx, b.topics...)
+	if err != nil {
+		return nil, err
+	}
+	if len(found.Brokers) == 0 {
+		return nil, kafka.BrokerNotAvailable
+	}
+	answer, _, err := b.send(ctx, found.Brokers[rand.IntN(len(found.Brokers))].NodeID, request, nil)
+	return answer, err
 }
 
 // ApiKey is part of the transport's interface.

@@ -33,13 +33,13 @@ type Group struct {
 }
 
 // EventsTopic is the topic of every change.
-func (c Config) EventsTopic() string { return c.TopicPrefix + ".events" }
+func (c Config) EventsTopic() string { return c.topic(eventsTopic) }
 
 // EndedTopic is the topic of the copies of ended events, for automation.
-func (c Config) EndedTopic() string { return c.TopicPrefix + ".ended" }
+func (c Config) EndedTopic() string { return c.topic(endedTopic) }
 
 // StateTopic is the compacted topic whose partitions are the shards.
-func (c Config) StateTopic() string { return c.TopicPrefix + ".state" }
+func (c Config) StateTopic() string { return c.topic(stateTopic) }
 
 // GroupID is the consumer group that assigns the shards.
 func (c Config) GroupID() string {

@@ -15,29 +15,23 @@ type encoder struct {
 	states     int
 	byKind     map[diff.Kind]int
 	partitions partitioner
-	toEvents   []*outgoing // by partition
-	toEnded    []*outgoing
-	toState    *outgoing
+	to         [topicCount][]*outgoing // by partition, and only the shard's own where the partitions are the shards
 	event      event.Encoder
 	key, value []byte
 	out        []*outgoing
 }
 
-// batchLimits are the largest batches that the topics take, in bytes.
-type batchLimits struct {
-	events, ended, state int
-}
-
-func newEncoder(c Config, shard, partitions int, limits batchLimits) *encoder {
+// newEncoder makes the encoder of a shard. limits are the largest batches that the topics take, in bytes by their names.
+func newEncoder(c Config, shard, partitions int, limits map[string]int) *encoder {
 	e := &encoder{
 		region:     c.Region,
 		byKind:     make(map[diff.Kind]int),
 		partitions: newPartitioner(partitions),
-		toState:    &outgoing{topicPartition: topicPartition{c.StateTopic(), int32(shard)}, limit: limits.state},
 	}
-	for i := range int32(partitions) {
-		e.toEvents = append(e.toEvents, &outgoing{topicPartition: topicPartition{c.EventsTopic(), i}, limit: limits.events})
-		e.toEnded = append(e.toEnded, &outgoing{topicPartition: topicPartition{c.EndedTopic(), i}, limit: limits.ended})
+	for r := range topicCount {
+		for _, at := range c.partitionsOf(r, shard, partitions) {
+			e.to[r] = append(e.to[r], &outgoing{topicPartition: at, limit: limits[at.topic]})
+		}
 	}
 	return e
 }
@@ -49,17 +43,17 @@ func (e *encoder) reset(at time.Time) {
 	}
 	e.events, e.states = 0, 0
 	clear(e.byKind)
-	for i := range e.toEvents {
-		e.toEvents[i].reset()
-		e.toEnded[i].reset()
+	for _, topic := range e.to {
+		for _, o := range topic {
+			o.reset()
+		}
 	}
-	e.toState.reset()
 }
 
 // outgoing is what was collected, partition by partition, the topics one after the other.
 func (e *encoder) outgoing() []*outgoing {
 	e.out = e.out[:0]
-	for _, topic := range [][]*outgoing{e.toEvents, e.toEnded, {e.toState}} {
+	for _, topic := range e.to {
 		for _, o := range topic {
 			if o.used > 0 {
 				e.out = append(e.out, o)
@@ -75,9 +69,9 @@ func (e *encoder) addSession(changes []diff.Change, status *diff.WorkerStatus) {
 	for i := range changes {
 		c := &changes[i]
 		record := e.event.Encode(c, event.Envelope{Region: e.region, Status: status, Recorded: e.at})
-		e.toEvents[to].append(record.Key, record.Value, record.Headers)
+		e.to[eventsTopic][to].append(record.Key, record.Value, record.Headers)
 		if c.Kind == diff.Ended && !c.Snapshot {
-			e.toEnded[to].append(record.Key, record.Value, record.Headers)
+			e.to[endedTopic][to].append(record.Key, record.Value, record.Headers)
 		}
 		e.byKind[c.Kind]++
 	}
@@ -94,18 +88,21 @@ func (e *encoder) addSession(changes []diff.Change, status *diff.WorkerStatus) {
 func (e *encoder) addRecord(r *diff.Record) {
 	e.key = append(e.key[:0], r.Session.SessionID...)
 	e.value = event.AppendSession(e.value[:0], r)
-	e.toState.append(e.key, e.value, nil)
-	e.states++
+	e.addState(e.key, e.value)
 }
 
 func (e *encoder) addTombstone(sessionID string) {
 	e.key = append(e.key[:0], sessionID...)
-	e.toState.append(e.key, nil, nil)
-	e.states++
+	e.addState(e.key, nil)
 }
 
 func (e *encoder) addWatch(w event.WatchRecord) {
 	e.value = event.AppendWatch(e.value[:0], w)
-	e.toState.append([]byte(event.WatchKey), e.value, nil)
+	e.addState([]byte(event.WatchKey), e.value)
+}
+
+// addState adds a record to the shard's partition of the state topic. A nil value is a tombstone.
+func (e *encoder) addState(key, value []byte) {
+	e.to[stateTopic][0].append(key, value, nil)
 	e.states++
 }

@@ -3,6 +3,8 @@ package publisher
 import (
 	"errors"
 	"fmt"
+
+	"farmwire/cluster"
 )
 
 var (
@@ -11,16 +13,16 @@ var (
 	// group, then acquire the shard again or let it go.
 	ErrFenced = errors.New("fenced by another producer")
 
-	// ErrUnknownOutcome says that nobody answered whether the transaction was committed. The shard must be
-	// acquired again: that settles the transaction and shows what became of it.
+	// ErrUnknownOutcome says that no broker answered whether the transaction was committed. The shard must be
+	// acquired again, which settles the transaction and shows what became of it.
 	ErrUnknownOutcome = errors.New("outcome of the transaction is unknown")
 
-	// ErrRefused says that what the topics hold does not fit this configuration or this version.
-	// Trying again does not help; the text says why and what to do.
+	// ErrRefused says that what the topics hold does not fit this configuration or this version. Trying again does not
+	// help. A [cluster.Error] with the kind of the problem goes with it: its text says why, and what to do.
 	ErrRefused = errors.New("refused")
 )
 
-// refuse makes an ErrRefused whose text says why and what to do.
-func refuse(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrRefused, fmt.Sprintf(format, args...))
+// refuse makes an ErrRefused.
+func refuse(kind cluster.Kind, format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrRefused, &cluster.Error{Kind: kind, Text: fmt.Sprintf(format, args...)})
 }

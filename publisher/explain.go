@@ -16,6 +16,22 @@ const (
 	TransactionalIDNotAllowed    cluster.Kind = "transactional id not allowed"
 )
 
+// The kinds of problem with the topics. All but TopicMissing are an ErrRefused.
+const (
+	TopicMissing     cluster.Kind = "topic missing"
+	TopicUnsafe      cluster.Kind = "topic unsafe"
+	TopicNotWritable cluster.Kind = "topic not writable" // Read, Write or Describe is not granted
+	PartitionsDiffer cluster.Kind = "partitions differ"  // from what was asked for
+	PartitionsUneven cluster.Kind = "partitions uneven"  // the topics have different numbers
+	PartitionsAdded  cluster.Kind = "partitions added"   // since the state topic was initialized
+	TooFewBrokers    cluster.Kind = "too few brokers"    // for the replicas that were asked for
+	TooFewReplicas   cluster.Kind = "too few replicas"   // for what was asked for
+	RegionDiffers    cluster.Kind = "region differs"     // from that of the state topic
+	StateLost        cluster.Kind = "state lost"         // the events topic has records and the state topic has none
+	VersionTooOld    cluster.Kind = "version too old"    // a newer Farmwire has written to the state topic
+	SharedTopics     cluster.Kind = "topics shared"      // by another deployment, in another group; not an ErrRefused
+)
+
 // explain is [cluster.Config.Explain] with what publishing knows besides.
 func (c Config) explain(err error) error {
 	return c.Cluster.Explain(explainTransaction(err), c.TopicPrefix, c.GroupID())

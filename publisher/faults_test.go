@@ -49,6 +49,13 @@ func (f *faults) inject(key kmsg.Key, next ...fault) {
 	f.queued[key] = append(f.queued[key], next...)
 }
 
+// cancel drops what was injected and has not happened.
+func (f *faults) cancel() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.queued)
+}
+
 func (f *faults) answer(key kmsg.Key, codes ...int16) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -291,11 +298,7 @@ func openUninitialized(t testing.TB, c Config, dial dialFunc) *Publisher {
 		t.Fatal(err)
 	}
 	transport.Dial = dial
-	m, err := newMetrics(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := open(t.Context(), c, testTopics(), newBrokers(transport, c.Cluster.Brokers, c.topics(), m), testLog(t))
+	p, err := open(t.Context(), c, testTopics(), newBrokers(transport, c.Cluster.Brokers, c.Topics(), newMetrics(nil)), testLog(t))
 	if err != nil {
 		t.Fatal(err)
 	}

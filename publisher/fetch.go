@@ -99,7 +99,7 @@ const (
 var errNoProgress = errors.New("nothing came up to the end")
 
 // errNotNamed is an answer that leaves out what it was asked for.
-var errNotNamed = errors.New("the answer does not name the partition")
+var errNotNamed = errors.New("the answer leaves out what was asked for")
 
 // fetch asks the leader once for the first records of a span. It returns them, which may be none, and the first
 // offset that is still to be read.

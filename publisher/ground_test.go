@@ -46,8 +46,8 @@ func (g *ground) prepare() []*outgoing {
 func (g *ground) ends() (all map[topicPartition]int64, open bool) {
 	g.t.Helper()
 	ctx := deadline(g.t, 10*time.Second)
-	high, err := g.admin.ListEndOffsets(ctx, g.c.topics()...)
-	low, err2 := g.admin.ListCommittedOffsets(ctx, g.c.topics()...)
+	high, err := g.admin.ListEndOffsets(ctx, g.c.Topics()...)
+	low, err2 := g.admin.ListCommittedOffsets(ctx, g.c.Topics()...)
 	if err := errors.Join(err, err2, high.Error(), low.Error()); err != nil {
 		g.t.Fatal(err)
 	}
@@ -79,9 +79,9 @@ func until(t testing.TB, d time.Duration, what string, reached func() bool) {
 	}
 }
 
-// retries is how many requests were sent again because of a code.
-func (g *ground) retries(code string) int {
-	return counted(g.t, g.p.metrics.retries.WithLabelValues(code))
+// retries is how many requests were sent again because of an error, by its name.
+func (g *ground) retries(name string) int {
+	return counted(g.t, g.p.metrics.retries.WithLabelValues(name))
 }
 
 // counted is a counter's value.

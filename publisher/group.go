@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
+
+	"farmwire/cluster"
 )
 
 const (
@@ -196,14 +198,14 @@ func (m *member) live(ctx context.Context, shard int) {
 		if time.Since(began) > goodLife {
 			pause = firstPause
 		}
-		what := "shard will be acquired again"
 		if errors.Is(err, ErrFenced) {
 			if time.Since(fenced) < quarrel {
-				what += "; it is fenced again and again while the group assigns it, so another deployment with another --group probably writes to the same topics: give all the same --group, or stop one"
+				err = &cluster.Error{Kind: SharedTopics, Err: err, Text: "the shard is fenced again and again while the group assigns it, " +
+					"so another deployment in another group probably writes to the same topics: all of them must be in one group"}
 			}
 			fenced = time.Now()
 		}
-		m.log.Warn(what, zap.Int("shard", shard), zap.Duration("pause", pause), zap.Error(m.explain(err)))
+		m.log.Warn("shard will be acquired again", zap.Int("shard", shard), zap.Duration("pause", pause), zap.Error(m.explain(err)))
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():

@@ -65,7 +65,7 @@ func (p *Publisher) initialize(ctx context.Context) error {
 			return err
 		}
 		if s.end > 0 {
-			return refuse("%s is empty, but %s is not: restore the state topic from a backup, or begin with another --topic-prefix",
+			return refuse(StateLost, "%s is empty, but %s is not: restore the state topic from a backup",
 				topic, p.config.EventsTopic())
 		}
 	}

@@ -80,11 +80,7 @@ func testBrokers(t *testing.T, c Config) *brokers {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := newMetrics(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := newBrokers(transport, c.Cluster.Brokers, c.topics(), m)
+	b := newBrokers(transport, c.Cluster.Brokers, c.Topics(), newMetrics(nil))
 	t.Cleanup(b.close)
 	return b
 }
@@ -226,9 +222,7 @@ func TestInitializeOfUnknownOutcome(t *testing.T) {
 			if err := p.Initialize(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			f.mu.Lock()
-			clear(f.queued)
-			f.mu.Unlock()
+			f.cancel()
 			for shard := range testPartitions {
 				acquire(t, p, shard)
 			}

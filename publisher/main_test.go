@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -88,7 +89,7 @@ func testConfig(t testing.TB, addrs []string) Config {
 		Initial:     "open",
 		Compression: CompressionNone,
 	}
-	if err := CreateTopics(t.Context(), c, testTopics()); err != nil {
+	if _, err := CreateTopics(t.Context(), c, testTopics()); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -156,6 +157,14 @@ func ended(s diff.Session) diff.Change {
 
 func changesOf(events ...diff.Change) diff.Changes {
 	return diff.Changes{Worker: events[0].Session.WorkerKey, Events: events, Status: &diff.WorkerStatus{Status: "RUNNING", HostName: "render-1"}}
+}
+
+// kindOf is the kind of the problem in an error, if it has one.
+func kindOf(err error) cluster.Kind {
+	if problem := (*cluster.Error)(nil); errors.As(err, &problem) {
+		return problem.Kind
+	}
+	return ""
 }
 
 func deadline(t testing.TB, d time.Duration) context.Context {

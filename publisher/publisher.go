@@ -33,11 +33,8 @@ func Open(ctx context.Context, c Config, topics TopicSpec, log *zap.Logger, regi
 	if err != nil {
 		return nil, err
 	}
-	m, err := newMetrics(registry)
-	if err != nil {
-		return nil, err
-	}
-	return open(ctx, c, topics, newBrokers(transport, c.Cluster.Brokers, c.topics(), m), log)
+	b := newBrokers(transport, c.Cluster.Brokers, c.Topics(), newMetrics(registry))
+	return open(ctx, c, topics, b, log)
 }
 
 // openTimeout bounds all of Open: a cluster that is not there must be reported, not waited for.
@@ -85,7 +82,7 @@ func (p *Publisher) logBrokers(ctx context.Context) {
 
 // checkPartitions refuses topics that have more partitions than the state topic had.
 func (p *Publisher) checkPartitions(ctx context.Context) error {
-	topics := p.config.topics()
+	topics := p.config.Topics()
 	return p.brokers.repeat(ctx, "look at the topics", func(ctx context.Context) (err error) {
 		leaders, err := p.brokers.leaders(ctx, topics...)
 		if err != nil {
@@ -112,40 +109,20 @@ func (p *Publisher) Close() { p.brokers.close() }
 // defaultBatchLimit is max.message.bytes where nobody has set it.
 const defaultBatchLimit = 1_048_588
 
-// batchLimits asks how large a batch each topic takes.
-func (p *Publisher) batchLimits(ctx context.Context) (limits batchLimits, err error) {
-	err = p.brokers.repeat(ctx, "max.message.bytes of the topics", func(ctx context.Context) error {
-		limits, err = p.askBatchLimits(ctx)
-		return err
-	})
-	return limits, err
-}
-
-func (p *Publisher) askBatchLimits(ctx context.Context) (limits batchLimits, err error) {
-	request := &kafka.DescribeConfigsRequest{Addr: p.brokers.addr}
-	for _, topic := range p.config.topics() {
-		request.Resources = append(request.Resources, kafka.DescribeConfigRequestResource{
-			ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{"max.message.bytes"}})
-	}
-	client := &kafka.Client{Addr: p.brokers.addr, Transport: p.brokers.transport}
-	answer, err := client.DescribeConfigs(ctx, request)
-	if err != nil {
-		return limits, err
-	}
-	told := make(map[string]int)
-	for _, r := range answer.Resources {
-		if r.Error != nil {
-			return limits, fmt.Errorf("%s: %w", r.ResourceName, r.Error)
+// batchLimits asks how large a batch each topic takes, in bytes by the topics' names.
+func (p *Publisher) batchLimits(ctx context.Context) (limits map[string]int, err error) {
+	err = p.brokers.repeat(ctx, maxBatch+" of the topics", func(ctx context.Context) error {
+		settings, err := topicSettings(ctx, p.brokers.sendToAny, p.config.Topics(), maxBatch)
+		if err != nil {
+			return err
 		}
-		for _, entry := range r.ConfigEntries {
-			if told[r.ResourceName], err = strconv.Atoi(entry.ConfigValue); err != nil {
-				return limits, fmt.Errorf("%s: %w", r.ResourceName, err)
+		limits = make(map[string]int)
+		for topic, told := range settings {
+			if limits[topic], err = strconv.Atoi(told[maxBatch]); err != nil {
+				return fmt.Errorf("%s of %s: %w", maxBatch, topic, err)
 			}
 		}
-	}
-	if len(told) != len(request.Resources) {
-		return limits, errNotNamed
-	}
-	c := p.config
-	return batchLimits{events: told[c.EventsTopic()], ended: told[c.EndedTopic()], state: told[c.StateTopic()]}, nil
+		return nil
+	})
+	return limits, err
 }

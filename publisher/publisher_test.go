@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"farmwire/diff"
@@ -250,5 +253,19 @@ func TestRecordedAfterObserved(t *testing.T) {
 	}
 	if last.IsZero() {
 		t.Error("no event says when it was recorded")
+	}
+}
+
+// Errors of either client and of the network have labels by the names of Kafka's protocol.
+func TestErrorLabels(t *testing.T) {
+	for want, err := range map[string]error{
+		"NOT_LEADER_FOR_PARTITION": fmt.Errorf("produce: %w", asError(6)),
+		"CONCURRENT_TRANSACTIONS":  kerr.ConcurrentTransactions,
+		"UNKNOWN_SERVER_ERROR":     asError(32000),
+		"network":                  io.EOF,
+	} {
+		if got := errorLabel(err); got != want {
+			t.Errorf("%v is %s, want %s", err, got, want)
+		}
 	}
 }

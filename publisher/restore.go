@@ -64,7 +64,7 @@ func (f *fold) add(r *kgo.Record) error {
 	state, err := event.DecodeState(r.Key, r.Value)
 	switch {
 	case errors.Is(err, event.ErrUnknown):
-		return refuse("%s was written by a newer farmwire (%v): run the newer version", f.topic, err)
+		return refuse(VersionTooOld, "%s was written by a newer farmwire (%v): run the newer version", f.topic, err)
 	case err != nil:
 		return err
 	case state.Key == event.WatchKey:

@@ -112,7 +112,7 @@ func TestSecuredBroker(t *testing.T) {
 func testDocumentedRights(t *testing.T, c *kafkatest.Cluster) {
 	for _, m := range []cluster.Mechanism{cluster.MechanismPlain, cluster.MechanismScramSHA512} {
 		config := securedConfig(c, m)
-		if err := CreateTopics(t.Context(), config, testTopics()); err != nil {
+		if _, err := CreateTopics(t.Context(), config, testTopics()); err != nil {
 			t.Fatalf("%s: %v", m, err)
 		}
 		p := testOpen(t, config)

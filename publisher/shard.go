@@ -69,7 +69,7 @@ func (p *Publisher) acquire(ctx context.Context, shard int) (*Shard, int, error)
 		return nil, 0, err
 	}
 	if state.watch == nil {
-		return nil, 0, refuse("partition %d of %s has no watch record: part of the topic is lost; restore it from a backup, or begin with another --topic-prefix",
+		return nil, 0, refuse(StateLost, "partition %d of %s has no watch record, so part of the topic is lost: restore it from a backup",
 			shard, topic)
 	}
 	if err := checkWatch(*state.watch, topic, p.config.Region, p.partitions); err != nil {
@@ -88,9 +88,11 @@ func (p *Publisher) acquire(ctx context.Context, shard int) (*Shard, int, error)
 
 // scope is every partition that a shard writes to, its own partition of the state topic last.
 func (p *Publisher) scope(shard int) []topicPartition {
-	scope := partitionsOf(p.config.EventsTopic(), p.partitions)
-	scope = append(scope, partitionsOf(p.config.EndedTopic(), p.partitions)...)
-	return append(scope, p.statePartition(shard))
+	var scope []topicPartition
+	for r := range topicCount {
+		scope = append(scope, p.config.partitionsOf(r, shard, p.partitions)...)
+	}
+	return scope
 }
 
 func (p *Publisher) statePartition(shard int) topicPartition {

@@ -44,7 +44,7 @@ func transactionalID(stateTopic string, shard int) string {
 func checkWatch(w event.WatchRecord, stateTopic, region string, partitions int) error {
 	switch {
 	case w.Region != region:
-		return refuse("%s belongs to region %s, and this is %s: set the region, or another --topic-prefix for each region",
+		return refuse(RegionDiffers, "%s belongs to region %s, and this is %s, and one state topic serves one region",
 			stateTopic, w.Region, region)
 	case w.Partitions != partitions:
 		return refuseGrowth(stateTopic, w.Partitions, partitions)
@@ -53,6 +53,6 @@ func checkWatch(w event.WatchRecord, stateTopic, region string, partitions int) 
 }
 
 func refuseGrowth(topic string, made, found int) error {
-	return refuse("%s was made with %d partitions and now has %d, so the order per key is lost: restore it, or begin with another --topic-prefix",
+	return refuse(PartitionsAdded, "%s was made with %d partitions and now has %d, so the order per key is lost: restore it from a backup",
 		topic, made, found)
 }

@@ -18,8 +18,8 @@ func (c Config) appear(ctx context.Context, client *kgo.Client) error {
 	defer cancel()
 	admin, pause := kadm.NewClient(client), newPauses()
 	for {
-		_, err := admin.ListEndOffsets(ctx, c.topics()...)
-		details, listErr := admin.ListTopics(ctx, c.topics()...)
+		_, err := admin.ListEndOffsets(ctx, c.Topics()...)
+		details, listErr := admin.ListTopics(ctx, c.Topics()...)
 		err = errors.Join(err, listErr, details.Error())
 		for _, b := range client.DiscoveredBrokers() {
 			err = errors.Join(err, c.shownBy(ctx, b))
@@ -36,7 +36,7 @@ func (c Config) appear(ctx context.Context, client *kgo.Client) error {
 // shownBy says what one broker does not show. A broker that does not answer is no obstacle.
 func (c Config) shownBy(ctx context.Context, b *kgo.Broker) error {
 	request := kmsg.NewPtrMetadataRequest()
-	for _, name := range c.topics() {
+	for _, name := range c.Topics() {
 		t := kmsg.NewMetadataRequestTopic()
 		t.Topic = kmsg.StringPtr(name)
 		request.Topics = append(request.Topics, t)

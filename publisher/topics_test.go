@@ -28,23 +28,28 @@ func TestTopicsAreCreatedOnceByMany(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		c := ungivenConfig(t, addrs)
 		_, err := CheckTopics(t.Context(), c, testTopics())
-		if !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), "farmwire topics create") {
+		if kindOf(err) != TopicMissing || !strings.Contains(err.Error(), c.EventsTopic()+" is missing") {
 			t.Errorf("check of missing topics: %v", err)
 		}
 		var wg sync.WaitGroup
-		for range 3 {
+		var all [3][]string
+		for i := range all {
 			wg.Go(func() {
-				if err := CreateTopics(t.Context(), c, testTopics()); err != nil {
+				var err error
+				if all[i], err = CreateTopics(t.Context(), c, testTopics()); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		wg.Wait()
+		if created := slices.Sorted(slices.Values(slices.Concat(all[:]...))); !slices.Equal(created, slices.Sorted(slices.Values(c.Topics()))) {
+			t.Errorf("created: %q", all)
+		}
 		n, err := CheckTopics(t.Context(), c, testTopics())
 		if n != testPartitions || err != nil {
 			t.Errorf("check: %d, %v", n, err)
 		}
-		configs, err := admin(t, c).DescribeTopicConfigs(t.Context(), c.topics()...)
+		configs, err := admin(t, c).DescribeTopicConfigs(t.Context(), c.Topics()...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,11 +76,11 @@ func TestCreateRefusesWhatDoesNotFit(t *testing.T) {
 		if _, err := a.CreateTopic(t.Context(), 5, 1, nil, c.EventsTopic()); err != nil {
 			t.Fatal(err)
 		}
-		err := CreateTopics(t.Context(), c, testTopics())
-		if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "--partitions 5") {
+		_, err := CreateTopics(t.Context(), c, testTopics())
+		if !errors.Is(err, ErrRefused) || kindOf(err) != PartitionsDiffer || !strings.Contains(err.Error(), "5 partitions") {
 			t.Errorf("create: %v", err)
 		}
-		details, err := a.ListTopics(t.Context(), c.topics()...)
+		details, err := a.ListTopics(t.Context(), c.Topics()...)
 		if err != nil || details.Has(c.StateTopic()) {
 			t.Errorf("the state topic was created: %v", err)
 		}
@@ -84,8 +89,8 @@ func TestCreateRefusesWhatDoesNotFit(t *testing.T) {
 
 func TestCreateRefusesMoreReplicasThanBrokers(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
-		err := CreateTopics(t.Context(), ungivenConfig(t, addrs), TopicSpec{Partitions: 1, ReplicationFactor: 7})
-		if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "--replication-factor") {
+		_, err := CreateTopics(t.Context(), ungivenConfig(t, addrs), TopicSpec{Partitions: 1, ReplicationFactor: 7})
+		if !errors.Is(err, ErrRefused) || kindOf(err) != TooFewBrokers {
 			t.Errorf("create: %v", err)
 		}
 	})
@@ -109,7 +114,7 @@ func TestAlteredTopicsAreRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		was := c.plans(testTopics())[slices.Index(c.topics(), alteration.topic)].settings[alteration.name]
+		was := topicTable()[slices.Index(c.Topics(), alteration.topic)].settings(1)[alteration.name]
 		set(kadm.SetConfig)
 		_, err := CheckTopics(t.Context(), c, testTopics())
 		if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), alteration.want) || strings.Contains(err.Error(), "\n") {
@@ -144,12 +149,12 @@ func TestReplicasAreJudged(t *testing.T) {
 		{safe(3, "1"), 3, "--add-config min.insync.replicas=2"},
 		{safe(3, "4"), 3, "nothing can be written"},
 	} {
-		err := tc.topic.check(TopicSpec{Partitions: 3, ReplicationFactor: tc.asked}, 3, true)
+		err := tc.topic.check(TopicSpec{Partitions: 3, ReplicationFactor: tc.asked}, 3, topicTable()[stateTopic])
 		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%d replicas, insync %s, asked for %d: %v", tc.topic.replicas, tc.topic.settings[minInsync], tc.asked, err)
 		}
 	}
-	if err := safe(1, "1").check(TopicSpec{ReplicationFactor: 1}, 5, true); err == nil || !strings.Contains(err.Error(), "3 partitions and the state topic 5") {
+	if err := safe(1, "1").check(TopicSpec{ReplicationFactor: 1}, 5, topicTable()[stateTopic]); err == nil || !strings.Contains(err.Error(), "3 partitions and the state topic 5") {
 		t.Errorf("another number of partitions: %v", err)
 	}
 }

@@ -242,9 +242,7 @@ func TestLateProduceIsNotCommitted(t *testing.T) {
 		if err := h.publish(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("a transaction whose produce never arrived: %v", err)
 		}
-		faults.mu.Lock()
-		clear(faults.queued)
-		faults.mu.Unlock()
+		faults.cancel()
 		p.brokers.patience.total = 4 * time.Second
 		h.shard = acquire(t, p, 0)
 		faults.release()
@@ -269,9 +267,7 @@ func TestUnansweredCommit(t *testing.T) {
 				if err := h.publish(t.Context()); !errors.Is(err, ErrUnknownOutcome) {
 					t.Fatalf("a commit without an answer: %v", err)
 				}
-				faults.mu.Lock()
-				clear(faults.queued)
-				faults.mu.Unlock()
+				faults.cancel()
 				p.brokers.patience.total = 4 * time.Second
 				h.shard = acquire(t, p, 0)
 				wasCommitted := remembered(h.shard) == 2
@@ -328,7 +324,7 @@ func TestBatchesAreSplit(t *testing.T) {
 		p := testOpen(t, c)
 		h := newHistory(t, c, p)
 		e := h.shard.encoder
-		for _, o := range append(append(e.toEvents, e.toEnded...), e.toState) {
+		for _, o := range slices.Concat(e.to[:]...) {
 			o.limit = 3000
 		}
 		var changes []diff.Changes
@@ -347,8 +343,8 @@ func TestBatchesAreSplit(t *testing.T) {
 				}
 			}
 		}
-		if e.toState.used < 5 {
-			t.Errorf("the state was not split: %d batches", e.toState.used)
+		if e.to[stateTopic][0].used < 5 {
+			t.Errorf("the state was not split: %d batches", e.to[stateTopic][0].used)
 		}
 		h.check()
 	})

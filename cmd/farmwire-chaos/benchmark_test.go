@@ -18,8 +18,8 @@ import (
 	"farmwire/publisher/kafkatest"
 )
 
-// rig is what a benchmark of whole processes needs: one broker of Apache Kafka, a farm inside this process, and the
-// command to run between them.
+// rig is what a benchmark of whole processes needs: one broker of Apache Kafka, a farm inside this process, and the binary
+// of farmwire.
 type rig struct {
 	kafka  *kafkatest.Cluster
 	farm   *farmtest.Server
@@ -27,7 +27,7 @@ type rig struct {
 	shards *instance.Shards
 }
 
-// openRig skips the benchmark where FARMWIRE_TEST_KAFKA does not ask for Apache Kafka.
+// openRig skips the benchmark unless FARMWIRE_TEST_KAFKA asks for Apache Kafka.
 func openRig(b *testing.B, cfg farmtest.Config) *rig {
 	kafka, err := kafkatest.FromEnv(b.Context(), kafkatest.Options{})
 	if errors.Is(err, kafkatest.ErrNotAsked) {
@@ -84,7 +84,7 @@ func mustBecome(b *testing.B, d time.Duration, what string, so func() bool) {
 	}
 }
 
-// gauges are the values of an instance's /metrics; those with labels are added up by name.
+// gauges are the values of an instance's /metrics. Values of one name with different labels are added up.
 func gauges(ctx context.Context, listen string) (map[string]float64, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listen+"/metrics", nil)
 	if err != nil {
@@ -110,7 +110,7 @@ func gauges(ctx context.Context, listen string) (map[string]float64, error) {
 	return values, lines.Err()
 }
 
-// mustGauges are the gauges, or the end of the benchmark.
+// mustGauges fails the benchmark if there are no metrics.
 func mustGauges(b *testing.B, i *instance.Instance) map[string]float64 {
 	b.Helper()
 	values, err := gauges(b.Context(), i.Address())

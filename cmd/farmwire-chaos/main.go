@@ -24,15 +24,15 @@ type cli struct {
 	Check    checkCmd    `cmd:"" help:"Check what Apache's console consumer printed against what truly happened."`
 }
 
-func program(grammar *cli) command.Program {
+func program() command.Program {
 	return command.Program{
 		Name:        "farmwire-chaos",
 		Description: "Disturb farmwire on Apache Kafka, and check what it published.",
-		Grammar:     grammar,
+		Grammar:     &cli{},
 	}
 }
 
-func main() { program(&cli{}).Main() }
+func main() { program().Main() }
 
 // campaignCmd runs farmwire on Apache Kafka and a simulated farm, disturbs it, and checks what was published.
 type campaignCmd struct {

@@ -11,11 +11,11 @@ import (
 	"farmwire/poller/farmtest"
 )
 
-// BenchmarkScale lets one instance watch a farm and measures it by its own /metrics, once every worker was listed: CPU
-// time for each call of the API, and what heap and resident memory do from the first quarter of the time to the last.
-// Busy farms ask for more than the rate allows, so an instance makes as many calls as its rate says, however many
-// workers there are; so do the farms' events. Which is why the CPU time of a second ought to double with the rate, and
-// to be the same for 750 and 7,500 workers. FARMWIRE_BENCH_DURATION is how long each is measured.
+// BenchmarkScale measures one instance by its own /metrics, once it has listed every worker of a farm: the CPU time for
+// each API call, and how heap and resident memory grow from the first quarter of the time to the last. The farms need more
+// calls than the rate allows. An instance therefore makes as many calls as its rate says, whatever the number of workers,
+// and the farms have equally many events. So the CPU time per second should double with the rate, and be the same for 750
+// and 7,500 workers. FARMWIRE_BENCH_DURATION is how long each farm is measured.
 //
 //	FARMWIRE_TEST_KAFKA=apache FARMWIRE_BENCH_DURATION=2m go test ./cmd/farmwire-chaos -run '^$' -bench Scale -benchtime 1x -timeout 60m
 //	FARMWIRE_TEST_KAFKA=apache FARMWIRE_BENCH_DURATION=10m go test ./cmd/farmwire-chaos -run '^$' -bench 'Scale/workers=7500$/rate=200' -benchtime 1x -timeout 60m
@@ -35,9 +35,8 @@ func BenchmarkScale(b *testing.B) {
 type scale struct{ workers, rate int }
 
 func (c scale) measure(b *testing.B, duration time.Duration) {
-	// Its fleets scale, and sessions of all lengths begin together: what is asked for here makes about as many workers
-	// as it says, and 8 open sessions for each 3 of them. Fewer workers have sessions that are as much shorter, so
-	// that as many events happen.
+	// The fleets scale, and sessions of all lengths begin together. These numbers make about c.workers workers, and 8 open
+	// sessions for every 3 of them. Fewer workers have shorter sessions in proportion, so that equally many events happen.
 	var listed seen
 	r := openRig(b, farmtest.Config{
 		Seed: 1, Workers: c.workers * 108 / 100, Sessions: c.workers * 5, Fleets: 4,
@@ -51,7 +50,7 @@ func (c scale) measure(b *testing.B, duration time.Duration) {
 	}
 }
 
-// seen are the workers that were asked for.
+// seen has the workers whose sessions were listed.
 type seen struct {
 	mu      sync.Mutex
 	workers map[string]struct{}
@@ -75,7 +74,7 @@ func (s *seen) count() int {
 	return len(s.workers)
 }
 
-// watch takes the gauges again and again.
+// watch samples the metrics 61 times.
 func watch(b *testing.B, i *instance.Instance, duration time.Duration) []map[string]float64 {
 	var samples []map[string]float64
 	tick := time.NewTicker(duration / 60)
@@ -101,7 +100,7 @@ func report(b *testing.B, samples []map[string]float64) {
 		return median(values)
 	}
 	for _, m := range []struct{ metric, unit string }{
-		{"go_memstats_next_gc_bytes", "next-gc-MiB"}, // twice what lived at the last collection
+		{"go_memstats_next_gc_bytes", "next-gc-MiB"}, // twice the live heap of the last collection
 		{"go_memstats_heap_alloc_bytes", "heap-MiB"},
 		{"process_resident_memory_bytes", "rss-MiB"},
 	} {

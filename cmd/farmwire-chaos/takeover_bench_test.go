@@ -12,12 +12,12 @@ import (
 	"farmwire/publisher"
 )
 
-// takeoverSession is the least session timeout that a broker allows by default.
+// takeoverSession is the shortest session timeout that brokers allow by default.
 const takeoverSession = 6 * time.Second
 
-// BenchmarkTakeover lets two instances share a farm, ends one in each round, and measures until the other has asked for
-// workers of each shard that the first had; as the farm sees it. After a SIGKILL that is to be within the session
-// timeout and a second, after a SIGTERM within a second.
+// BenchmarkTakeover lets two instances share a farm and ends one of them in each round. It measures the time until the farm
+// has received calls of the other for workers of all shards of the first. After a SIGKILL that should take the session
+// timeout and a second at most, and after a SIGTERM a second.
 //
 //	FARMWIRE_TEST_KAFKA=apache go test ./cmd/farmwire-chaos -run '^$' -bench Takeover -benchtime 5x
 func BenchmarkTakeover(b *testing.B) {
@@ -34,7 +34,7 @@ func BenchmarkTakeover(b *testing.B) {
 	})
 }
 
-// takeovers is how long the other instance took in each round.
+// takeovers returns how long the other instance took in each round.
 func takeovers(b *testing.B, stop func(*instance.Instance)) []time.Duration {
 	asked := &askedShards{}
 	r := openRig(b, farmtest.Config{Seed: 1, Workers: 240, Speed: 10, Observer: asked.note})
@@ -64,17 +64,17 @@ func takeovers(b *testing.B, stop func(*instance.Instance)) []time.Duration {
 	return took
 }
 
-// askedShards watches for calls that ask for workers of certain shards, once the log of another instance has said that
-// it follows them.
+// askedShards watches for calls for workers of certain shards, which count once another instance has logged that it follows
+// the shard.
 type askedShards struct {
 	mu     sync.Mutex
 	owners *instance.Shards
 	from   int          // the instance that had them
-	want   map[int]bool // shards that nobody else has asked for yet
+	want   map[int]bool // shards without a call of another instance so far
 	done   chan struct{}
 }
 
-// expect returns a channel that is closed when each of the shards was asked for by whoever took it from the instance.
+// expect returns a channel that is closed when each shard of the instance has had a call of the one that took it over.
 func (a *askedShards) expect(r *rig, from *instance.Instance) <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -12,15 +12,16 @@ import (
 
 	"farmwire"
 	"farmwire/cmd/command"
+	"farmwire/cmd/view"
 	"farmwire/poller/farmtest"
 )
 
-// demoCmd is the demo: the account at its end decides the exit code.
+// demoCmd is the demo. The account at its end decides the exit code.
 type demoCmd struct {
-	Workers  int           `default:"12" help:"How many workers the farm has, about."`
-	Speed    float64       `default:"30" help:"How many times faster than a real farm it lives: at 30 a session of 20 minutes takes 40 seconds."`
-	Seed     uint64        `default:"1" help:"What the farm's life is made from: the same seed, the same life."`
-	Duration time.Duration `help:"End by itself after so long; by default only at Ctrl-C." placeholder:"30s"`
+	Workers  int           `default:"12" help:"About this many workers are on the farm."`
+	Speed    float64       `default:"30" help:"The farm lives this many times as fast as a real one: at 30 a session of 20 minutes takes 40 seconds."`
+	Seed     uint64        `default:"1" help:"The farm's life follows from this number: the same seed gives the same life."`
+	Duration time.Duration `help:"End after this time. Default: at Ctrl-C." placeholder:"TIME"`
 }
 
 // Validate is called by kong.
@@ -46,25 +47,27 @@ func (c *demoCmd) Run(ctx context.Context, std command.Streams) error {
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err
 	}
-	if !a.complete() {
+	if a.missed() {
 		return command.ErrReported // by the account
 	}
 	return nil
 }
 
-// play runs Farmwire on the stage, prints what a consumer reads, and gives the account.
+// play runs Farmwire on the stage, prints what a consumer reads, and returns the account.
 func (c *demoCmd) play(ctx context.Context, s *stage, std command.Streams) (account, error) {
 	reader, err := openReader(s.kafka(), shards)
 	if err != nil {
 		return account{}, err
 	}
 	defer reader.Close()
-	colour, width := screen(std)
 	d := demo{
-		farm: s.farm, reader: reader, begin: time.Now(),
-		view: newView(std.Out, colour, width),
+		farm: s.farm, looks: s.looks, reader: reader, begin: time.Now(),
+		view: view.New(std.Out, view.Options{Width: view.Width(std.Out), Colour: view.HasColour(std.Out), Delays: true}),
 	}
-	d.view.intro(fmt.Sprintf("between a simulated farm and an embedded broker · %d workers, %g times as fast as life, seed %d", c.Workers, c.Speed, c.Seed), s.addresses())
+	title := fmt.Sprintf("between a simulated farm and an embedded broker · %d workers, %g times as fast as life, seed %d", c.Workers, c.Speed, c.Seed)
+	if err := intro(d.view, title, s.addresses()); err != nil {
+		return account{}, err
+	}
 
 	run, stop := start(func(ctx context.Context) error {
 		return farmwire.Run(ctx, s.farmwire(c.Workers, c.staleness()), warnings(std.Err))
@@ -74,22 +77,20 @@ func (c *demoCmd) play(ctx context.Context, s *stage, std command.Streams) (acco
 	if err == nil {
 		err = d.catchUp(run)
 	}
-	err = errors.Join(err, stop())
-	if err != nil {
+	a := d.account()
+	if err := errors.Join(err, stop()); err != nil {
 		return account{}, err
 	}
-	a := d.account()
-	a.Calls, a.Ran = s.calls(), d.ended.Sub(d.begin)
-	d.view.account(a)
-	return a, nil
+	a.Calls, a.Ran, a.Speed = s.calls(), d.ended.Sub(d.begin), c.Speed
+	return a, a.print(d.view)
 }
 
-// staleness is as quick to a farm at this speed as the default is to a real one, within reason.
+// staleness is to a farm at this speed what the default is to a real one, but at least 300 ms.
 func (c *demoCmd) staleness() time.Duration {
 	return max(time.Duration(15*float64(time.Second)/c.Speed), 300*time.Millisecond)
 }
 
-// start runs f until stop is called, which waits for it and returns its error. The context ends when f does.
+// start runs f until stop is called. Stop waits for f and returns its error. The context ends when f does.
 func start(f func(context.Context) error) (running context.Context, stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	running, ended := context.WithCancel(context.Background())
@@ -105,7 +106,7 @@ func start(f func(context.Context) error) (running context.Context, stop func() 
 	}
 }
 
-// warnings logs to w what an operator should look at; the rest would disturb the view.
+// warnings returns a log of what an operator should look at. Anything else would disturb the view.
 func warnings(w io.Writer) *zap.Logger {
 	encoding := zap.NewDevelopmentEncoderConfig()
 	encoding.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")

@@ -27,7 +27,7 @@ func TestDemo(t *testing.T) {
 		`(?m)^\d\d:\d\d:\d\d\.\d{3} before .* discovered `,
 		`(?m)^\d\d:\d\d:\d\d\.\d{3} exact .* ended `,
 		`(?m)^ happened +[1-9]\d*  transitions`,
-		`(?m)^ API calls +[1-9]\d*  .* a second\n +ListSessionsForWorker [1-9]`,
+		`(?m)^ API calls +[1-9]\d*  .* a second, because .*\n +ListSessionsForWorker [1-9]`,
 		`(?m)^ missed +0  every start and every end was told`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out.String()) {

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"farmwire/cluster"
+	"farmwire/publisher"
 )
 
 // hint says which flag to change about a problem, and is empty if there is none. Library packages name no flags: their errors
@@ -18,7 +19,17 @@ func hint(kind cluster.Kind) string {
 
 // publisherHints are for the kinds of package publisher.
 func publisherHints() map[cluster.Kind]string {
-	return map[cluster.Kind]string{}
+	return map[cluster.Kind]string{
+		publisher.TopicMissing:     "create the topics by `farmwire topics create`, or run with --create-topics",
+		publisher.PartitionsDiffer: "give that number with --partitions, or begin with another --topic-prefix",
+		publisher.PartitionsUneven: "create them with another --topic-prefix",
+		publisher.PartitionsAdded:  "or begin with another --topic-prefix",
+		publisher.TooFewBrokers:    "start more brokers, or give a smaller --replication-factor",
+		publisher.TooFewReplicas:   "or accept fewer with --replication-factor",
+		publisher.RegionDiffers:    "set the other region, or use another --topic-prefix for each region",
+		publisher.StateLost:        "or begin with another --topic-prefix",
+		publisher.SharedTopics:     "give all the same --group, or stop one",
+	}
 }
 
 // clusterHints are for the kinds of package cluster.

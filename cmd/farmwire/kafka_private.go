@@ -113,10 +113,5 @@ func (s scrubber) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// Fd is that of the writer behind, or none.
-func (s scrubber) Fd() uintptr {
-	if f, ok := s.to.(*os.File); ok {
-		return f.Fd()
-	}
-	return ^uintptr(0)
-}
+// Fd is the file descriptor of the writer behind.
+func (s scrubber) Fd() uintptr { return fileDescriptor(s.to) }

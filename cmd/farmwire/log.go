@@ -11,8 +11,8 @@ import (
 )
 
 type logFlags struct {
-	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"debug, info, warn or error."`
-	LogFormat string `enum:"auto,console,json" default:"auto" help:"console, json, or auto: console on a terminal, JSON otherwise."`
+	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"Log lines of this level and above: debug, info, warn or error."`
+	LogFormat string `enum:"auto,console,json" default:"auto" help:"Format of the log: console, json, or auto, which is console on a terminal and json elsewhere."`
 }
 
 // logger writes structured logs to w, with times in UTC.
@@ -38,7 +38,12 @@ func inUTC(encode zapcore.TimeEncoder) zapcore.TimeEncoder {
 	return func(t time.Time, to zapcore.PrimitiveArrayEncoder) { encode(t.UTC(), to) }
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(interface{ Fd() uintptr })
-	return ok && term.IsTerminal(int(f.Fd()))
+func isTerminal(w io.Writer) bool { return term.IsTerminal(int(fileDescriptor(w))) }
+
+// fileDescriptor is that of a writer, or of the writer that it wraps. A writer without one has the descriptor that no file has.
+func fileDescriptor(w io.Writer) uintptr {
+	if f, ok := w.(interface{ Fd() uintptr }); ok {
+		return f.Fd()
+	}
+	return ^uintptr(0)
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,24 +25,24 @@ type runCmd struct {
 	topicFlags
 	logFlags
 
-	Farm      []string      `placeholder:"ID" help:"Watch only this farm. Repeatable; default: all that can be listed."`
-	Fleet     []string      `placeholder:"ID" help:"Watch only this fleet. Repeatable; default: all that can be listed."`
-	APIRate   float64       `name:"api-rate" default:"10" help:"Requests a second to the Deadline Cloud API, all operations and attempts together, over all instances."`
-	Staleness time.Duration `default:"15s" help:"The longest that a worker may go unlisted, when the API rate allows."`
-	Discovery time.Duration `default:"30s" help:"How often farms, fleets and workers are looked up."`
-	Initial   string        `enum:"open,all,none" default:"open" help:"First start only. open: publish open sessions as discovered; all: history too; none: only remember them."`
-	DryRun    bool          `help:"Print the events as JSON lines and use no Kafka: shows what would be published, and whether the AWS permissions suffice."`
+	Farm      []string      `placeholder:"ID" help:"Watch this farm only; give the flag once for each farm. Default: every farm that can be listed."`
+	Fleet     []string      `placeholder:"ID" help:"Watch this fleet only; give the flag once for each fleet. Default: every fleet that can be listed."`
+	APIRate   float64       `name:"api-rate" default:"10" help:"Send at most this many requests a second to the Deadline Cloud API. All operations, attempts and instances count together."`
+	Staleness time.Duration `default:"15s" help:"List every worker at least this often, where the API rate allows it."`
+	Discovery time.Duration `default:"30s" help:"Look up farms, fleets and workers this often."`
+	Initial   string        `enum:"open,all,none" default:"open" help:"What the first start publishes. open: open sessions, as discovered; all: ended sessions too; none: nothing, they are only remembered."`
+	DryRun    bool          `help:"Print the events and use no Kafka: as lines for people on a terminal, as JSON lines elsewhere. At the end say which requests AWS refused."`
 
 	CreateTopics   bool          `help:"Create topics that are missing."`
-	Compression    string        `enum:"none,gzip" default:"none" help:"none or gzip."`
-	Group          string        `help:"Consumer group by which instances share the shards. Default: farmwire.<state topic>."`
-	InstanceID     string        `name:"instance-id" help:"Static group membership: only for instances with stable names."`
-	SessionTimeout time.Duration `default:"10s" help:"After this long without a heartbeat an instance's shards go to others."`
+	Compression    string        `enum:"none,gzip" default:"none" help:"Compress the records: none or gzip."`
+	Group          string        `placeholder:"NAME" help:"Consumer group in which instances share the shards. Default: farmwire.<state topic>."`
+	InstanceID     string        `name:"instance-id" placeholder:"NAME" help:"Join the group as a static member of this name. It is for instances whose names never change."`
+	SessionTimeout time.Duration `default:"10s" help:"Give an instance's shards to others when it has sent no heartbeat for so long."`
 
-	Listen string `default:"127.0.0.1:8080" help:"Address for /livez, /readyz and /metrics. off: none."`
+	Listen string `default:"127.0.0.1:8080" help:"Serve /livez, /readyz and /metrics on this address. off: serve nothing."`
 }
 
-// Run watches until the context ends.
+// Run watches until the context ends, and returns nil if it then stopped gracefully.
 func (c *runCmd) Run(ctx context.Context, std *streams) error {
 	if err := c.check(); err != nil {
 		return usageError{err}
@@ -56,13 +58,33 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 		return err
 	})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil // stopped while credentials were looked for
+		return nil // the stop came while credentials were looked for
 	}
 	if err != nil {
 		return err
 	}
 	c.warn(log)
-	return farmwire.Run(ctx, cfg, log)
+	log.Info("farmwire started", c.settings(cfg)...)
+	began := time.Now()
+	if err := farmwire.Run(ctx, cfg, log); err != nil {
+		return err
+	}
+	log.Info("farmwire stopped gracefully", zap.Duration("ran", time.Since(began)))
+	return nil
+}
+
+// settings are what the log says at the start: what is watched, how fast, and where it is published.
+func (c *runCmd) settings(cfg farmwire.Config) []zap.Field {
+	all := func(ids []string) string { return cmp.Or(strings.Join(ids, ","), "all") }
+	fields := []zap.Field{
+		zap.String("version", versionText()), zap.String("region", cfg.Publisher.Region),
+		zap.String("farms", all(c.Farm)), zap.String("fleets", all(c.Fleet)),
+		zap.Float64("api_rate", c.APIRate),
+	}
+	if c.DryRun {
+		return append(fields, zap.Bool("dry_run", true))
+	}
+	return append(fields, zap.Strings("bootstrap_brokers", cfg.Publisher.Cluster.Brokers))
 }
 
 func (c *runCmd) check() error {
@@ -81,7 +103,7 @@ func (c *runCmd) check() error {
 	return errors.Join(c.kafkaFlags.check(), c.topicFlags.check())
 }
 
-// longestSession is more than any group allows.
+// longestSession is more than any broker allows as a session timeout.
 const longestSession = 24 * time.Hour
 
 func isAddress(text string) bool {
@@ -89,7 +111,7 @@ func isAddress(text string) bool {
 	return err == nil
 }
 
-// reason is why an address cannot be listened on, without the address.
+// reason says why an address cannot be listened on. It does not quote the address, which may be a secret in the wrong place.
 func reason(err error) string {
 	if number := syscall.Errno(0); errors.As(err, &number) {
 		return number.Error()

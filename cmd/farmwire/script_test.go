@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -27,7 +29,8 @@ func TestMain(m *testing.M) {
 // an ended one ($FARM, $FLEET, $WORKER, $OPEN, $ENDED), at which the SDK is pointed; an address where nobody listens
 // ($NOBODY), one where nobody answers ($SILENT); and these commands of its own:
 //
-//	fails CODE COMMAND...             wants the exit code, nothing on stdout and one line on stderr
+//	fails CODE COMMAND...             wants the exit code, nothing on stdout and one line on stderr, not counting what the
+//	                                  log says about the start
 //	stops SIGNAL CODE TEXT COMMAND... sends the signal when the output shows the text, or with - when $SILENT has got a
 //	                                  connection, and wants the exit code within 5 s; the output is in the files out and log
 //	kafka                             starts an embedded broker, $KAFKA
@@ -136,13 +139,22 @@ func fails(ts *testscript.TestScript, _ bool, args []string) {
 	if !errors.As(err, &exit) || exit.ExitCode() != want {
 		ts.Fatalf("%v, want exit code %d", err, want)
 	}
-	if out, line := ts.ReadFile("stdout"), ts.ReadFile("stderr"); out != "" || strings.Count(line, "\n") != 1 || !strings.HasPrefix(line, "farmwire: ") {
+	said := withoutStart(ts.ReadFile("stderr"))
+	if ts.ReadFile("stdout") != "" || strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "farmwire: ") {
 		ts.Fatalf("want nothing on stdout and one line on stderr")
 	}
 }
 
+// withoutStart is what a command said on stderr, without what the log says about the start of run.
+func withoutStart(said string) string {
+	return regexp.MustCompile(`(?m)^\{"level":"info".*"farmwire started".*\n`).ReplaceAllString(said, "")
+}
+
 func stops(ts *testscript.TestScript, _ bool, args []string) {
-	signal := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]
+	sent := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[args[0]]
+	if signal.Ignored(sent) {
+		sent = syscall.SIGTERM // under nohup the command ignores SIGHUP, as it should
+	}
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	command, err := exec.LookPath(args[3])
@@ -172,7 +184,7 @@ func stops(ts *testscript.TestScript, _ bool, args []string) {
 	for !shown() && time.Now().Before(deadline) {
 		time.Sleep(5 * time.Millisecond)
 	}
-	ts.Check(cmd.Process.Signal(signal))
+	ts.Check(cmd.Process.Signal(sent))
 	began := time.Now()
 	late := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() })
 	defer late.Stop()

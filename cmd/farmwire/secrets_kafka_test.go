@@ -53,7 +53,7 @@ func (p planting) plant(t *testing.T, command ...string) {
 	if !strings.Contains(said, p.want) {
 		t.Errorf("%s, %q: %q is missing in:\n%s", p.name, command, p.want, said)
 	}
-	if p.code == exitUsage && strings.Count(said, "\n") != 1 {
+	if p.code == exitUsage && strings.Count(withoutStart(said), "\n") != 1 {
 		t.Errorf("%s, %q: not one line:\n%s", p.name, command, said)
 	}
 	wantSecretsUntold(t, p.name, said)

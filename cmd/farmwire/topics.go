@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"farmwire/publisher"
@@ -30,7 +31,11 @@ func (c *topicsCreateCmd) Run(ctx context.Context, std *streams) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, topicsTimeout)
 	defer cancel()
-	if err := publisher.CreateTopics(ctx, cfg, c.spec()); err != nil {
+	created, err := publisher.CreateTopics(ctx, cfg, c.spec())
+	if err := printCreated(std, created); err != nil {
+		return err
+	}
+	if err != nil {
 		return err
 	}
 	partitions, err := publisher.CheckTopics(ctx, cfg, c.spec())
@@ -96,7 +101,24 @@ func (f kafkaFlags) begin(std *streams, topics topicFlags) (publisher.Config, er
 	return cfg, nil
 }
 
-func printSafe(std *streams, cfg publisher.Config, partitions int) error {
-	_, err := fmt.Fprintf(std.out, "%s.events, %s.ended and %s.state are safe: %d partitions each\n", cfg.TopicPrefix, cfg.TopicPrefix, cfg.TopicPrefix, partitions)
+func printCreated(std *streams, created []string) error {
+	if len(created) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(std.out, "created %s\n", enumerate(created))
 	return err
+}
+
+func printSafe(std *streams, cfg publisher.Config, partitions int) error {
+	_, err := fmt.Fprintf(std.out, "%s are safe: %d partitions each\n", enumerate(cfg.Topics()), partitions)
+	return err
+}
+
+// enumerate joins names as a sentence does: a, b and c.
+func enumerate(names []string) string {
+	last := len(names) - 1
+	if last < 1 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }

@@ -6,7 +6,7 @@ import (
 	"runtime/debug"
 )
 
-// version is stamped by the build: -ldflags "-X main.version=v1.2.3".
+// version is set by the build: -ldflags "-X main.version=v1.2.3".
 var version string
 
 type versionCmd struct{}
@@ -17,7 +17,7 @@ func (versionCmd) Run(std *streams) error {
 	return err
 }
 
-// versionText is the stamp, or what the Go tool recorded for `go install` at a version.
+// versionText is the version that was stamped, else the one that the Go tool recorded in the binary.
 func versionText() string {
 	if version != "" {
 		return version

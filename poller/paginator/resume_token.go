@@ -213,7 +213,7 @@ func hasLoneSurrogate(text []byte) bool {
 			i++ // the escaped character
 			continue
 		}
-		i += len(`\uXXXX`) - 1
+		i += len(`\u0000`) - 1
 		if !utf16.IsSurrogate(unit) {
 			continue
 		}
@@ -221,12 +221,12 @@ func hasLoneSurrogate(text []byte) bool {
 		if !ok || utf16.DecodeRune(unit, second) == utf8.RuneError {
 			return true
 		}
-		i += len(`\uXXXX`)
+		i += len(`\u0000`)
 	}
 	return false
 }
 
-// escapedUnit reads the UTF-16 unit of a \uXXXX at the start of the text.
+// escapedUnit reads the UTF-16 unit of a \u0000 at the start of the text.
 func escapedUnit(text []byte) (rune, bool) {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return 0, false

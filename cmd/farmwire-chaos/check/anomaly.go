@@ -1,11 +1,6 @@
 package check
 
-import (
-	"fmt"
-	"io"
-	"maps"
-	"slices"
-)
+import "fmt"
 
 // Kind names a way in which what was published is wrong.
 type Kind string
@@ -19,21 +14,21 @@ const (
 	InventedState   Kind = "invented state"
 	FalseBound      Kind = "false bound"
 	TornTransaction Kind = "torn transaction" // an event without its state, or the reverse
-	AbortedRead     Kind = "aborted read"     // one id twice with different contents: one of them should have been aborted
+	AbortedRead     Kind = "aborted read"     // two events with one id and different contents, one of which should have been aborted
 	FalseVanished   Kind = "false vanished"
 	Resurrection    Kind = "resurrection" // something follows ended, vanished or a tombstone
 	WrongPartition  Kind = "wrong partition"
 	EndedDiffers    Kind = ".ended differs"
 	BadEnvelope     Kind = "bad envelope"
 	WrongPrevious   Kind = "wrong previous"
-	FoldMismatch    Kind = "fold mismatch" // the state topic says something else than the events
-	BadFlag         Kind = "bad flag"      // inferred or snapshot
-	WrongChange     Kind = "wrong change"  // the change is called by a wrong name, or history is called news
+	FoldMismatch    Kind = "fold mismatch" // the state topic differs from the fold of the events
+	BadFlag         Kind = "bad flag"      // inferred or snapshot is wrong
+	WrongChange     Kind = "wrong change"  // the change has a wrong name, or an old session is called new
 	FalseTombstone  Kind = "false tombstone"
 	BadWatch        Kind = "bad watch"
 )
 
-// Kinds are all of them, in the order in which a report lists them.
+// Kinds returns all kinds, in the order of a report.
 func Kinds() []Kind {
 	return []Kind{LostStart, LostEnd, DuplicateID, Hole, WrongOrder, InventedState, FalseBound, TornTransaction,
 		AbortedRead, FalseVanished, Resurrection, WrongPartition, EndedDiffers, BadEnvelope, WrongPrevious,
@@ -43,118 +38,11 @@ func Kinds() []Kind {
 // Anomaly is one thing that is wrong.
 type Anomaly struct {
 	Kind    Kind
-	Session string // or the record's key; "" if it is about none
+	Session string // or the key of a record without a session
 	Seen    string // what was published
 	True    string // what is true
 }
 
 func (a Anomaly) String() string {
 	return fmt.Sprintf("%s: %s: %s; true: %s", a.Kind, a.Session, a.Seen, a.True)
-}
-
-// keptAnomalies bounds what is kept of each kind; all are counted.
-const keptAnomalies = 1000
-
-// Report is what a check found.
-type Report struct {
-	Counts    Counts
-	Anomalies []Anomaly    // at most 1000 of a kind
-	Found     map[Kind]int // how many there are of each kind
-}
-
-// Counts is what was looked at, so that an empty report can be told from an empty input.
-type Counts struct {
-	Sessions, History           int // true sessions; those that ended before the watch
-	StartsDue, StartsFound      int
-	EndsDue, EndsFound          int
-	Unseen                      int // sessions and ends that could not be known
-	HardlyShown                 int // sessions that could be shown for long enough, and were in no whole listing or only just in one
-	Events, Ended, StateRecords int // records read
-	Snapshots, Inferred         int
-	Vanished, Tombstones        int
-	States, Bounds, Previous    int // compared
-	Envelopes, Partitions       int
-	Folds, StatesOfEvents       int // last records equal to last events; records compared with the event of their number
-	EndedCopies, Watches        int
-	StaleReads                  bool
-}
-
-func (r *Report) add(a Anomaly) {
-	if r.Found == nil {
-		r.Found = map[Kind]int{}
-	}
-	r.Found[a.Kind]++
-	if r.Found[a.Kind] <= keptAnomalies {
-		r.Anomalies = append(r.Anomalies, a)
-	}
-}
-
-// Total is the number of anomalies.
-func (r *Report) Total() int {
-	n := 0
-	for k := range maps.Values(r.Found) {
-		n += k
-	}
-	return n
-}
-
-// Print writes the counts, then the anomalies, at most the given number of each kind.
-func (r *Report) Print(w io.Writer, each int) error {
-	c := r.Counts
-	stale := ""
-	if c.StaleReads {
-		stale = " (stale reads: only starts, ends and targets are compared with the truth)"
-	}
-	_, err := fmt.Fprintf(w, `checked%s
-  true sessions %d, of them history %d; could not be known %d
-  starts %d of %d due, ends %d of %d due, vanished %d
-  events %d (snapshot %d, inferred %d), .ended %d, .state %d (tombstones %d, watch %d)
-  states %d, bounds %d, previous %d, envelopes %d, partitions %d
-  state = event %d, last state = last event %d, .ended copies %d
-`, stale, c.Sessions, c.History, c.Unseen,
-		c.StartsFound, c.StartsDue, c.EndsFound, c.EndsDue, c.Vanished,
-		c.Events, c.Snapshots, c.Inferred, c.Ended, c.StateRecords, c.Tombstones, c.Watches,
-		c.States, c.Bounds, c.Previous, c.Envelopes, c.Partitions,
-		c.StatesOfEvents, c.Folds, c.EndedCopies)
-	if err == nil && c.HardlyShown > 0 {
-		_, err = fmt.Fprintf(w, "  never or only just shown, and not published: %d\n", c.HardlyShown)
-	}
-	if err != nil {
-		return err
-	}
-	return r.printAnomalies(w, each)
-}
-
-func (r *Report) printAnomalies(w io.Writer, each int) error {
-	if r.Total() == 0 {
-		_, err := fmt.Fprintln(w, "anomalies 0")
-		return err
-	}
-	if _, err := fmt.Fprintf(w, "anomalies %d\n", r.Total()); err != nil {
-		return err
-	}
-	for _, k := range Kinds() {
-		if r.Found[k] == 0 {
-			continue
-		}
-		if _, err := fmt.Fprintf(w, "  %s: %d\n", k, r.Found[k]); err != nil {
-			return err
-		}
-		shown := 0
-		for _, a := range r.Anomalies {
-			if a.Kind != k || shown == each {
-				continue
-			}
-			shown++
-			if _, err := fmt.Fprintf(w, "    %s: %s\n      true: %s\n", a.Session, a.Seen, a.True); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// Has reports whether there is an anomaly of one of the kinds.
-func (r *Report) Has(kinds ...Kind) bool {
-	return slices.ContainsFunc(kinds, func(k Kind) bool { return r.Found[k] > 0 })
 }

@@ -2,6 +2,7 @@ package check
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 )
 
@@ -9,13 +10,13 @@ import (
 type event struct {
 	partition int
 	offset    int64
-	whole     digest // of key, headers and value
+	digest    digest // of key, headers and value
 
 	change             string
 	sequence           uint64
 	inferred, snapshot bool
 	state              state
-	first              bool // previous is null
+	previousNull       bool
 	previous           state
 	after, before      instant
 	exact              bool
@@ -26,12 +27,12 @@ func (e *event) String() string {
 	return fmt.Sprintf("%d %s %s in (%s, %s]", e.sequence, e.change, e.state, e.after, e.before)
 }
 
-// together reports whether both were taught by one answer.
-func (e *event) together(next *event) bool {
+// sameAnswer reports whether one answer showed both changes.
+func (e *event) sameAnswer(next *event) bool {
 	return e.after == next.after && e.before == next.before && e.sequence+1 == next.sequence
 }
 
-// digest stands for a text of which no two are confused.
+// digest is a cryptographic hash: equal digests mean equal texts.
 type digest [16]byte
 
 func digestOf(texts ...string) digest {
@@ -43,8 +44,8 @@ func digestOf(texts ...string) digest {
 	return digest(h.Sum(nil)[:16])
 }
 
-// readEvent reads a record by itself. The error says what is wrong with its form.
-func readEvent(texts interner, r record) (id string, who identity, e event, err error) {
+// parseEvent reads a record by itself. An error says what is wrong with its value.
+func parseEvent(texts interner, r record) (id string, who identity, e event, err error) {
 	var w wireEvent
 	if err := strict(r.value, &w); err != nil {
 		return r.key, who, e, err
@@ -52,15 +53,15 @@ func readEvent(texts interner, r record) (id string, who identity, e event, err 
 	in := reading{texts: texts}
 	e = event{
 		partition: r.partition, offset: r.offset, recorded: instant(r.timestamp * 1e6),
-		whole:  digestOf(r.key, r.headers, r.value),
+		digest: digestOf(r.key, r.headers, r.value),
 		change: texts.text(take(&in, "change", w.Change)), sequence: take(&in, "sequence", w.Sequence),
 		inferred: take(&in, "inferred", w.Inferred), snapshot: take(&in, "snapshot", w.Snapshot),
 	}
 	id, who, e.state = in.session(take(&in, "session", w.Session))
 	if p, ok := nullable(&in, "previous", w.Previous); ok {
-		e.previous = in.state(p.LifecycleStatus, p.TargetLifecycleStatus, p.EndedAt)
+		e.previous = in.state(p)
 	} else {
-		e.first = true
+		e.previousNull = true
 	}
 	o := take(&in, "observed", w.Observed)
 	e.after = in.optionalTime("observed.after", o.After)
@@ -73,11 +74,11 @@ func readEvent(texts interner, r record) (id string, who identity, e event, err 
 	return id, who, e, in.wrong
 }
 
-// envelope says what is wrong with a record whose value is fine: its headers, its times, its key.
-func envelope(region string, r record, id string, who identity, e *event) error {
+// checkEnvelope says what is wrong with the headers, the times or the key of a record whose value can be read.
+func checkEnvelope(region string, r record, id string, who identity, e *event) error {
 	headers, once := headerMap(r.headers)
 	if !once {
-		return fmt.Errorf("a header comes twice")
+		return errors.New("a header comes twice")
 	}
 	number := fmt.Sprintf("%06d", e.sequence)
 	want := map[string]string{
@@ -108,7 +109,7 @@ func envelope(region string, r record, id string, who identity, e *event) error 
 	return nil
 }
 
-// time is what ce_time must be: the change's own time where it is told.
+// time is what ce_time must be: the time of the change if the service tells it, and otherwise of the observation.
 func (e *event) time(who identity) instant {
 	switch {
 	case e.exact && e.change == "started":
@@ -117,4 +118,37 @@ func (e *event) time(who identity) instant {
 		return e.state.endedAt
 	}
 	return e.before
+}
+
+// readEvent takes a record of .events.
+func (c *checker) readEvent(r record) {
+	c.report.Counts.Events++
+	id, who, e, err := parseEvent(c.texts, r)
+	if err != nil {
+		c.anomaly(BadEnvelope, r.key, r.value, err.Error())
+		if s := c.sessions[r.key]; s != nil {
+			s.doubtful = true
+		}
+		return
+	}
+	c.checkPartition(r, r.key)
+	c.report.Counts.Envelopes++
+	if err := checkEnvelope(c.in.Region, r, id, who, &e); err != nil {
+		c.anomaly(BadEnvelope, id, e.String(), err.Error())
+	}
+	s := c.sessions[id]
+	switch {
+	case s == nil:
+		c.anomaly(InventedState, id, e.String(), "there was no such session")
+		return
+	case who != s.truth.identity:
+		c.anomaly(InventedState, id, fmt.Sprint(who), fmt.Sprint(s.truth.identity))
+	}
+	if e.snapshot {
+		c.report.Counts.Snapshots++
+	}
+	if e.inferred {
+		c.report.Counts.Inferred++
+	}
+	s.events = append(s.events, e)
 }

@@ -2,10 +2,11 @@ package check
 
 import "time"
 
-// instant is a time in nanoseconds since 1970; 0: none. A million events hold many.
+// instant is a time in nanoseconds since 1970, or 0 for none. It is smaller than a time.Time, of which a million events
+// would hold many.
 type instant int64
 
-// wireTime is how the contract writes times.
+// wireTime is the layout of times in events.
 const wireTime = "2006-01-02T15:04:05.000Z"
 
 func instantOf(t time.Time) instant {
@@ -15,7 +16,7 @@ func instantOf(t time.Time) instant {
 	return instant(t.UnixNano())
 }
 
-// parseWire reads a time that must be RFC 3339 in UTC with milliseconds.
+// parseWire reads a time, which must be RFC 3339 in UTC with milliseconds.
 func parseWire(text string) (instant, bool) {
 	t, err := time.Parse(wireTime, text)
 	if err != nil || len(text) != len(wireTime) {

@@ -2,9 +2,8 @@ package check
 
 import "encoding/binary"
 
-// partitionOf is the partition that Java's default partitioner gives a key: murmur2 without its sign
-// bit, modulo the partitions. After org.apache.kafka.common.utils.Utils; written anew here so that the
-// product's own is checked.
+// partitionOf is the partition that Java's default partitioner chooses for a key: murmur2 without its sign bit, modulo the
+// number of partitions. It follows org.apache.kafka.common.utils.Utils, and not the product, which it checks.
 func partitionOf(key string, partitions int) int {
 	return int(murmur2([]byte(key))&0x7fffffff) % partitions
 }

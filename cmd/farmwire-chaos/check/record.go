@@ -9,14 +9,13 @@ import (
 	"strings"
 )
 
-// Separators of a dump. JSON escapes both, so neither is part of a value.
+// Separators in what the console consumer prints. JSON escapes both, so neither is part of a value.
 const (
 	columnSeparator = "\t"
 	headerSeparator = "\x1e"
 )
 
-// record is one line of a dump: what the console consumer printed with timestamp, partition, offset,
-// headers, key and value.
+// record is one line that the console consumer printed, with timestamp, partition, offset, headers, key and value.
 type record struct {
 	timestamp int64 // ms
 	partition int
@@ -27,11 +26,11 @@ type record struct {
 	null      bool // a tombstone
 }
 
-// endOfDump is what the console consumer prints, before a stack trace, when no record came for its timeout.
-const endOfDump = "ERROR Error processing message, terminating consumer process"
+// endOfRecords is what the console consumer prints, before a stack trace, when no record came for its timeout.
+const endOfRecords = "ERROR Error processing message, terminating consumer process"
 
-// eachRecord calls f for every record of a dump in the order of the file. Offsets of a partition rise.
-func eachRecord(r io.Reader, f func(record) error) error {
+// eachRecord calls f for every record in the order of the file. The offsets of a partition must rise.
+func eachRecord(r io.Reader, f func(record)) error {
 	lines := bufio.NewReaderSize(r, 1<<20)
 	last := map[int]int64{}
 	for n := 1; ; n++ {
@@ -42,7 +41,7 @@ func eachRecord(r io.Reader, f func(record) error) error {
 		if err != nil && err != io.EOF {
 			return err
 		}
-		if !strings.HasPrefix(line, "CreateTime:") && strings.Contains(line, endOfDump) {
+		if !strings.HasPrefix(line, "CreateTime:") && strings.Contains(line, endOfRecords) {
 			return nil
 		}
 		rec, err := parseRecord(strings.TrimSuffix(line, "\n"))
@@ -53,16 +52,14 @@ func eachRecord(r io.Reader, f func(record) error) error {
 			return fmt.Errorf("line %d: offset %d of partition %d after %d", n, rec.offset, rec.partition, before)
 		}
 		last[rec.partition] = rec.offset
-		if err := f(rec); err != nil {
-			return fmt.Errorf("line %d: %w", n, err)
-		}
+		f(rec)
 	}
 }
 
 func parseRecord(line string) (record, error) {
 	columns := strings.SplitN(line, columnSeparator, 6)
 	if len(columns) != 6 {
-		return record{}, errors.New("not six columns: print timestamp, partition, offset, headers, key and value between tabs")
+		return record{}, errors.New("a record has six columns between tabs: timestamp, partition, offset, headers, key and value")
 	}
 	r := record{headers: columns[3], key: columns[4], value: columns[5], null: columns[5] == "null"}
 	var err error
@@ -91,7 +88,7 @@ func number(column, name string) (int64, error) {
 	return n, nil
 }
 
-// headerMap splits printed headers. It reports false if one name comes twice.
+// headerMap splits printed headers. It returns false if a name comes twice.
 func headerMap(printed string) (map[string]string, bool) {
 	headers := map[string]string{}
 	if printed == "NO_HEADERS" {

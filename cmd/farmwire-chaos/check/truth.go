@@ -3,12 +3,14 @@ package check
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
-// state is what an answer shows of a session beside who it is.
+// state is what an answer shows of a session apart from its identity.
 type state struct {
 	status, target string // target "": none
 	endedAt        instant
@@ -16,8 +18,8 @@ type state struct {
 
 func (s state) ended() bool { return s.status == "ENDED" || s.endedAt != 0 }
 
-// plain reports whether it is the state in which a session begins.
-func (s state) plain() bool { return s == state{status: "STARTED"} }
+// isFirst reports whether it is the state in which a session begins.
+func (s state) isFirst() bool { return s == state{status: "STARTED"} }
 
 func (s state) String() string {
 	target, ended := s.target, "null"
@@ -30,10 +32,10 @@ func (s state) String() string {
 	return s.status + "/" + target + "/" + ended
 }
 
-// trueState is a state with the time (ours) from which on an answer could show it.
+// trueState is a state that a session had.
 type trueState struct {
 	state
-	shown instant
+	shown instant // by our clock: from when on an answer could show it
 }
 
 // identity is what never changes about a session.
@@ -42,16 +44,16 @@ type identity struct {
 	startedAt                       instant
 }
 
-// trueSession is what truly happened to a session. Times are ours but for those of the service in states.
+// trueSession is what truly happened to a session. Times are by our clock, except those within states.
 type trueSession struct {
 	identity
-	states        []trueState
-	forgottenAt   instant // 0: the service knows it
-	workerDeleted instant
-	listed        instant // an answer first showed it
-	blurred       instant // an answer last showed less than the truth
-	wholeListings int64   // of its worker, that showed it
-	listings      []listing
+	states           []trueState
+	forgottenAt      instant // by the service; 0: it still knows the session
+	workerDeleted    instant
+	listed           instant // when an answer first showed the session
+	incompleteUntil  instant // when an answer last showed less than the truth
+	completeListings int64   // how many showed the session
+	listings         []listing
 }
 
 // listing is a complete listing that showed a session.
@@ -60,24 +62,22 @@ type listing struct {
 	begin, end instant
 }
 
-// firstEnded is where the session ends in its states, or -1.
-func (t *trueSession) firstEnded() int {
-	for i, s := range t.states {
-		if s.ended() {
-			return i
-		}
-	}
-	return -1
+// firstEnded is the index of the first state that is an end, or -1.
+func (t *trueSession) firstEnded() int { return t.index(state.ended) }
+
+// index is that of the first state for which f holds, or -1.
+func (t *trueSession) index(f func(state) bool) int {
+	return slices.IndexFunc(t.states, func(s trueState) bool { return f(s.state) })
 }
 
-// trueFarm is the truth's last line.
+// trueFarm is what the last line of the truth says.
 type trueFarm struct {
 	StaleReads bool          `json:"staleReads"`
 	Start      time.Time     `json:"start"`
 	Skew       time.Duration `json:"skew"`
 }
 
-// truthLine is any line of the truth file.
+// truthLine is a line of the truth.
 type truthLine struct {
 	FarmID, FleetID, WorkerID, QueueID, JobID, SessionID string
 	StartedAt                                            time.Time
@@ -104,7 +104,7 @@ func readTruth(r io.Reader, f func(id string, t trueSession)) (trueFarm, error) 
 	for n := 1; ; n++ {
 		var l truthLine
 		if err := lines.Decode(&l); err == io.EOF {
-			return trueFarm{}, fmt.Errorf("truth: the last line, which tells of the farm, is missing")
+			return trueFarm{}, errors.New("truth: the last line, which describes the farm, is missing")
 		} else if err != nil {
 			return trueFarm{}, fmt.Errorf("truth: line %d: %w", n, err)
 		}
@@ -121,13 +121,14 @@ func (l *truthLine) session(texts interner) trueSession {
 			farm: texts.text(l.FarmID), fleet: texts.text(l.FleetID), worker: texts.text(l.WorkerID),
 			queue: texts.text(l.QueueID), job: texts.text(l.JobID), startedAt: instantOf(l.StartedAt),
 		},
-		forgottenAt: optional(l.ForgottenAt), workerDeleted: optional(l.WorkerDeleted), listed: optional(l.Listed), blurred: optional(l.Blurred), wholeListings: l.WholeListings,
+		forgottenAt: optional(l.ForgottenAt), workerDeleted: optional(l.WorkerDeleted),
+		listed: optional(l.Listed), incompleteUntil: optional(l.Blurred), completeListings: l.WholeListings,
 	}
 	for _, one := range l.Listings {
 		t.listings = append(t.listings, listing{key: texts.text(one.By), begin: instantOf(one.Begun), end: instantOf(one.At)})
 	}
 	if l.Forgotten && t.forgottenAt == 0 {
-		t.forgottenAt = 1 // when is not told: long ago
+		t.forgottenAt = 1 // at an unknown time, long ago
 	}
 	for _, s := range l.States {
 		one := trueState{shown: instantOf(s.Shown), state: state{status: texts.text(s.LifecycleStatus), endedAt: optional(s.EndedAt)}}
@@ -146,7 +147,7 @@ func optional(t *time.Time) instant {
 	return instantOf(*t)
 }
 
-// interner keeps one copy of each text.
+// interner keeps one copy of each text, as a million events repeat few of them.
 type interner map[string]string
 
 func (i interner) text(s string) string {

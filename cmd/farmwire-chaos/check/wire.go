@@ -8,13 +8,13 @@ import (
 	"io"
 )
 
-// field is a member of a JSON object that must be there, and may be null only where that is said.
+// field is a member of a JSON object. It tells an absent member from null, and both from a value.
 type field[T any] struct {
 	present, null bool
 	value         T
 }
 
-// UnmarshalJSON notes that the member is there.
+// UnmarshalJSON implements [json.Unmarshaler].
 func (f *field[T]) UnmarshalJSON(b []byte) error {
 	f.present = true
 	if string(b) == "null" {
@@ -26,19 +26,18 @@ func (f *field[T]) UnmarshalJSON(b []byte) error {
 
 // wireSession is the session of events and of state records.
 type wireSession struct {
-	FarmID                field[string] `json:"farmId"`
-	FleetID               field[string] `json:"fleetId"`
-	WorkerID              field[string] `json:"workerId"`
-	QueueID               field[string] `json:"queueId"`
-	JobID                 field[string] `json:"jobId"`
-	SessionID             field[string] `json:"sessionId"`
-	LifecycleStatus       field[string] `json:"lifecycleStatus"`
-	TargetLifecycleStatus field[string] `json:"targetLifecycleStatus"`
-	StartedAt             field[string] `json:"startedAt"`
-	EndedAt               field[string] `json:"endedAt"`
+	FarmID    field[string] `json:"farmId"`
+	FleetID   field[string] `json:"fleetId"`
+	WorkerID  field[string] `json:"workerId"`
+	QueueID   field[string] `json:"queueId"`
+	JobID     field[string] `json:"jobId"`
+	SessionID field[string] `json:"sessionId"`
+	StartedAt field[string] `json:"startedAt"`
+	wireState
 }
 
-type wirePrevious struct {
+// wireState is the state in a session, and all of the member "previous".
+type wireState struct {
 	LifecycleStatus       field[string] `json:"lifecycleStatus"`
 	TargetLifecycleStatus field[string] `json:"targetLifecycleStatus"`
 	EndedAt               field[string] `json:"endedAt"`
@@ -61,12 +60,12 @@ type wireEvent struct {
 	Inferred field[bool]         `json:"inferred"`
 	Snapshot field[bool]         `json:"snapshot"`
 	Session  field[wireSession]  `json:"session"`
-	Previous field[wirePrevious] `json:"previous"`
+	Previous field[wireState]    `json:"previous"`
 	Observed field[wireObserved] `json:"observed"`
 	Worker   field[wireWorker]   `json:"worker"`
 }
 
-type wireState struct {
+type wireStateRecord struct {
 	Schema   field[int]         `json:"schema"`
 	Sequence field[uint64]      `json:"sequence"`
 	Session  field[wireSession] `json:"session"`
@@ -74,7 +73,7 @@ type wireState struct {
 	Vanished field[bool]        `json:"vanished"`
 }
 
-// strict reads one JSON object without unknown members.
+// strict decodes one JSON object, which must have no unknown members.
 func strict(text string, to any) error {
 	d := json.NewDecoder(bytes.NewReader([]byte(text)))
 	d.DisallowUnknownFields()
@@ -87,7 +86,7 @@ func strict(text string, to any) error {
 	return nil
 }
 
-// reading collects what is wrong with the members of one value.
+// reading reads the members of one JSON object and keeps the first thing that is wrong with them.
 type reading struct {
 	texts interner
 	wrong error
@@ -99,6 +98,7 @@ func (r *reading) fail(format string, args ...any) {
 	}
 }
 
+// take reads a member that must be there and must not be null.
 func take[T any](r *reading, name string, f field[T]) T {
 	if !f.present || f.null {
 		r.fail("%s is missing", name)
@@ -106,7 +106,7 @@ func take[T any](r *reading, name string, f field[T]) T {
 	return f.value
 }
 
-// nullable says whether the member has a value.
+// nullable reads a member that must be there. It returns false for null.
 func nullable[T any](r *reading, name string, f field[T]) (T, bool) {
 	if !f.present {
 		r.fail("%s is absent, not null", name)
@@ -117,7 +117,7 @@ func nullable[T any](r *reading, name string, f field[T]) (T, bool) {
 func (r *reading) time(name, text string) instant {
 	t, ok := parseWire(text)
 	if !ok {
-		r.fail("%s is %q and no UTC time with milliseconds", name, text)
+		r.fail("%s is %q, not a UTC time with milliseconds", name, text)
 	}
 	return t
 }
@@ -129,9 +129,9 @@ func (r *reading) optionalTime(name string, f field[string]) instant {
 	return 0
 }
 
-func (r *reading) state(status, target, endedAt field[string]) state {
-	s := state{status: r.texts.text(take(r, "lifecycleStatus", status)), endedAt: r.optionalTime("endedAt", endedAt)}
-	if text, ok := nullable(r, "targetLifecycleStatus", target); ok {
+func (r *reading) state(w wireState) state {
+	s := state{status: r.texts.text(take(r, "lifecycleStatus", w.LifecycleStatus)), endedAt: r.optionalTime("endedAt", w.EndedAt)}
+	if text, ok := nullable(r, "targetLifecycleStatus", w.TargetLifecycleStatus); ok {
 		s.target = r.texts.text(text)
 	}
 	return s
@@ -143,5 +143,5 @@ func (r *reading) session(w wireSession) (id string, who identity, s state) {
 		queue: take(r, "queueId", w.QueueID), job: take(r, "jobId", w.JobID),
 		startedAt: r.time("startedAt", take(r, "startedAt", w.StartedAt)),
 	}
-	return take(r, "sessionId", w.SessionID), who, r.state(w.LifecycleStatus, w.TargetLifecycleStatus, w.EndedAt)
+	return take(r, "sessionId", w.SessionID), who, r.state(w.wireState)
 }

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -37,30 +36,13 @@ func newLateEndTxn(cutAfter time.Duration) *lateEndTxn {
 func (l *lateEndTxn) deliver() { l.outcome <- outcomeOfEndTxn(l.to, l.frame) }
 
 // lateEndTxns are those that are kept or still awaited.
-type lateEndTxns struct {
-	mu   sync.Mutex
-	late []*lateEndTxn
-}
-
-func (l *lateEndTxns) any() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.late) > 0
-}
+type lateEndTxns struct{ lateList[lateEndTxn] }
 
 // delay keeps the next EndTxn to any broker for up to d.
 func (l *lateEndTxns) delay(one *lateEndTxn, d time.Duration, done <-chan struct{}) Outcome {
-	l.mu.Lock()
-	l.late = append(l.late, one)
-	l.mu.Unlock()
+	l.add(one)
 	defer l.remove(one)
 	return outcomeWithin(d, one.outcome, done)
-}
-
-func (l *lateEndTxns) remove(one *lateEndTxn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.late = slices.DeleteFunc(l.late, func(other *lateEndTxn) bool { return other == one })
 }
 
 // decide says whether an EndTxn request is passed on. If a late one is due before it, that one is delivered.

@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"encoding/binary"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -21,31 +19,14 @@ type lateProduce struct {
 }
 
 // lateProduces are those that are held back or still awaited.
-type lateProduces struct {
-	mu   sync.Mutex
-	late []*lateProduce
-}
-
-func (l *lateProduces) any() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.late) > 0
-}
+type lateProduces struct{ lateList[lateProduce] }
 
 // delay holds back the next produce request to any broker for up to d.
 func (l *lateProduces) delay(d time.Duration, done <-chan struct{}) Outcome {
 	one := &lateProduce{outcome: make(chan Outcome, 1)}
-	l.mu.Lock()
-	l.late = append(l.late, one)
-	l.mu.Unlock()
+	l.add(one)
 	defer l.remove(one)
 	return outcomeWithin(d, one.outcome, done)
-}
-
-func (l *lateProduces) remove(one *lateProduce) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.late = slices.DeleteFunc(l.late, func(other *lateProduce) bool { return other == one })
 }
 
 // mustWait reports whether a produce request is held back. If a late request has to go first, it is delivered.

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"farmwire/cmd/view"
+	"farmwire/diff"
+	"farmwire/poller/farmtest"
+)
+
+const (
+	// catchUpTime is how long the end waits at least for what happened before it to be told.
+	catchUpTime = 10 * time.Second
+
+	// patience is how long the end waits for Farmwire to have its turn at every worker.
+	patience = time.Minute
+)
+
+// demo is one showing: the farm, the consumer that reads the events, and the view that prints them. It keeps all events
+// for the account.
+type demo struct {
+	farm   *farmtest.Server
+	looks  *looks
+	reader *reader
+	view   *view.View
+	begin  time.Time
+	ended  time.Time // the account's end
+	events []arrival
+}
+
+// follow prints the events until ctx ends, the duration (0: for ever) has passed, or Farmwire has stopped running.
+func (d *demo) follow(ctx, running context.Context, duration time.Duration) error {
+	if duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, duration)
+		defer cancel()
+	}
+	ctx, stop := both(ctx, running)
+	defer stop()
+	for ctx.Err() == nil {
+		if err := d.show(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// catchUp goes on until all that happened before the end is told, but not for long. It waits longer while Farmwire has
+// not had its turn at a worker that it has to tell something of.
+func (d *demo) catchUp(running context.Context) error {
+	for running.Err() == nil {
+		a, waited := d.account(), time.Since(d.ended)
+		if a.Late == 0 && (!a.missed() || waited > catchUpTime) || waited > patience {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(running, 100*time.Millisecond)
+		err := d.show(ctx)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// show waits until ctx ends for events and prints them.
+func (d *demo) show(ctx context.Context) error {
+	events, err := d.reader.read(ctx)
+	if err != nil || len(events) == 0 {
+		return err
+	}
+	d.events = append(d.events, events...)
+	delays := d.delays(events)
+	for i, e := range events {
+		if err := d.view.Event(e.Event, delays[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// delays returns for each of the events how long after the change could be seen it came, and -1 if it tells no change.
+func (d *demo) delays(events []arrival) []time.Duration {
+	happened := map[string][]transition{}
+	for _, t := range record(d.farm) {
+		happened[t.SessionID] = t.Transitions
+	}
+	var delays []time.Duration
+	for _, e := range events {
+		delay := time.Duration(-1)
+		i := match(happened[e.Session.SessionID], []arrival{e})[0]
+		if i >= 0 && e.Kind != diff.Discovered {
+			delay = max(0, e.Arrived.Sub(happened[e.Session.SessionID][i].Shown))
+		}
+		delays = append(delays, delay)
+	}
+	return delays
+}
+
+// account compares what was read so far with what happened until the demo's end.
+func (d *demo) account() account {
+	now := time.Now()
+	// Farmwire that looks at nothing is not slow but broken.
+	silent := now.Sub(d.ended) > patience && d.looks.silentSince(now.Add(-patience/2))
+	return settle(record(d.farm), d.events, rules{
+		since: d.reader.watched,
+		until: d.ended,
+		due: func(t truth, shown time.Time) bool {
+			return silent || d.looks.hadTurn(t.WorkerID, shown, now)
+		},
+	})
+}
+
+// record is the farm's own record of what happened, in the terms of the events.
+func record(farm *farmtest.Server) []truth {
+	var all []truth
+	for _, s := range farm.Cloud().Truth() {
+		t := truth{SessionID: s.SessionID, FleetID: s.FleetID, WorkerID: s.WorkerID, Forgotten: s.Forgotten}
+		if s.EndedAt != nil {
+			t.EndedAt = *s.EndedAt
+		}
+		var states []lifecycle
+		for _, st := range s.States {
+			l := lifecycle{Status: st.LifecycleStatus, Shown: st.Shown}
+			l.Ended = st.EndedAt != nil || st.LifecycleStatus == diff.StatusEnded
+			if st.TargetLifecycleStatus != nil {
+				l.Target = *st.TargetLifecycleStatus
+			}
+			states = append(states, l)
+		}
+		t.Transitions = transitions(states)
+		all = append(all, t)
+	}
+	return all
+}
+
+// both is a context that ends when either does.
+func both(a, b context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(a)
+	stop := context.AfterFunc(b, cancel)
+	return ctx, func() { stop(); cancel() }
+}

@@ -1,0 +1,57 @@
+package view
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"farmwire/diff"
+)
+
+// laneColour is the colour of a session while it is open. Neighbours differ.
+func laneColour(lane int) Style {
+	if lane < 0 {
+		return Plain
+	}
+	palette := [...]int{39, 208, 76, 170, 220, 44, 203, 105, 149, 212, 180, 33}
+	return Style("38;5;" + strconv.Itoa(palette[lane%len(palette)]))
+}
+
+// fleetColour is the same for all workers of a fleet.
+func (v *View) fleetColour(fleetID string) Style {
+	i := slices.Index(v.fleets, fleetID)
+	if i < 0 {
+		i = len(v.fleets)
+		v.fleets = append(v.fleets, fleetID)
+	}
+	palette := [...]Style{"38;5;109", "38;5;144", "38;5;139", "38;5;108", "38;5;173", "38;5;103"}
+	return palette[i%len(palette)]
+}
+
+// changeColour tells starts, ends and troubles apart.
+func changeColour(kind diff.Kind) Style {
+	switch kind {
+	case diff.Started:
+		return Green
+	case diff.Discovered:
+		return "36"
+	case diff.Ending:
+		return Yellow
+	case diff.Ended:
+		return Bold
+	case diff.UpdateFailed, diff.Vanished:
+		return Red
+	case diff.Changed:
+		return "35"
+	default:
+		return "34"
+	}
+}
+
+// delayColour points out changes that came late.
+func delayColour(d time.Duration) Style {
+	if d > 5*time.Second {
+		return Yellow
+	}
+	return Dim
+}

@@ -1,0 +1,79 @@
+package view
+
+import (
+	"farmwire/diff"
+	"farmwire/event"
+)
+
+// lanes draws the open sessions as vertical lines, one column each, so that the eye can follow a session from its start
+// to its end. A session takes a column at its first event and frees it at its last.
+type lanes struct {
+	columns []string // session id by column, "" if free
+}
+
+// newLanes returns lanes of n columns. A session that finds no free column is drawn without a line.
+func newLanes(n int) *lanes {
+	return &lanes{columns: make([]string, n)}
+}
+
+// stroke is one character of the drawing. Its lane decides its colour.
+type stroke struct {
+	Rune rune
+	Lane int
+}
+
+// draw moves the lanes by an event. It returns the drawing of the event's line, and the event's own lane or -1 if it has none.
+func (l *lanes) draw(e event.Event) ([]stroke, int) {
+	own := l.lane(e.Session.SessionID)
+	var line []stroke
+	for i, id := range l.columns {
+		r := '│'
+		switch {
+		case i == own:
+			r = knot(e.Kind)
+		case id == "":
+			r = ' '
+		}
+		line = append(line, stroke{r, i})
+	}
+	if isLast(e.Kind) && own >= 0 {
+		l.columns[own] = ""
+	}
+	return line, own
+}
+
+// lane returns the column of a session, which may be the first free one, or -1 if none is free.
+func (l *lanes) lane(sessionID string) int {
+	free := -1
+	for i, id := range l.columns {
+		if id == sessionID {
+			return i
+		}
+		if id == "" && free < 0 {
+			free = i
+		}
+	}
+	if free >= 0 {
+		l.columns[free] = sessionID
+	}
+	return free
+}
+
+// knot is how a change is drawn on its session's line.
+func knot(kind diff.Kind) rune {
+	switch kind {
+	case diff.Started:
+		return '┬'
+	case diff.Discovered:
+		return '╤'
+	case diff.Ended:
+		return '┴'
+	case diff.Vanished:
+		return '╳'
+	default:
+		return '┼'
+	}
+}
+
+// isLast reports whether no event of the session follows a change of this kind.
+func isLast(kind diff.Kind) bool { return kind == diff.Ended || kind == diff.Vanished }

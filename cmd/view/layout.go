@@ -1,0 +1,53 @@
+package view
+
+import "time"
+
+// layout is how wide the columns are. The last character of a column is blank, except in the lanes and the worker's.
+type layout struct {
+	width                                                     int // of a line
+	time, known, delay, lanes, session, change, state, worker int
+	narrow                                                    bool
+	wholeID                                                   bool   // whether the session's id follows
+	clock                                                     string // the form of times
+	seconds                                                   func(time.Duration) string
+}
+
+const (
+	leastLanes = 4
+	mostLanes  = 40
+	goodLanes  = 24 // enough lanes for the session's id to be more useful than more lanes
+	widthOfID  = 42 // two blanks and an id of the service
+)
+
+// layoutOf fits the columns into a line. On 80 columns they are as narrow as the names of statuses and of ordinary hosts
+// allow. A wider line has times with milliseconds, then more lanes, then the session's id.
+func layoutOf(o Options) layout {
+	l := layout{
+		time: 13, known: 8, delay: 8, session: 13, change: 14, state: 27, worker: 14,
+		clock: "15:04:05.000", seconds: Seconds,
+	}
+	if o.Width < l.text(o)+leastLanes {
+		l = layout{
+			time: 9, known: 7, delay: 5, session: 12, change: 13, state: 19, worker: 11,
+			clock: "15:04:05", seconds: tenths, narrow: true,
+		}
+	}
+	l.width = o.Width
+	room := o.Width - l.text(o)
+	l.wholeID = room >= goodLanes+widthOfID
+	if l.wholeID {
+		l.worker += 2
+		room -= widthOfID
+	}
+	l.lanes = min(max(room, leastLanes), mostLanes)
+	return l
+}
+
+// text is how many characters of a line are not lanes.
+func (l layout) text(o Options) int {
+	n := l.time + l.known + l.session + l.change + l.state + l.worker
+	if o.Delays {
+		n += l.delay
+	}
+	return n
+}

@@ -1,0 +1,147 @@
+// Package view prints events as lines for people: one line for each event, with a drawing of the open sessions.
+// The demo and `farmwire run --dry-run` on a terminal print with it.
+package view
+
+import (
+	"io"
+	"time"
+
+	"farmwire/diff"
+	"farmwire/event"
+)
+
+// Options say how a View prints.
+type Options struct {
+	Width  int  // characters of a line, see Width; longer lines of events are cut
+	Colour bool // whether to use the colours of the terminal, see HasColour
+	Delays bool // whether there is a column that says how late each event came
+}
+
+// View prints to one output. It remembers the open sessions, which it draws as vertical lines. Its methods must not be
+// called at the same time, and return the errors of the output.
+type View struct {
+	out     io.Writer
+	options Options
+	layout  layout
+	lanes   *lanes
+	fleets  []string // ids in the order of their first event, for their colours
+}
+
+// New returns a View that prints to out.
+func New(out io.Writer, o Options) *View {
+	l := layoutOf(o)
+	return &View{out: out, options: o, layout: l, lanes: newLanes(l.lanes)}
+}
+
+// Legend prints how to read the lines of events, and the titles of their columns.
+func (v *View) Legend() error {
+	rows := [][2]string{
+		{"known", "exact: told by the service · ±0.2s: between two polls · before: older"},
+		{"delay", "from when an answer could show the change to its arrival from Kafka"},
+		{"open", "open sessions: ┬ started  ╤ open before we looked  ┼ changed  ┴ ended"},
+		{"marks", "◇ inferred from a later state  ◆ from before the watch began"},
+	}
+	for _, row := range rows {
+		if row[0] == "delay" && !v.options.Delays {
+			continue
+		}
+		if err := v.Line(Cell{" " + row[0], 10, Dim}, Cell{row[1], 0, Dim}); err != nil {
+			return err
+		}
+	}
+	if err := v.Line(); err != nil {
+		return err
+	}
+	return v.titles()
+}
+
+func (v *View) titles() error {
+	l := v.layout
+	time, lanes := "time, UTC", "open"
+	if l.narrow {
+		time = "UTC"
+	}
+	if l.narrow && v.options.Delays {
+		lanes = "" // no blank separates the two titles
+	}
+	cells := []Cell{{time, l.time, Dim}, {"known", l.known, Dim}}
+	if v.options.Delays {
+		cells = append(cells, Cell{"delay", l.delay, Dim})
+	}
+	cells = append(cells, Cell{lanes, l.lanes, Dim}, Cell{" session", l.session, Dim},
+		Cell{"change", l.change, Dim}, Cell{"state", l.state, Dim}, Cell{"worker", l.worker, Dim})
+	if l.wholeID {
+		cells = append(cells, Cell{"session id", 0, Dim})
+	}
+	return v.print(l.width, cells)
+}
+
+// Event prints the line of an event. The delay is the time from the instant at which the service could show the change
+// until the event arrived. It is negative if it is not known, and not printed unless Options.Delays is set.
+func (v *View) Event(e event.Event, delay time.Duration) error {
+	l := v.layout
+	strokes, own := v.lanes.draw(e)
+	colour := laneColour(own)
+	cells := []Cell{
+		{e.Time.UTC().Format(l.clock), l.time, Plain},
+		{known(e), l.known, Dim},
+	}
+	if v.options.Delays {
+		cells = append(cells, Cell{clip(l.seconds(delay), l.delay-1), l.delay, delayColour(delay)})
+	}
+	for _, s := range strokes {
+		cells = append(cells, Cell{string(s.Rune), 1, laneColour(s.Lane)})
+	}
+	cells = append(cells,
+		Cell{" " + sessionName(e.Session.SessionID), l.session, colour},
+		Cell{string(e.Kind) + mark(e), l.change, changeColour(e.Kind)},
+		Cell{state(e.Session, l.state-1), l.state, Plain},
+		Cell{shorten(workerName(e), l.worker), 0, v.fleetColour(e.Session.FleetID)},
+	)
+	if l.wholeID {
+		cells[len(cells)-1].Width = l.worker
+		cells = append(cells, Cell{e.Session.SessionID, 0, Dim})
+	}
+	return v.print(l.width, cells)
+}
+
+// known says how well the time of a change is known: exactly, or to half the width of the window in which it lies.
+func known(e event.Event) string {
+	switch {
+	case e.Observed.Exact:
+		return "exact"
+	case e.Observed.After.IsZero():
+		return "before"
+	default:
+		return "±" + Seconds(e.Observed.Before.Sub(e.Observed.After)/2)
+	}
+}
+
+// mark is the sign behind a change that was not seen when it happened.
+func mark(e event.Event) string {
+	switch {
+	case e.Inferred:
+		return " ◇"
+	case e.Snapshot && e.Kind != diff.Discovered:
+		return " ◆"
+	default:
+		return ""
+	}
+}
+
+// state is the session after the change, in the service's words and in at most room characters. Where there is no room
+// for the target too it is left out: a change of the target has its own event.
+func state(s diff.Session, room int) string {
+	status := clip(s.LifecycleStatus, room)
+	more := ""
+	switch {
+	case !s.EndedAt.IsZero():
+		more = " after " + Long(s.EndedAt.Sub(s.StartedAt))
+	case s.TargetLifecycleStatus != "" && s.LifecycleStatus != s.TargetLifecycleStatus:
+		more = " → " + s.TargetLifecycleStatus
+	}
+	if length(status+more) > room {
+		return status
+	}
+	return status + more
+}

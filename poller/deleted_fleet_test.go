@@ -1,0 +1,72 @@
+package poller
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"farmwire/diff"
+	"farmwire/poller/farmtest"
+)
+
+// deleted answers as if the fleet were there no more, while gone is set.
+func deleted(w *world, fleet *farmtest.Fleet, gone *atomic.Bool, asked *atomic.Int64) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		switch {
+		case gone.Load() && strings.HasSuffix(r.URL.Path, "/fleets"):
+			rw.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(rw, `{"fleets":[{"farmId":%q,"fleetId":%q,"displayName":"x","status":"ACTIVE","workerCount":1,"minWorkerCount":0,"maxWorkerCount":5,"createdAt":"2026-01-01T00:00:00Z","createdBy":"x"}]}`, w.farm.ID(), w.fleet.ID())
+		case gone.Load() && strings.Contains(r.URL.Path, fleet.ID()):
+			asked.Add(1)
+			rw.Header().Set("X-Amzn-ErrorType", "ResourceNotFoundException")
+			rw.Header().Set("Content-Type", "application/json")
+			rw.WriteHeader(http.StatusNotFound)
+			fmt.Fprintf(rw, `{"message":"fleet not found","resourceType":"fleet","resourceId":%q}`, fleet.ID())
+		default:
+			w.ServeHTTP(rw, r)
+		}
+	})
+}
+
+// The workers of a fleet that was deleted are asked for ever more rarely, and nothing is
+// missing. Should they be shown again, they are listed at once.
+func TestFleetIsDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		other := world.farm.AddFleet("other")
+		var worker *farmtest.Worker
+		for range 40 {
+			worker = other.AddWorker()
+			worker.StartSession(nil).End()
+		}
+		var gone atomic.Bool
+		var asked atomic.Int64
+		config := Config{Rate: 10, Staleness: 15 * time.Second, Discovery: 30 * time.Second}
+		w := watch(t, directClient(direct{handler: deleted(world, other, &gone, &asked)}), config)
+		time.Sleep(3 * time.Minute)
+		gone.Store(true)
+		time.Sleep(2 * time.Minute)
+		if asked.Load() == 0 {
+			t.Error("nobody asked what had happened last")
+		}
+		time.Sleep(2 * time.Hour)
+		asked.Store(0)
+		time.Sleep(time.Hour)
+		if n := asked.Load(); n > 80 {
+			t.Errorf("%d requests in the third hour for 40 workers of a fleet that was deleted", n)
+		}
+		if s := w.poller.State(); !isFine(s) {
+			t.Errorf("state: %+v", s)
+		}
+		gone.Store(false)
+		had := w.seen(worker.ID())[diff.CompleteListing]
+		time.Sleep(time.Minute)
+		if w.seen(worker.ID())[diff.CompleteListing] == had {
+			t.Error("the worker is shown again and was not listed for a minute")
+		}
+	})
+}

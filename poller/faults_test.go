@@ -1,0 +1,355 @@
+package poller
+
+import (
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"farmwire/diff"
+	"farmwire/poller/farmtest"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/deadline"
+	"github.com/aws/smithy-go/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// A worker that cannot be listed, whatever the reason: nothing of its listings counts, its
+// open session is looked up, it is named, its neighbour does not notice, and all is well when
+// the fault is over.
+func TestWorkerThatCannotBeListed(t *testing.T) {
+	for kind, reason := range map[farmtest.Kind]Reason{
+		farmtest.Throttled:       ReasonThrottled,
+		farmtest.ThrottledBare:   ReasonThrottled,
+		farmtest.ThrottledDate:   ReasonThrottled,
+		farmtest.ServerError:     ReasonServerError,
+		farmtest.Unavailable:     ReasonServerError,
+		farmtest.Truncated:       ReasonMalformed,
+		farmtest.NotJSON:         ReasonMalformed,
+		farmtest.EmptyBody:       ReasonNoList,
+		farmtest.Denied:          ReasonDenied,
+		farmtest.RepeatedToken:   ReasonRepeatedToken,
+		farmtest.TokenRing:       ReasonRepeatedToken,
+		farmtest.EndlessPages:    ReasonTooManyPages,
+		farmtest.ListAbsent:      ReasonNoList,
+		farmtest.ListNull:        ReasonNoList,
+		farmtest.EntryIncomplete: ReasonMissingField,
+		farmtest.EntryNull:       ReasonMalformed,
+		farmtest.EpochTime:       ReasonMalformed,
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { cannotBeListed(t, kind, reason) })
+		})
+	}
+}
+
+func cannotBeListed(t *testing.T, kind farmtest.Kind, reason Reason) {
+	world := newWorld(farmtest.Config{})
+	neighbour := world.fleet.AddWorker()
+	s := world.worker.StartSession(nil)
+	config := testConfig
+	config.Rate = 200
+	w := watch(t, directClient(direct{handler: world}), config)
+	time.Sleep(15 * time.Second)
+	listings := w.seen(world.worker.ID())[diff.CompleteListing]
+	world.SetFaults(farmtest.Fault{Kind: kind, Worker: world.worker.ID(), Operation: farmtest.ListSessionsForWorker})
+	time.Sleep(100 * time.Second)
+	if more := w.seen(world.worker.ID())[diff.CompleteListing]; more > listings+1 { // one may have been under way
+		t.Errorf("%d listings counted", more-listings)
+	}
+	s.End()
+	time.Sleep(11 * time.Second)
+	if got := w.story(s.ID()); got != "started ended" {
+		t.Errorf("told: %q", got)
+	}
+	named := func(u UnlistedWorker) bool {
+		return u.WorkerID == world.worker.ID() && u.Reason == reason && u.Failures >= 3
+	}
+	if s := w.poller.State(); !slices.ContainsFunc(s.Unlisted, named) || s.UnlistedCount != 1 {
+		t.Errorf("%d unlisted workers: %+v, and none with reason %q", s.UnlistedCount, s.Unlisted, reason)
+	}
+	limit := 14 * time.Second
+	if reason == ReasonThrottled {
+		limit += 2 * maxThrottle // the pause is everybody's
+	}
+	if gap := w.longestGap(neighbour.ID()); gap > limit {
+		t.Errorf("the neighbour was not listed for %v", gap)
+	}
+	world.SetFaults()
+	listings = w.seen(world.worker.ID())[diff.CompleteListing]
+	time.Sleep(70 * time.Second)
+	if s := w.poller.State(); !isFine(s) {
+		t.Errorf("state when the fault is over: %+v", s)
+	}
+	if w.seen(world.worker.ID())[diff.CompleteListing] == listings {
+		t.Error("not listed again when the fault is over")
+	}
+}
+
+// longestGap is the longest time from one listing of a worker to its next.
+func (w *watcher) longestGap(worker string) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var last time.Time
+	var gap time.Duration
+	for _, o := range w.observations {
+		if o.Worker.WorkerID != worker || o.Source != diff.CompleteListing {
+			continue
+		}
+		if !last.IsZero() {
+			gap = max(gap, o.FirstRequest.Sent.Sub(last))
+		}
+		last = o.FirstRequest.Sent
+	}
+	return gap
+}
+
+// Whatever passes by itself is repeated in place: the listing of several pages is complete.
+func TestPageIsRepeated(t *testing.T) {
+	for _, kind := range []farmtest.Kind{
+		farmtest.Throttled, farmtest.ThrottledBare, farmtest.ThrottledDate, farmtest.ServerError,
+		farmtest.Unavailable, farmtest.Truncated, farmtest.NotJSON, farmtest.EpochTime,
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				world := newWorld(farmtest.Config{PageSize: 2, Faults: []farmtest.Fault{
+					{Kind: kind, Operation: farmtest.ListSessionsForWorker, Page: 2, Count: 2, Delay: time.Second},
+				}})
+				for range 5 {
+					world.worker.StartSession(nil)
+				}
+				w := watch(t, directClient(direct{handler: world}), testConfig)
+				time.Sleep(8 * time.Second)
+				all := w.all()
+				if len(all) == 0 {
+					t.Fatal("no listing")
+				}
+				o := all[0]
+				if o.Pages != 3 || len(o.Sightings) != 5 {
+					t.Errorf("%d pages with %d sessions", o.Pages, len(o.Sightings))
+				}
+				if n := value(t, w.poller.service.metrics.discarded); n > 0 {
+					t.Errorf("discarded: %v", n)
+				}
+				for i := 1; i < len(o.Sightings); i++ {
+					if o.Sightings[i].SentTick < o.Sightings[i-1].SentTick || o.Sightings[i].ArrivedTick <= o.Sightings[i].SentTick {
+						t.Errorf("ticks are out of order: %+v", o.Sightings)
+					}
+				}
+			})
+		})
+	}
+}
+
+// The service's Retry-After is kept: nothing of the operation is sent before.
+func TestRetryAfter(t *testing.T) {
+	for kind, want := range map[farmtest.Kind]time.Duration{farmtest.Throttled: 7 * time.Second, farmtest.ThrottledBare: 7 * time.Second, farmtest.ThrottledDate: 6 * time.Second} {
+		t.Run(string(kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				var times []time.Time
+				world := newWorld(farmtest.Config{
+					Faults: []farmtest.Fault{{Kind: kind, Operation: farmtest.ListSessionsForWorker, Count: 1, Delay: 7 * time.Second}},
+					Observer: func(c farmtest.Call) {
+						mu.Lock()
+						defer mu.Unlock()
+						if c.Operation == farmtest.ListSessionsForWorker {
+							times = append(times, c.Arrived)
+						}
+					},
+				})
+				world.fleet.AddWorker()
+				world.fleet.AddWorker()
+				watch(t, directClient(direct{handler: world}), testConfig)
+				time.Sleep(9 * time.Second)
+				mu.Lock()
+				defer mu.Unlock()
+				// Those that were on their way may still arrive; then there is silence.
+				var gap time.Duration
+				for i := 1; i < len(times); i++ {
+					gap = max(gap, times[i].Sub(times[i-1]))
+				}
+				if gap < want {
+					t.Errorf("the longest silence lasted %v: %v", gap, times)
+				}
+				if len(times) < 4 {
+					t.Errorf("%d requests", len(times))
+				}
+			})
+		})
+	}
+}
+
+// Faults of discovery leave alone what was found; the workers go on being polled.
+func TestDiscoveryFails(t *testing.T) {
+	for _, kind := range []farmtest.Kind{
+		farmtest.Denied, farmtest.Throttled, farmtest.Unavailable, farmtest.ListAbsent, farmtest.ListNull,
+		farmtest.RepeatedToken, farmtest.TokenRing, farmtest.EndlessPages, farmtest.NotJSON,
+	} {
+		for _, operation := range []farmtest.Operation{farmtest.ListFarms, farmtest.ListFleets, farmtest.ListWorkers} {
+			t.Run(string(kind)+" "+string(operation), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					world := newWorld(farmtest.Config{})
+					s := world.worker.StartSession(nil)
+					w := watch(t, directClient(direct{handler: world}), testConfig)
+					time.Sleep(5 * time.Second)
+					world.SetFaults(farmtest.Fault{Kind: kind, Operation: operation})
+					time.Sleep(300 * time.Second)
+					if s := w.poller.State(); len(s.Discovery) == 0 || s.Discovery[0].Operation != string(operation) || s.Discovery[0].Reason == "" {
+						t.Errorf("failing discovery: %+v", s.Discovery)
+					}
+					s.End()
+					time.Sleep(11 * time.Second)
+					if got := w.story(s.ID()); got != "started ended" {
+						t.Errorf("told: %q", got)
+					}
+					world.SetFaults()
+					time.Sleep(31*time.Second + maxThrottle)
+					if s := w.poller.State(); !isFine(s) {
+						t.Errorf("state when the fault is over: %+v", s)
+					}
+				})
+			})
+		}
+	}
+}
+
+// With credentials that are refused little is sent, and it is said.
+func TestCredentialsExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		for range 20 {
+			world.fleet.AddWorker()
+		}
+		w := watch(t, directClient(direct{handler: world}), testConfig)
+		time.Sleep(20 * time.Second)
+		before := total(world)
+		world.SetFaults(farmtest.Fault{Kind: farmtest.Expired})
+		time.Sleep(time.Minute)
+		if sent := total(world) - before; sent > 60 {
+			t.Errorf("%d requests a minute with expired credentials", sent)
+		}
+		if s := w.poller.State(); !s.CredentialsRefused || s.Operations[opListSessions].Reason != ReasonCredentials {
+			t.Errorf("the state does not say that the credentials are refused: %+v", s)
+		}
+		world.SetFaults()
+		time.Sleep(70 * time.Second)
+		if s := w.poller.State(); !isFine(s) {
+			t.Errorf("state when the credentials are good again: %+v", s)
+		}
+	})
+}
+
+func total(w *world) int {
+	n := 0
+	for _, outcomes := range w.Calls() {
+		for _, count := range outcomes {
+			n += count
+		}
+	}
+	return n
+}
+
+// What only a connection can do: the page is repeated, and nobody waits for what hangs.
+func TestConnectionFaults(t *testing.T) {
+	for _, kind := range []farmtest.Kind{farmtest.Cut, farmtest.Reset, farmtest.Truncated} {
+		t.Run(string(kind), func(t *testing.T) {
+			world := newWorld(farmtest.Config{Faults: []farmtest.Fault{{Kind: kind, Operation: farmtest.ListSessionsForWorker, Count: 2}}})
+			w := watch(t, world.serve(t), testConfig)
+			w.await(t, world.worker.ID())
+			if n := value(t, w.poller.service.metrics.discarded); n > 0 {
+				t.Errorf("discarded: %v", n)
+			}
+		})
+	}
+	t.Run("hang", func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		neighbour := world.fleet.AddWorker()
+		world.SetFaults(farmtest.Fault{Kind: farmtest.Hang, Worker: world.worker.ID()})
+		w := watch(t, world.serve(t), Config{Rate: 100, Staleness: 200 * time.Millisecond})
+		for range 3 {
+			w.await(t, neighbour.ID())
+		}
+	})
+}
+
+// A request that hangs ends after its time.
+func TestTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		late := 0
+		w := watch(t, directClient(direct{handler: world, delay: func(r *http.Request) time.Duration {
+			if strings.HasSuffix(r.URL.Path, "/sessions") && late < 2 {
+				late++
+				return time.Hour
+			}
+			return 0
+		}}), testConfig)
+		time.Sleep(2*requestTimeout + 2*time.Second)
+		if n := w.seen(world.worker.ID())[diff.CompleteListing]; n == 0 {
+			t.Error("no listing after two requests that hung")
+		}
+		if n := value(t, w.poller.service.metrics.requests.WithLabelValues(opListSessions, string(ReasonTimeout))); n != 2 {
+			t.Errorf("%v timeouts were counted", n)
+		}
+	})
+}
+
+// serve starts the server and gives a client of it.
+func (w *world) serve(t *testing.T) *deadline.Client {
+	t.Helper()
+	if err := w.Start(""); err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: 64, DialContext: (&net.Dialer{}).DialContext}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return deadline.New(deadline.Options{
+		Region: "eu-west-1", BaseEndpoint: aws.String(w.URL()),
+		Credentials: credentials.NewStaticCredentialsProvider("AKID", "SECRET", ""),
+		HTTPClient:  &http.Client{Transport: transport},
+		APIOptions:  []func(*middleware.Stack) error{withoutHostPrefix},
+	})
+}
+
+// await waits for one more listing of a worker.
+func (w *watcher) await(t *testing.T, worker string) {
+	t.Helper()
+	had := w.seen(worker)[diff.CompleteListing]
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if w.seen(worker)[diff.CompleteListing] > had {
+			return
+		}
+	}
+	t.Fatalf("worker %s was not listed for 10 s", worker)
+}
+
+// value is the sum of all that a collector counts.
+func value(t *testing.T, c prometheus.Collector) float64 {
+	t.Helper()
+	metrics := make(chan prometheus.Metric)
+	go func() {
+		c.Collect(metrics)
+		close(metrics)
+	}()
+	sum := 0.0
+	for m := range metrics {
+		var d dto.Metric
+		if err := m.Write(&d); err != nil {
+			t.Fatal(err)
+		}
+		sum += d.GetCounter().GetValue() + d.GetGauge().GetValue()
+	}
+	return sum
+}

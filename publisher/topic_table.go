@@ -1,0 +1,83 @@
+package publisher
+
+import (
+	"strconv"
+	"time"
+)
+
+// role is what a topic is for. It is the topic's place in the table.
+type role int
+
+// The roles, in the order in which a transaction writes to their topics. stateTopic is the last, as takeOver needs it.
+const (
+	eventsTopic role = iota // every change
+	endedTopic              // copies of the events that tell of an end, for automation
+	stateTopic              // the last known state of every session
+	topicCount
+)
+
+// topicDesign is what the topic with a role is like.
+type topicDesign struct {
+	suffix    string        // of its name, after the prefix
+	compacted bool          // the last record of each key is kept for ever, and nothing else
+	retention time.Duration // how long a new topic that is not compacted keeps its records; 0: for ever
+	perShard  bool          // its partitions are the shards: a shard writes only to the partition with its own number
+}
+
+// topicTable is the designs of all topics, by their roles.
+func topicTable() [topicCount]topicDesign {
+	return [topicCount]topicDesign{
+		eventsTopic: {suffix: ".events"},
+		endedTopic:  {suffix: ".ended", retention: 7 * 24 * time.Hour},
+		stateTopic:  {suffix: ".state", compacted: true, perShard: true},
+	}
+}
+
+// topic is the name of the topic with a role.
+func (c Config) topic(r role) string { return c.TopicPrefix + topicTable()[r].suffix }
+
+// Topics are the names of all topics.
+func (c Config) Topics() []string {
+	names := make([]string, topicCount)
+	for r := range topicCount {
+		names[r] = c.topic(r)
+	}
+	return names
+}
+
+// partitionsOf is the partitions of the topic with a role that a shard writes to, if each topic has n partitions.
+func (c Config) partitionsOf(r role, shard, n int) []topicPartition {
+	if topicTable()[r].perShard {
+		return []topicPartition{{c.topic(r), int32(shard)}}
+	}
+	return partitionsOf(c.topic(r), n)
+}
+
+// The settings that decide whether a topic is safe.
+const (
+	cleanupPolicy   = "cleanup.policy"
+	retention       = "retention.ms"
+	retentionBytes  = "retention.bytes"
+	minInsync       = "min.insync.replicas"
+	uncleanElection = "unclean.leader.election.enable"
+
+	compact = "compact"
+	forever = "-1"
+)
+
+// settings are those of a new topic with so many replicas.
+func (d topicDesign) settings(replicas int) map[string]string {
+	settings := map[string]string{minInsync: "1", uncleanElection: "false"}
+	if replicas >= 3 {
+		settings[minInsync] = "2"
+	}
+	if d.compacted {
+		settings[cleanupPolicy] = compact
+		return settings
+	}
+	settings[cleanupPolicy], settings[retention], settings[retentionBytes] = "delete", forever, forever
+	if d.retention > 0 {
+		settings[retention] = strconv.FormatInt(d.retention.Milliseconds(), 10)
+	}
+	return settings
+}

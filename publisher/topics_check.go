@@ -1,0 +1,175 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"farmwire/cluster"
+)
+
+const (
+	leastRetention = 24 * time.Hour  // a consumer that was down for a night must find what it missed
+	missingTimeout = 5 * time.Second // a broker that was just started may not know its topics yet
+)
+
+// CheckTopics reports how many partitions the topics have, or an error that says in a line which topic is missing or
+// unsafe, why, and what to do. The kind of the error is TopicMissing, or it is an ErrRefused if a topic is unsafe, which
+// means that it can lose or reorder what was committed:
+//   - partitions: all topics must have the same number;
+//   - cleanup.policy: compact, and nothing else, for the state topic, and never compact for the others;
+//   - retention.ms below a day, or any limit of the size, except for the state topic;
+//   - fewer replicas than the spec says;
+//   - min.insync.replicas below 2 where there are three replicas or more, or above their number;
+//   - unclean.leader.election.enable.
+func CheckTopics(ctx context.Context, c Config, s TopicSpec) (partitions int, err error) {
+	client, err := c.adminClient(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	pause, began := newPauses(), time.Now()
+	found, err := c.describe(ctx, client)
+	for mayPass(err) && time.Since(began) < missingTimeout && pause.wait(ctx, later) == nil {
+		found, err = c.describe(ctx, client)
+	}
+	if err != nil {
+		return 0, c.explainClosed(ctx, err)
+	}
+	partitions = found[stateTopic].partitions
+	for r, d := range topicTable() {
+		if err := found[r].check(s, partitions, d); err != nil {
+			return 0, err
+		}
+	}
+	return partitions, nil
+}
+
+// mayPass reports whether a broker that has just been started may say so of topics that exist.
+func mayPass(err error) bool {
+	var problem *cluster.Error
+	return errors.As(err, &problem) && problem.Kind == TopicMissing || errors.Is(err, errIncomplete) || errors.Is(err, errNotNamed) ||
+		kerr.IsRetriable(kerr.ErrorForCode(cluster.Code(err)))
+}
+
+// errIncomplete is an answer that does not show a topic whole.
+var errIncomplete = errors.New("the brokers do not show the topic whole")
+
+// topic is a topic as it is.
+type topic struct {
+	name       string
+	partitions int
+	replicas   int // the fewest that a partition has
+	settings   map[string]string
+}
+
+// describe asks the brokers for all topics, in the order of the table.
+func (c Config) describe(ctx context.Context, client *kgo.Client) (found [topicCount]topic, err error) {
+	details, err := kadm.NewClient(client).ListTopics(ctx, c.Topics()...)
+	if err != nil {
+		return found, fmt.Errorf("look at the topics: %w", err)
+	}
+	for r, name := range c.Topics() {
+		d, ok := details[name]
+		switch {
+		case !ok, errors.Is(d.Err, kerr.UnknownTopicOrPartition):
+			return found, missing(ctx, client, name)
+		case d.Err != nil:
+			return found, fmt.Errorf("look at %s: %w", name, d.Err)
+		case !isWhole(d.Partitions):
+			return found, fmt.Errorf("look at %s: %w", name, errIncomplete)
+		}
+		found[r] = topic{name: name, partitions: len(d.Partitions), replicas: d.Partitions.NumReplicas()}
+	}
+	settings, err := topicSettings(ctx, client.Request, c.Topics(), cleanupPolicy)
+	if err != nil {
+		return found, err
+	}
+	for r := range found {
+		found[r].settings = settings[found[r].name]
+	}
+	return found, nil
+}
+
+// isWhole reports whether there are partitions, none is left out before the last, and each has replicas.
+func isWhole(all kadm.PartitionDetails) bool {
+	for i := range int32(len(all)) {
+		if len(all[i].Replicas) == 0 {
+			return false
+		}
+	}
+	return len(all) > 0
+}
+
+// missing says that a topic does not exist, or that it may not be seen. Without the right to describe a topic the metadata
+// shows it as missing, and only a request for its offsets is refused by name.
+func missing(ctx context.Context, client *kgo.Client, name string) error {
+	if mayNotSee(ctx, client, name) {
+		return fmt.Errorf("look at %s: %w", name, kerr.TopicAuthorizationFailed)
+	}
+	return &cluster.Error{Kind: TopicMissing, Text: name + " is missing"}
+}
+
+// check refuses a topic that is not as safe as its design.
+func (t topic) check(s TopicSpec, partitions int, d topicDesign) error {
+	if t.partitions != partitions {
+		return refuse(PartitionsUneven, "%s has %d partitions and the state topic %d, and all topics must have the same number",
+			t.name, t.partitions, partitions)
+	}
+	if err := t.checkCleanup(d); err != nil {
+		return err
+	}
+	return t.checkReplicas(s)
+}
+
+// checkCleanup refuses settings by which brokers delete what is still needed.
+func (t topic) checkCleanup(d topicDesign) error {
+	policy := t.settings[cleanupPolicy]
+	kept, _ := strconv.ParseInt(t.settings[retention], 10, 64)
+	size, _ := strconv.ParseInt(t.settings[retentionBytes], 10, 64)
+	switch {
+	case d.compacted && policy != compact:
+		return t.unsafe(cleanupPolicy, compact, "has cleanup.policy=%s, so the state of quiet sessions would be deleted", policy)
+	case d.compacted:
+		return nil
+	case strings.Contains(policy, compact):
+		return t.unsafe(cleanupPolicy, "delete", "has cleanup.policy=%s, which keeps only the last event of a session", policy)
+	case kept >= 0 && kept < leastRetention.Milliseconds():
+		return t.unsafe(retention, "604800000", "keeps events for %s only, so a consumer that is down for a night loses some", time.Duration(kept)*time.Millisecond)
+	case size > 0:
+		return t.unsafe(retentionBytes, forever, "has retention.bytes=%d, so a burst deletes events before anybody has read them", size)
+	}
+	return nil
+}
+
+// checkReplicas refuses replicas by which committed records may be lost, or nothing can be written.
+func (t topic) checkReplicas(s TopicSpec) error {
+	insync, _ := strconv.Atoi(t.settings[minInsync])
+	switch {
+	case t.replicas < s.ReplicationFactor:
+		return refuse(TooFewReplicas, "%s has %d replicas and %d are asked for: add replicas by kafka-reassign-partitions.sh",
+			t.name, t.replicas, s.ReplicationFactor)
+	case t.replicas >= 3 && insync < 2:
+		return t.unsafe(minInsync, "2", "has min.insync.replicas=%d, so a committed event may be on one broker only", insync)
+	case insync > t.replicas:
+		return t.unsafe(minInsync, strconv.Itoa(max(t.replicas-1, 1)), "has min.insync.replicas=%d but %d replicas, so nothing can be written", insync, t.replicas)
+	case t.settings[uncleanElection] == "true":
+		return t.unsafe(uncleanElection, "false", "has unclean.leader.election.enable=true, so committed events may be lost")
+	}
+	return nil
+}
+
+// unsafe refuses a setting, and names the command of Kafka that changes it.
+func (t topic) unsafe(setting, safe, format string, args ...any) error {
+	return refuse(TopicUnsafe, "%s %s: kafka-configs.sh --bootstrap-server HOST:PORT --alter --topic %s --add-config %s=%s",
+		t.name, fmt.Sprintf(format, args...), t.name, setting, safe)
+}
