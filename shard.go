@@ -61,8 +61,12 @@ func (i *instance) follow(ctx context.Context, shard int, watch event.WatchRecor
 		if err != nil {
 			return err
 		}
-		if watch, err = i.renewWatch(ctx, to, watch); err != nil {
-			return fmt.Errorf("publish the watch of shard %d: %w", shard, err)
+		// That a fleet is watched must be stored before the first listing of one of its workers is compared.
+		if next, changed := renewed(watch, i.poller.Found()); changed {
+			if err := to.PublishWatch(ctx, next); err != nil {
+				return fmt.Errorf("publish the watch of shard %d: %w", shard, err)
+			}
+			watch = next
 		}
 		if err := i.advance(ctx, to, watch, snapshots, batch); err != nil {
 			return fmt.Errorf("publish changes of shard %d: %w", shard, err)

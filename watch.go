@@ -1,7 +1,6 @@
 package farmwire
 
 import (
-	"context"
 	"maps"
 	"time"
 
@@ -12,17 +11,7 @@ import (
 // listedInterval is how old the stored time of a farm's last complete ListFleets may become.
 const listedInterval = time.Minute
 
-// renewWatch stores the fleets that discovery has found since the last call. That a fleet is watched must be stored
-// before a listing of one of its workers is compared.
-func (i *instance) renewWatch(ctx context.Context, to shardWriter, watch event.WatchRecord) (event.WatchRecord, error) {
-	next, changed := renewed(watch, i.poller.Found())
-	if !changed {
-		return watch, nil
-	}
-	return next, to.PublishWatch(ctx, next)
-}
-
-// renewed returns the watch with what was found, and whether it must be stored. The watch on a fleet begins at the
+// renewed returns the watch with what discovery has found, and whether it must be stored. The watch on a fleet begins at the
 // fleet's creation if the fleet was created after the last complete ListFleets of its farm. Otherwise it begins when
 // discovery first saw the fleet.
 func renewed(watch event.WatchRecord, found poller.Found) (event.WatchRecord, bool) {

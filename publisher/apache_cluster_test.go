@@ -18,8 +18,8 @@ import (
 	"farmwire/publisher/kafkatest"
 )
 
-// TestApacheThreeBrokers is of what needs a cluster of its own: transactions that time out soon, and brokers that die.
-// Its parts stand in an order: the brokers' deaths are used by more than one.
+// TestApacheThreeBrokers tests what needs a cluster of its own: transactions that time out soon, and brokers that die. The
+// order of its parts matters, because several of them use the death of one broker.
 func TestApacheThreeBrokers(t *testing.T) {
 	cluster := apacheCluster(t, kafkatest.Options{Brokers: 3, Properties: map[string]string{
 		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
@@ -29,8 +29,8 @@ func TestApacheThreeBrokers(t *testing.T) {
 	t.Run("partitions without leaders", func(t *testing.T) { testLeaderless(t, cluster) })
 }
 
-// Partitions that have no leader are left out of a take-over where the brokers verify transactions. Where they do not,
-// the take-over fails, and names one.
+// If the brokers verify transactions, partitions without a leader are left out of a take-over. If they do not, the take-over
+// fails, and the error names a partition.
 func testLeaderless(t *testing.T, cluster *kafkatest.Cluster) {
 	for i := range cluster.Size() { // the test before has stopped one
 		if err := cluster.Restart(deadline(t, time.Minute), i); err != nil {
@@ -38,9 +38,9 @@ func testLeaderless(t *testing.T, cluster *kafkatest.Cluster) {
 		}
 	}
 	c := testConfig(t, cluster.Addrs()) // of one replica
-	g := newGround(t, c)
+	g := newApacheShard(t, c)
 	g.must()
-	g.p.brokers.patience.leaderless = time.Second
+	g.p.brokers.timeouts.leaderless = time.Second
 	own, err := g.p.brokers.leader(t.Context(), g.p.statePartition(0))
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func testLeaderless(t *testing.T, cluster *kafkatest.Cluster) {
 		t.Errorf("acquired although nobody can be taught the epoch: %v", err)
 	}
 	verify("true")
-	g.p.brokers.patience.fence = time.Minute
+	g.p.brokers.timeouts.fence = time.Minute
 	if g.shard, err = g.p.Acquire(t.Context(), 0); err != nil {
 		t.Errorf("partitions without a leader hold a shard up: %v", err)
 	}
@@ -90,20 +90,20 @@ func replicated(t *testing.T, cluster *kafkatest.Cluster, prefix string) Config 
 }
 
 // A transaction that took too long is aborted by the broker: a produce is answered 47, a commit 90 and an abort 90.
-// None of that says that the shard has another owner; acquired again, it goes on.
+// None of that means that the shard has another owner, and it can be acquired again.
 func testTimedOut(t *testing.T, cluster *kafkatest.Cluster) {
-	g := newGround(t, replicated(t, cluster, "timed-out"))
+	g := newApacheShard(t, replicated(t, cluster, "timed-out"))
 	g.must()
 	for key, answer := range map[kmsg.Key]kafka.Error{kmsg.Produce: codeInvalidEpoch, kmsg.EndTxn: codeProducerFenced} {
-		g.p.brokers.patience.transaction = time.Second
+		g.p.brokers.timeouts.transaction = time.Second
 		g.shard = acquire(t, g.p, 0)
 		g.takeSaid()
 		g.zombie(g.during(key, g.timedOut), key, answer)
-		g.p.brokers.patience.transaction = time.Minute
+		g.p.brokers.timeouts.transaction = time.Minute
 		g.shard = acquire(t, g.p, 0)
 		g.must()
 	}
-	g.p.brokers.patience.transaction = time.Second
+	g.p.brokers.timeouts.transaction = time.Second
 	g.shard = acquire(t, g.p, 0)
 	p := g.shard.producer
 	if err := p.write(t.Context(), time.Now(), g.prepare()); err != nil {
@@ -113,20 +113,20 @@ func testTimedOut(t *testing.T, cluster *kafkatest.Cluster) {
 	if err := p.end(t.Context(), false); !errors.Is(err, ErrFenced) || !errors.Is(err, codeProducerFenced) {
 		t.Errorf("abort after the timeout: %v", err)
 	}
-	g.p.brokers.patience.transaction = time.Minute
+	g.p.brokers.timeouts.transaction = time.Minute
 	g.shard = acquire(t, g.p, 0)
 	g.must()
 	g.check()
 }
 
 // timedOut waits until the coordinator has aborted the shard's transaction by itself.
-func (g *ground) timedOut() {
+func (g *apacheShard) timedOut() {
 	g.t.Helper()
 	g.awaitState("CompleteAbort")
 }
 
 // awaitState waits for a state of the shard's transactional id, in the coordinator's words.
-func (g *ground) awaitState(state string) {
+func (g *apacheShard) awaitState(state string) {
 	g.t.Helper()
 	id := g.shard.producer.id
 	until(g.t, 20*time.Second, id+" is "+state, func() bool {
@@ -136,10 +136,10 @@ func (g *ground) awaitState(state string) {
 }
 
 // The coordinator is killed in the middle of publishing, and later its successor leaves in an orderly way: nothing is
-// lost or doubled, and not even an error is seen. Meanwhile a topic wants three replicas and there are two: 19.
+// lost or published twice, and no transaction fails. Meanwhile a topic requires three replicas and has two, which is error 19.
 func testCoordinatorMoves(t *testing.T, cluster *kafkatest.Cluster) {
-	g := newGround(t, replicated(t, cluster, "moves"))
-	g.p.brokers.patience = patienceOfProduction()
+	g := newApacheShard(t, replicated(t, cluster, "moves"))
+	g.p.brokers.timeouts = defaultTimeouts()
 	g.shard = acquire(t, g.p, 0)
 	exhausted := nearExhaustion(t, cluster, g.shard.producer.id)
 	s := g.stream()
@@ -180,7 +180,7 @@ func testCoordinatorMoves(t *testing.T, cluster *kafkatest.Cluster) {
 }
 
 // coordinator is the broker, counted from 0, that has the shard's transactional id.
-func (g *ground) coordinator() (broker int) {
+func (g *apacheShard) coordinator() (broker int) {
 	g.t.Helper()
 	until(g.t, 30*time.Second, "the id has a coordinator", func() bool {
 		node, err := g.p.brokers.findCoordinator(g.t.Context(), transactionalID(g.c.StateTopic(), 0))
@@ -190,7 +190,7 @@ func (g *ground) coordinator() (broker int) {
 	return broker
 }
 
-func (g *ground) minInsync(n string) {
+func (g *apacheShard) minInsync(n string) {
 	g.t.Helper()
 	alter := []kadm.AlterConfig{{Op: kadm.SetConfig, Name: minInsync, Value: &n}}
 	ctx := deadline(g.t, 30*time.Second)
@@ -209,8 +209,8 @@ func (g *ground) minInsync(n string) {
 	}
 }
 
-// untilNotEnoughReplicas waits until no partition of the topic takes a record. What it takes before is nobody's event.
-func (g *ground) untilNotEnoughReplicas() {
+// untilNotEnoughReplicas waits until no partition of the topic takes a record. The records that it takes before are no events.
+func (g *apacheShard) untilNotEnoughReplicas() {
 	g.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(g.c.Cluster.Brokers...), kgo.DisableIdempotentWrite(), kgo.RecordRetries(0), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
@@ -236,7 +236,7 @@ type stream struct {
 	worst time.Duration // since it was last taken
 }
 
-func (g *ground) stream() *stream {
+func (g *apacheShard) stream() *stream {
 	s := &stream{t: g.t, stopping: make(chan struct{}), ended: make(chan error, 1)}
 	go func() {
 		for {
@@ -267,7 +267,7 @@ func (g *ground) stream() *stream {
 	return s
 }
 
-// await waits for n transactions more.
+// await waits for n more transactions.
 func (s *stream) await(n int) {
 	s.t.Helper()
 	count := func() int {

@@ -21,14 +21,14 @@ const (
 // nearExhaustion makes a shard whose epoch is one before the last. 32,765 fences would take minutes, so the
 // transaction's record is written by hand; the coordinator reads it when the partition moves to it, and the id is made
 // such that its partition moves with the one of another id.
-func nearExhaustion(t *testing.T, cluster *kafkatest.Cluster, with string) *ground {
+func nearExhaustion(t *testing.T, cluster *kafkatest.Cluster, with string) *apacheShard {
 	t.Helper()
 	partition := transactionPartition(with)
 	prefix := ""
 	for n := 0; prefix == "" || transactionPartition(transactionalID(prefix+".state", 0)) != partition; n++ {
 		prefix = "exhausted-" + strconv.Itoa(n)
 	}
-	g := newGround(t, replicated(t, cluster, prefix))
+	g := newApacheShard(t, replicated(t, cluster, prefix))
 	g.must()
 	p := g.shard.producer
 	g.awaitState("CompleteCommit") // and nothing is written to the log after the record
@@ -65,9 +65,9 @@ func transactionPartition(id string) int32 {
 
 // Law 3: when the epochs are exhausted, the broker gives a new producer id, without an error, and begins again with its
 // epochs; here in the fence that aborts what the last epoch left open.
-func testExhaustion(t *testing.T, g *ground) {
+func testExhaustion(t *testing.T, g *apacheShard) {
 	old := g.shard.producer.identity.producer
-	g.p.brokers.patience.fence = time.Minute
+	g.p.brokers.timeouts.fence = time.Minute
 	g.shard = acquire(t, g.p, 0)
 	if is := g.shard.producer.identity; is != (identity{old, lastEpoch}) {
 		t.Fatalf("the record written by hand was not read: %v", is)

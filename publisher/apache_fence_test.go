@@ -13,12 +13,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// The tests of this file have Apache Kafka itself refuse a producer whose transactional id somebody else has taken
-// over, or whose transaction it has timed out.
+// In the tests of this file Apache Kafka refuses a producer whose transactional id another producer has taken over, or whose
+// transaction has timed out.
 
-// during publishes while everything of one kind is lost on its way, does what happens meanwhile as soon as something
-// was lost, and then lets everything pass. It returns what became of publishing.
-func (g *ground) during(key kmsg.Key, meanwhile func()) error {
+// during publishes while all requests of one kind are lost. It calls meanwhile as soon as one was lost, and lets all pass
+// afterwards. It returns the error of publishing.
+func (g *apacheShard) during(key kmsg.Key, meanwhile func()) error {
 	g.t.Helper()
 	before := g.count(key)
 	g.inject(key, slices.Repeat([]fault{swallowed}, 200)...)
@@ -36,9 +36,9 @@ func (g *ground) during(key kmsg.Key, meanwhile func()) error {
 	}
 }
 
-// zombie wants the end of a producer that was fenced by the answer with a code to the last request of a kind, and that
-// said nothing to the coordinator but what it had been doing: no abort, no bump.
-func (g *ground) zombie(err error, key kmsg.Key, answer kafka.Error) {
+// zombie checks that a producer was fenced by the answer to its last request of a kind, and that it sent the coordinator
+// nothing else: neither an abort nor a request for a new epoch.
+func (g *apacheShard) zombie(err error, key kmsg.Key, answer kafka.Error) {
 	g.t.Helper()
 	if !errors.Is(err, ErrFenced) || errors.Is(err, ErrUnknownOutcome) || !errors.Is(err, answer) {
 		g.t.Errorf("got %v, want ErrFenced by %d", err, int(answer))
@@ -50,8 +50,8 @@ func (g *ground) zombie(err error, key kmsg.Key, answer kafka.Error) {
 	}
 }
 
-// Laws 5 and 6: whatever a zombie was doing when another took over, it is refused, stops, and does not disturb the owner's
-// open transaction.
+// Laws 5 and 6: whatever a previous owner was doing when the shard was taken over, it is refused, stops, and does not disturb
+// the transaction of the new owner.
 func TestApacheFencesAZombie(t *testing.T) {
 	for _, test := range []struct {
 		key    kmsg.Key
@@ -62,9 +62,9 @@ func TestApacheFencesAZombie(t *testing.T) {
 		{kmsg.EndTxn, codeProducerFenced},
 	} {
 		t.Run(test.key.Name(), func(t *testing.T) {
-			g := onApache(t)
+			g := sharedApacheShard(t)
 			g.must()
-			owner := newGround(t, g.c)
+			owner := newApacheShard(t, g.c)
 			g.shard = acquire(t, g.p, 0)
 			g.takeSaid()
 			err := g.during(test.key, func() {
@@ -85,10 +85,10 @@ func TestApacheFencesAZombie(t *testing.T) {
 	}
 }
 
-// Law 5, the fact itself: who raises an old epoch is refused, but the owner's open transaction is aborted. It takes
-// a request that this package never sends. The owner, by law 6, acquires the shard again.
+// Law 5: a request to raise an old epoch is refused, but aborts the owner's open transaction. This package never sends such a
+// request. The owner acquires the shard again, by law 6.
 func TestApacheAbortsTheOwnerForAnOldEpoch(t *testing.T) {
-	g := onApache(t)
+	g := sharedApacheShard(t)
 	g.must()
 	old := g.shard.producer.identity
 	g.shard = acquire(t, g.p, 0)
@@ -114,8 +114,8 @@ func TestApacheAbortsTheOwnerForAnOldEpoch(t *testing.T) {
 	g.check()
 }
 
-// init asks for a producer id once the coordinator has time for it.
-func (g *ground) init(id string, as identity, timeout time.Duration) error {
+// init asks for a producer id until the coordinator is not busy with another transaction of the id.
+func (g *apacheShard) init(id string, as identity, timeout time.Duration) error {
 	g.t.Helper()
 	b := g.p.brokers
 	node, err := b.findCoordinator(g.t.Context(), id)
@@ -137,13 +137,13 @@ func (g *ground) init(id string, as identity, timeout time.Duration) error {
 	}
 }
 
-// Law 6: an operator who takes the id over and goes away again costs one transaction, and the shard nothing.
+// Law 6: an operator who takes the id over once costs the shard one transaction and nothing else.
 func TestApacheAbortFromOutside(t *testing.T) {
 	for key, answer := range map[kmsg.Key]kafka.Error{kmsg.Produce: codeInvalidEpoch, kmsg.EndTxn: codeProducerFenced} {
 		t.Run(key.Name(), func(t *testing.T) {
-			g := onApache(t)
+			g := sharedApacheShard(t)
 			g.must()
-			outside := newGround(t, g.c)
+			outside := newApacheShard(t, g.c)
 			g.shard = acquire(t, g.p, 0)
 			g.takeSaid()
 			err := g.during(key, func() {
@@ -159,10 +159,10 @@ func TestApacheAbortFromOutside(t *testing.T) {
 	}
 }
 
-// Law 4: a fence raises the epoch, by two where it had to abort, and after it no partition is held by anything of
-// the one before: the end of the log is final.
+// Law 4: a fence raises the epoch, by two if it had to abort a transaction. Afterwards no transaction of an earlier epoch
+// holds a partition, so the end of the log is final.
 func TestApacheFenceIsFinal(t *testing.T) {
-	g := onApache(t)
+	g := sharedApacheShard(t)
 	for range 3 {
 		g.must()
 		was := g.shard.producer.identity
@@ -191,11 +191,11 @@ func TestApacheFenceIsFinal(t *testing.T) {
 
 // Law 7: the transactional id belongs to the partition, so that two deployments on one state topic fence each other.
 func TestApacheTwoDeploymentsFenceEachOther(t *testing.T) {
-	g := onApache(t)
+	g := sharedApacheShard(t)
 	g.must()
 	other := g.c
 	other.Group.ID = "another-group"
-	two := newGround(t, other)
+	two := newApacheShard(t, other)
 	g.takeSaid()
 	g.zombie(g.publish(t.Context()), kmsg.AddPartitionsToTxn, codeProducerFenced)
 	two.n, two.want = 10, g.want
@@ -203,11 +203,11 @@ func TestApacheTwoDeploymentsFenceEachOther(t *testing.T) {
 	two.check()
 }
 
-// A timeout that the broker does not take is refused at once, by its name.
+// A transaction timeout that the broker does not accept is refused at once, and the error names it.
 func TestApacheRefusesATimeout(t *testing.T) {
-	g := onApache(t)
+	g := sharedApacheShard(t)
 	for _, timeout := range []time.Duration{0, 16 * time.Minute} {
-		g.p.brokers.patience.transaction = timeout
+		g.p.brokers.timeouts.transaction = timeout
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		_, err := g.p.Acquire(ctx, 0)
 		cancel()
@@ -220,7 +220,7 @@ func TestApacheRefusesATimeout(t *testing.T) {
 	if g.retries("INVALID_TRANSACTION_TIMEOUT") > 0 {
 		t.Error("asked again with the same timeout")
 	}
-	g.p.brokers.patience.transaction = 15 * time.Minute
+	g.p.brokers.timeouts.transaction = 15 * time.Minute
 	g.shard = acquire(t, g.p, 0)
 	g.must()
 	g.check()

@@ -15,12 +15,12 @@ import (
 	"farmwire/publisher/kafkatest"
 )
 
-// TestApacheHanging leaves, without luck, what a lone broker leaves that was killed before it had written all markers: on
-// a broker that does not verify transactions, records of partitions that were not added to the transaction stay open.
+// TestApacheHanging reproduces what a lone broker leaves behind that is killed before it has written all markers. It uses a
+// broker that does not verify transactions: records in partitions that were not added to the transaction stay open there.
 func TestApacheHanging(t *testing.T) {
 	cluster := apacheCluster(t, kafkatest.Options{Properties: map[string]string{"transaction.partition.verification.enable": "false"}})
 	t.Run("it is ended as the state was", func(t *testing.T) {
-		g := newGround(t, testConfig(t, cluster.Addrs()))
+		g := newApacheShard(t, testConfig(t, cluster.Addrs()))
 		g.must()
 		g.hang()
 		g.shard = acquire(t, g.p, 0)
@@ -32,8 +32,8 @@ func TestApacheHanging(t *testing.T) {
 	t.Run("a break that is seen when the next transaction begins", func(t *testing.T) { testBreakAtTheBeginning(t, cluster) })
 }
 
-// hang publishes the next session so that its state is committed and the partitions of its events hang.
-func (g *ground) hang() {
+// hang publishes the next session so that its state is committed, and the partitions of its events hold the transaction open.
+func (g *apacheShard) hang() {
 	g.t.Helper()
 	g.awaitState("CompleteCommit") // or the records would be part of the transaction before
 	p, ctx := g.shard.producer, g.t.Context()
@@ -59,9 +59,9 @@ func (g *ground) hang() {
 	g.expect()
 }
 
-// If the acquisition is given up while what hangs is committed, the commit is sent all the same.
+// If an acquisition is cancelled while it commits a hanging transaction, the commit is still sent.
 func testStopWhileHanging(t *testing.T, cluster *kafkatest.Cluster) {
-	g := newGround(t, testConfig(t, cluster.Addrs()))
+	g := newApacheShard(t, testConfig(t, cluster.Addrs()))
 	g.must()
 	g.hang()
 	before := g.count(kmsg.AddPartitionsToTxn)
@@ -111,7 +111,7 @@ func testHangingInitialization(t *testing.T, cluster *kafkatest.Cluster) {
 	}
 }
 
-// trap holds the next AddPartitionsToTxn back once it is set.
+// trap delays the next AddPartitionsToTxn once it is set.
 type trap struct {
 	mu            sync.Mutex
 	set           bool
@@ -136,7 +136,8 @@ func (c *trappedConn) Write(b []byte) (int, error) {
 }
 
 // The broker dies between the answer to a commit and the markers, and the next transaction begins before any connection
-// was seen to break. It must not go on under the same epoch when the broker is back: its abort would be that of what hangs.
+// was seen to break. When the broker is back it must not go on with the same epoch, because its abort would also abort the
+// hanging transaction.
 func testBreakAtTheBeginning(t *testing.T, cluster *kafkatest.Cluster) {
 	c := testConfig(t, cluster.Addrs())
 	x := &trap{holding: make(chan struct{}), free: make(chan struct{})}
@@ -144,7 +145,7 @@ func testBreakAtTheBeginning(t *testing.T, cluster *kafkatest.Cluster) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		return &trappedConn{conn, x}, err
 	})
-	g := &ground{newHistory(t, c, p), newFaults(), new(witness), admin(t, c)}
+	g := &apacheShard{newHistory(t, c, p), newFaults(), new(witness), admin(t, c)}
 	g.must()
 	g.hang()
 	x.mu.Lock()

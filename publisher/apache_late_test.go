@@ -10,10 +10,10 @@ import (
 	"farmwire/publisher/kafkatest"
 )
 
-// The tests of this file let requests arrive at Apache Kafka when their transaction is long over.
+// In the tests of this file requests arrive at Apache Kafka when their transaction has long ended.
 
-// mustAround publishes a session by several produce requests, and does what happens between two of them.
-func (g *ground) mustAround(between func()) {
+// mustAround publishes a session by several produce requests, and calls between between two of them.
+func (g *apacheShard) mustAround(between func()) {
 	g.t.Helper()
 	e := g.shard.encoder
 	for _, o := range slices.Concat(e.to[:]...) {
@@ -31,11 +31,11 @@ func (g *ground) mustAround(between func()) {
 	}
 }
 
-// Law 7: an EndTxn whose answer nobody has read may arrive in the middle of a later transaction, though its
-// repetition was answered. It must not end that one, whatever it says and whoever sent it.
+// An EndTxn whose answer was not read may arrive in the middle of a later transaction, even if its repetition was answered.
+// It must not end that transaction, whether it is a commit or an abort and whichever producer sent it.
 func TestApacheLateEndTxn(t *testing.T) {
 	t.Run("commit", func(t *testing.T) {
-		g := onApache(t)
+		g := sharedApacheShard(t)
 		g.must()
 		g.inject(kmsg.EndTxn, held)
 		g.must()
@@ -44,21 +44,21 @@ func TestApacheLateEndTxn(t *testing.T) {
 		g.check()
 	})
 	t.Run("commit, and the wait was ended by a stop", func(t *testing.T) {
-		g := onApache(t)
+		g := sharedApacheShard(t)
 		g.must()
-		g.p.brokers.patience.grace = 100 * time.Millisecond
+		g.p.brokers.timeouts.grace = 100 * time.Millisecond
 		g.inject(kmsg.EndTxn, held)
-		g.p.brokers.patience.total = 50 * time.Millisecond
+		g.p.brokers.timeouts.total = 50 * time.Millisecond
 		if err := g.publish(t.Context()); err == nil {
 			t.Fatal("nobody has answered")
 		}
-		g.p.brokers.patience.total, g.p.brokers.patience.grace = 20*time.Second, 5*time.Second
+		g.p.brokers.timeouts.total, g.p.brokers.timeouts.grace = 20*time.Second, 5*time.Second
 		g.shard = acquire(t, g.p, 0)
 		g.mustAround(g.release)
 		g.check()
 	})
 	t.Run("abort of the take-over", func(t *testing.T) {
-		g := onApache(t)
+		g := sharedApacheShard(t)
 		g.inject(kmsg.EndTxn, held)
 		g.shard = acquire(t, g.p, 0)
 		g.mustAround(g.release)
@@ -66,7 +66,7 @@ func TestApacheLateEndTxn(t *testing.T) {
 		g.check()
 	})
 	t.Run("abort of a failed transaction", func(t *testing.T) {
-		g := onApache(t)
+		g := sharedApacheShard(t)
 		g.must()
 		g.inject(kmsg.EndTxn, held)
 		g.shard.producer.sequences[g.shard.encoder.to[stateTopic][0].topicPartition] += 3
@@ -94,20 +94,20 @@ func TestApacheWithoutVerification(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cluster := apacheCluster(t, test.options)
-			g := newGround(t, testConfig(t, cluster.Addrs()))
+			g := newApacheShard(t, testConfig(t, cluster.Addrs()))
 			found, err := g.p.brokers.inspect(t.Context())
 			if err != nil || found != test.want || found.Warning() == "" {
 				t.Errorf("inspected %+v, %v; want %+v and a warning", found, err, test.want)
 			}
 			g.must()
 			for range 3 {
-				g.p.brokers.patience.total = 900 * time.Millisecond
+				g.p.brokers.timeouts.total = 900 * time.Millisecond
 				g.inject(kmsg.Produce, held, held, held, held)
 				if err := g.publish(t.Context()); err == nil {
 					t.Fatal("a transaction whose produce never arrived was committed")
 				}
 				g.cancel()
-				g.p.brokers.patience.total = 20 * time.Second
+				g.p.brokers.timeouts.total = 20 * time.Second
 				g.shard = acquire(t, g.p, 0)
 				g.mustAround(g.release)
 			}

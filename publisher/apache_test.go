@@ -15,12 +15,12 @@ import (
 	"farmwire/diff"
 )
 
-// The tests of this file have Apache Kafka give the answers by itself that [TestAnswersThatAreRepeated] and
-// [TestAnswersThatEndTheShard] only make up, where the network is whole and nobody else has the shard.
+// In the tests of this file Apache Kafka itself gives the answers that [TestAnswersThatAreRepeated] and
+// [TestAnswersThatEndTheShard] make up. The network works, and nothing else owns the shard.
 
-// refused wants the error of an attempt to publish, an abort that ends what was open, and a shard that is dead; and
-// it goes on with a shard that was acquired again.
-func (g *ground) refused(err, want error) {
+// refused checks that publishing failed with an error, that an abort ended the transaction, and that the shard can no longer
+// be used. It acquires the shard again.
+func (g *apacheShard) refused(err, want error) {
 	g.t.Helper()
 	if !errors.Is(err, want) || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnknownOutcome) {
 		g.t.Fatalf("got %v, want %v", err, want)
@@ -34,8 +34,8 @@ func (g *ground) refused(err, want error) {
 	g.must()
 }
 
-// dead wants a shard that asks for nothing any more: what it sent would be under an epoch that may be used up.
-func (g *ground) dead() {
+// dead checks that the shard sends no more requests, because its epoch may be spent.
+func (g *apacheShard) dead() {
 	g.t.Helper()
 	before := g.count(kmsg.AddPartitionsToTxn)
 	if err := g.publish(g.t.Context()); err == nil || g.count(kmsg.AddPartitionsToTxn) != before {
@@ -43,10 +43,10 @@ func (g *ground) dead() {
 	}
 }
 
-// A batch whose answer was lost is sent again as it was, and is in the log once. One that is older than the
-// last five is not known any more.
+// A batch whose answer was lost is sent again with the same bytes, and is in the log once. Brokers remember the last five
+// batches, and refuse an older one.
 func TestApacheKnowsARepeatedBatch(t *testing.T) {
-	g := onApache(t)
+	g := sharedApacheShard(t)
 	g.inject(kmsg.Produce, answerCut, answerCut, answerCut)
 	g.must()
 	if g.left() > 0 {
@@ -93,18 +93,18 @@ func TestApacheKnowsARepeatedBatch(t *testing.T) {
 	g.check()
 }
 
-// A gap in the sequence is not filled by repeating: abort, new epoch, and the caller compares again.
+// A gap in the sequence cannot be closed by repeating. The transaction is aborted, and the shard must be acquired again.
 func TestApacheRefusesAGap(t *testing.T) {
-	g := onApache(t)
+	g := sharedApacheShard(t)
 	g.must()
 	g.shard.producer.sequences[g.shard.encoder.to[stateTopic][0].topicPartition] += 3
 	g.refused(g.publish(t.Context()), kafka.OutOfOrderSequenceNumber)
 	g.check()
 }
 
-// Law 1: what is produced to a partition that is not in the transaction is refused. And there is nothing to end.
+// Law 1: a produce request to a partition that is not in the transaction is refused, and there is nothing to end.
 func TestApacheRefusesWhatWasNotAdded(t *testing.T) {
-	g := onApache(t)
+	g := sharedApacheShard(t)
 	g.must()
 	g.settled()
 	before, _ := g.ends()
@@ -132,9 +132,10 @@ func TestApacheRefusesWhatWasNotAdded(t *testing.T) {
 	g.check()
 }
 
-// A batch over max.message.bytes, which was lowered since the shard was acquired, and what the next one splits.
+// A batch above max.message.bytes is refused if the setting was lowered since the shard was acquired. The shard that is
+// acquired next splits it.
 func TestApacheRefusesALargeBatch(t *testing.T) {
-	g := onApache(t)
+	g := sharedApacheShard(t)
 	g.must()
 	limit := "3000"
 	_, err := g.admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &limit}}, g.c.Topics()...)
@@ -166,9 +167,9 @@ func TestApacheRefusesALargeBatch(t *testing.T) {
 	g.check()
 }
 
-// A record without a key does not get into the compacted topic, and what came with it into no other.
+// A compacted topic refuses a record without a key, and nothing else of its transaction is committed.
 func TestApacheRefusesARecordWithoutKey(t *testing.T) {
-	g := onApache(t)
+	g := sharedApacheShard(t)
 	g.must()
 	g.prepare()
 	g.shard.encoder.to[stateTopic][0].append(nil, []byte(`{"schema":1}`), nil)
@@ -177,9 +178,9 @@ func TestApacheRefusesARecordWithoutKey(t *testing.T) {
 	g.check()
 }
 
-// A topic that is not there is waited for, but not long, and named.
+// A missing topic is waited for briefly, and then the error names it.
 func TestApacheMissesATopic(t *testing.T) {
-	g := onApache(t)
+	g := sharedApacheShard(t)
 	g.must()
 	if _, err := g.admin.DeleteTopics(t.Context(), g.c.EndedTopic()); err != nil {
 		t.Fatal(err)
@@ -188,11 +189,11 @@ func TestApacheMissesATopic(t *testing.T) {
 		details, err := g.admin.ListTopics(t.Context(), g.c.EndedTopic())
 		return err == nil && !details.Has(g.c.EndedTopic())
 	})
-	g.p.brokers.patience.total = 20 * time.Second
+	g.p.brokers.timeouts.total = 20 * time.Second
 	began := time.Now()
 	err := g.publish(t.Context())
-	if took, least := time.Since(began), g.p.brokers.patience.missing; took < least || took > 10*least {
-		t.Errorf("gave up after %v, and patience is %v", took, least)
+	if took, least := time.Since(began), g.p.brokers.timeouts.missing; took < least || took > 10*least {
+		t.Errorf("gave up after %v, and timeouts is %v", took, least)
 	}
 	if !errors.Is(err, kafka.UnknownTopicOrPartition) || !strings.Contains(err.Error(), g.c.EndedTopic()) || errors.Is(err, kafka.InvalidTransactionState) {
 		t.Errorf("got %v, want an error that names %s", err, g.c.EndedTopic())
@@ -205,10 +206,10 @@ func TestApacheMissesATopic(t *testing.T) {
 	g.check()
 }
 
-// Markers of the transaction before are routinely still pending: 51, and then it goes on. A commit that is repeated
-// is answered in the same way.
+// While the markers of the transaction before are still pending, brokers answer 51, and the request is repeated. A commit that
+// is repeated is answered in the same way.
 func TestApachePendingMarkers(t *testing.T) {
-	g := onApache(t)
+	g := sharedApacheShard(t)
 	const enough = 5
 	ctx := deadline(t, 20*time.Second)
 	for (g.n < 100 || g.retries("CONCURRENT_TRANSACTIONS") < enough) && ctx.Err() == nil {

@@ -32,19 +32,19 @@ const (
 	attributeTransacted = 1 << 4
 )
 
-// identity is what the broker knows an incarnation of a transactional producer by.
+// identity is the producer id and the epoch by which brokers know a transactional producer.
 type identity struct {
 	producer int64
 	epoch    int16
 }
 
-// nobody is the identity of no producer.
-func nobody() identity { return identity{-1, -1} }
+// noIdentity is the identity that no producer has.
+func noIdentity() identity { return identity{-1, -1} }
 
-// batch is one record batch. Records are appended, then it is sealed; the sealed bytes are what is
-// sent, and sent again.
+// batch is one record batch. Records are appended, and then it is sealed. A request that is repeated sends the same sealed
+// bytes.
 type batch struct {
-	bytes   []byte // the header, zero until sealed, and the records
+	bytes   []byte // the header, which is zero until the batch is sealed, and the records
 	records int32
 	sealed  []byte
 }
@@ -112,7 +112,7 @@ func (b *batch) seal(id identity, sequence int32, at time.Time, compression Comp
 	return nil
 }
 
-// compress returns the header's room and the compressed records.
+// compress returns room for the header, and the compressed records.
 func compress(b []byte) ([]byte, error) {
 	var out bytes.Buffer
 	out.Grow(len(b) / 2)
@@ -133,7 +133,7 @@ type topicPartition struct {
 	partition int32
 }
 
-// partitionsOf is all partitions of a topic.
+// partitionsOf returns all partitions of a topic.
 func partitionsOf(topic string, n int) []topicPartition {
 	all := make([]topicPartition, n)
 	for i := range all {
@@ -142,17 +142,17 @@ func partitionsOf(topic string, n int) []topicPartition {
 	return all
 }
 
-// String is the name as Kafka's tools write it.
+// String returns the name as Kafka's tools write it.
 func (at topicPartition) String() string { return at.topic + "-" + strconv.Itoa(int(at.partition)) }
 
-// outgoing is what one transaction writes to one partition: batches, each below the limit. Its
-// buffers are used again by the next transaction.
+// outgoing is what one transaction writes to one partition: batches, each below the limit. The next transaction uses its
+// buffers again.
 type outgoing struct {
 	topicPartition
 	limit   int // bytes of a batch
 	batches []batch
 	used    int // of batches
-	sent    int // of used: acknowledged
+	sent    int // how many of used are acknowledged
 	scratch []byte
 }
 

@@ -21,36 +21,35 @@ import (
 	"farmwire/cluster"
 )
 
-// brokers sends requests of transactions to the brokers of one cluster over shared connections.
-// It is safe for concurrent use.
+// brokers sends requests to the brokers of one cluster over shared connections. It is safe for concurrent use.
 //
-// The transport of kafka-go asks for the coordinator before every transactional call. The requests
-// here name their broker themselves and leave it the connections, TLS, SASL and the metadata.
+// The transport of kafka-go asks for the coordinator before every transactional call. The requests here name their broker
+// themselves, and use the transport for connections, TLS, SASL and metadata.
 type brokers struct {
 	transport *kafka.Transport
 	addr      net.Addr
 	conns     *connections
-	patience  patience
+	timeouts  timeouts
 	topics    []string // whose leaders are asked for
 	metrics   *metrics
 	requests  atomic.Uint32 // numbers the exchanges
 }
 
-// patience bounds what a transaction may take.
-type patience struct {
-	transaction time.Duration // after this the broker aborts the transaction by itself
+// timeouts bounds how long each part of a transaction may take.
+type timeouts struct {
+	transaction time.Duration // after which the broker aborts the transaction by itself
 	total       time.Duration // from the first request to the last answer; below transaction
-	fence       time.Duration // for the fence, which waits for the other's transaction to end
-	attempt     time.Duration // for one request and its answer, dialing included
-	grace       time.Duration // for ending a transaction after its context has ended
-	missing     time.Duration // how long a topic that brokers do not know may still appear
-	leaderless  time.Duration // how long a partition may be without a leader before that is reported
+	fence       time.Duration // of a fence, which waits for the previous owner's transaction to end
+	attempt     time.Duration // of one request and its answer, with the time to connect
+	grace       time.Duration // to end a transaction after its context has ended
+	missing     time.Duration // for which a topic that brokers do not know may still appear
+	leaderless  time.Duration // for which a partition may be without a leader before that is an error
 }
 
-// patienceOfProduction leaves room for a broker that dies: its partitions and coordinators stand
-// still for about twelve seconds.
-func patienceOfProduction() patience {
-	return patience{
+// defaultTimeouts leaves room for a broker that dies. Its partitions and coordinators are not available for about twelve
+// seconds then.
+func defaultTimeouts() timeouts {
+	return timeouts{
 		transaction: 60 * time.Second,
 		total:       50 * time.Second,
 		fence:       60 * time.Second,
@@ -61,25 +60,25 @@ func patienceOfProduction() patience {
 	}
 }
 
-// newBrokers takes the transport over: it is closed by close. topics are the ones whose leaders are asked for.
+// newBrokers takes over the transport, which close closes. topics are those whose leaders are asked for.
 func newBrokers(transport *kafka.Transport, addrs, topics []string, m *metrics) *brokers {
 	b := &brokers{
 		transport: transport,
 		addr:      kafka.TCP(addrs...),
 		conns:     newConnections(transport.Dial),
-		patience:  patienceOfProduction(),
+		timeouts:  defaultTimeouts(),
 		topics:    topics,
 		metrics:   m,
 	}
 	transport.Dial = b.conns.dial
-	// The time to live is the deadline of a refresh too; a leader that moves must be found sooner
-	// than the default of six seconds. Without topics each refresh would ask for the whole cluster.
+	// The time to live is the deadline of a refresh too. A leader that moves must be found sooner than the default of six
+	// seconds. Without topics each refresh would ask for the whole cluster.
 	transport.MetadataTTL = time.Second
 	transport.MetadataTopics = topics
 	return b
 }
 
-// close closes all connections, those of requests that nobody waits for any more included.
+// close closes all connections, even those of requests that nothing waits for any more.
 func (b *brokers) close() {
 	b.transport.CloseIdleConnections()
 	b.conns.close()
@@ -102,7 +101,7 @@ func (b *brokers) findCoordinator(ctx context.Context, transactionalID string) (
 	return answer.NodeID, nil
 }
 
-// metadata is what the transport last heard of the brokers and the topics, at most a second or two ago.
+// metadata returns what the transport last read of the brokers and the topics, at most a second or two ago.
 func (b *brokers) metadata(ctx context.Context, topics ...string) (*metadata.Response, error) {
 	m, err := b.transport.RoundTrip(ctx, b.addr, &metadata.Request{TopicNames: topics})
 	if err != nil {
@@ -115,8 +114,8 @@ func (b *brokers) metadata(ctx context.Context, topics ...string) (*metadata.Res
 	return answer, nil
 }
 
-// leaders is the broker that leads each partition, by topic and partition, and noLeader where there is none. It is an
-// error if the metadata does not show every topic whole.
+// leaders returns the brokers that lead the partitions, by topic and partition, and noLeader where there is none. It is an
+// error if the metadata does not show every partition of every topic.
 func (b *brokers) leaders(ctx context.Context, topics ...string) (map[string][]int32, error) {
 	answer, err := b.metadata(ctx, topics...)
 	if err != nil {
@@ -156,10 +155,10 @@ func leadersOf(t *metadata.ResponseTopic) ([]int32, error) {
 	return leaders, nil
 }
 
-// What stands for the leader of a partition that has none, and of one that the metadata does not name.
+// noLeader stands for the leader of a partition that has none, and unnamed for that of one that the metadata leaves out.
 const noLeader, unnamed = -1, -2
 
-// leader is the broker that leads a partition. It is an errNoLeader if there is none.
+// leader returns the broker that leads a partition. The error is errNoLeader if there is none.
 func (b *brokers) leader(ctx context.Context, at topicPartition) (int32, error) {
 	leaders, err := b.leaders(ctx, at.topic)
 	if err != nil {
@@ -175,22 +174,22 @@ func (b *brokers) leader(ctx context.Context, at topicPartition) (int32, error) 
 	return of[at.partition], nil
 }
 
-// exchange is one request to the broker that it names, and its answer, in the version that the request
-// is set to. It writes and reads its own bytes, so that nothing is asked or copied on the way.
+// exchange is one request to the broker that it names, and its answer. The request has the version that it is set to. The
+// exchange writes and reads its own bytes, so that the transport neither asks for anything nor copies.
 //
-// It must not be used again: if the answer is late, the connection still reads from it.
+// An exchange must not be used again. If the answer is late, the connection may still be reading into it.
 type exchange struct {
 	node   int32
-	number int32  // that the answer must repeat
+	number int32  // correlation id, which the answer must repeat
 	buffer []byte // the request's bytes are appended to buffer[:0]
 	ask    kmsg.Request
 	answer kmsg.Response
 }
 
-// send sends a request to a broker. It returns the buffer that holds the request's bytes; on an error
-// a connection may still be writing from it.
+// send sends a request to a broker. It returns the buffer that holds the request's bytes, for the next request. After an
+// error it returns none, because a connection may still be writing from it.
 func (b *brokers) send(ctx context.Context, node int32, request kmsg.Request, buffer []byte) (kmsg.Response, []byte, error) {
-	const apart = 1 << 30 // from the numbers that the transport gives its own requests
+	const apart = 1 << 30 // sets the numbers apart from those that the transport gives its own requests
 	number := int32(b.requests.Add(1)%apart) | apart
 	x := &exchange{node: node, number: number, ask: request, buffer: buffer}
 	if _, err := b.transport.RoundTrip(ctx, b.addr, x); err != nil {
@@ -212,7 +211,7 @@ func (b *brokers) sendToAny(ctx context.Context, request kmsg.Request) (kmsg.Res
 	return answer, err
 }
 
-// ApiKey is part of the transport's interface.
+// ApiKey implements the transport's interface.
 func (x *exchange) ApiKey() protocol.ApiKey { return protocol.ApiKey(x.ask.Key()) }
 
 // Broker routes the exchange to the broker that it names.

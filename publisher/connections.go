@@ -10,9 +10,9 @@ import (
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// connections remembers what was dialed. The transport closes only idle connections; one that waits
-// for an answer that nobody wants any more would outlive the publisher by its deadline. It also counts how often a
-// connection broke, since that may have been the end of a broker.
+// connections keeps all open connections, so that close can close them. The transport closes only idle ones, and one that
+// waits for an answer would stay open until its deadline. connections also counts how often one broke, because that may
+// have been the end of a broker.
 type connections struct {
 	next   dialFunc
 	mu     sync.Mutex
@@ -44,7 +44,7 @@ func (c *connections) dial(ctx context.Context, network, address string) (net.Co
 	return opened, nil
 }
 
-// breaks is how often a connection has broken so far.
+// breaks returns how often a connection has broken so far.
 func (c *connections) breaks() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,20 +67,20 @@ type connection struct {
 	of *connections
 }
 
-// Read reads, and takes note of a failure.
+// Read reads, and counts a failure.
 func (c *connection) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	return n, c.noted(err)
 }
 
-// Write writes, and takes note of a failure.
+// Write writes, and counts a failure.
 func (c *connection) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	return n, c.noted(err)
 }
 
-// noted counts an error after which the broker may have been started again. A passed deadline does not count: the broker
-// has not ended then, or its host is gone for longer than its session.
+// noted counts an error after which the broker may have been started again. A deadline that has passed does not count: either
+// the broker has not ended, or its host is away for longer than its session.
 func (c *connection) noted(err error) error {
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.of.mu.Lock()

@@ -13,11 +13,11 @@ import (
 	"farmwire/publisher/kafkatest"
 )
 
-// The tests of this file let brokers be silent or wrong for a while, as they are when they throttle or were just
-// started. None of that says that something is empty, gone or never was.
+// In the tests of this file brokers give empty or wrong answers for a while, as they do when they throttle or were just
+// started. None of these answers means that a topic, a setting or a record does not exist.
 
-// silences are answers that prove nothing.
-var silences = map[string]struct {
+// emptyAnswers are answers that say nothing about what was asked for.
+var emptyAnswers = map[string]struct {
 	key    kmsg.Key
 	lasts  time.Duration
 	later  bool // it begins after the topics were checked
@@ -62,7 +62,7 @@ var silences = map[string]struct {
 	"topics without leaders":    {kmsg.Metadata, 3 * time.Second, false, func(r kmsg.Request) kmsg.Response { return strange(r, 0, testPartitions) }},
 }
 
-// strange answers for the topics with a code, or with partitions that have no leader.
+// strange makes an answer that has an error code for each topic, or partitions without leaders.
 func strange(r kmsg.Request, code int16, partitions int) kmsg.Response {
 	answer := r.ResponseKind().(*kmsg.MetadataResponse)
 	for _, t := range r.(*kmsg.MetadataRequest).Topics {
@@ -78,8 +78,8 @@ func strange(r kmsg.Request, code int16, partitions int) kmsg.Response {
 	return answer
 }
 
-func TestSilenceIsNoAnswer(t *testing.T) {
-	for name, silence := range silences {
+func TestEmptyAnswersAreRepeated(t *testing.T) {
+	for name, silence := range emptyAnswers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cluster := fakeCluster(t, 1)
@@ -146,7 +146,7 @@ func fakeBroker(t *testing.T, cluster *kafkatest.Cluster) kmsg.MetadataResponseB
 	return kmsg.MetadataResponseBroker{NodeID: 0, Host: host, Port: int32(port)}
 }
 
-// silenced lets the brokers be silent for longer than anybody may take for proof.
+// silenced sets silent for a while. The channel is closed when it is over.
 func silenced(silent *atomic.Bool, d time.Duration) (over <-chan struct{}) {
 	done := make(chan struct{})
 	silent.Store(true)

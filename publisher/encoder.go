@@ -10,9 +10,9 @@ import (
 // encoder collects what one transaction of a shard writes, by partition. Its buffers are used again.
 type encoder struct {
 	region     string
-	at         time.Time // the records' time
-	events     int       // so far
-	states     int
+	at         time.Time // the timestamp of the records
+	events     int       // collected so far
+	states     int       // records of the state topic collected so far
 	byKind     map[diff.Kind]int
 	partitions partitioner
 	to         [topicCount][]*outgoing // by partition, and only the shard's own where the partitions are the shards
@@ -36,7 +36,7 @@ func newEncoder(c Config, shard, partitions int, limits map[string]int) *encoder
 	return e
 }
 
-// reset forgets what was collected. The records' time does not go back.
+// reset forgets what was collected. The timestamp of the records does not go back.
 func (e *encoder) reset(at time.Time) {
 	if at.After(e.at) {
 		e.at = at
@@ -50,7 +50,7 @@ func (e *encoder) reset(at time.Time) {
 	}
 }
 
-// outgoing is what was collected, partition by partition, the topics one after the other.
+// outgoing returns what was collected, by topic and partition.
 func (e *encoder) outgoing() []*outgoing {
 	e.out = e.out[:0]
 	for _, topic := range e.to {
@@ -63,7 +63,7 @@ func (e *encoder) outgoing() []*outgoing {
 	return e.out
 }
 
-// addSession adds the changes of one session and the state that they end in.
+// addSession adds the changes of one session, and the state after the last of them.
 func (e *encoder) addSession(changes []diff.Change, status *diff.WorkerStatus) {
 	to := e.partitions.of(changes[0].Session.SessionID)
 	for i := range changes {

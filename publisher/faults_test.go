@@ -29,7 +29,7 @@ func (f fault) String() string {
 	return [...]string{"passed", "cut", "answer cut", "answer late", "swallowed", "twice", "held"}[f]
 }
 
-// faults sits between a publisher and the brokers.
+// faults loses, delays and repeats requests and answers between a publisher and the brokers.
 type faults struct {
 	mu     sync.Mutex
 	queued map[kmsg.Key][]fault // of the next requests of a kind
@@ -49,7 +49,7 @@ func (f *faults) inject(key kmsg.Key, next ...fault) {
 	f.queued[key] = append(f.queued[key], next...)
 }
 
-// cancel drops what was injected and has not happened.
+// cancel drops the injected faults that have not happened.
 func (f *faults) cancel() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -62,7 +62,7 @@ func (f *faults) answer(key kmsg.Key, codes ...int16) {
 	f.codes[key] = append(f.codes[key], codes...)
 }
 
-// left is how many of what was injected has not happened.
+// left returns how many of the injected faults and codes have not happened.
 func (f *faults) left() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -116,7 +116,7 @@ func (f *faults) dial(ctx context.Context, network, address string) (net.Conn, e
 	return &faultyConn{Conn: conn, faults: f}, nil
 }
 
-// faultyConn sees whole requests, as they are written at once, and carries one at a time.
+// faultyConn is a connection with faults. Each Write is a whole request, and one request is in flight at a time.
 type faultyConn struct {
 	net.Conn
 	faults *faults
@@ -154,7 +154,7 @@ func (c *faultyConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// struck strikes if it is time to.
+// struck calls strike, if it is set, after the answer has arrived. It reports whether it was.
 func (f *faults) struck(conn net.Conn) bool {
 	f.mu.Lock()
 	strike := f.strike
@@ -210,7 +210,7 @@ func readAnswer(conn net.Conn) {
 	}
 }
 
-// requestIn reads a request of the publisher's.
+// requestIn decodes a request of the publisher.
 func requestIn(b []byte) kmsg.Request {
 	asked := kmsg.RequestForKey(int16(binary.BigEndian.Uint16(b[4:])))
 	asked.SetVersion(int16(binary.BigEndian.Uint16(b[6:])))
@@ -225,7 +225,7 @@ func requestIn(b []byte) kmsg.Request {
 	return asked
 }
 
-// failure is an answer to the request that says code for all that it asks for.
+// failure makes an answer to the request that has the code for everything that was asked for.
 func failure(request []byte, code int16) []byte {
 	asked := requestIn(request)
 	answer := asked.ResponseKind()
@@ -270,27 +270,27 @@ func fail(asked kmsg.Request, answer kmsg.Response, code int16) {
 	}
 }
 
-// openFaulty opens a publisher behind faults, with little patience.
+// openFaulty opens a publisher behind faults, with short timeouts.
 func openFaulty(t testing.TB, c Config) (*Publisher, *faults) {
 	t.Helper()
 	f := newFaults()
 	p := openOver(t, c, f.dial)
 	b := p.brokers
-	b.patience.attempt = 300 * time.Millisecond
-	b.patience.total = 4 * time.Second
-	b.patience.fence = 4 * time.Second
-	b.patience.grace = time.Second
-	b.patience.missing = 500 * time.Millisecond
+	b.timeouts.attempt = 300 * time.Millisecond
+	b.timeouts.total = 4 * time.Second
+	b.timeouts.fence = 4 * time.Second
+	b.timeouts.grace = time.Second
+	b.timeouts.missing = 500 * time.Millisecond
 	return p, f
 }
 
-// openOver opens a publisher whose connections are dialed so, and initializes the state topic.
+// openOver opens a publisher that connects with dial, and initializes the state topic.
 func openOver(t testing.TB, c Config, dial dialFunc) *Publisher {
 	t.Helper()
 	return initialized(t, openUninitialized(t, c, dial))
 }
 
-// openUninitialized opens a publisher whose connections are dialed so. The caller closes it.
+// openUninitialized opens a publisher that connects with dial. The caller closes it.
 func openUninitialized(t testing.TB, c Config, dial dialFunc) *Publisher {
 	t.Helper()
 	transport, err := c.Cluster.Transport()

@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// isolation is what a reader sees of a partition, by Kafka's numbers.
+// isolation is the isolation level of a reader, by its number in Kafka's protocol.
 type isolation int8
 
 const (
@@ -18,16 +18,16 @@ const (
 	committed                    // up to the last stable offset, without what was aborted
 )
 
-// span is the offsets of a partition: from the first to before the end.
+// span is a range of offsets: from first to before end.
 type span struct {
 	first, end int64
 }
 
-// span asks the leader for the offsets of a partition that a reader with the isolation can see.
+// span asks the leader which offsets of a partition a reader with the isolation level can read.
 func (b *brokers) span(ctx context.Context, at topicPartition, level isolation) (s span, err error) {
 	const latest, earliest = -1, -2
 	err = b.repeat(ctx, "offsets of "+at.String(), func(ctx context.Context) (err error) {
-		// The end is asked for first: the first offset may only move up to it.
+		// The end is asked for first. The first offset may move on later, but not beyond the end.
 		if s.end, err = b.offset(ctx, at, latest, level); err != nil {
 			return err
 		}
@@ -61,13 +61,13 @@ func (b *brokers) offset(ctx context.Context, at topicPartition, which int64, le
 	return 0, errNotNamed
 }
 
-// read hands the records of a span to visit, in order and with the control records. It returns when each offset of the
-// span has been read or is proven to hold no record, or when visit returns stop.
+// read passes the records of a span to visit, in order and with the control records. It returns when each offset of the
+// span has been read or is known to hold no record, or when visit returns stop.
 //
-// An empty answer proves nothing by itself: a broker that is slow, that throttles, or that waits for an open transaction
-// sends one too. Two things prove an offset: a batch that covers it, or an empty answer from a leader that serves the
-// partition up to the end of the span, where compaction has removed the records. After any other answer read asks again,
-// until ctx ends.
+// An empty answer does not mean that there are no records: a broker that is slow, that throttles, or that waits for an open
+// transaction sends one too. An offset is done if a batch covers it. It is also done if the answer is empty and the leader
+// serves the partition up to the end of the span, because compaction has removed the records then. After any other answer
+// read asks again, until ctx ends.
 func (b *brokers) read(ctx context.Context, at topicPartition, level isolation, s span, visit func(*kgo.Record) (stop bool, err error)) error {
 	for next := s.first; next < s.end; {
 		var records []*kgo.Record
@@ -92,16 +92,16 @@ func (b *brokers) read(ctx context.Context, at topicPartition, level isolation, 
 
 const (
 	fetchSize = 8 << 20                // bytes of one answer
-	fetchWait = 500 * time.Millisecond // after which a broker answers with nothing
+	fetchWait = 500 * time.Millisecond // after which a broker answers even if it has no records
 )
 
-// errNoProgress is an answer that neither has records nor proves that there are none.
-var errNoProgress = errors.New("nothing came up to the end")
+// errNoProgress is an answer that neither has records nor shows that there are none.
+var errNoProgress = errors.New("the partition was not read up to its end")
 
 // errNotNamed is an answer that leaves out what it was asked for.
 var errNotNamed = errors.New("the answer leaves out what was asked for")
 
-// fetch asks the leader once for the first records of a span. It returns them, which may be none, and the first
+// fetch asks the leader once for the first records of a span. It returns them, of which there may be none, and the first
 // offset that is still to be read.
 func (b *brokers) fetch(ctx context.Context, at topicPartition, level isolation, s span) ([]*kgo.Record, int64, error) {
 	leader, err := b.leader(ctx, at)
@@ -111,10 +111,10 @@ func (b *brokers) fetch(ctx context.Context, at topicPartition, level isolation,
 	partition := kmsg.NewFetchRequestTopicPartition()
 	partition.Partition, partition.FetchOffset, partition.PartitionMaxBytes = at.partition, s.first, fetchSize
 	request := kmsg.NewPtrFetchRequest()
-	// From version 11 on a leader may send readers to another replica, by an answer that holds nothing.
+	// From version 11 on a leader may refer readers to another replica, in an answer without records.
 	request.Version, request.ReplicaID, request.SessionEpoch, request.IsolationLevel = 10, -1, -1, int8(level)
 	request.MinBytes, request.MaxBytes = 1, fetchSize
-	request.MaxWaitMillis = int32(min(fetchWait, b.patience.attempt/3).Milliseconds())
+	request.MaxWaitMillis = int32(min(fetchWait, b.timeouts.attempt/3).Milliseconds())
 	request.Topics = []kmsg.FetchRequestTopic{{Topic: at.topic, Partitions: []kmsg.FetchRequestTopicPartition{partition}}}
 	m, _, err := b.send(ctx, leader, request, nil)
 	if err != nil {
@@ -134,7 +134,7 @@ func (b *brokers) fetch(ctx context.Context, at topicPartition, level isolation,
 	return nil, s.first, errNotNamed
 }
 
-// fetched takes the records out of an answer. franz-go knows which were aborted, and how far the batches reach that
+// fetched takes the records out of an answer. franz-go finds out which were aborted, and how far batches reach that
 // compaction has emptied.
 func fetched(at topicPartition, level isolation, s span, answer *kmsg.FetchResponseTopicPartition) ([]*kgo.Record, int64, error) {
 	if err := asError(answer.ErrorCode); err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// An answer without records proves that there are none only if it reaches the end.
+// An answer without records means that there are none only if it reaches the end.
 func TestProofOfAnEmptyRest(t *testing.T) {
 	at := topicPartition{"state", 1}
 	for name, c := range map[string]struct {

@@ -16,41 +16,41 @@ import (
 
 const (
 	defaultSessionTimeout = 10 * time.Second
-	leaveTimeout          = time.Second            // the group notices by itself after the session timeout
-	mostHeartbeat         = 300 * time.Millisecond // only its answer tells the others that one has left
+	leaveTimeout          = time.Second            // without an answer, the group notices after the session timeout
+	maxHeartbeat          = 300 * time.Millisecond // only its answer tells a member that another has left
 	joinTimeout           = 30 * time.Second
 
-	// A shard whose life has ended is begun anew after the next heartbeat at the earliest: only that shows
-	// whether the group still assigns it.
-	firstPause = time.Second
-	mostPause  = 30 * time.Second
-	goodLife   = time.Minute // after a life as long as this the pauses begin anew
+	// When serve returns it is called again after the next heartbeat at the earliest, because only a heartbeat shows
+	// whether the group still assigns the shard.
+	firstPause  = time.Second
+	maxPause    = 30 * time.Second
+	longService = time.Minute // if serve has run for this long, the pauses begin with firstPause again
 
-	// A shard that is fenced twice within this time, while the group assigns it, is written by somebody who is not in
-	// the group. A single fence may come from a zombie.
-	quarrel = 10 * time.Minute
+	// If a shard is fenced twice within this time while the group assigns it, a process outside the group writes to it. A
+	// single fence may come from a previous owner that does not know yet that it has lost the shard.
+	repeatedFence = 10 * time.Minute
 )
 
-// Join becomes a member of the consumer group that assigns the shards, and runs serve for each shard that it is
-// assigned, side by side. The context of serve ends when the shard is taken away. If serve returns while the shard is
-// still assigned it is called again, after a pause that grows: that a shard was fenced does not prove that somebody
-// else has it, so the group is asked, which is to wait for its next word.
+// Join becomes a member of the consumer group that assigns the shards, and runs serve for each assigned shard, all of them
+// concurrently. The context of serve ends when the shard is revoked. If serve returns while the shard is still assigned,
+// it is called again after a pause that grows. In that time a heartbeat shows whether the group still assigns the shard: a
+// shard that was fenced may have another owner or not.
 //
-// The group only assigns. What keeps two instances from writing to one shard is the fence of Acquire.
+// The group only assigns. The fence of Acquire is what keeps two instances from writing to one shard.
 //
-// Join returns when ctx ends, after all calls of serve have returned and the group was left; or with an error that
-// trying again does not help: a serve that returned ErrRefused, or a group that may not be joined.
+// Join returns when ctx ends, after all calls of serve have returned and the group was left. It returns an error if trying
+// again does not help: serve returned ErrRefused, or the group may not be joined.
 func (p *Publisher) Join(ctx context.Context, serve func(ctx context.Context, shard int) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	m := &member{
-		serve:   serve,
-		log:     p.log,
-		explain: p.config.explain,
-		topic:   p.config.StateTopic(),
-		ctx:     ctx,
-		stop:    stop,
-		tenures: map[int32]*tenure{},
+		serve:       serve,
+		log:         p.log,
+		explain:     p.config.explain,
+		topic:       p.config.StateTopic(),
+		ctx:         ctx,
+		stop:        stop,
+		assignments: map[int32]*assignment{},
 	}
 	client, err := m.client(p.config)
 	if err != nil {
@@ -62,7 +62,7 @@ func (p *Publisher) Join(ctx context.Context, serve func(ctx context.Context, sh
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	if err := client.LeaveGroupContext(leave); err != nil {
-		p.log.Warn("the group was not left; it will notice after the session timeout", zap.Error(p.config.explain(err)))
+		p.log.Warn("the group was not left, and will notice after the session timeout", zap.Error(p.config.explain(err)))
 	}
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
@@ -76,21 +76,22 @@ type member struct {
 	log     *zap.Logger
 	explain func(error) error
 	topic   string
-	ctx     context.Context // of the membership
+	ctx     context.Context // ends with the membership
 	stop    context.CancelCauseFunc
-	lives   sync.WaitGroup // of the tenures
+	serving sync.WaitGroup // one for each assignment
 
-	mu      sync.Mutex
-	closed  bool
-	tenures map[int32]*tenure // by shard
+	mu          sync.Mutex
+	closed      bool
+	assignments map[int32]*assignment // by shard
 }
 
-// tenure is the time for which a shard is assigned.
-type tenure struct {
+// assignment is a shard while it is assigned to this member.
+type assignment struct {
 	end  context.CancelFunc
 	done chan struct{} // closed when serve has returned for the last time
 }
 
+// client makes the client that joins the group.
 func (m *member) client(c Config) (*kgo.Client, error) {
 	opts, err := c.Cluster.ClientOptions()
 	if err != nil {
@@ -100,19 +101,19 @@ func (m *member) client(c Config) (*kgo.Client, error) {
 	if timeout == 0 {
 		timeout = defaultSessionTimeout
 	}
-	lost := func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { m.taken(gone[m.topic]) }
+	lost := func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { m.revoke(gone[m.topic]) }
 	opts = append(opts,
 		kgo.ConsumerGroup(c.GroupID()),
 		kgo.ConsumeTopics(m.topic),
 		kgo.DisableAutoCommit(),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(timeout),
-		kgo.HeartbeatInterval(min(timeout/6, mostHeartbeat)),
+		kgo.HeartbeatInterval(min(timeout/6, maxHeartbeat)),
 		kgo.RebalanceTimeout(joinTimeout),
 		kgo.OnPartitionsAssigned(func(_ context.Context, client *kgo.Client, assigned map[string][]int32) {
-			// The records are read by the restore; here nothing must ever be fetched.
+			// A restore reads the records. This client must never fetch them.
 			client.PauseFetchPartitions(assigned)
-			m.given(assigned[m.topic])
+			m.assign(assigned[m.topic])
 		}),
 		kgo.OnPartitionsRevoked(lost),
 		kgo.OnPartitionsLost(lost),
@@ -123,8 +124,8 @@ func (m *member) client(c Config) (*kgo.Client, error) {
 	return kgo.NewClient(opts...)
 }
 
-// watchGroup returns when the membership ends. The client heartbeats by itself; polling is the only place where it
-// tells of the group's errors.
+// watchGroup returns when the membership ends. The client sends the heartbeats by itself. It reports the errors of the group
+// only to those who poll.
 func (m *member) watchGroup(client *kgo.Client) {
 	for m.ctx.Err() == nil {
 		for _, e := range client.PollFetches(m.ctx).Errors() {
@@ -133,14 +134,14 @@ func (m *member) watchGroup(client *kgo.Client) {
 			case errors.Is(e.Err, kerr.GroupAuthorizationFailed), errors.Is(e.Err, kerr.FencedInstanceID), errors.Is(e.Err, kerr.InvalidSessionTimeout):
 				m.stop(m.explain(fmt.Errorf("join the group: %w", e.Err)))
 			default:
-				m.log.Warn("the group is out of reach; trying again", zap.Error(m.explain(e.Err)))
+				m.log.Warn("the group cannot be reached; trying again", zap.Error(m.explain(e.Err)))
 			}
 		}
 	}
 }
 
-// given begins the tenure of each shard. It does not wait: the group's callbacks must not.
-func (m *member) given(shards []int32) {
+// assign begins to serve each shard. It does not wait, because the callbacks of the group must not.
+func (m *member) assign(shards []int32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -148,43 +149,43 @@ func (m *member) given(shards []int32) {
 	}
 	for _, shard := range shards {
 		ctx, end := context.WithCancel(m.ctx)
-		before := m.tenures[shard]
-		t := &tenure{end: end, done: make(chan struct{})}
-		m.tenures[shard] = t
-		m.lives.Go(func() {
+		before := m.assignments[shard]
+		t := &assignment{end: end, done: make(chan struct{})}
+		m.assignments[shard] = t
+		m.serving.Go(func() {
 			defer close(t.done)
 			defer end()
 			if before != nil {
 				<-before.done
 			}
-			m.live(ctx, int(shard))
+			m.serveAssigned(ctx, int(shard))
 		})
 	}
 }
 
-// close waits for the last tenures and begins none any more.
+// close waits until no shard is served any more. No other is served from then on.
 func (m *member) close() {
 	m.mu.Lock()
 	m.closed = true
 	m.mu.Unlock()
-	m.lives.Wait()
+	m.serving.Wait()
 }
 
-// taken ends the tenure of each shard.
-func (m *member) taken(shards []int32) {
+// revoke ends the assignment of each shard. It does not wait until serve has returned.
+func (m *member) revoke(shards []int32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, shard := range shards {
-		if t := m.tenures[shard]; t != nil {
+		if t := m.assignments[shard]; t != nil {
 			t.end()
 		}
 	}
 }
 
-// live serves a shard again and again until its tenure ends.
-func (m *member) live(ctx context.Context, shard int) {
+// serveAssigned calls serve again and again until the assignment of the shard ends.
+func (m *member) serveAssigned(ctx context.Context, shard int) {
 	pause := firstPause
-	var fenced time.Time // when it last was
+	var fenced time.Time // when the shard was last fenced
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := m.serve(ctx, shard)
@@ -195,11 +196,11 @@ func (m *member) live(ctx context.Context, shard int) {
 			m.stop(err)
 			return
 		}
-		if time.Since(began) > goodLife {
+		if time.Since(began) > longService {
 			pause = firstPause
 		}
 		if errors.Is(err, ErrFenced) {
-			if time.Since(fenced) < quarrel {
+			if time.Since(fenced) < repeatedFence {
 				err = &cluster.Error{Kind: SharedTopics, Err: err, Text: "the shard is fenced again and again while the group assigns it, " +
 					"so another deployment in another group probably writes to the same topics: all of them must be in one group"}
 			}
@@ -212,6 +213,6 @@ func (m *member) live(ctx context.Context, shard int) {
 			timer.Stop()
 		case <-timer.C:
 		}
-		pause = min(2*pause, mostPause)
+		pause = min(2*pause, maxPause)
 	}
 }

@@ -22,7 +22,7 @@ import (
 
 const groupSession = 6 * time.Second // the shortest that a broker takes
 
-// holdings is which member serves which shard, and for how many a shard was served at once.
+// holdings records which member serves which shard, and how often a shard was served by two members at once.
 type holdings struct {
 	mu      sync.Mutex
 	holders map[int]string
@@ -66,7 +66,7 @@ func (h *holdings) await(t *testing.T, want map[string]int) time.Duration {
 	}
 }
 
-// hold is a serve that acquires its shard and keeps it until it is taken away.
+// hold returns a serve function that acquires its shard and keeps it until it is revoked.
 func (h *holdings) hold(p *Publisher, name string) func(context.Context, int) error {
 	return func(ctx context.Context, shard int) error {
 		if _, err := p.Acquire(ctx, shard); err != nil {
@@ -78,7 +78,7 @@ func (h *holdings) hold(p *Publisher, name string) func(context.Context, int) er
 	}
 }
 
-// join runs a member until stop is called, which waits for its end and says how long that took.
+// join runs a member until stop is called. stop waits for its end and returns how long that took.
 func join(t *testing.T, p *Publisher, serve func(context.Context, int) error) (stop func() time.Duration) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -279,14 +279,14 @@ func TestQuarrelOfTwoGroupsIsNamed(t *testing.T) {
 		}
 		return fmt.Errorf("publish: %w", ErrFenced)
 	}}
-	m.live(ctx, 0)
+	m.serveAssigned(ctx, 0)
 	said := logs.All()
 	if len(said) != 2 || kindOf(loggedError(said[0])) == SharedTopics || kindOf(loggedError(said[1])) != SharedTopics {
 		t.Errorf("the log says %v", said)
 	}
 }
 
-// What trying again does not help ends the membership.
+// An error that trying again does not help ends the membership.
 func TestRefusedShardEndsTheMembership(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		p := groupMember(t, groupConfig(t, addrs))
@@ -308,7 +308,7 @@ func TestRefusedShardEndsTheMembership(t *testing.T) {
 	})
 }
 
-// The group's client never fetches a record: the restore does.
+// The client of the group never fetches a record. Restores do.
 func TestNothingIsFetched(t *testing.T) {
 	cluster := fakeCluster(t, 1)
 	c := groupConfig(t, cluster.Addrs())

@@ -15,7 +15,7 @@ import (
 // Initialized reports whether the state topic was initialized: whether any of its partitions holds a committed record, and
 // none is still empty.
 func (p *Publisher) Initialized(ctx context.Context) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.fence)
+	ctx, cancel := context.WithTimeout(ctx, p.brokers.timeouts.fence)
 	defer cancel()
 	done, err := p.initialized(ctx, committed)
 	return done, p.config.explain(err)
@@ -33,10 +33,10 @@ func (p *Publisher) Initialized(ctx context.Context) (bool, error) {
 func (p *Publisher) Initialize(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, p.acquireTimeout)
 	defer cancel()
-	pause := newPauses()
+	pause := newBackoff()
 	for {
 		err := p.initialize(ctx)
-		// This includes that another instance does the same at the same moment, and fences this one.
+		// Another instance that initializes the topic at the same moment fences this one, and that passes too.
 		passes := errors.Is(err, ErrUnknownOutcome) || judgeCoordinator(err) != giveUp
 		if err == nil || errors.Is(err, ErrRefused) || !passes {
 			return p.config.explain(err)
@@ -52,7 +52,7 @@ func (p *Publisher) initialize(ctx context.Context) error {
 		return err
 	}
 	topic := p.config.StateTopic()
-	producer, err := p.takeOver(ctx, topic, partitionsOf(topic, p.partitions), nobody())
+	producer, err := p.takeOver(ctx, topic, partitionsOf(topic, p.partitions), noIdentity())
 	if err != nil {
 		return err
 	}

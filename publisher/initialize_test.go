@@ -47,7 +47,7 @@ func TestInitialize(t *testing.T) {
 	})
 }
 
-// An initialization that was begun and not ended is none, and the next one ends it.
+// An initialization whose transaction was left open does not count, and the next one aborts it.
 func TestInitializeAfterAnAbandonedOne(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		c := testConfig(t, addrs)
@@ -85,7 +85,7 @@ func testBrokers(t *testing.T, c Config) *brokers {
 	return b
 }
 
-// The transaction that a predecessor left open is ended by the fence, and nothing of it is restored.
+// The fence ends a transaction that the previous owner left open, and nothing of it is restored.
 func TestAcquireEndsTheOpenTransaction(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		p := testOpen(t, testConfig(t, addrs))
@@ -101,7 +101,7 @@ func TestAcquireEndsTheOpenTransaction(t *testing.T) {
 	})
 }
 
-// What does not fit is refused with a line that says what to do, and nothing is written.
+// State that does not fit the configuration is refused with one line that says what to do, and nothing is written.
 func TestRefused(t *testing.T) {
 	existing := func(t *testing.T, addrs []string) Config {
 		c := testConfig(t, addrs)
@@ -179,7 +179,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A topic that grows while Farmwire runs is refused at the next acquisition, whichever it is.
+// If partitions are added to any of the topics while Farmwire runs, the next acquisition is refused.
 func TestRefusedAfterGrowth(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		for _, topic := range []func(Config) string{Config.StateTopic, Config.EventsTopic, Config.EndedTopic} {
@@ -209,14 +209,14 @@ func grow(t *testing.T, p *Publisher, topic string) {
 	}
 }
 
-// If nobody answers what became of the transaction that initializes the topic, the next look tells.
+// If no answer says whether the transaction that initializes the topic was committed, the topic is read again.
 func TestInitializeOfUnknownOutcome(t *testing.T) {
 	for _, lost := range []fault{answerLate, swallowed} {
 		t.Run(lost.String(), func(t *testing.T) {
 			c, f := testConfig(t, fake(t)), newFaults()
 			p := openUninitialized(t, c, f.dial)
 			t.Cleanup(p.Close)
-			p.brokers.patience = patience{transaction: time.Minute, total: time.Second, fence: 10 * time.Second,
+			p.brokers.timeouts = timeouts{transaction: time.Minute, total: time.Second, fence: 10 * time.Second,
 				attempt: 300 * time.Millisecond, grace: 100 * time.Millisecond, missing: time.Second}
 			f.inject(kmsg.EndTxn, passed, lost, lost, lost, lost) // the abort of the take-over passes
 			if err := p.Initialize(t.Context()); err != nil {
@@ -230,12 +230,12 @@ func TestInitializeOfUnknownOutcome(t *testing.T) {
 	}
 }
 
-// One partition that has no leader does not hide that the others are initialized.
+// The topic counts as initialized if one partition has no leader and the others have records.
 func TestInitializedWithoutALeader(t *testing.T) {
 	cluster := fakeCluster(t, 1)
 	c := testConfig(t, cluster.Addrs())
 	p := testOpen(t, c)
-	p.brokers.patience.leaderless = 100 * time.Millisecond
+	p.brokers.timeouts.leaderless = 100 * time.Millisecond
 	cluster.Fake().ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.Fake().KeepControl()
 		m := strange(r, 0, testPartitions).(*kmsg.MetadataResponse)

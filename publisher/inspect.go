@@ -13,21 +13,22 @@ import (
 // of the same epoch (KIP-890).
 type Verification string
 
-// What the brokers say of it. Unknown is a broker that is new enough and whose configuration may not be read.
+// What brokers say of verification. VerificationUnknown is for a broker that is new enough, but whose configuration may not
+// be read.
 const (
 	VerificationOn      Verification = "on"
 	VerificationOff     Verification = "off"
 	VerificationUnknown Verification = "unknown"
 )
 
-// Inspection is what the brokers of a cluster say of themselves.
+// Inspection is what the brokers of a cluster are.
 type Inspection struct {
-	Version      string // the oldest, in the form v4.3, or a text where the broker is not Apache Kafka
-	Supported    bool   // every broker is Apache Kafka 3.6 or later, or does what it does
+	Version      string // the oldest, in the form v4.3, or a text for a broker that is not Apache Kafka
+	Supported    bool   // whether every broker is Apache Kafka 3.6 or later, or speaks the protocol of those
 	Verification Verification
 }
 
-// Warning says in a line what is unsafe or not supported; "" is nothing.
+// Warning says in one line what is unsafe or not supported. It is empty if nothing is.
 func (i Inspection) Warning() string {
 	switch {
 	case !i.Supported:
@@ -38,9 +39,9 @@ func (i Inspection) Warning() string {
 	return ""
 }
 
-// inspect asks every broker for its versions and its configuration, but not for long.
+// inspect asks every broker for its versions and its configuration. It gives up soon.
 func (b *brokers) inspect(ctx context.Context) (found Inspection, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*b.patience.attempt)
+	ctx, cancel := context.WithTimeout(ctx, 2*b.timeouts.attempt)
 	defer cancel()
 	err = b.repeat(ctx, "ask the brokers for their versions", func(ctx context.Context) error {
 		found, err = b.askVersions(ctx)
@@ -49,7 +50,8 @@ func (b *brokers) inspect(ctx context.Context) (found Inspection, err error) {
 	return found, err
 }
 
-// verifyingVersion is the version of AddPartitionsToTxn by which leaders ask the coordinator. Kafka 3.6 brought it.
+// verifyingVersion is the version of AddPartitionsToTxn with which leaders ask the coordinator whether a transaction is open.
+// Kafka 3.6 introduced it.
 const verifyingVersion = 4
 
 func (b *brokers) askVersions(ctx context.Context) (Inspection, error) {
@@ -98,7 +100,8 @@ func (b *brokers) versions(ctx context.Context, node int32) (*kversion.Versions,
 	return kversion.FromApiVersionsResponse(answer), nil
 }
 
-// verification asks one broker. Where the configuration may not be read, or does not have the setting, it is unknown.
+// verification asks one broker whether it verifies transactions. That is unknown if its configuration may not be read, or
+// lacks the setting.
 func (b *brokers) verification(ctx context.Context, node int32) (Verification, error) {
 	const brokerResource, setting = 4, "transaction.partition.verification.enable"
 	request := kmsg.NewPtrDescribeConfigsRequest()

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	// What serves kfake and what franz-go closes in the background ends a moment later.
+	// The goroutines of kfake, and those that franz-go ends in the background, take a moment to end.
 	if err := goleak.Find(goleak.IgnoreCurrent()); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -50,7 +50,7 @@ func fakeCluster(t testing.TB, brokers int) *kafkatest.Cluster {
 	return closing(t, cluster, err)
 }
 
-// apacheCluster is one that no other test has: with options, or with brokers that will be killed.
+// apacheCluster starts a cluster for one test, with options or with brokers that will be killed.
 func apacheCluster(t testing.TB, o kafkatest.Options) *kafkatest.Cluster {
 	t.Helper()
 	if os.Getenv(kafkatest.Variable) != "apache" {
@@ -80,7 +80,7 @@ const testPartitions = 3
 // clusterAt is a cluster without TLS and SASL.
 func clusterAt(brokers []string) cluster.Config { return cluster.Config{Brokers: brokers} }
 
-// testConfig has topics of its own, which exist.
+// testConfig makes a configuration with new topics, and creates them.
 func testConfig(t testing.TB, addrs []string) Config {
 	c := Config{
 		Cluster:     clusterAt(addrs),

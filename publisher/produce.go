@@ -10,11 +10,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// produce sends all batches, in rounds: each round sends the next batch of every partition, one request
-// for each leader, side by side. So at most one batch of a partition is unanswered, and what failed is sent
-// again as it was, to whoever leads the partition then.
+// produce sends all batches in rounds. A round sends the next batch of every partition, in one request for each leader, all
+// of them concurrently. So at most one batch of a partition is in flight. A batch that failed is sent again with the same
+// bytes, to the broker that leads the partition then.
 func (p *producer) produce(ctx context.Context, out []*outgoing) error {
-	pause := newPauses()
+	pause := newBackoff()
 	began := time.Now()
 	var pending []*outgoing
 	for _, o := range out {
@@ -49,7 +49,7 @@ func (p *producer) produce(ctx context.Context, out []*outgoing) error {
 	return nil
 }
 
-// final is err, classified, if repeating does not help, else nil.
+// final returns err if repeating does not help, and nil if it may. It adds ErrFenced to the answers that mean that.
 func (p *producer) final(ctx context.Context, err error, began time.Time) error {
 	if ctx.Err() != nil {
 		return stopped(ctx, err)
@@ -57,15 +57,15 @@ func (p *producer) final(ctx context.Context, err error, began time.Time) error 
 	switch v := judgeLeader(err); {
 	case v == fenced:
 		return fmt.Errorf("%w: %w", ErrFenced, err)
-	case v == giveUp, v == appears && time.Since(began) > p.brokers.patience.missing:
+	case v == giveUp, v == appears && time.Since(began) > p.brokers.timeouts.missing:
 		return err
 	}
 	return nil
 }
 
-// round sends the next batch of every partition and returns an error, or nil, for each.
+// round sends the next batch of every partition and returns an error or nil for each.
 func (p *producer) round(ctx context.Context, pending []*outgoing) []error {
-	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.attempt)
+	ctx, cancel := context.WithTimeout(ctx, p.brokers.timeouts.attempt)
 	defer cancel()
 	errs := make([]error, len(pending))
 	shares, err := p.share(ctx, pending)
@@ -80,7 +80,7 @@ func (p *producer) round(ctx context.Context, pending []*outgoing) []error {
 	for leader, share := range shares {
 		mu.Lock()
 		buffer := p.buffers[leader]
-		delete(p.buffers, leader) // until the answer says that the connection is done with it
+		delete(p.buffers, leader) // until the answer shows that the connection has read it
 		mu.Unlock()
 		wg.Go(func() {
 			buffer = p.sendShare(ctx, leader, buffer, pending, share, errs)
@@ -95,7 +95,7 @@ func (p *producer) round(ctx context.Context, pending []*outgoing) []error {
 	return errs
 }
 
-// share gives each leader the indexes of its partitions.
+// share returns for each leader the indexes of its partitions in pending.
 func (p *producer) share(ctx context.Context, pending []*outgoing) (map[int32][]int, error) {
 	var topics []string
 	for _, o := range pending {
@@ -118,8 +118,8 @@ func (p *producer) share(ctx context.Context, pending []*outgoing) (map[int32][]
 	return shares, nil
 }
 
-// sendShare sends one produce request and puts what became of each partition into errs. It
-// returns the buffer if it may be used again.
+// sendShare sends one produce request, and sets the error or nil of each partition in errs. It returns the buffer if it may
+// be used again.
 func (p *producer) sendShare(ctx context.Context, leader int32, buffer []byte, pending []*outgoing, share []int, errs []error) []byte {
 	fail := func(err error) []byte {
 		for _, i := range share {
@@ -165,8 +165,8 @@ func (p *producer) produceRequest(pending []*outgoing, share []int) *kmsg.Produc
 	request.Version = 8
 	request.TransactionID = &p.id
 	request.Acks = allReplicas
-	// The broker gives up a little before this side does, and says so.
-	request.TimeoutMillis = int32((p.brokers.patience.attempt * 4 / 5).Milliseconds())
+	// The broker gives up a little earlier than this side, so that its answer still arrives.
+	request.TimeoutMillis = int32((p.brokers.timeouts.attempt * 4 / 5).Milliseconds())
 	for _, i := range share {
 		o := pending[i]
 		n := len(request.Topics)

@@ -20,18 +20,18 @@ import (
 )
 
 const (
-	// A cluster that has never seen a transaction or a group makes the topics for them when it is first asked.
+	// A cluster creates its own topics for transactions and groups when it first needs them.
 	proofTimeout = 12 * time.Second
-	reachTimeout = 2 * cluster.DialTimeout // of one broker: to connect, to log in, to answer
+	reachTimeout = 2 * cluster.DialTimeout // for one broker to be connected to, to log in, and to answer
 )
 
-// Prove does what publishing needs and CheckTopics does not see, by the client that publishes: it connects and logs in
-// to every broker that the cluster advertises, fences a transactional id of its own, and asks for the rights on the
-// transactional ids, the topics and the group. The topics must exist. It changes nothing but that transactional id,
-// farmwire.<state topic>.check.
+// Prove tries what publishing needs beyond CheckTopics, with the client that publishes. It connects and logs in to every
+// broker that the cluster advertises, fences a transactional id of its own, and tries the rights on the transactional ids,
+// the topics and the group. The topics must exist. It changes nothing but that transactional id, farmwire.<state
+// topic>.check.
 //
-// It returns what the brokers say of themselves. An error is one line that names the cause and the cure. What a broker
-// does not tell is not a refusal.
+// It returns what the brokers are. An error is one line that says what is wrong and what to do. A broker that does not say
+// which rights it grants is not an error.
 func Prove(ctx context.Context, c Config) (Inspection, error) {
 	transport, err := c.Cluster.Transport()
 	if err != nil {
@@ -48,13 +48,13 @@ func Prove(ctx context.Context, c Config) (Inspection, error) {
 	return found, c.explain(err)
 }
 
-// proof is under way.
+// proof is one call of Prove.
 type proof struct {
 	config  Config
 	brokers *brokers
 }
 
-// reachAll asks every broker of the cluster for the topics.
+// reachAll connects to every broker of the cluster, and asks it for the topics.
 func (p *proof) reachAll(ctx context.Context) error {
 	var answer *metadata.Response
 	err := p.repeat(ctx, func(ctx context.Context) (err error) {
@@ -73,7 +73,7 @@ func (p *proof) reachAll(ctx context.Context) error {
 	return cause(errs)
 }
 
-// cause is the first of several errors: the rest has most often the same.
+// cause returns the first of several errors. The others most often have the same cause.
 func cause(errs []error) error {
 	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
 		return errs[i]
@@ -81,7 +81,7 @@ func cause(errs []error) error {
 	return nil
 }
 
-// reach asks one broker for the topics, and for what one may do with them.
+// reach asks one broker for the topics, and for what this user may do with them.
 func (p *proof) reach(ctx context.Context, b metadata.ResponseBroker) error {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
@@ -105,7 +105,7 @@ func (p *proof) reach(ctx context.Context, b metadata.ResponseBroker) error {
 	return nil
 }
 
-// The operations on a topic that Farmwire needs, by their numbers in Kafka's protocol.
+// neededOperations are the operations on a topic that Farmwire needs, by their numbers in Kafka's protocol.
 func neededOperations() map[int8]string { return map[int8]string{3: "Read", 4: "Write", 8: "Describe"} }
 
 func judgeTopic(t kmsg.MetadataResponseTopic) error {
@@ -132,10 +132,10 @@ func judgeTopic(t kmsg.MetadataResponseTopic) error {
 	return nil
 }
 
-// transact fences a transactional id that nobody else uses.
+// transact fences a transactional id that nothing else uses.
 func (p *proof) transact(ctx context.Context) error {
 	id := "farmwire." + p.config.StateTopic() + ".check"
-	p.brokers.patience.fence = proofTimeout
+	p.brokers.timeouts.fence = proofTimeout
 	_, err := p.brokers.fence(ctx, id, p.config.Compression)
 	if cluster.Code(err) == int16(codeNoCoordinator) {
 		return &cluster.Error{Kind: cluster.CoordinatorUnavailable, Err: err, Text: "the coordinator of transactions is not available: transaction.state.log.replication.factor (3 by default) or transaction.state.log.min.isr above the number of brokers is the usual cause; set both on the brokers"}
@@ -143,8 +143,9 @@ func (p *proof) transact(ctx context.Context) error {
 	return wrap("begin to use the transactional id", err)
 }
 
-// write asks whether the topics may be written to by the transactional id that initializes the state topic. No producer has
-// the id -1. So the request is refused after the rights were judged, and changes nothing.
+// write asks whether the topics may be written to by the transactional id that initializes the state topic. It sends a
+// request with the producer id -1, which no producer has. Brokers check the rights first and then refuse the producer id, so
+// the request changes nothing.
 func (p *proof) write(ctx context.Context) error {
 	id := p.config.StateTopic()
 	var out []*outgoing
@@ -153,7 +154,7 @@ func (p *proof) write(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
-	asks := &producer{brokers: p.brokers, id: id, coordinator: -1, identity: nobody()}
+	asks := &producer{brokers: p.brokers, id: id, coordinator: -1, identity: noIdentity()}
 	err := asks.add(ctx, out, false)
 	switch cluster.Code(err) {
 	case 53:
@@ -162,12 +163,13 @@ func (p *proof) write(ctx context.Context) error {
 		return &cluster.Error{Kind: cluster.TopicNotAllowed, Err: err, Text: "the broker does not allow to write to the topics: grant Write on them"}
 	}
 	if err == nil || judgeCoordinator(err) == giveUp || judgeCoordinator(err) == fenced {
-		return nil // the refusal that was to be
+		return nil // the producer id was refused, so the rights are granted
 	}
 	return wrap("ask to write to the topics", err)
 }
 
-// join asks whether the group may be read: a heartbeat of nobody is refused, by the rights or because nobody is no member.
+// join asks whether the group may be read, by the heartbeat of a member that does not exist. Brokers refuse it, but for the
+// rights first.
 func (p *proof) join(ctx context.Context) error {
 	request := kmsg.NewPtrHeartbeatRequest()
 	request.Version = 3
@@ -186,10 +188,10 @@ func (p *proof) join(ctx context.Context) error {
 	switch cluster.Code(err) {
 	case int16(codeNoCoordinator):
 		return &cluster.Error{Kind: cluster.CoordinatorUnavailable, Err: err, Text: "the coordinator of consumer groups is not available: offsets.topic.replication.factor (3 by default) above the number of brokers is the usual cause; set it on the brokers"}
-	case 0, 24, 30: // no answer, no name for a group, no right
+	case 0, 24, 30: // no answer, invalid group id, group authorization failed
 		return wrap("ask for the group "+p.config.GroupID(), err)
 	}
-	return nil // nobody is no member, or there is no group yet
+	return nil // the member is unknown, or the group does not exist yet
 }
 
 func (p *proof) groupCoordinator(ctx context.Context) (int32, error) {
@@ -202,13 +204,13 @@ func (p *proof) groupCoordinator(ctx context.Context) (int32, error) {
 	return answer.NodeID, asError(answer.ErrorCode)
 }
 
-// repeat asks until the answer is final. The error has the last answer.
+// repeat asks until the answer is final. The error wraps the last answer.
 func (p *proof) repeat(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
-	pause := newPauses()
+	pause := newBackoff()
 	for {
-		attempt, done := context.WithTimeout(ctx, p.brokers.patience.attempt)
+		attempt, done := context.WithTimeout(ctx, p.brokers.timeouts.attempt)
 		err := ask(attempt)
 		done()
 		if err == nil || p.isFinal(err) {
@@ -220,7 +222,7 @@ func (p *proof) repeat(ctx context.Context, ask func(context.Context) error) err
 	}
 }
 
-// isFinal reports whether asking again does not help: an answer about the request, or a network where nobody is.
+// isFinal reports whether asking again does not help: a broker has refused the request, or no broker can be reached there.
 func (p *proof) isFinal(err error) bool {
 	if answer := kafka.Error(0); errors.As(err, &answer) {
 		return judgeCoordinator(err) == giveUp

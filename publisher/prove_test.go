@@ -18,7 +18,7 @@ import (
 	"farmwire/publisher/kafkatest"
 )
 
-// prove gives up after a time that no sound cluster takes.
+// prove calls Prove, and gives up after a time that no working cluster takes.
 func prove(t *testing.T, c Config) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
@@ -32,7 +32,7 @@ func prove(t *testing.T, c Config) error {
 	return err
 }
 
-// A sound cluster is proven, and all that it leaves is a transactional id.
+// A working cluster passes, and Prove leaves nothing but a transactional id.
 func TestSoundClusterIsProven(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		c := testConfig(t, addrs)
@@ -70,7 +70,7 @@ func TestSoundClusterIsProven(t *testing.T) {
 	})
 }
 
-// Coordinators that never come are named, with the setting that is the usual cause.
+// If there are no coordinators, the error names the setting that is the usual cause.
 func TestCoordinatorsThatAreNotThere(t *testing.T) {
 	for kind, want := range map[int8]string{0: "offsets.topic.replication.factor", 1: "transaction.state.log.replication.factor"} {
 		cluster := fakeCluster(t, 1)
@@ -93,7 +93,7 @@ func TestCoordinatorsThatAreNotThere(t *testing.T) {
 	}
 }
 
-// A lone broker that wants three replicas of its own topics is not called sound.
+// A single broker that requires three replicas of its own topics does not pass.
 func TestLoneBrokerThatWantsThree(t *testing.T) {
 	for _, topic := range []string{"transaction.state.log", "offsets.topic"} {
 		cluster := apacheCluster(t, kafkatest.Options{Properties: map[string]string{topic + ".replication.factor": "3"}})
@@ -104,7 +104,7 @@ func TestLoneBrokerThatWantsThree(t *testing.T) {
 	}
 }
 
-// A broker that cannot be reached where it is advertised is named, with that address.
+// The error names a broker that cannot be reached at its advertised address, with that address.
 func TestDeadAdvertisedListener(t *testing.T) {
 	unused, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -135,7 +135,7 @@ func TestDeadAdvertisedListener(t *testing.T) {
 	}
 }
 
-// A broker that takes connections where it is advertised, and does not answer, is named too.
+// The error also names a broker that accepts connections at its advertised address and does not answer.
 func TestSilentAdvertisedListener(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -161,7 +161,7 @@ func TestSilentAdvertisedListener(t *testing.T) {
 	}
 }
 
-// Without one of the rights, the line names it; with what the README lists, all is proven.
+// With the rights that the README lists everything passes, and the error names any right that is missing.
 func TestMissingRightsAreFound(t *testing.T) {
 	started := secured(t)
 	r := newRights(t, started)
@@ -206,7 +206,7 @@ func TestMissingRightsAreFound(t *testing.T) {
 	testCreateAsksForNothing(t, c, r)
 }
 
-// Topics that are there need no right to create them.
+// If the topics exist, no right to create them is needed.
 func testCreateAsksForNothing(t *testing.T, c Config, r rights) {
 	create := func() *kadm.ACLBuilder {
 		return kadm.NewACLs().Deny("User:" + farmwireUser).DenyHosts().Topics(prefix + ".").ResourcePatternType(kadm.ACLPatternPrefixed).Operations(kadm.OpCreate)
@@ -219,7 +219,7 @@ func testCreateAsksForNothing(t *testing.T, c Config, r rights) {
 	}
 }
 
-// Of topics that are missing only those are created.
+// Only the topics that are missing are created.
 func TestOnlyMissingTopicsAreCreated(t *testing.T) {
 	started := fakeCluster(t, 1)
 	c := testConfig(t, started.Addrs())

@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// Publisher is a connection to a cluster whose topics were checked. It is safe for concurrent use.
+// Publisher publishes to a cluster whose topics were checked. It is safe for concurrent use.
 type Publisher struct {
 	config         Config
 	log            *zap.Logger
@@ -19,15 +19,16 @@ type Publisher struct {
 	brokers        *brokers
 	partitions     int // of each topic
 	acquireTimeout time.Duration
-	restoring      chan struct{} // bounds the shards that are restored at the same time
+	restoring      chan struct{} // holds a value for each shard that is being restored
 }
 
-// restoresAtOnce bounds the connections and the memory of a start with many shards.
+// restoresAtOnce is how many shards are restored at the same time, to limit connections and memory at a start.
 const restoresAtOnce = 4
 
-// Open connects to the cluster and checks that the topics are as the spec asks. Close must be called. registry may be nil.
+// Open connects to the cluster and checks that the topics are as the spec asks. It registers metrics with registry, which may
+// be nil. The caller must call Close.
 //
-// ErrRefused is final and says what to do. Any other error says what could not be reached or was not allowed.
+// ErrRefused is final. Any other error says what could not be reached or was not allowed.
 func Open(ctx context.Context, c Config, topics TopicSpec, log *zap.Logger, registry prometheus.Registerer) (*Publisher, error) {
 	transport, err := c.Cluster.Transport()
 	if err != nil {
@@ -37,11 +38,11 @@ func Open(ctx context.Context, c Config, topics TopicSpec, log *zap.Logger, regi
 	return open(ctx, c, topics, b, log)
 }
 
-// openTimeout bounds all of Open: a cluster that is not there must be reported, not waited for.
+// openTimeout limits all of Open. A cluster that cannot be reached is an error.
 const openTimeout = 30 * time.Second
 
-// acquireTimeout bounds a fence and a restore. A fence may have to wait until a dead broker's partitions have
-// moved, and a restore of a million records takes seconds.
+// acquireTimeout limits a fence and a restore. A fence may have to wait until the partitions of a dead broker have moved, and
+// a restore of a million records takes seconds.
 const acquireTimeout = 5 * time.Minute
 
 func open(ctx context.Context, c Config, topics TopicSpec, b *brokers, log *zap.Logger) (*Publisher, error) {
@@ -67,7 +68,8 @@ func open(ctx context.Context, c Config, topics TopicSpec, b *brokers, log *zap.
 	return p, nil
 }
 
-// logBrokers says what the brokers are. That they do not tell is no reason not to publish: the take-over makes it safe.
+// logBrokers logs what the brokers are. The take-over is safe with all of them, so an error here does not prevent
+// publishing.
 func (p *Publisher) logBrokers(ctx context.Context) {
 	found, err := p.brokers.inspect(ctx)
 	switch {
@@ -76,11 +78,11 @@ func (p *Publisher) logBrokers(ctx context.Context) {
 	case found.Warning() != "":
 		p.log.Warn(found.Warning(), zap.String("oldest", found.Version), zap.String("verification", string(found.Verification)))
 	default:
-		p.log.Info("brokers", zap.String("oldest", found.Version), zap.String("verification", string(found.Verification)))
+		p.log.Info("brokers inspected", zap.String("oldest", found.Version), zap.String("verification", string(found.Verification)))
 	}
 }
 
-// checkPartitions refuses topics that have more partitions than the state topic had.
+// checkPartitions refuses topics that have more partitions now than the state topic had when it was opened.
 func (p *Publisher) checkPartitions(ctx context.Context) error {
 	topics := p.config.Topics()
 	return p.brokers.repeat(ctx, "look at the topics", func(ctx context.Context) (err error) {
@@ -92,7 +94,7 @@ func (p *Publisher) checkPartitions(ctx context.Context) error {
 			switch n := len(leaders[topic]); {
 			case n > p.partitions:
 				return refuseGrowth(topic, p.partitions, n)
-			case n < p.partitions: // they are never taken away: a broker has not heard of all of them
+			case n < p.partitions: // partitions are never removed, so this broker does not know all of them yet
 				return fmt.Errorf("%s: the answer names %d of %d partitions: %w", topic, n, p.partitions, kafka.UnknownTopicOrPartition)
 			}
 		}
@@ -100,13 +102,13 @@ func (p *Publisher) checkPartitions(ctx context.Context) error {
 	})
 }
 
-// Shards is the number of partitions of the state topic.
+// Shards returns the number of shards, which is the number of partitions of the state topic.
 func (p *Publisher) Shards() int { return p.partitions }
 
-// Close closes all connections. Shards must not be used any more.
+// Close closes all connections. No Shard may be used afterwards.
 func (p *Publisher) Close() { p.brokers.close() }
 
-// defaultBatchLimit is max.message.bytes where nobody has set it.
+// defaultBatchLimit is the default of max.message.bytes.
 const defaultBatchLimit = 1_048_588
 
 // batchLimits asks how large a batch each topic takes, in bytes by the topics' names.

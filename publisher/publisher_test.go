@@ -19,7 +19,7 @@ import (
 	"farmwire/event"
 )
 
-// consume reads all that a read_committed consumer sees of a topic.
+// consume returns the records of a topic that a read_committed consumer sees.
 func consume(t testing.TB, c Config, topic string) []*kgo.Record {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -69,7 +69,7 @@ func (c Config) reader(more ...kgo.Opt) (*kgo.Client, error) {
 	return kgo.NewClient(append(opts, more...)...)
 }
 
-// ids are the ce_id of records, sorted.
+// ids returns the ce_id headers of records, sorted.
 func ids(records []*kgo.Record) []string {
 	var ids []string
 	for _, r := range records {

@@ -15,7 +15,7 @@ func TestShardIsRenewedAfterABreak(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		c := testConfig(t, addrs)
 		p, faults := openFaulty(t, c)
-		p.brokers.patience = patienceOfProduction() // nothing but what breaks here may take an answer away
+		p.brokers.timeouts = defaultTimeouts() // nothing but what breaks here may take an answer away
 		h := newHistory(t, c, p)
 		h.must()
 		fences := func() int { return counted(t, p.metrics.fences) }
@@ -40,7 +40,8 @@ func TestShardIsRenewedAfterABreak(t *testing.T) {
 	})
 }
 
-// Where a shard is fenced again and the epoch is not the next, somebody else was between: what was restored may be old.
+// If the fence of a renewal does not return the next epoch, another owner may have had the shard, and its restored state may
+// be out of date.
 func TestShardIsNotRenewedAfterAnotherOwner(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		c := testConfig(t, addrs)
@@ -66,7 +67,7 @@ func TestShardsAreTakenOverSideBySide(t *testing.T) {
 	c := testConfig(t, cluster.Addrs())
 	p := testOpen(t, c)
 	p.restoring = make(chan struct{}, 1)
-	p.brokers.patience.fence = 3 * time.Second
+	p.brokers.timeouts.fence = 3 * time.Second
 	cluster.Fake().ControlKey(int16(kmsg.InitProducerID), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.Fake().KeepControl()
 		id := r.(*kmsg.InitProducerIDRequest).TransactionalID
@@ -91,7 +92,7 @@ func TestShardsAreTakenOverSideBySide(t *testing.T) {
 	}
 }
 
-// A stop while no broker answers: the abort is given one grace.
+// A stop while no broker answers takes one grace, in which the transaction could be aborted.
 func TestStopTakesOneGrace(t *testing.T) {
 	c := testConfig(t, fake(t))
 	p, faults := openFaulty(t, c)
@@ -109,7 +110,7 @@ func TestStopTakesOneGrace(t *testing.T) {
 	if err := <-done; err == nil {
 		t.Error("published though nobody answered")
 	}
-	if took, grace := time.Since(began), p.brokers.patience.grace; took > grace*19/10 {
+	if took, grace := time.Since(began), p.brokers.timeouts.grace; took > grace*19/10 {
 		t.Errorf("the stop took %v, and the grace is %v", took, grace)
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"farmwire/event"
 )
 
-// restored is what a partition of the state topic holds.
+// restored is what was read from a partition of the state topic.
 type restored struct {
-	watch     *event.WatchRecord // nil: the partition has no watch record
+	watch     *event.WatchRecord // nil if the partition has no watch record
 	snapshots map[string]diff.Snapshot
 	records   int
 }
@@ -44,7 +44,7 @@ func (p *Publisher) restore(ctx context.Context, shard int) (restored, error) {
 	return fold.result(), nil
 }
 
-// fold makes a shard's state of its records.
+// fold computes the state of a shard from its records.
 type fold struct {
 	topic    string
 	restorer *diff.Restorer

@@ -13,7 +13,7 @@ import (
 	"farmwire/event"
 )
 
-// What compaction takes away is what does not decide.
+// Compaction removes only records that do not matter.
 func TestRestoreAfterCompaction(t *testing.T) {
 	cluster := fakeCluster(t, 1)
 	c := testConfig(t, cluster.Addrs())
@@ -36,8 +36,8 @@ func TestRestoreAfterCompaction(t *testing.T) {
 	h.check()
 }
 
-// A foreign transaction that nobody ends holds the reader up: the restore must give up at its deadline and not
-// begin with less than everything.
+// A transaction of another program that stays open holds up the reader. The restore must fail at its deadline, and must not
+// return a part of the state.
 func TestRestoreHeldUpByAForeignTransaction(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		c := testConfig(t, addrs)

@@ -9,7 +9,7 @@ import (
 	kafka "github.com/segmentio/kafka-go"
 )
 
-// What brokers answer in transactions, by the numbers of Kafka's protocol where kafka-go's name misleads.
+// Errors of Kafka's protocol for which kafka-go has no name, or one that misleads.
 const (
 	codeCoordinatorLoading = kafka.GroupLoadInProgress          // 14
 	codeNoCoordinator      = kafka.GroupCoordinatorNotAvailable // 15
@@ -23,20 +23,19 @@ const (
 	codeThrottled          = kafka.Error(89)
 )
 
-// verdict says what to do about the answer to a request. The same request, with the same bytes
-// and the same sequence, is sent again, or nothing is.
+// verdict says what to do about an error. A request that is repeated is sent with the same bytes and the same sequence.
 type verdict int
 
 const (
 	giveUp    verdict = iota // repeating does not help
-	fenced                   // another incarnation has the transactional id
+	fenced                   // the transactional id has a newer epoch
 	soon                     // the broker is finishing the previous transaction: repeat within milliseconds
-	later                    // the network or a leader is gone: repeat, to whoever has the part then
-	elsewhere                // as later, and ask for the coordinator again
-	appears                  // the brokers do not know the topic, or not yet
+	later                    // a connection broke or a leader is moving: repeat, to the broker that leads then
+	elsewhere                // like later, after asking which broker coordinates
+	appears                  // brokers do not know the topic, perhaps not yet: repeat for a while
 )
 
-// judgeCoordinator is for InitProducerID, AddPartitionsToTxn, EndTxn and FindCoordinator.
+// judgeCoordinator judges an error of InitProducerID, AddPartitionsToTxn, EndTxn or FindCoordinator.
 func judgeCoordinator(err error) verdict {
 	var code kafka.Error
 	if errors.Is(err, errBroken) {
@@ -58,7 +57,7 @@ func judgeCoordinator(err error) verdict {
 	return giveUp
 }
 
-// judgeLeader is for Produce, Fetch, ListOffsets, DescribeProducers and Metadata.
+// judgeLeader judges an error of Produce, Fetch, ListOffsets, DescribeProducers, DescribeConfigs or Metadata.
 func judgeLeader(err error) verdict {
 	var code kafka.Error
 	if !errors.As(err, &code) {
@@ -77,16 +76,16 @@ func judgeLeader(err error) verdict {
 	return giveUp
 }
 
-// pauses are the times to wait between repeats: 1, 2, 4 … up to 250 ms while the markers of the
-// previous transaction are pending, from 25 ms up to 1 s for everything else.
-type pauses struct {
+// backoff is how long to wait before the next repeat: from 1 ms up to 250 ms while the markers of the previous transaction
+// are pending, and from 25 ms up to 1 s for everything else. Each wait doubles the next one.
+type backoff struct {
 	short, long time.Duration
 }
 
-func newPauses() pauses { return pauses{short: time.Millisecond, long: 25 * time.Millisecond} }
+func newBackoff() backoff { return backoff{short: time.Millisecond, long: 25 * time.Millisecond} }
 
-// wait waits as the verdict asks. Its error is the context's.
-func (p *pauses) wait(ctx context.Context, v verdict) error {
+// wait waits as long as the verdict asks for. It returns the error of the context if that ends first.
+func (p *backoff) wait(ctx context.Context, v verdict) error {
 	next, most := &p.long, time.Second
 	if v == soon {
 		next, most = &p.short, 250*time.Millisecond
@@ -102,7 +101,8 @@ func (p *pauses) wait(ctx context.Context, v verdict) error {
 	}
 }
 
-// detached gives work that must not be left half done a grace after ctx has ended.
+// detached returns a context that ends when the grace has passed after ctx has ended. It is for work that must not be left
+// half done.
 func detached(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
@@ -117,10 +117,10 @@ func detached(ctx context.Context, grace time.Duration) (context.Context, contex
 	return out, func() { stop(); cancel() }
 }
 
-// repeat asks the leaders until they answer. ask gets a context with the deadline of one attempt. The error is the last
-// answer, once asking again does not help, or partitions are without a leader or unknown for too long, or ctx has ended.
+// repeat calls ask until it succeeds. The context of ask has the deadline of one attempt. repeat gives up when repeating does
+// not help, when partitions were without a leader or unknown for too long, or when ctx ends. The error wraps the last one.
 func (b *brokers) repeat(ctx context.Context, what string, ask func(context.Context) error) error {
-	pause, began := newPauses(), time.Now()
+	pause, began := newBackoff(), time.Now()
 	for {
 		err := b.once(ctx, ask)
 		if err == nil {
@@ -131,8 +131,8 @@ func (b *brokers) repeat(ctx context.Context, what string, ask func(context.Cont
 		case ctx.Err() != nil:
 			return fmt.Errorf("%s: %w", what, stopped(ctx, err))
 		case verdict == giveUp, verdict == fenced, errors.Is(err, ErrRefused),
-			verdict == appears && waited > b.patience.missing,
-			errors.Is(err, errNoLeader) && waited > b.patience.leaderless:
+			verdict == appears && waited > b.timeouts.missing,
+			errors.Is(err, errNoLeader) && waited > b.timeouts.leaderless:
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		b.metrics.retry(err)
@@ -143,15 +143,15 @@ func (b *brokers) repeat(ctx context.Context, what string, ask func(context.Cont
 }
 
 func (b *brokers) once(ctx context.Context, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, b.patience.attempt)
+	ctx, cancel := context.WithTimeout(ctx, b.timeouts.attempt)
 	defer cancel()
 	return ask(ctx)
 }
 
-// coordinate sends a request to the coordinator of the transactional id until it is answered. call
-// gets a context with the deadline of one attempt.
+// coordinate calls call with the coordinator of the transactional id until it succeeds. The context of call has the deadline
+// of one attempt.
 func (p *producer) coordinate(ctx context.Context, what string, call func(ctx context.Context, node int32) error) error {
-	pause := newPauses()
+	pause := newBackoff()
 	began := time.Now()
 	for {
 		err := p.attempt(ctx, call)
@@ -165,7 +165,7 @@ func (p *producer) coordinate(ctx context.Context, what string, call func(ctx co
 		switch {
 		case v == fenced:
 			return fmt.Errorf("%s of %s: %w: %w", what, p.id, ErrFenced, err)
-		case v == giveUp, v == appears && time.Since(began) > p.brokers.patience.missing:
+		case v == giveUp, v == appears && time.Since(began) > p.brokers.timeouts.missing:
 			return fmt.Errorf("%s of %s: %w", what, p.id, err)
 		case v == elsewhere:
 			p.coordinator = -1
@@ -177,7 +177,7 @@ func (p *producer) coordinate(ctx context.Context, what string, call func(ctx co
 	}
 }
 
-// stopped is the end of ctx, with the last answer if there was one.
+// stopped returns the error of ctx, with the last error if that tells more.
 func stopped(ctx context.Context, last error) error {
 	if errors.Is(last, ctx.Err()) {
 		return ctx.Err()
@@ -186,7 +186,7 @@ func stopped(ctx context.Context, last error) error {
 }
 
 func (p *producer) attempt(ctx context.Context, call func(ctx context.Context, node int32) error) error {
-	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.attempt)
+	ctx, cancel := context.WithTimeout(ctx, p.brokers.timeouts.attempt)
 	defer cancel()
 	if p.coordinator < 0 {
 		node, err := p.brokers.findCoordinator(ctx, p.id)

@@ -25,7 +25,7 @@ const (
 	prefix           = "secured"
 )
 
-// secured starts a broker that demands TLS and SASL and checks ACLs.
+// secured starts a broker that requires TLS and SASL and checks ACLs.
 func secured(t *testing.T) *kafkatest.Cluster {
 	t.Helper()
 	c := apacheCluster(t, kafkatest.Options{Security: &kafkatest.Security{
@@ -50,7 +50,7 @@ func newRights(t *testing.T, c *kafkatest.Cluster) rights {
 	return rights{t, kadm.NewClient(client)}
 }
 
-// documented are the rights that farmwire needs, as the README lists them.
+// documented returns the rights that farmwire needs, as the README lists them.
 func (r rights) documented(user string) []*kadm.ACLBuilder {
 	principal := "User:" + user
 	return []*kadm.ACLBuilder{
@@ -108,7 +108,7 @@ func TestSecuredBroker(t *testing.T) {
 	t.Run("missing rights", func(t *testing.T) { testMissingRights(t, c, r, acls) })
 }
 
-// With the documented rights, and no others, the whole works by each mechanism.
+// With the documented rights and no others, publishing works with each mechanism.
 func testDocumentedRights(t *testing.T, c *kafkatest.Cluster) {
 	for _, m := range []cluster.Mechanism{cluster.MechanismPlain, cluster.MechanismScramSHA512} {
 		config := securedConfig(c, m)
@@ -157,7 +157,7 @@ func testMutualTLS(t *testing.T, c *kafkatest.Cluster, r rights) {
 	}
 }
 
-// Without one of the documented rights, the line names the right that is missing.
+// The error names the right that is missing.
 func testMissingRights(t *testing.T, c *kafkatest.Cluster, r rights, acls []*kadm.ACLBuilder) {
 	config := securedConfig(c, cluster.MechanismScramSHA512)
 	for _, missing := range []struct {

@@ -12,11 +12,11 @@ import (
 	"farmwire/event"
 )
 
-// Shard is a partition of the state topic that this process has fenced and restored. It is used by
-// one goroutine at a time.
+// Shard is a partition of the state topic that this process has fenced and restored. It must be used by one goroutine at a
+// time.
 //
-// After an error of Publish or PublishWatch it is dead: whatever the error, the shard must be acquired again,
-// which settles the transaction and shows what was committed.
+// After any error of Publish or PublishWatch it can no longer be used. The shard must be acquired again, which settles the
+// transaction and shows what was committed.
 type Shard struct {
 	publisher *Publisher
 	number    int
@@ -28,10 +28,10 @@ type Shard struct {
 	log       *zap.Logger
 }
 
-// Acquire takes a shard over from whoever had it and restores what was committed: it raises the epoch of the
-// shard's transactional id, reads the partition to its uncommitted end, and folds the records.
+// Acquire takes a shard over from its previous owner and restores what was committed. It raises the epoch of the shard's
+// transactional id, reads the partition to its uncommitted end, and computes the snapshots from the records.
 //
-// ErrRefused is final. After any other error it may be tried again, best after a growing pause.
+// ErrRefused is final. After any other error Acquire may be called again, best after a pause that grows.
 func (p *Publisher) Acquire(ctx context.Context, shard int) (*Shard, error) {
 	if shard < 0 || shard >= p.partitions {
 		return nil, fmt.Errorf("no shard %d: there are %d", shard, p.partitions)
@@ -56,7 +56,7 @@ func (p *Publisher) acquire(ctx context.Context, shard int) (*Shard, int, error)
 	if err := p.checkPartitions(ctx); err != nil {
 		return nil, 0, err
 	}
-	producer, err := p.takeOver(ctx, transactionalID(topic, shard), p.scope(shard), nobody())
+	producer, err := p.takeOver(ctx, transactionalID(topic, shard), p.scope(shard), noIdentity())
 	if err != nil {
 		return nil, 0, err
 	}
@@ -86,7 +86,7 @@ func (p *Publisher) acquire(ctx context.Context, shard int) (*Shard, int, error)
 	}, state.records, nil
 }
 
-// scope is every partition that a shard writes to, its own partition of the state topic last.
+// scope returns every partition that a shard writes to. The last is its own partition of the state topic.
 func (p *Publisher) scope(shard int) []topicPartition {
 	var scope []topicPartition
 	for r := range topicCount {
@@ -99,13 +99,13 @@ func (p *Publisher) statePartition(shard int) topicPartition {
 	return topicPartition{p.config.StateTopic(), int32(shard)}
 }
 
-// Number is the shard's number, which is its partition of the state topic.
+// Number returns the number of the shard, which is that of its partition of the state topic.
 func (s *Shard) Number() int { return s.number }
 
-// Watch is what was restored, or what was last committed since. The caller may change the copy.
+// Watch returns a copy of the watch record that was restored, or of the last one that was committed since.
 func (s *Shard) Watch() event.WatchRecord { return s.watch.Clone() }
 
-// Snapshots are what was restored, by worker id.
+// Snapshots returns what was restored, by worker id.
 func (s *Shard) Snapshots() map[string]diff.Snapshot { return s.snapshots }
 
 // PublishWatch commits a new watch record in a transaction of its own.
@@ -121,12 +121,12 @@ func (s *Shard) PublishWatch(ctx context.Context, w event.WatchRecord) error {
 	return nil
 }
 
-// Publish commits the changes of some observations: their events, the copies for .ended and the state that follows,
-// in one transaction or, if there are many, in several, never a part of one session's changes. Nothing
-// is written if there is nothing to write.
+// Publish commits the changes of some observations: their events, the copies for the ended topic and the state that follows.
+// It does so in one transaction or, if there are many changes, in several. All changes of one session are in one
+// transaction. Without changes Publish does nothing.
 //
-// Errors are ErrFenced (ask the group first), ErrUnknownOutcome, or say why nothing more was committed. In all
-// cases the shard must be acquired again; some of the changes may have been committed.
+// The error is ErrFenced, ErrUnknownOutcome, or says why nothing more was committed. The shard must be acquired again after
+// any error, and some of the changes may have been committed.
 func (s *Shard) Publish(ctx context.Context, changes []diff.Changes) error {
 	s.encoder.reset(RecordedAt(changes))
 	for i := range changes {
@@ -161,8 +161,8 @@ func (s *Shard) publish(ctx context.Context, c *diff.Changes) error {
 	return nil
 }
 
-// RecordedAt is now, or the time of the latest observation if that is later: it is rounded up to the millisecond, and the
-// clock may have been set back since.
+// RecordedAt returns the current time, or the time of the latest observation if that is later. It can be later because it is
+// rounded up to the millisecond, and because the clock may have been set back since.
 func RecordedAt(changes []diff.Changes) time.Time {
 	at := time.Now()
 	for i := range changes {
@@ -175,7 +175,7 @@ func RecordedAt(changes []diff.Changes) time.Time {
 	return at
 }
 
-// sessionRun is how many of the first changes are of one session.
+// sessionRun returns how many of the first changes are of one session.
 func sessionRun(events []diff.Change) int {
 	n := 1
 	for n < len(events) && events[n].Session.SessionID == events[0].Session.SessionID {
@@ -184,13 +184,13 @@ func sessionRun(events []diff.Change) int {
 	return n
 }
 
-// What one transaction holds at most. Larger ones gain nothing and hold consumers back.
+// What one transaction holds at most. Larger transactions are not faster, and make consumers wait longer.
 const (
 	maxEvents = 1_000
 	maxStates = 4_000
 )
 
-// makeRoom commits what is there if some events and one state record more would be too many.
+// makeRoom commits what was collected if it would be too much with so many more events and one more state record.
 func (s *Shard) makeRoom(ctx context.Context, events int) error {
 	e := s.encoder
 	if e.states == 0 || e.events+events <= maxEvents && e.states < maxStates {
@@ -220,7 +220,7 @@ func (s *Shard) commit(ctx context.Context) error {
 	if s.failed != nil {
 		return fmt.Errorf("the shard must be acquired again after: %w", s.failed)
 	}
-	const tries = 3 // where a connection breaks before the transaction has begun
+	const tries = 3 // if a connection breaks before the transaction has begun
 	err := errBroken
 	for try := 0; try < tries && errors.Is(err, errBroken); try++ {
 		if err = s.renew(ctx); err == nil {

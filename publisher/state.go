@@ -6,8 +6,8 @@ import (
 	"farmwire/event"
 )
 
-// The state topic is where a shard's snapshot survives. It is compacted, and its partitions are the shards. Package event
-// has the form of its records.
+// The state topic keeps the snapshots of the shards. It is compacted, and its partitions are the shards. Package event has
+// the form of its records.
 //
 // Why a change is published exactly once:
 //

@@ -27,11 +27,11 @@ import (
 // The order matters: the markers of step 3 would abort what step 2 looks for.
 //
 // scope is every partition that producers with the id write to. Each transaction with records writes to the last of them.
-// last is the identity of a producer whose last commit was confirmed to this process, or nobody().
+// last is the identity of a producer whose last commit was confirmed to this process, or noIdentity().
 func (p *Publisher) takeOver(ctx context.Context, id string, scope []topicPartition, last identity) (*producer, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.fence)
+	ctx, cancel := context.WithTimeout(ctx, p.brokers.timeouts.fence)
 	defer cancel()
-	pause := newPauses()
+	pause := newBackoff()
 	for {
 		fresh, err := p.brokers.fence(ctx, id, p.config.Compression)
 		if err != nil {
@@ -72,7 +72,7 @@ func (p *Publisher) settle(ctx context.Context, fresh *producer, scope []topicPa
 		}
 	}
 	p.metrics.hanging.Inc()
-	p.log.Warn("partitions still hold a transaction open that has ended; it is ended there as it was elsewhere",
+	p.log.Warn("some partitions still hold a transaction open that has ended elsewhere; it is ended there in the same way",
 		zap.String("transactionalId", fresh.id), zap.Int("partitions", len(hanging)), zap.Bool("commit", commit))
 	ends := make([]topicPartition, len(hanging))
 	for i, h := range hanging {
@@ -81,7 +81,7 @@ func (p *Publisher) settle(ctx context.Context, fresh *producer, scope []topicPa
 	return false, fresh.mark(ctx, ends, commit)
 }
 
-// led returns the scope once all of its partitions have leaders. If some still have none after patience.leaderless, led
+// led returns the scope once all of its partitions have leaders. If some still have none after timeouts.leaderless, led
 // leaves them out if the brokers verify transactions, because such brokers refuse delayed requests by themselves.
 // Otherwise it returns an error that names one of them. It never leaves out the last partition of the scope.
 func (b *brokers) led(ctx context.Context, scope []topicPartition) ([]topicPartition, error) {
@@ -193,7 +193,7 @@ func (b *brokers) describeRequests(ctx context.Context, scope []topicPartition) 
 func (p *producer) mark(ctx context.Context, partitions []topicPartition, commit bool) error {
 	if commit {
 		var cancel context.CancelFunc
-		ctx, cancel = detached(ctx, p.brokers.patience.grace)
+		ctx, cancel = detached(ctx, p.brokers.timeouts.grace)
 		defer cancel()
 	}
 	out := make([]*outgoing, len(partitions))
@@ -228,7 +228,7 @@ func (b *brokers) decided(ctx context.Context, own topicPartition, all []hanging
 		return false, nil
 	})
 	if err == nil && !found {
-		err = fmt.Errorf("a transaction hangs in %s, and %s does not tell how it ended: see whether its sessions are in the state topic; "+
+		err = fmt.Errorf("a transaction hangs in %s, and %s does not show how it ended: look whether its sessions are in the state topic; "+
 			"if they are not, end it by kafka-transactions.sh abort", all[0].topicPartition, own)
 	}
 	return commit, err

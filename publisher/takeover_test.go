@@ -16,11 +16,11 @@ type lone struct {
 	faults  *faults
 }
 
-// newLone starts a broker with data of its own: it will be killed.
+// newLone starts a broker for one test, which will kill it.
 func newLone(t *testing.T, cluster *kafkatest.Cluster) *lone {
 	c := testConfig(t, cluster.Addrs())
 	p, faults := openFaulty(t, c)
-	p.brokers.patience = patienceOfProduction()
+	p.brokers.timeouts = defaultTimeouts()
 	l := &lone{history: newHistory(t, c, p), cluster: cluster, faults: faults}
 	for range 3 {
 		l.must()
@@ -46,8 +46,8 @@ func (l *lone) loseMarkers() {
 	}
 }
 
-// lost reports whether the broker has lost the end of the transaction. It is killed as soon as it has answered, and
-// now and then it has written the markers by then.
+// lost reports whether the broker has lost the end of the transaction. It is killed as soon as it has answered, but it may
+// have written the markers by then.
 func (l *lone) lost() bool {
 	l.t.Helper()
 	n := counted(l.t, l.p.metrics.hanging)
@@ -58,11 +58,11 @@ func (l *lone) lost() bool {
 	return n > 0
 }
 
-// TestLostMarkers kills a lone broker between its answer to EndTxn and the markers. When it is back it calls the
-// transaction complete, and InitProducerID succeeds, but the markers are never written (seen on 4.3.1). What hangs in some
-// partitions only is in TestApacheHanging.
+// TestLostMarkers kills a lone broker between its answer to EndTxn and the markers. When it is back it takes the transaction
+// for complete, and InitProducerID succeeds, but the markers are never written (seen on 4.3.1). TestApacheHanging tests
+// transactions that hang only in some partitions.
 func TestLostMarkers(t *testing.T) {
-	// With a shorter broker.session.timeout.ms than it takes the broker to be back, it writes the markers.
+	// If broker.session.timeout.ms is shorter than the broker is away, it writes the markers.
 	cluster := apacheCluster(t, kafkatest.Options{})
 
 	t.Run("of a commit, and the shard lives on", func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestLostMarkers(t *testing.T) {
 	}
 }
 
-// stopIn writes a transaction and stops when its end is asked for, as if this process had been killed with the broker.
+// stopIn writes a transaction and stops at the request to end it, as if this process had been killed with the broker.
 func (l *lone) stopIn(commit bool) {
 	l.t.Helper()
 	l.n++
@@ -106,11 +106,11 @@ func (l *lone) stopIn(commit bool) {
 		l.t.Fatal(err)
 	}
 	l.loseMarkers()
-	l.p.brokers.patience.grace = 10 * time.Millisecond
+	l.p.brokers.timeouts.grace = 10 * time.Millisecond
 	ctx, cancel := context.WithTimeout(l.t.Context(), time.Second)
 	defer cancel()
 	if err := l.shard.producer.end(ctx, commit); err == nil {
 		l.t.Fatal("the end was answered by a broker that is dead")
 	}
-	l.p.brokers.patience = patienceOfProduction()
+	l.p.brokers.timeouts = defaultTimeouts()
 }

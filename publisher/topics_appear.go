@@ -11,12 +11,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// appear waits until every broker shows every topic with all its leaders. Each broker learns of a new topic by itself,
-// and whoever is asked next may be the last to know.
+// appear waits until every broker shows every topic with all its leaders. The brokers do not learn of a new topic at the
+// same moment, and the next request may go to any of them.
 func (c Config) appear(ctx context.Context, client *kgo.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, appearTimeout)
 	defer cancel()
-	admin, pause := kadm.NewClient(client), newPauses()
+	admin, pause := kadm.NewClient(client), newBackoff()
 	for {
 		_, err := admin.ListEndOffsets(ctx, c.Topics()...)
 		details, listErr := admin.ListTopics(ctx, c.Topics()...)
@@ -33,7 +33,7 @@ func (c Config) appear(ctx context.Context, client *kgo.Client) error {
 	}
 }
 
-// shownBy says what one broker does not show. A broker that does not answer is no obstacle.
+// shownBy returns an error if one broker does not show a topic. A broker that does not answer is left out.
 func (c Config) shownBy(ctx context.Context, b *kgo.Broker) error {
 	request := kmsg.NewPtrMetadataRequest()
 	for _, name := range c.Topics() {

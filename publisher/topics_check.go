@@ -37,7 +37,7 @@ func CheckTopics(ctx context.Context, c Config, s TopicSpec) (partitions int, er
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	pause, began := newPauses(), time.Now()
+	pause, began := newBackoff(), time.Now()
 	found, err := c.describe(ctx, client)
 	for mayPass(err) && time.Since(began) < missingTimeout && pause.wait(ctx, later) == nil {
 		found, err = c.describe(ctx, client)

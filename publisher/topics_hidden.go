@@ -8,8 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// mayNotSee reports whether a broker refuses to tell offsets of the topic. Brokers check rights before they
-// look whether the topic is there.
+// mayNotSee reports whether a broker refuses to return offsets of the topic for lack of rights. Brokers check the rights
+// before they look whether the topic exists.
 func mayNotSee(ctx context.Context, client *kgo.Client, name string) bool {
 	request := kmsg.NewPtrListOffsetsRequest()
 	request.ReplicaID = -1

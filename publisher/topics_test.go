@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// ungivenConfig has topics that do not exist.
+// ungivenConfig makes a configuration with topics that do not exist.
 func ungivenConfig(t *testing.T, addrs []string) Config {
 	return Config{Cluster: clusterAt(addrs), TopicPrefix: "topics-" + strings.ToLower(strings.NewReplacer("/", "-").Replace(t.Name())), Region: "eu-west-1"}
 }
@@ -96,7 +96,7 @@ func TestCreateRefusesMoreReplicasThanBrokers(t *testing.T) {
 	})
 }
 
-// An alteration of a safe topic, as an operator might do, is refused with a line that says what to do.
+// A topic is refused if one of its settings was made unsafe. The error is one line that says what to do.
 func TestAlteredTopicsAreRefused(t *testing.T) {
 	c := testConfig(t, apache.Cluster(t).Addrs())
 	a := admin(t, c)

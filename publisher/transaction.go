@@ -10,20 +10,21 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// producer writes transactions under one transactional id, in Kafka's classic protocol: the epoch
-// changes only by InitProducerID. It is used by one goroutine at a time.
+// producer writes transactions under one transactional id, in Kafka's classic protocol, in which the epoch changes only by
+// InitProducerID. It must be used by one goroutine at a time.
 //
-// The laws that it keeps:
+// The laws that it obeys:
 //
 //  1. Nothing is produced to a partition before AddPartitionsToTxn has answered 0 for it. EndTxn is
-//     answered before the markers are written, and a record that arrives in that gap would become part
-//     of the transaction that was just committed.
-//  2. After any error the producer writes nothing more: a fence gives a new one with a new epoch.
-//     Otherwise a delayed produce of an aborted transaction would be committed with the next one.
+//     answered before the markers are written, and a record that arrives in between would become part of the transaction
+//     that was just committed.
+//  2. After any error the producer writes nothing more, and a fence makes a new producer with a new epoch. Otherwise a
+//     delayed produce request of an aborted transaction would be committed with the next transaction.
 //  3. Id and epoch are adopted from every answer to InitProducerID.
-//  4. fence says −1/−1, which fences the previous owner and is answered 51 until the open transaction is
-//     aborted and its markers are written. What a fence alone leaves open is told at takeOver.
-//  5. It never raises an epoch that it holds itself. A zombie that did would abort its successor's transaction.
+//  4. fence sends the producer id −1 and the epoch −1. That fences the previous owner, and is answered by 51 until the open
+//     transaction is aborted and its markers are written. What a fence leaves open is described at takeOver.
+//  5. It never asks to raise an epoch that it holds itself. A previous owner that did would abort the transaction of the
+//     next owner.
 //  6. An EndTxn whose answer was not read spends the epoch, even if a repetition is answered. EndTxn carries only id and
 //     epoch, so a copy that arrives late would end whatever transaction is open then.
 type producer struct {
@@ -31,7 +32,7 @@ type producer struct {
 	id          string // transactional id
 	compression Compression
 
-	coordinator int32 // broker id, -1: to be asked for
+	coordinator int32 // broker id; -1 if it must be asked for
 	identity    identity
 	sequences   map[topicPartition]int32 // of the next record, by partition
 	buffers     map[int32][]byte         // of produce requests, by broker
@@ -39,7 +40,7 @@ type producer struct {
 	breaks      uint64                   // connections that had broken when takeOver looked for open transactions
 }
 
-// fence takes the transactional id over and returns its producer.
+// fence raises the epoch of a transactional id and returns a producer with that epoch.
 func (b *brokers) fence(ctx context.Context, transactionalID string, compression Compression) (*producer, error) {
 	p := &producer{
 		brokers:     b,
@@ -49,13 +50,13 @@ func (b *brokers) fence(ctx context.Context, transactionalID string, compression
 		sequences:   make(map[topicPartition]int32),
 		buffers:     make(map[int32][]byte),
 	}
-	ctx, cancel := context.WithTimeout(ctx, b.patience.fence)
+	ctx, cancel := context.WithTimeout(ctx, b.timeouts.fence)
 	defer cancel()
 	err := p.coordinate(ctx, "fence", func(ctx context.Context, node int32) error {
 		request := kmsg.NewPtrInitProducerIDRequest()
 		request.Version = 4
 		request.TransactionalID = &transactionalID
-		request.TransactionTimeoutMillis = int32(b.patience.transaction.Milliseconds())
+		request.TransactionTimeoutMillis = int32(b.timeouts.transaction.Milliseconds())
 		request.ProducerID, request.ProducerEpoch = -1, -1
 		m, _, err := b.send(ctx, node, request, nil)
 		if err != nil {
@@ -75,13 +76,13 @@ func (b *brokers) fence(ctx context.Context, transactionalID string, compression
 	return p, nil
 }
 
-// commit writes everything in one transaction. After an error the producer must not be used again.
-// at is the time of the records.
+// commit writes everything in one transaction. at is the timestamp of the records. After an error the producer must not be
+// used again.
 //
 // The error is ErrFenced, ErrUnknownOutcome, or says why nothing was committed.
 func (p *producer) commit(ctx context.Context, at time.Time, out []*outgoing) error {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, p.brokers.patience.total)
+	ctx, cancel := context.WithTimeout(ctx, p.brokers.timeouts.total)
 	defer cancel()
 	err := p.write(ctx, at, out)
 	if err == nil {
@@ -109,8 +110,8 @@ func outcome(err error) string {
 	return "aborted"
 }
 
-// write writes the records in a transaction. After an error the transaction is ended, unless that is up to another, so that consumers need
-// not wait for the broker to do it. What matters is only that nobody writes under this identity any more.
+// write writes the records in a transaction. After an error it aborts the transaction, so that consumers need not wait until
+// the broker does so, unless another producer has fenced this one. The abort may fail: the fence that follows does the same.
 func (p *producer) write(ctx context.Context, at time.Time, out []*outgoing) error {
 	for _, o := range out {
 		next, err := o.seal(p.identity, p.sequences[o.topicPartition], at, p.compression)
@@ -160,8 +161,8 @@ func (p *producer) add(ctx context.Context, out []*outgoing, guarded bool) error
 	})
 }
 
-// added says whether every partition was added. A partition that the answer does not name was not;
-// of the errors the one that says what happened is returned: 55 only says that another one failed.
+// added returns an error unless every partition was added. A partition that the answer leaves out was not added. Error 55
+// only says that another partition failed, so any other error is preferred.
 func added(answer *kmsg.AddPartitionsToTxnResponse, partitions int) error {
 	if err := asError(answer.ErrorCode); err != nil {
 		return err
@@ -177,15 +178,15 @@ func added(answer *kmsg.AddPartitionsToTxnResponse, partitions int) error {
 		}
 	}
 	if failed == nil && partitions != 0 {
-		return errors.New("the answer does not name every partition")
+		return errors.New("the answer leaves out partitions")
 	}
 	return failed
 }
 
-// end asks for the commit or the abort until it is answered. When ctx ends it goes on for the grace: a transaction that
-// is left open holds up every consumer.
+// end asks for the commit or the abort until it is answered. When ctx ends it goes on for the grace, because a transaction
+// that is left open holds up every consumer.
 func (p *producer) end(ctx context.Context, commit bool) error {
-	ctx, cancel := detached(ctx, p.brokers.patience.grace)
+	ctx, cancel := detached(ctx, p.brokers.timeouts.grace)
 	defer cancel()
 	return p.askEnd(ctx, commit)
 }
@@ -211,12 +212,12 @@ func (p *producer) askEnd(ctx context.Context, commit bool) error {
 	})
 }
 
-// drop aborts a transaction that failed, within the grace, and returns why it did.
+// drop aborts a transaction that failed, within the grace, and returns why it failed.
 func (p *producer) drop(ctx context.Context, failed error) error {
 	if failed == nil || errors.Is(failed, ErrFenced) {
 		return failed
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.brokers.patience.grace)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.brokers.timeouts.grace)
 	defer cancel()
 	err := p.askEnd(ctx, false)
 	if errors.Is(err, kafka.InvalidTransactionState) {

@@ -15,7 +15,7 @@ import (
 	"farmwire/diff"
 )
 
-// history publishes sessions one by one and knows what must be in Kafka.
+// history publishes sessions one by one, and keeps what must be in Kafka.
 type history struct {
 	t     *testing.T
 	c     Config
@@ -29,7 +29,7 @@ func newHistory(t *testing.T, c Config, p *Publisher) *history {
 	return &history{t: t, c: c, p: p, shard: acquire(t, p, 0)}
 }
 
-// publish publishes the next session's start and end, and what it did is expected if it says so.
+// publish publishes the start and the end of the next session, and expects them in Kafka if that succeeds.
 func (h *history) publish(ctx context.Context) error {
 	h.n++
 	s := session(1, h.n)
@@ -40,7 +40,7 @@ func (h *history) publish(ctx context.Context) error {
 	return err
 }
 
-// expect says that the session that came last is committed.
+// expect notes that the last session is committed.
 func (h *history) expect() {
 	s := session(1, h.n)
 	h.want = append(h.want, eventID(started(s)), eventID(ended(s)))
@@ -76,7 +76,7 @@ func (h *history) check() {
 
 var transactional = []kmsg.Key{kmsg.FindCoordinator, kmsg.InitProducerID, kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn}
 
-// Whatever is lost, cut or doubled on the way: the same request again, and everything is there once.
+// If a request or its answer is lost or arrives twice, the same request is repeated, and everything is in Kafka once.
 func TestFaultsOnTheWay(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		c := testConfig(t, addrs)
@@ -100,7 +100,7 @@ func TestFaultsOnTheWay(t *testing.T) {
 						if key != kmsg.AddPartitionsToTxn || fault != answerCut {
 							t.Fatal(err)
 						}
-						// It may have begun, and the fence that ends it looks as if there had been another owner.
+						// The transaction may have begun. Then the fence that ends it looks as if there had been another owner.
 						h.n--
 						h.shard = acquire(t, p, 0)
 						h.must()
@@ -127,7 +127,7 @@ func TestFaultsOnTheWay(t *testing.T) {
 	})
 }
 
-// A fence that arrives twice fences its own shard: being fenced does not prove that somebody else has it.
+// A fence that arrives twice fences its own shard. So a shard that is fenced need not have another owner.
 func TestFenceThatArrivesTwice(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		p, faults := openFaulty(t, testConfig(t, addrs))
@@ -142,7 +142,7 @@ func TestFenceThatArrivesTwice(t *testing.T) {
 	})
 }
 
-// What the broker answers and what is to be repeated.
+// Requests with these answers are repeated.
 func TestAnswersThatAreRepeated(t *testing.T) {
 	c := testConfig(t, fake(t))
 	p, faults := openFaulty(t, c)
@@ -179,7 +179,7 @@ func TestAnswersThatAreRepeated(t *testing.T) {
 	h.check()
 }
 
-// What is not to be repeated, and whether it means that somebody else has the shard.
+// Requests with these answers are not repeated. Some of the answers mean that the shard is fenced.
 func TestAnswersThatEndTheShard(t *testing.T) {
 	c := testConfig(t, fake(t))
 	p, faults := openFaulty(t, c)
@@ -230,20 +230,20 @@ func TestAnswersThatEndTheShard(t *testing.T) {
 	}
 }
 
-// Law 2: a produce that arrives after its transaction was given up must not be committed with the next one.
+// Law 2: a produce request that arrives after its transaction was aborted must not be committed with the next one.
 func TestLateProduceIsNotCommitted(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		c := testConfig(t, addrs)
 		p, faults := openFaulty(t, c)
 		h := newHistory(t, c, p)
 		h.must()
-		p.brokers.patience.total = 900 * time.Millisecond
+		p.brokers.timeouts.total = 900 * time.Millisecond
 		faults.inject(kmsg.Produce, held, held, held, held, held, held)
 		if err := h.publish(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("a transaction whose produce never arrived: %v", err)
 		}
 		faults.cancel()
-		p.brokers.patience.total = 4 * time.Second
+		p.brokers.timeouts.total = 4 * time.Second
 		h.shard = acquire(t, p, 0)
 		faults.release()
 		h.must()
@@ -253,7 +253,7 @@ func TestLateProduceIsNotCommitted(t *testing.T) {
 	})
 }
 
-// A commit that nobody answers is unknown, and the restore shows what became of it.
+// The outcome of a commit without an answer is unknown, and the restore shows what it was.
 func TestUnansweredCommit(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		for _, fault := range []fault{answerLate, swallowed} {
@@ -262,13 +262,13 @@ func TestUnansweredCommit(t *testing.T) {
 				p, faults := openFaulty(t, c)
 				h := newHistory(t, c, p)
 				h.must()
-				p.brokers.patience.total = 500 * time.Millisecond
+				p.brokers.timeouts.total = 500 * time.Millisecond
 				faults.inject(kmsg.EndTxn, fault, fault, fault, fault)
 				if err := h.publish(t.Context()); !errors.Is(err, ErrUnknownOutcome) {
 					t.Fatalf("a commit without an answer: %v", err)
 				}
 				faults.cancel()
-				p.brokers.patience.total = 4 * time.Second
+				p.brokers.timeouts.total = 4 * time.Second
 				h.shard = acquire(t, p, 0)
 				wasCommitted := remembered(h.shard) == 2
 				if wasCommitted != (fault == answerLate) {
@@ -284,7 +284,7 @@ func TestUnansweredCommit(t *testing.T) {
 	})
 }
 
-// A stop in the middle: the transaction is ended within the grace, so that nobody has to wait for it.
+// When ctx ends in the middle of a transaction, it is aborted within the grace, so that no consumer has to wait for it.
 func TestStopEndsTheTransaction(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn} {
@@ -306,7 +306,7 @@ func TestStopEndsTheTransaction(t *testing.T) {
 	})
 }
 
-// The partitions of a transaction have several leaders, which are sent to side by side. (For the race detector.)
+// The leaders of the partitions of a transaction are sent to concurrently. (For the race detector.)
 func TestSeveralLeaders(t *testing.T) {
 	cluster := fakeCluster(t, 3)
 	c := testConfig(t, cluster.Addrs())

@@ -23,7 +23,7 @@ const (
 	lateEndTxn     disturbance = "late EndTxn"
 	holdHeartbeats disturbance = "held heartbeats"
 
-	// Brokers never accept a late request of a publisher that begins another epoch after a request without an answer.
+	// Brokers must not accept late requests: the publisher begins a new epoch after a request without an answer.
 	lateProduceAccepted disturbance = "late produce accepted"
 	lateEndTxnAccepted  disturbance = "late EndTxn accepted"
 )

@@ -41,7 +41,7 @@ func (t *testbed) open(ctx context.Context, f *flags) error {
 	if binary == "" {
 		binary = filepath.Join(t.dir, "farmwire")
 		if err := instance.Build(ctx, binary); err != nil {
-			return err
+			return fmt.Errorf("%w\n--farmwire names one that is built already", err)
 		}
 	}
 	if err := t.openKafka(ctx, f.Brokers); err != nil {

@@ -17,23 +17,25 @@ import (
 	"farmwire/diff"
 )
 
-// ground is a shard on Apache Kafka whose requests are seen, and can be lost.
-type ground struct {
+// apacheShard is a shard on Apache Kafka, with a witness of its requests and faults that lose them.
+type apacheShard struct {
 	*history
 	*faults
 	*witness
 	admin *kadm.Client
 }
 
-func newGround(t *testing.T, c Config) *ground {
+func newApacheShard(t *testing.T, c Config) *apacheShard {
 	p, f, w := openWitnessed(t, c)
-	return &ground{newHistory(t, c, p), f, w, admin(t, c)}
+	return &apacheShard{newHistory(t, c, p), f, w, admin(t, c)}
 }
 
-func onApache(t *testing.T) *ground { return newGround(t, testConfig(t, apache.Cluster(t).Addrs())) }
+func sharedApacheShard(t *testing.T) *apacheShard {
+	return newApacheShard(t, testConfig(t, apache.Cluster(t).Addrs()))
+}
 
 // prepare encodes the next session's start and end, as Publish does.
-func (g *ground) prepare() []*outgoing {
+func (g *apacheShard) prepare() []*outgoing {
 	g.n++
 	s := session(1, g.n)
 	e := g.shard.encoder
@@ -42,8 +44,8 @@ func (g *ground) prepare() []*outgoing {
 	return e.outgoing()
 }
 
-// ends are the uncommitted ends of all partitions, and whether any of them is held by an open transaction.
-func (g *ground) ends() (all map[topicPartition]int64, open bool) {
+// ends returns the uncommitted ends of all partitions, and whether an open transaction holds one of them.
+func (g *apacheShard) ends() (all map[topicPartition]int64, open bool) {
 	g.t.Helper()
 	ctx := deadline(g.t, 10*time.Second)
 	high, err := g.admin.ListEndOffsets(ctx, g.c.Topics()...)
@@ -61,13 +63,13 @@ func (g *ground) ends() (all map[topicPartition]int64, open bool) {
 	return all, open
 }
 
-// settled waits until no transaction is open. The broker would time one out after a minute only.
-func (g *ground) settled() {
+// settled waits until no transaction is open, for less time than after which a broker ends one by itself.
+func (g *apacheShard) settled() {
 	g.t.Helper()
 	until(g.t, 10*time.Second, "every transaction has ended", func() bool { _, open := g.ends(); return !open })
 }
 
-// until waits for what becomes true by itself.
+// until waits until reached returns true.
 func until(t testing.TB, d time.Duration, what string, reached func() bool) {
 	t.Helper()
 	for ctx := deadline(t, d); !reached(); {
@@ -80,7 +82,7 @@ func until(t testing.TB, d time.Duration, what string, reached func() bool) {
 }
 
 // retries is how many requests were sent again because of an error, by its name.
-func (g *ground) retries(name string) int {
+func (g *apacheShard) retries(name string) int {
 	return counted(g.t, g.p.metrics.retries.WithLabelValues(name))
 }
 
@@ -94,7 +96,7 @@ func counted(t testing.TB, c prometheus.Counter) int {
 	return int(m.GetCounter().GetValue())
 }
 
-// witness notes what a publisher says to the coordinator: "fence" (InitProducerID −1/−1), "bump" (InitProducerID with an
+// witness notes the requests of a publisher to the coordinator: "fence" (InitProducerID −1/−1), "bump" (InitProducerID with an
 // identity, see law 5), "commit" and "abort".
 type witness struct {
 	mu   sync.Mutex
@@ -152,8 +154,8 @@ func openWitnessed(t testing.TB, c Config) (*Publisher, *faults, *witness) {
 		}
 		return &witnessedConn{conn, w}, nil
 	})
-	// Longer than in openFaulty: what must be awaited here is a broker's own work, on a machine that may be busy.
-	p.brokers.patience = patience{transaction: time.Minute, total: 20 * time.Second, fence: 20 * time.Second,
+	// The timeouts are longer than in openFaulty, because these tests wait for the work of a real broker.
+	p.brokers.timeouts = timeouts{transaction: time.Minute, total: 20 * time.Second, fence: 20 * time.Second,
 		attempt: time.Second, grace: 5 * time.Second, missing: 500 * time.Millisecond}
 	return p, f, w
 }
