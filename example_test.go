@@ -1,11 +1,8 @@
 package farmwire_test
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log"
 	"time"
 
@@ -15,13 +12,14 @@ import (
 	"go.uber.org/zap"
 
 	"farmwire"
+	"farmwire/event"
 	"farmwire/poller"
 	"farmwire/poller/farmtest"
 	"farmwire/publisher"
 )
 
-// A dry run prints the events of the sessions that it sees. Without DryRun they go to Kafka, and Config.Publisher says
-// where.
+// A dry run hands the events of the sessions that it sees to a function. Without DryRun they go to Kafka, and
+// Config.Publisher says where.
 func ExampleRun() {
 	// A simulated farm with one worker that has run a session for an hour. In production the client is one of poller.NewClient's.
 	farm := farmtest.New(farmtest.Config{})
@@ -37,21 +35,16 @@ func ExampleRun() {
 	}, poller.ClientOptions)
 
 	ctx, stop := context.WithCancel(context.Background())
-	lines, out := io.Pipe()
-	go func() {
-		defer stop()
-		var e struct{ Type string }
-		line, _ := bufio.NewReader(lines).ReadBytes('\n')
-		if err := json.Unmarshal(line, &e); err != nil {
-			log.Fatal(err)
-		}
-		fmt.Println(e.Type)
-	}()
 	err := farmwire.Run(ctx, farmwire.Config{
 		Client:    client,
 		Poller:    poller.Config{Rate: 50},
 		Publisher: publisher.Config{Region: client.Options().Region, Initial: "open"},
-		DryRun:    out,
+		DryRun: func(r event.Record) error {
+			e, err := event.Decode(r.Key, r.Value, r.Headers)
+			fmt.Println(e.Type)
+			stop()
+			return err
+		},
 	}, zap.NewNop())
 	fmt.Println("stopped:", err)
 	// Output:

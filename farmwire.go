@@ -18,7 +18,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -33,6 +32,7 @@ import (
 	"farmwire/event"
 	"farmwire/poller"
 	"farmwire/publisher"
+	"farmwire/status"
 )
 
 // StopTimeout is how long a stop may take. A transaction that is still open then is aborted by the next fence.
@@ -45,8 +45,15 @@ type Config struct {
 	Publisher publisher.Config
 	Topics    publisher.TopicSpec
 	Create    bool         // create missing topics
-	DryRun    io.Writer    // if not nil, the events are printed to it as JSON lines, and Kafka is not used
 	Listener  net.Listener // serves the probes and the metrics until Run ends; nil: they are not served
+
+	// DryRun, if it is not nil, gets each event instead of Kafka, which is not used. An error of it ends Run. Calls do
+	// not overlap, and the record is valid until the function returns.
+	DryRun func(event.Record) error
+
+	// Ended, if it is not nil, gets the report of the moment at which ctx ended or Run failed. It is called once, before
+	// Run returns.
+	Ended func(status.Report)
 
 	// Registry takes the metrics for as long as Run runs, and is served at /metrics. One registry serves one Run at a
 	// time. Nil is a registry of Run's own.
@@ -60,7 +67,8 @@ type instance struct {
 	opened      atomic.Bool // poller is set
 	initialized atomic.Bool // the state topic is initialized, or is not used
 	initial     string      // Config.Publisher.Initial
-	warned      sync.Once   // that Initial is ignored
+	dryRun      bool
+	warned      sync.Once // that Initial is ignored
 	log         *zap.Logger
 	shards      shardStates
 	metrics     metrics
@@ -78,7 +86,12 @@ func Run(ctx context.Context, cfg Config, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
-	i := &instance{initial: cfg.Publisher.Initial, log: log, metrics: metrics}
+	i := &instance{initial: cfg.Publisher.Initial, log: log, metrics: metrics, dryRun: cfg.DryRun != nil}
+	if cfg.Ended != nil {
+		later, report := i.reportAtEnd(ctx, cfg.Ended)
+		defer report()
+		ctx = later
+	}
 
 	var actors run.Group
 	actors.Add(whileRunning(ctx, func(ctx context.Context) error { return i.watch(ctx, cfg, registered) }))
@@ -86,6 +99,22 @@ func Run(ctx context.Context, cfg Config, log *zap.Logger) error {
 		actors.Add(i.serveProbes(cfg.Listener, registry))
 	}
 	return stopWithin(ctx, StopTimeout, actors.Run)
+}
+
+// reportAtEnd returns a context that ends right after ctx, when ended has got a report. A report from the stop would be of
+// an instance that has given up its workers already. The other result reports if ctx has not ended.
+func (i *instance) reportAtEnd(ctx context.Context, ended func(status.Report)) (later context.Context, report func()) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var once sync.Once
+	end := func() {
+		once.Do(func() { ended(i.report()) })
+		cancel()
+	}
+	stop := context.AfterFunc(ctx, end)
+	return later, func() {
+		stop()
+		end()
+	}
 }
 
 // watch opens the topics, polls, and follows the observations.
@@ -100,12 +129,13 @@ func (i *instance) watch(ctx context.Context, cfg Config, registry prometheus.Re
 	i.opened.Store(true)
 	var actors run.Group
 	actors.Add(whileRunning(ctx, follow))
-	actors.Add(whileRunning(ctx, i.poller.Run))
+	// The poller ends after what follows it, whose shards would otherwise fail because polling has ended.
+	actors.Add(whileRunning(context.WithoutCancel(ctx), i.poller.Run))
 	return actors.Run()
 }
 
 // open makes the poller, and the function that follows its observations: for the shards that the consumer group
-// assigns, or in a dry run for a single shard that prints.
+// assigns, or in a dry run for a single shard that is not published.
 func (i *instance) open(ctx context.Context, cfg Config, registry prometheus.Registerer) (follow func(context.Context) error, err error) {
 	if cfg.DryRun != nil {
 		cfg.Poller.Shards, cfg.Poller.Shard = 1, func(string) int { return 0 }
@@ -113,7 +143,7 @@ func (i *instance) open(ctx context.Context, cfg Config, registry prometheus.Reg
 		i.initialized.Store(true)
 		watch := event.WatchRecord{Region: cfg.Publisher.Region, Partitions: 1, Initial: cfg.Publisher.Initial}
 		return func(ctx context.Context) error {
-			return i.follow(ctx, 0, watch, map[string]diff.Snapshot{}, printer{out: cfg.DryRun, region: watch.Region})
+			return i.follow(ctx, 0, watch, map[string]diff.Snapshot{}, dryRunWriter{region: watch.Region, show: cfg.DryRun})
 		}, nil
 	}
 	if cfg.Create {

@@ -50,6 +50,9 @@ func (i *instance) record(c diff.Changes) {
 	i.metrics.reappeared.Add(float64(len(c.Reappeared)))
 	i.metrics.forgotten.Add(float64(len(c.Forgotten)))
 	for _, e := range c.Events {
+		if i.dryRun {
+			break // it has shown them
+		}
 		i.log.Info("session "+string(e.Kind),
 			zap.String("session", e.Session.SessionID), zap.Uint64("sequence", e.Sequence),
 			zap.String("worker", e.Session.WorkerID), zap.String("fleet", e.Session.FleetID), zap.String("farm", e.Session.FarmID),

@@ -129,3 +129,31 @@ func FuzzAppendString(f *testing.F) {
 		}
 	})
 }
+
+// The structured form has the attributes without their prefix, and the value as data.
+func TestMarshalJSON(t *testing.T) {
+	c := goldenChanges()["started"]
+	r := Encode(&c, Envelope{Region: "eu-west-1", Recorded: epoch})
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	var data any
+	if err := json.Unmarshal(r.Value, &data); err != nil {
+		t.Fatal(err)
+	}
+	id := c.Session.SessionID
+	want := map[string]any{
+		"specversion": "1.0", "id": id + ".000001", "source": "/deadline/eu-west-1/farm-f/fleet-l/worker-w",
+		"type": "farmwire.session.started.v1", "subject": id, "time": "2026-03-01T12:00:00.123Z", "sequence": "000001",
+		"partitionkey": id, "recordedtime": "2026-03-01T12:00:00.000Z", "dataschema": "urn:farmwire:session:v1",
+		"datacontenttype": "application/json", "data": data,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -41,7 +41,7 @@ func DecodeState(key, value []byte) (State, error) {
 	case value == nil:
 		return s, nil
 	case s.Key == WatchKey:
-		w, err := DecodeWatch(value)
+		w, err := decodeWatch(value)
 		if err != nil {
 			return State{}, err
 		}

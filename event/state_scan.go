@@ -7,8 +7,8 @@ import (
 	"farmwire/diff"
 )
 
-// ScannedSession is a session's record in the state topic as its bytes, for whoever reads very many: a restore reads a
-// million of them, and needs no more of most than the ids. Its slices point into the value that was scanned.
+// ScannedSession is a session's record in the state topic, read without copying. It is for programs that read very many:
+// a restore reads a million of them, and of most it needs only the ids. Its slices point into the value that was scanned.
 type ScannedSession struct {
 	Farm, Fleet, Worker, Session []byte // ids
 	Vanished                     bool

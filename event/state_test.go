@@ -106,7 +106,7 @@ func TestScanRejectsOtherForms(t *testing.T) {
 	}
 }
 
-// What a newer version may have written is told from what nobody should have.
+// DecodeState tells records that a newer version may have written from malformed ones.
 func TestDecodeStateRefuses(t *testing.T) {
 	s := goldenSession()
 	value := string(AppendSession(nil, &diff.Record{Session: s, Sequence: 1, Seen: epoch}))

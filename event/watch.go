@@ -76,8 +76,8 @@ func appendWatched(b []byte, i int, id, before string, at time.Time) []byte {
 	return append(appendInstant(b, before, at), '}')
 }
 
-// DecodeWatch reads the value of the record. The error is ErrUnknown if the schema is newer than Schema.
-func DecodeWatch(value []byte) (WatchRecord, error) {
+// decodeWatch reads the value of the record.
+func decodeWatch(value []byte) (WatchRecord, error) {
 	var w WatchRecord
 	err := unmarshalState(value, &w)
 	return w, err

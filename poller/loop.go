@@ -29,6 +29,7 @@ type loop struct {
 	directory *directory
 	shards    map[int]*shard
 	results   chan result
+	warned    unlistedLog
 	running   sync.WaitGroup
 	inFlight  [kinds]int
 	walks     uint64
@@ -67,6 +68,7 @@ func newLoop(ctx context.Context, p *Poller, random *rand.Rand) *loop {
 		directory: newDirectory(),
 		shards:    make(map[int]*shard),
 		results:   make(chan result),
+		warned:    make(unlistedLog),
 	}
 	l.seek(time.Now())
 	return l
@@ -269,17 +271,16 @@ func (l *loop) countListing(r result, now time.Time) {
 	if e.dropped {
 		return
 	}
-	fields := []zap.Field{zap.String("farm", e.key.FarmID), zap.String("fleet", e.key.FleetID), zap.String("worker", e.key.WorkerID)}
 	switch {
 	case r.err != nil:
 		m.discarded.WithLabelValues(string(reasonOf(r.err))).Inc()
-		l.log.Debug("listing discarded", append(fields, zap.Int("attempt", e.failed+1), zap.Error(r.err))...)
+		l.log.Debug("listing discarded", append(e.fields(), zap.Int("attempt", e.failed+1), zap.Error(r.err))...)
 		if e.failed+1 == blindAfter && !e.unlisted() {
-			l.log.Warn("worker cannot be listed; its open sessions are looked up", append(fields, zap.Error(r.err))...)
+			l.logUnlisted(e, r.err)
 		}
 		return
 	case e.failed >= blindAfter:
-		l.log.Info("worker can be listed again", fields...)
+		l.logListedAgain(e)
 	}
 	o := r.observations[0]
 	if o.Source == diff.NoSuchWorker {

@@ -112,9 +112,13 @@ func (p *Poller) Committed(s diff.Snapshot) {
 // Found is what discovery has found so far.
 func (p *Poller) Found() Found { return *p.found.Load() }
 
-// State returns what the Poller knows of its own work. It is at most a few seconds old, and final once
-// Run has returned.
-func (p *Poller) State() State { return *p.state.Load() }
+// State returns what the Poller knows of its own work. Its Operations are of now. The rest is at most a
+// few seconds old, and final once Run has returned.
+func (p *Poller) State() State {
+	s := *p.state.Load()
+	s.Operations = p.service.operations.all()
+	return s
+}
 
 // Answered is closed when Deadline Cloud has answered usably for the first time: whatever was
 // asked, with success and with what such an answer must hold. Until then the Poller asks also

@@ -244,7 +244,7 @@ var errBetween = errors.New("another owner may have had the shard, or a transact
 
 // renew fences the shard again before a transaction if the epoch is spent, or if a connection broke. A broker that was
 // started again may have lost the markers of the last transaction. If the fence returns the next epoch of the same
-// producer id, nobody else has owned the shard since, and its restored state is still right. Any other epoch may come
+// producer id, no other process has owned the shard since, and its restored state is still right. Any other epoch may come
 // from another owner, or only from an AddPartitionsToTxn request whose answer was lost. renew cannot tell these apart.
 func (s *Shard) renew(ctx context.Context) error {
 	brokers, was := s.publisher.brokers, s.producer.identity

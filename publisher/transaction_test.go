@@ -187,7 +187,7 @@ func TestAnswersThatEndTheShard(t *testing.T) {
 		key     kmsg.Key
 		code    int16
 		want    error
-		aborted bool // the transaction must be aborted by us: nobody else is there to do it
+		aborted bool // whether the publisher must abort the transaction itself
 	}{
 		{kmsg.AddPartitionsToTxn, 90, ErrFenced, false},
 		{kmsg.AddPartitionsToTxn, 47, ErrFenced, false},

@@ -105,7 +105,7 @@ func words(reason string) string { return strings.ReplaceAll(reason, "_", " ") }
 
 // WriteSummary writes what was seen and how the requests went, for the end of a dry run.
 func (p Polling) WriteSummary(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "Seen: %d farms, %d fleets, %d workers, %d open sessions.\n", p.Farms, p.Fleets, p.Workers, p.OpenSessions)
+	_, err := fmt.Fprintf(w, "Seen: %s, %s, %s, %s.\n", number(p.Farms, "farm"), number(p.Fleets, "fleet"), number(p.Workers, "worker"), number(p.OpenSessions, "open session"))
 	for _, name := range slices.Sorted(maps.Keys(p.Operations)) {
 		if err != nil {
 			return err
@@ -113,6 +113,13 @@ func (p Polling) WriteSummary(w io.Writer) error {
 		_, err = fmt.Fprintf(w, "  %-22s %s\n", name, p.Operations[name])
 	}
 	return err
+}
+
+func number(n int, of string) string {
+	if n == 1 {
+		return "1 " + of
+	}
+	return fmt.Sprintf("%d %ss", n, of)
 }
 
 // String says how often the operation was answered, refused, and failed.

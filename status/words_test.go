@@ -79,7 +79,7 @@ func TestWriteSummary(t *testing.T) {
 	if err := p.WriteSummary(&out); err != nil {
 		t.Fatal(err)
 	}
-	want := `Seen: 1 farms, 2 fleets, 40 workers, 7 open sessions.
+	want := `Seen: 1 farm, 2 fleets, 40 workers, 7 open sessions.
   BatchGetSession        answered 0, refused 1 (denied)
   ListFarms              not tried
   ListWorkers            answered 12, failed 2 (server error)

@@ -13,13 +13,13 @@ import (
 
 // farmCmd serves the simulated farm alone, for any AWS client.
 type farmCmd struct {
-	Listen  string   `default:"127.0.0.1:0" help:"Address to serve on; port 0 takes a free one."`
-	Truth   string   `help:"Write there, at the end, what truly happened: JSON lines, one for each session." placeholder:"FILE"`
-	Workers int      `default:"12" help:"How many workers the farm has, about."`
-	Fleets  int      `default:"3" help:"How many fleets; the first has a fixed size, the others scale and delete workers."`
-	Speed   float64  `default:"10" help:"How many times faster than a real farm it lives."`
-	Seed    uint64   `default:"1" help:"What the farm's life is made from: the same seed, the same life."`
-	Faults  []string `help:"What goes wrong, as KIND or KIND=PROBABILITY[/DELAY], or 'all', with hidden quotas, a skewed clock and small pages: ${faults}." placeholder:"KIND"`
+	Listen  string   `default:"127.0.0.1:0" help:"Serve on this address. Port 0 takes a free one."`
+	Truth   string   `help:"Write to this file, at the end, what truly happened: JSON lines, one for each session." placeholder:"FILE"`
+	Workers int      `default:"12" help:"About this many workers are on the farm."`
+	Fleets  int      `default:"3" help:"The farm has this many fleets. The first has a fixed size, the others scale and delete workers."`
+	Speed   float64  `default:"10" help:"The farm lives this many times as fast as a real one."`
+	Seed    uint64   `default:"1" help:"The farm's life follows from this number: the same seed gives the same life."`
+	Faults  []string `help:"Let this go wrong: KIND, KIND=PROBABILITY or KIND=PROBABILITY/DELAY. The kind all means all of them, with hidden quotas, a skewed clock and small pages. Kinds: ${faults}." placeholder:"KIND"`
 }
 
 // Validate is called by kong.
@@ -58,7 +58,7 @@ func (c *farmCmd) Run(ctx context.Context, std command.Streams) error {
 // farmExample is one worker of the farm, to ask for in the printed examples.
 type farmExample struct{ farm, fleet, worker string }
 
-// exampleOf waits for a session and gives its worker; false: ctx ended before there was one.
+// exampleOf waits for a session and returns its worker. It returns false if ctx ended before there was one.
 func exampleOf(ctx context.Context, farm *farmtest.Server) (farmExample, bool) {
 	for {
 		for _, s := range farm.Cloud().Truth() {
@@ -77,7 +77,7 @@ func exampleOf(ctx context.Context, farm *farmtest.Server) (farmExample, bool) {
 // print says how to use the farm.
 func (e farmExample) print(w io.Writer, url string) {
 	fmt.Fprintf(w, `
-Any credentials and any region will do. The last line keeps aws cli and boto3 from asking
+Any credentials and any region will do. The last variable keeps aws cli and boto3 from asking
 a host of the name "management.127.0.0.1":
 
   export AWS_ENDPOINT_URL_DEADLINE=%[1]s

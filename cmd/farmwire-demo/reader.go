@@ -84,12 +84,12 @@ func (r *reader) noteWatch(record *kgo.Record) error {
 	if string(record.Key) != event.WatchKey {
 		return nil
 	}
-	watch, err := event.DecodeWatch(record.Value)
+	state, err := event.DecodeState(record.Key, record.Value)
 	if err != nil {
 		return fmt.Errorf("read the watch of shard %d: %w", record.Partition, err)
 	}
 	since := map[string]time.Time{}
-	for id, fleet := range watch.Fleets {
+	for id, fleet := range state.Watch.Fleets {
 		since[id] = fleet.Since
 	}
 	r.since[record.Partition] = since

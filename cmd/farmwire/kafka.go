@@ -15,26 +15,26 @@ import (
 
 // kafkaFlags say how to reach the cluster.
 type kafkaFlags struct {
-	Brokers     []string `placeholder:"HOST:PORT" help:"Kafka's bootstrap brokers, two or three, separated by commas."`
-	TopicPrefix string   `default:"deadline.sessions" help:"The topics are <prefix>.events, <prefix>.ended and <prefix>.state."`
+	Brokers     []string `placeholder:"HOST:PORT" help:"Connect to Kafka by these bootstrap brokers: two or three, separated by commas."`
+	TopicPrefix string   `default:"deadline.sessions" help:"Use the topics <prefix>.events, <prefix>.ended and <prefix>.state."`
 
-	TLS           toggle  `name:"tls" help:"Connect to Kafka by TLS."`
-	TLSCA         private `name:"tls-ca" placeholder:"FILE" help:"PEM file of the authority that signed the brokers' certificates. Default: the system's."`
-	TLSCert       private `name:"tls-cert" placeholder:"FILE" help:"PEM file of a client certificate."`
-	TLSKey        private `name:"tls-key" placeholder:"FILE" help:"PEM file of the client certificate's key."`
-	TLSServerName private `name:"tls-server-name" placeholder:"NAME" help:"The name to find in the brokers' certificates. Default: the broker's host name."`
+	TLS           toggle  `name:"tls" help:"Connect to Kafka with TLS."`
+	TLSCA         private `name:"tls-ca" placeholder:"FILE" help:"Trust the certificates of the authority in this PEM file. Default: the system's authorities."`
+	TLSCert       private `name:"tls-cert" placeholder:"FILE" help:"Show brokers the client certificate in this PEM file."`
+	TLSKey        private `name:"tls-key" placeholder:"FILE" help:"Read the key of the client certificate from this PEM file."`
+	TLSServerName private `name:"tls-server-name" placeholder:"NAME" help:"Expect this name in the brokers' certificates. Default: the broker's host name."`
 
-	SASLMechanism    mechanism `name:"sasl-mechanism" default:"none" placeholder:"NAME" help:"plain, scram-sha-256, scram-sha-512 or aws-msk-iam."`
-	SASLUsername     private   `name:"sasl-username" placeholder:"NAME" help:"User name for plain and scram."`
-	SASLPasswordFile private   `name:"sasl-password-file" placeholder:"FILE" help:"File with the password for plain and scram; or set FARMWIRE_SASL_PASSWORD."`
+	SASLMechanism    mechanism `name:"sasl-mechanism" default:"none" placeholder:"NAME" help:"Log in to Kafka by this mechanism: plain, scram-sha-256, scram-sha-512 or aws-msk-iam."`
+	SASLUsername     private   `name:"sasl-username" placeholder:"NAME" help:"Log in by this user name, for plain and scram."`
+	SASLPasswordFile private   `name:"sasl-password-file" placeholder:"FILE" help:"Read the password for plain and scram from this file. The variable FARMWIRE_SASL_PASSWORD can hold it instead."`
 
 	secret password
 }
 
 // topicFlags say what topics must be like.
 type topicFlags struct {
-	Partitions        number `default:"12" help:"Partitions of each topic when it is created; those of the state topic are the shards. They can't be changed later."`
-	ReplicationFactor number `default:"3" help:"Replicas of each topic when it is created; existing topics with fewer are refused."`
+	Partitions        number `default:"12" help:"Create each topic with this many partitions. Those of the state topic are the shards. The number can't be changed later."`
+	ReplicationFactor number `default:"3" help:"Create each topic with this many replicas, and refuse existing topics with fewer."`
 }
 
 func (f topicFlags) spec() publisher.TopicSpec {

@@ -11,8 +11,8 @@ import (
 )
 
 type logFlags struct {
-	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"Log lines of this level and above: debug, info, warn or error."`
-	LogFormat string `enum:"auto,console,json" default:"auto" help:"Format of the log: console, json, or auto, which is console on a terminal and json elsewhere."`
+	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"Write log lines of this level and above: debug, info, warn or error."`
+	LogFormat string `enum:"auto,console,json" default:"auto" help:"Write the log in this form: console, json, or auto, which is console on a terminal and json elsewhere."`
 }
 
 // logger writes structured logs to w, with times in UTC.

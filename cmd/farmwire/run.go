@@ -18,6 +18,7 @@ import (
 	"farmwire"
 	"farmwire/poller"
 	"farmwire/publisher"
+	"farmwire/status"
 )
 
 type runCmd struct {
@@ -30,12 +31,12 @@ type runCmd struct {
 	APIRate   float64       `name:"api-rate" default:"10" help:"Send at most this many requests a second to the Deadline Cloud API. All operations, attempts and instances count together."`
 	Staleness time.Duration `default:"15s" help:"List every worker at least this often, where the API rate allows it."`
 	Discovery time.Duration `default:"30s" help:"Look up farms, fleets and workers this often."`
-	Initial   string        `enum:"open,all,none" default:"open" help:"What the first start publishes. open: open sessions, as discovered; all: ended sessions too; none: nothing, they are only remembered."`
+	Initial   string        `enum:"open,all,none" default:"open" help:"Publish this at the first start. open: open sessions, as discovered; all: ended sessions too; none: nothing, they are only remembered."`
 	DryRun    bool          `help:"Print the events and use no Kafka: as lines for people on a terminal, as JSON lines elsewhere. At the end say which requests AWS refused."`
 
 	CreateTopics   bool          `help:"Create topics that are missing."`
 	Compression    string        `enum:"none,gzip" default:"none" help:"Compress the records: none or gzip."`
-	Group          string        `placeholder:"NAME" help:"Consumer group in which instances share the shards. Default: farmwire.<state topic>."`
+	Group          string        `placeholder:"NAME" help:"Share the shards in this consumer group. Default: farmwire.<state topic>."`
 	InstanceID     string        `name:"instance-id" placeholder:"NAME" help:"Join the group as a static member of this name. It is for instances whose names never change."`
 	SessionTimeout time.Duration `default:"10s" help:"Give an instance's shards to others when it has sent no heartbeat for so long."`
 
@@ -66,11 +67,17 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 	c.warn(log)
 	log.Info("farmwire started", c.settings(cfg)...)
 	began := time.Now()
-	if err := farmwire.Run(ctx, cfg, log); err != nil {
-		return err
+	var last status.Report
+	cfg.Ended = func(r status.Report) { last = r }
+	err = farmwire.Run(ctx, cfg, log)
+	if err == nil {
+		log.Info("farmwire stopped gracefully", zap.Duration("ran", time.Since(began)),
+			zap.Int("workers", last.Polling.Workers), zap.Int("open_sessions", last.Polling.OpenSessions))
 	}
-	log.Info("farmwire stopped gracefully", zap.Duration("ran", time.Since(began)))
-	return nil
+	if c.DryRun && last.Stage == status.Running {
+		return errors.Join(err, c.summarize(std.err, last.Polling))
+	}
+	return err
 }
 
 // settings are what the log says at the start: what is watched, how fast, and where it is published.
@@ -141,7 +148,7 @@ func (c *runCmd) config(ctx context.Context, std *streams, log *zap.Logger) (far
 	cfg.Registry, cfg.Version = prometheus.NewRegistry(), versionText()
 	cfg.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if c.DryRun {
-		cfg.DryRun = std.out
+		cfg.DryRun = showEvents(std.out)
 	}
 	if c.Listen != "off" {
 		if cfg.Listener, err = net.Listen("tcp", c.Listen); err != nil {

@@ -25,13 +25,13 @@ import (
 )
 
 type sessionsCmd struct {
-	Farm          string  `required:"" placeholder:"ID" help:"Farm of the worker."`
-	Fleet         string  `required:"" placeholder:"ID" help:"Fleet of the worker."`
-	Worker        string  `required:"" placeholder:"ID" help:"Worker whose sessions are listed."`
-	PageSize      *number `placeholder:"N" help:"Sessions to ask for in each request, from 1; the service takes up to 100. It never changes what is listed."`
-	MaxItems      *number `placeholder:"N" help:"Stop after this many sessions; if there are more, NextToken says where to go on. 0 makes one request and does not advance."`
-	StartingToken *string `placeholder:"TOKEN" help:"Go on at this NextToken, made here or by boto3 or the AWS CLI, or at a token of the service. Keep the page size that it was made with."`
-	Output        string  `enum:"json,jsonl,table" default:"json" help:"json: one object. jsonl: a session a line as the pages come, NextToken last. table: for people; LASTED ends in + while the session is open."`
+	Farm          string  `required:"" placeholder:"ID" help:"List a worker of this farm."`
+	Fleet         string  `required:"" placeholder:"ID" help:"List a worker of this fleet."`
+	Worker        string  `required:"" placeholder:"ID" help:"List the sessions of this worker."`
+	PageSize      *number `placeholder:"N" help:"Ask for this many sessions in each request. The service takes from 1 to 100. What is listed does not depend on it."`
+	MaxItems      *number `placeholder:"N" help:"Stop after this many sessions. If there are more, NextToken says where to go on. 0 makes one request and does not advance."`
+	StartingToken *string `placeholder:"TOKEN" help:"Go on at this NextToken, which farmwire, boto3 or the AWS CLI has printed, or at a token of the service. Give the page size that it was made with."`
+	Output        string  `enum:"json,jsonl,table" default:"json" help:"Print this form. json: one object. jsonl: one session a line as the pages come, and NextToken last. table: for people; LASTED ends in + while a session is open."`
 }
 
 // Help says what --help prints below the flags' summary.

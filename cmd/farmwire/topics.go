@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"farmwire/publisher"
 )
 
-// How long the commands that only ask or create may take.
+// topicsTimeout is how long the commands that create or check topics may take.
 const topicsTimeout = 60 * time.Second
 
 type topicsCmd struct {
@@ -23,7 +25,7 @@ type topicsCreateCmd struct {
 	topicFlags
 }
 
-// Run creates what is missing and checks the whole.
+// Run creates the topics that are missing, says which those are, and checks all.
 func (c *topicsCreateCmd) Run(ctx context.Context, std *streams) error {
 	cfg, err := c.begin(std, c.topicFlags)
 	if err != nil {
@@ -32,10 +34,7 @@ func (c *topicsCreateCmd) Run(ctx context.Context, std *streams) error {
 	ctx, cancel := context.WithTimeout(ctx, topicsTimeout)
 	defer cancel()
 	created, err := publisher.CreateTopics(ctx, cfg, c.spec())
-	if err := printCreated(std, created); err != nil {
-		return err
-	}
-	if err != nil {
+	if err := errors.Join(printCreated(std, cfg.Topics(), created, err == nil), err); err != nil {
 		return err
 	}
 	partitions, err := publisher.CheckTopics(ctx, cfg, c.spec())
@@ -47,23 +46,32 @@ func (c *topicsCreateCmd) Run(ctx context.Context, std *streams) error {
 
 type topicsCheckCmd struct {
 	kafkaFlags
-	topicFlags
 
-	Group string `help:"Consumer group of run. Default: farmwire.<state topic>."`
+	Partitions        *number `placeholder:"N" help:"Refuse topics with another number of partitions. Default: any number will do."`
+	ReplicationFactor number  `default:"3" help:"Refuse topics with fewer replicas."`
+
+	Group string `placeholder:"NAME" help:"Try the rights to this consumer group of run. Default: farmwire.<state topic>."`
 }
 
-// Run checks the topics as run does, and does with them what it does first.
+// Run checks the topics as run does, and tries what run does first.
 func (c *topicsCheckCmd) Run(ctx context.Context, std *streams) error {
-	cfg, err := c.begin(std, c.topicFlags)
+	expected := topicFlags{Partitions: 1, ReplicationFactor: c.ReplicationFactor}
+	if c.Partitions != nil {
+		expected.Partitions = *c.Partitions
+	}
+	cfg, err := c.begin(std, expected)
 	if err != nil {
 		return err
 	}
 	cfg.Group.ID = c.Group
 	ctx, cancel := context.WithTimeout(ctx, topicsTimeout)
 	defer cancel()
-	partitions, err := publisher.CheckTopics(ctx, cfg, c.spec())
+	partitions, err := publisher.CheckTopics(ctx, cfg, expected.spec())
 	if err != nil {
 		return err
+	}
+	if c.Partitions != nil && partitions != int(*c.Partitions) {
+		return fmt.Errorf("%s have %d partitions and %d are asked for: give that number with --partitions, or another --topic-prefix", enumerate(cfg.Topics()), partitions, *c.Partitions)
 	}
 	brokers, err := publisher.Prove(ctx, cfg)
 	if err != nil {
@@ -80,7 +88,7 @@ func (c *topicsCheckCmd) Run(ctx context.Context, std *streams) error {
 	return err
 }
 
-// begin finds what is wrong before anybody is asked, and says what is unwise.
+// begin returns the configuration. It finds what is wrong with it without asking a broker, and warns of what is unwise.
 func (f kafkaFlags) begin(std *streams, topics topicFlags) (publisher.Config, error) {
 	if len(f.Brokers) == 0 {
 		return publisher.Config{}, usageError{errors.New("--brokers is missing: give host:port of your Kafka brokers")}
@@ -101,11 +109,17 @@ func (f kafkaFlags) begin(std *streams, topics topicFlags) (publisher.Config, er
 	return cfg, nil
 }
 
-func printCreated(std *streams, created []string) error {
-	if len(created) == 0 {
-		return nil
+// printCreated says which of the topics were created, and if all are there, which of them were there before.
+func printCreated(std *streams, all, created []string, complete bool) error {
+	var lines string
+	if len(created) > 0 {
+		lines = "created " + enumerate(created) + "\n"
 	}
-	_, err := fmt.Fprintf(std.out, "created %s\n", enumerate(created))
+	existing := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return slices.Contains(created, name) })
+	if len(existing) > 0 && complete {
+		lines += "already there: " + enumerate(existing) + "\n"
+	}
+	_, err := io.WriteString(std.out, lines)
 	return err
 }
 

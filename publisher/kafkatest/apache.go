@@ -24,7 +24,7 @@ import (
 //go:embed log4j2.properties
 var log4j []byte
 
-// errEnded is a broker that ended while it was being started: most often its port was taken meanwhile.
+// errEnded says that a broker ended while it was being started, most often because another process took its port.
 var errEnded = errors.New("the broker ended")
 
 // StartApache starts a cluster of Apache Kafka and waits until all its brokers are members of it. The context
@@ -183,15 +183,15 @@ func (c *Cluster) tool(ctx context.Context, class string, args ...string) *exec.
 func toolCommand(ctx context.Context, cpath, class string, args ...string) *exec.Cmd {
 	java, err := javaCommand()
 	if err != nil {
-		java = "java" // starting it says that it is missing
+		java = "java" // if it is missing, starting it is an error
 	}
 	cmd := exec.CommandContext(ctx, java, append([]string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Xshare:auto", "-cp", cpath, class}, args...)...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8") // arguments are UTF-8, whatever the machine speaks
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8") // arguments are UTF-8, whatever the locale of the machine is
 	return cmd
 }
 
-// awaitBroker waits until the broker is a member of the cluster, by its own word.
+// awaitBroker waits until the broker reports that it is a member of the cluster.
 func (c *Cluster) awaitBroker(ctx context.Context, b *broker) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()

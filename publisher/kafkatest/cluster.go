@@ -29,11 +29,11 @@ type Options struct {
 	// Advertise returns the address under which clients find a broker (counted from 0) that listens on addr:
 	// that of a proxy, say. By default they are told addr.
 	Advertise func(broker int, addr string) string
-	// Security demands TLS and SASL of clients, and checks ACLs.
+	// Security requires TLS and SASL of clients, and checks ACLs.
 	Security *Security
 }
 
-// Security is what a secured cluster demands. Clients find it on [Cluster.Addrs], where the protocol is SASL_SSL.
+// Security is what a secured cluster requires. Clients connect to it at [Cluster.Addrs], where the protocol is SASL_SSL.
 // [Cluster.InnerAddrs] stay open to everyone without TLS, as a super user: for tests to administer ACLs with.
 type Security struct {
 	// Mechanisms are the enabled SASL mechanisms, of PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512; by default all three.
@@ -46,7 +46,7 @@ type Security struct {
 // for the same broker at once.
 type Cluster struct {
 	fake    *kfake.Cluster
-	outside []string // addresses of a cluster that was there before
+	outside []string // addresses of a cluster that was started elsewhere
 	brokers []*broker
 	dir     string // of the brokers' files
 	cpath   string // the class path of the jars
@@ -54,7 +54,7 @@ type Cluster struct {
 }
 
 // StartFake starts kfake with the given number of brokers (0: one) inside this process.
-// Topics are not created by themselves, as with [StartApache].
+// As with [StartApache], topics are not created automatically.
 func StartFake(_ context.Context, brokers int) (*Cluster, error) {
 	fake, err := kfake.NewCluster(kfake.NumBrokers(max(brokers, 1)))
 	if err != nil {
@@ -63,7 +63,7 @@ func StartFake(_ context.Context, brokers int) (*Cluster, error) {
 	return &Cluster{fake: fake}, nil
 }
 
-// Outside is a cluster that somebody else runs and that Close leaves alone.
+// Outside returns a cluster that was started elsewhere. Close leaves it running.
 func Outside(addrs ...string) *Cluster { return &Cluster{outside: addrs} }
 
 // Fake is the kfake cluster, to control faults with; nil for any other.
@@ -72,7 +72,7 @@ func (c *Cluster) Fake() *kfake.Cluster { return c.fake }
 // Apache reports whether the brokers are processes of Apache Kafka that this cluster started.
 func (c *Cluster) Apache() bool { return len(c.brokers) > 0 }
 
-// Size is the number of brokers that Kill and its like know.
+// Size is the number of brokers that Kill, Stop, Pause, Resume and Restart can be called for.
 func (c *Cluster) Size() int { return len(c.brokers) }
 
 // Addrs are the brokers' addresses (host:port) for clients.
@@ -139,7 +139,7 @@ func (c *Cluster) Stop(i int) error {
 	return b.stop()
 }
 
-// Pause stops a broker as it is (SIGSTOP): its connections stay open, and nobody answers.
+// Pause stops a broker (SIGSTOP). Its connections stay open, and it does not answer.
 func (c *Cluster) Pause(i int) error {
 	b, err := c.broker(i)
 	if err != nil {

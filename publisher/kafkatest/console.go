@@ -29,8 +29,8 @@ type Reading struct {
 	Config      string        // a file of client properties, for TLS and SASL; "": none
 }
 
-// Console reads a topic from the beginning with Apache Kafka's own console consumer, a reader that we did not
-// write, and writes one line for each record to w: "CreateTime:<ms>", "Partition:<n>", "Offset:<n>", the headers
+// Console reads a topic from the beginning with Apache Kafka's own console consumer, which is independent of this
+// project, and writes one line for each record to w: "CreateTime:<ms>", "Partition:<n>", "Offset:<n>", the headers
 // ("name:value" each, between [HeaderSeparator]), key and value, in this order, between [ColumnSeparator]; what is
 // absent is "null" ("NO_HEADERS" for headers). Records come in the order of their offsets within a partition.
 // It works with any broker, kfake too, and has Maven download Apache Kafka at first use.

@@ -22,7 +22,7 @@ func pomOf(version string) []byte {
 }
 
 // jars returns the folder with a version's jars, and has Maven fill it at first use. Two programs that
-// need it at once wait for each other; a folder is only ever seen whole, because it is renamed into place.
+// need it at the same time wait for each other. No program sees an incomplete folder, because it is renamed into place.
 func jars(ctx context.Context, version string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -44,7 +44,7 @@ func jars(ctx context.Context, version string) (string, error) {
 		return "", fmt.Errorf("lock the folder of Apache Kafka's jars: %w", err)
 	}
 	if complete(folder, version) {
-		return folder, nil // somebody else did it meanwhile
+		return folder, nil // another process did it in the meantime
 	}
 	if err := download(ctx, folder, version); err != nil {
 		return "", fmt.Errorf("download Apache Kafka %s: %w", version, err)

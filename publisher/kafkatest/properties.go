@@ -55,7 +55,7 @@ func properties(o Options, b *broker, all []*broker) map[string]string {
 }
 
 // securityProperties turn the clients' listener into SASL_SSL, add one for mutual TLS, and check ACLs.
-// The listeners for brokers and controllers stay open: whoever uses them is the super user ANONYMOUS.
+// The listeners for brokers and controllers stay open, and their clients are the super user ANONYMOUS.
 func securityProperties(s Security, b *broker) map[string]string {
 	mechanisms := s.Mechanisms
 	if len(mechanisms) == 0 {

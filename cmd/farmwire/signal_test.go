@@ -1,0 +1,102 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"farmwire/poller/farmtest"
+)
+
+// dryRun is the command `farmwire run --dry-run` on a farm with so much history that its output fills any pipe.
+func dryRun(t *testing.T) *exec.Cmd {
+	t.Helper()
+	farm := farmtest.New(farmtest.Config{})
+	if err := farm.Start(""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { farm.Close() })
+	site := farm.Cloud().AddFarm("studio")
+	worker := site.AddFleet("render").AddWorker()
+	job := site.AddJob(site.NewQueue())
+	for range 300 {
+		worker.AddHistory(job, time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour))
+	}
+	worker.StartSessionAt(job, time.Now().Add(-time.Minute))
+	command, err := exec.LookPath("farmwire")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(command, "run", "--dry-run", "--initial", "all")
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AWS_ENDPOINT_URL_DEADLINE=" + farm.URL(), "AWS_REGION=eu-west-1",
+		"AWS_ACCESS_KEY_ID=demo", "AWS_SECRET_ACCESS_KEY=demo", "AWS_EC2_METADATA_DISABLED=true", "FARMWIRE_LISTEN=off",
+	}
+	return cmd
+}
+
+// stuckDryRun starts a dry run whose output nobody reads, and waits until the first piece of it has come.
+func stuckDryRun(t *testing.T) (cmd *exec.Cmd, log *bytes.Buffer) {
+	t.Helper()
+	cmd, log = dryRun(t), &bytes.Buffer{}
+	cmd.Stderr = log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(500 * time.Millisecond) // until the pipe is full
+	return cmd, log
+}
+
+// A stop that cannot be graceful ends after 5 s with exit code 1.
+func TestStopThatTakesTooLong(t *testing.T) {
+	cmd, log := stuckDryRun(t)
+	began := time.Now()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	if took := time.Since(began); cmd.ProcessState.ExitCode() != exitFailed || took < 4*time.Second || took > 8*time.Second {
+		t.Errorf("exit code %d after %v", cmd.ProcessState.ExitCode(), took)
+	}
+	if !strings.Contains(log.String(), "farmwire: the stop took longer than 5s") {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// A second signal ends the process at once.
+func TestSecondSignal(t *testing.T) {
+	cmd, _ := stuckDryRun(t)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	began := time.Now()
+	for time.Since(began) < 4*time.Second {
+		if err := cmd.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Fatal(err)
+		}
+		select {
+		case <-ended:
+			if signal := cmd.ProcessState.Sys().(syscall.WaitStatus).Signal(); signal != syscall.SIGINT {
+				t.Errorf("the process ended by signal %v", signal)
+			}
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	t.Error("the process did not end")
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+// openTerminal opens a pseudo-terminal of 80 columns: its two ends, of which the second is a terminal for a process.
+func openTerminal(t *testing.T) (screen, terminal *os.File) {
+	t.Helper()
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("there are no pseudo-terminals:", err)
+	}
+	t.Cleanup(func() { screen.Close() })
+	control := func(request uintptr, argument unsafe.Pointer) {
+		if _, _, number := syscall.Syscall(syscall.SYS_IOCTL, screen.Fd(), request, uintptr(argument)); number != 0 {
+			t.Fatal(number)
+		}
+	}
+	var locked, number int32
+	control(syscall.TIOCSPTLCK, unsafe.Pointer(&locked))
+	control(syscall.TIOCGPTN, unsafe.Pointer(&number))
+	size := struct{ rows, columns, x, y uint16 }{40, 80, 0, 0}
+	control(syscall.TIOCSWINSZ, unsafe.Pointer(&size))
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { terminal.Close() })
+	return screen, terminal
+}
+
+// On a terminal a dry run prints events for people, with colours, and no line of JSON.
+func TestDryRunOnATerminal(t *testing.T) {
+	screen, terminal := openTerminal(t)
+	var log bytes.Buffer
+	cmd := dryRun(t)
+	cmd.Env = append(cmd.Env, "TERM=xterm")
+	cmd.Stdout, cmd.Stderr = terminal, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+
+	seen, shown := make(chan struct{}), make(chan string)
+	go func() {
+		var text strings.Builder
+		piece := make([]byte, 1<<16)
+		for told := false; ; {
+			n, err := screen.Read(piece)
+			text.Write(piece[:n])
+			if !told && strings.Count(text.String(), "mended") >= 300 && strings.Contains(text.String(), "STARTED") {
+				told = true
+				close(seen)
+			}
+			if err != nil {
+				shown <- text.String()
+				return
+			}
+		}
+	}()
+	select {
+	case <-seen:
+	case <-time.After(30 * time.Second):
+		t.Error("the events do not come")
+	}
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, &log)
+	}
+	terminal.Close() // so that the screen has an end
+	text := <-shown
+	for _, want := range []string{`known .*exact: told by the service`, `(?m)^\S*UTC .*known .*worker`, `(?m)^\d\d:\d\d:\d\d .*before .*discovered.*STARTED`} {
+		if !regexp.MustCompile(want).MatchString(text) {
+			t.Errorf("nothing on the screen matches %s", want)
+		}
+	}
+	if strings.Contains(text, "{") || strings.Contains(text, "delay") || !strings.Contains(text, "\x1b[") {
+		t.Error("the screen has JSON, a delay, or no colours")
+	}
+	if strings.Contains(log.String(), `"session discovered"`) || !strings.Contains(log.String(), "Seen: ") {
+		t.Errorf("log:\n%s", &log)
+	}
+	if t.Failed() {
+		t.Logf("screen:\n%s", text)
+	}
+}
