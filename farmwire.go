@@ -19,8 +19,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
@@ -28,7 +26,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
-	"farmwire/diff"
 	"farmwire/event"
 	"farmwire/poller"
 	"farmwire/publisher"
@@ -61,19 +58,6 @@ type Config struct {
 	Version  string // of the program, for the metric farmwire_build_info
 }
 
-// instance is one running instance of Farmwire.
-type instance struct {
-	poller      *poller.Poller
-	opened      atomic.Bool // poller is set
-	initialized atomic.Bool // the state topic is initialized, or is not used
-	initial     string      // Config.Publisher.Initial
-	dryRun      bool
-	warned      sync.Once // that Initial is ignored
-	log         *zap.Logger
-	shards      shardStates
-	metrics     metrics
-}
-
 // Run watches the farms and publishes their changes until ctx ends. Then it stops gracefully and returns nil.
 //
 // It returns an error if it cannot go on, and the error says what to do: topics are missing or unsafe, the state topic
@@ -86,107 +70,21 @@ func Run(ctx context.Context, cfg Config, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
-	i := &instance{initial: cfg.Publisher.Initial, log: log, metrics: metrics, dryRun: cfg.DryRun != nil}
+	i := &instance{config: cfg, log: log, metrics: metrics}
 	if cfg.Ended != nil {
-		later, report := i.reportAtEnd(ctx, cfg.Ended)
+		var report func()
+		ctx, report = i.reportAtEnd(ctx)
 		defer report()
-		ctx = later
 	}
+	polling, stopPolling := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopPolling()
 
 	var actors run.Group
-	actors.Add(whileRunning(ctx, func(ctx context.Context) error { return i.watch(ctx, cfg, registered) }))
+	actors.Add(whileRunning(ctx, func(ctx context.Context) error { return i.watch(ctx, polling, registered) }))
 	if cfg.Listener != nil { // The probes are answered while the topics are still being opened.
-		actors.Add(i.serveProbes(cfg.Listener, registry))
+		actors.Add(serveProbes(cfg.Listener, i.report, registry))
 	}
 	return stopWithin(ctx, StopTimeout, actors.Run)
-}
-
-// reportAtEnd returns a context that ends right after ctx, when ended has got a report. A report from the stop would be of
-// an instance that has given up its workers already. The other result reports if ctx has not ended.
-func (i *instance) reportAtEnd(ctx context.Context, ended func(status.Report)) (later context.Context, report func()) {
-	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var once sync.Once
-	end := func() {
-		once.Do(func() { ended(i.report()) })
-		cancel()
-	}
-	stop := context.AfterFunc(ctx, end)
-	return later, func() {
-		stop()
-		end()
-	}
-}
-
-// watch opens the topics, polls, and follows the observations.
-func (i *instance) watch(ctx context.Context, cfg Config, registry prometheus.Registerer) error {
-	follow, err := i.open(ctx, cfg, registry)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return ctx.Err() // The stop interrupted the opening, and nothing has begun yet.
-	case err != nil:
-		return err
-	}
-	i.opened.Store(true)
-	var actors run.Group
-	actors.Add(whileRunning(ctx, follow))
-	// The poller ends after what follows it, whose shards would otherwise fail because polling has ended.
-	actors.Add(whileRunning(context.WithoutCancel(ctx), i.poller.Run))
-	return actors.Run()
-}
-
-// open makes the poller, and the function that follows its observations: for the shards that the consumer group
-// assigns, or in a dry run for a single shard that is not published.
-func (i *instance) open(ctx context.Context, cfg Config, registry prometheus.Registerer) (follow func(context.Context) error, err error) {
-	if cfg.DryRun != nil {
-		cfg.Poller.Shards, cfg.Poller.Shard = 1, func(string) int { return 0 }
-		i.poller = poller.New(cfg.Client, cfg.Poller, i.log, registry)
-		i.initialized.Store(true)
-		watch := event.WatchRecord{Region: cfg.Publisher.Region, Partitions: 1, Initial: cfg.Publisher.Initial}
-		return func(ctx context.Context) error {
-			return i.follow(ctx, 0, watch, map[string]diff.Snapshot{}, dryRunWriter{region: watch.Region, show: cfg.DryRun})
-		}, nil
-	}
-	if cfg.Create {
-		if _, err := publisher.CreateTopics(ctx, cfg.Publisher, cfg.Topics); err != nil {
-			return nil, err
-		}
-	}
-	kafka, err := publisher.Open(ctx, cfg.Publisher, cfg.Topics, i.log, registry)
-	if err != nil {
-		return nil, err
-	}
-	shards := kafka.Shards()
-	cfg.Poller.Shards, cfg.Poller.Shard = shards, func(workerID string) int { return publisher.ShardOf(workerID, shards) }
-	i.poller = poller.New(cfg.Client, cfg.Poller, i.log, registry)
-	return func(ctx context.Context) error {
-		defer kafka.Close()
-		if err := i.initialize(ctx, kafka); err != nil {
-			return err
-		}
-		return kafka.Join(ctx, func(ctx context.Context, shard int) error { return i.serve(ctx, kafka, shard) })
-	}, nil
-}
-
-// initialize initializes the state topic if that has not been done yet. It waits for the first answer of Deadline Cloud,
-// because the topic belongs to one region for ever, and a mistyped region does not answer.
-func (i *instance) initialize(ctx context.Context, kafka *publisher.Publisher) error {
-	done, err := kafka.Initialized(ctx)
-	if err != nil {
-		return err
-	}
-	if !done {
-		i.log.Info("the state topic is initialized as soon as Deadline Cloud has answered")
-		select {
-		case <-i.poller.Answered():
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if err := kafka.Initialize(ctx); err != nil {
-			return err
-		}
-	}
-	i.initialized.Store(true)
-	return nil
 }
 
 // whileRunning makes an actor of a function that returns when its context ends.

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/zap"
 
 	"farmwire/diff"
 )
@@ -44,26 +43,11 @@ func newMetrics(registry prometheus.Registerer, version string) (metrics, error)
 	return m, nil
 }
 
-// record logs and counts what was committed of one observation.
-func (i *instance) record(c diff.Changes) {
-	i.metrics.stale.Add(float64(len(c.Stale)))
-	i.metrics.reappeared.Add(float64(len(c.Reappeared)))
-	i.metrics.forgotten.Add(float64(len(c.Forgotten)))
-	for _, e := range c.Events {
-		if i.dryRun {
-			break // it has shown them
-		}
-		i.log.Info("session "+string(e.Kind),
-			zap.String("session", e.Session.SessionID), zap.Uint64("sequence", e.Sequence),
-			zap.String("worker", e.Session.WorkerID), zap.String("fleet", e.Session.FleetID), zap.String("farm", e.Session.FarmID),
-			zap.String("status", e.Session.LifecycleStatus), zap.Time("before", e.Observed.Before))
-	}
-	for _, id := range c.Stale {
-		i.log.Debug("an answer showed an ended session as open", zap.String("session", id), zap.String("worker", c.Worker.WorkerID))
-	}
-	for _, id := range c.Reappeared {
-		i.log.Warn("a session that was published as vanished was seen again; no event", zap.String("session", id), zap.String("worker", c.Worker.WorkerID))
-	}
+// count counts what was committed of one observation.
+func (m metrics) count(c diff.Changes) {
+	m.stale.Add(float64(len(c.Stale)))
+	m.reappeared.Add(float64(len(c.Reappeared)))
+	m.forgotten.Add(float64(len(c.Forgotten)))
 }
 
 // registration registers the metrics of one Run on the caller's registry, and takes them away at its end, so that the

@@ -14,9 +14,9 @@ import (
 )
 
 // serveProbes is an actor that serves the probes and the metrics. It closes the listener.
-func (i *instance) serveProbes(listener net.Listener, metrics prometheus.Gatherer) (execute func() error, interrupt func(error)) {
+func serveProbes(listener net.Listener, report func() status.Report, metrics prometheus.Gatherer) (execute func() error, interrupt func(error)) {
 	server := &http.Server{
-		Handler:           status.Handler(i.report, metrics),
+		Handler:           status.Handler(report, metrics),
 		ReadHeaderTimeout: 5 * time.Second,
 		WriteTimeout:      10 * time.Second,
 		IdleTimeout:       time.Minute,

@@ -7,21 +7,6 @@ import (
 	"farmwire/status"
 )
 
-// report is what the instance knows of itself now. It is safe for concurrent use.
-func (i *instance) report() status.Report {
-	r := status.Report{Stage: status.OpeningTopics}
-	if !i.opened.Load() {
-		return r
-	}
-	r.Stage = status.Initializing
-	if i.initialized.Load() {
-		r.Stage = status.Running
-	}
-	r.Shards = i.shards.all()
-	r.Polling = polling(i.poller.State())
-	return r
-}
-
 // polling gives the poller's own state the form of a report.
 func polling(s poller.State) status.Polling {
 	p := status.Polling{

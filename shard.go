@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
 	"farmwire/diff"
 	"farmwire/event"
+	"farmwire/poller"
 	"farmwire/publisher"
 	"farmwire/status"
 )
@@ -29,30 +31,41 @@ type shardWriter interface {
 	Publish(context.Context, []diff.Changes) error
 }
 
+// loop observes, compares and publishes, for the shards of one instance.
+type loop struct {
+	poller  *poller.Poller
+	initial string    // Config.Publisher.Initial
+	warned  sync.Once // that initial is ignored
+	quiet   bool      // events are not logged, because a dry run shows them
+	log     *zap.Logger
+	metrics metrics
+	states  shardStates
+}
+
 // serve is the life of a shard in this instance: it is fenced and restored, followed, and handed over. serve returns nil
 // or an error of ctx when ctx ends, and any other error when the shard must be acquired again.
-func (i *instance) serve(ctx context.Context, kafka *publisher.Publisher, shard int) error {
-	i.shards.set(shard, status.Acquiring, nil)
+func (l *loop) serve(ctx context.Context, kafka *publisher.Publisher, shard int) error {
+	l.states.set(shard, status.Acquiring, nil)
 	acquired, err := kafka.Acquire(ctx, shard)
 	if err == nil {
-		err = i.follow(ctx, shard, acquired.Watch(), acquired.Snapshots(), acquired)
+		err = l.follow(ctx, shard, acquired.Watch(), acquired.Snapshots(), acquired)
 	}
 	if ctx.Err() != nil {
-		i.shards.drop(shard)
+		l.states.drop(shard)
 	} else {
-		i.shards.set(shard, status.Waiting, err)
+		l.states.set(shard, status.Waiting, err)
 	}
 	return err
 }
 
 // follow publishes the changes of a shard's workers as their observations arrive, from the restored watch and snapshots
 // on. The snapshots are by worker id.
-func (i *instance) follow(ctx context.Context, shard int, watch event.WatchRecord, snapshots map[string]diff.Snapshot, to shardWriter) error {
-	observations := i.poller.Own(shard, slices.Collect(maps.Values(snapshots)))
-	defer i.disown(ctx, shard)()
-	i.shards.set(shard, status.Followed, nil)
-	i.warnOfInitial(watch)
-	i.log.Info("shard is followed", zap.Int("shard", shard), zap.Int("workers", len(snapshots)))
+func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, snapshots map[string]diff.Snapshot, to shardWriter) error {
+	observations := l.poller.Own(shard, slices.Collect(maps.Values(snapshots)))
+	defer l.disown(ctx, shard)()
+	l.states.set(shard, status.Followed, nil)
+	l.warnOfInitial(watch)
+	l.log.Info("shard is followed", zap.Int("shard", shard), zap.Int("workers", len(snapshots)))
 
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
@@ -62,13 +75,13 @@ func (i *instance) follow(ctx context.Context, shard int, watch event.WatchRecor
 			return err
 		}
 		// That a fleet is watched must be stored before the first listing of one of its workers is compared.
-		if next, changed := renewed(watch, i.poller.Found()); changed {
+		if next, changed := renewed(watch, l.poller.Found()); changed {
 			if err := to.PublishWatch(ctx, next); err != nil {
 				return fmt.Errorf("publish the watch of shard %d: %w", shard, err)
 			}
 			watch = next
 		}
-		if err := i.advance(ctx, to, watch, snapshots, batch); err != nil {
+		if err := l.advance(ctx, to, watch, snapshots, batch); err != nil {
 			return fmt.Errorf("publish changes of shard %d: %w", shard, err)
 		}
 	}
@@ -76,15 +89,15 @@ func (i *instance) follow(ctx context.Context, shard int, watch event.WatchRecor
 
 // disown stops polling a shard as soon as ctx ends, even while a transaction is still open. The returned function stops
 // it too, and returns when it is stopped.
-func (i *instance) disown(ctx context.Context, shard int) func() {
+func (l *loop) disown(ctx context.Context, shard int) func() {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		i.poller.Disown(shard)
+		l.poller.Disown(shard)
 		close(done)
 	})
 	return func() {
 		if stop() {
-			i.poller.Disown(shard)
+			l.poller.Disown(shard)
 		} else {
 			<-done
 		}
@@ -92,10 +105,10 @@ func (i *instance) disown(ctx context.Context, shard int) func() {
 }
 
 // warnOfInitial warns once if the first start was with another Initial than this one. What the first start stored holds.
-func (i *instance) warnOfInitial(watch event.WatchRecord) {
-	if watch.Initial != i.initial {
-		i.warned.Do(func() {
-			i.log.Warn("the setting for the first start is ignored, because the first start was with another", zap.String("stored", watch.Initial), zap.String("asked", i.initial))
+func (l *loop) warnOfInitial(watch event.WatchRecord) {
+	if watch.Initial != l.initial {
+		l.warned.Do(func() {
+			l.log.Warn("the setting for the first start is ignored, because the first start was with another", zap.String("stored", watch.Initial), zap.String("asked", l.initial))
 		})
 	}
 }
@@ -134,7 +147,7 @@ func gather(ctx context.Context, observations <-chan diff.Observation, tick <-ch
 
 // advance compares a batch of observations with the snapshots, publishes the changes, and moves the snapshots forward
 // when they are committed. A batch has at most one observation of each worker.
-func (i *instance) advance(ctx context.Context, to shardWriter, watch event.WatchRecord, snapshots map[string]diff.Snapshot, batch []diff.Observation) error {
+func (l *loop) advance(ctx context.Context, to shardWriter, watch event.WatchRecord, snapshots map[string]diff.Snapshot, batch []diff.Observation) error {
 	changes := make([]diff.Changes, 0, len(batch))
 	for _, observation := range batch {
 		id := observation.Worker.WorkerID
@@ -152,8 +165,28 @@ func (i *instance) advance(ctx context.Context, to shardWriter, watch event.Watc
 		if snapshots[id] = snapshot; snapshot.Empty() && batch[n].Source == diff.NoSuchWorker {
 			delete(snapshots, id)
 		}
-		i.poller.Committed(snapshot)
-		i.record(c)
+		l.poller.Committed(snapshot)
+		l.metrics.count(c)
+		l.logChanges(c)
 	}
 	return nil
+}
+
+// logChanges logs what was committed of one observation.
+func (l *loop) logChanges(c diff.Changes) {
+	for _, e := range c.Events {
+		if l.quiet {
+			break
+		}
+		l.log.Info("session "+string(e.Kind),
+			zap.String("session", e.Session.SessionID), zap.Uint64("sequence", e.Sequence),
+			zap.String("worker", e.Session.WorkerID), zap.String("fleet", e.Session.FleetID), zap.String("farm", e.Session.FarmID),
+			zap.String("status", e.Session.LifecycleStatus), zap.Time("before", e.Observed.Before))
+	}
+	for _, id := range c.Stale {
+		l.log.Debug("an answer showed an ended session as open", zap.String("session", id), zap.String("worker", c.Worker.WorkerID))
+	}
+	for _, id := range c.Reappeared {
+		l.log.Warn("a session that was published as vanished was seen again; no event", zap.String("session", id), zap.String("worker", c.Worker.WorkerID))
+	}
 }

@@ -6,42 +6,42 @@ import (
 	"farmwire/diff"
 )
 
-// kind is what a call asks for.
-type kind int
+// callKind is what a call asks Deadline Cloud for.
+type callKind int
 
 const (
-	nothing kind = iota
+	noCall callKind = iota
 	listFarms
 	listFleets
 	listWorkers
 	listSessions
-	lookUp       // BatchGetSession
-	lookUpSingly // GetSession
-	kinds
+	lookUpBatch  // by BatchGetSession
+	lookUpSingle // by GetSession
+	callKinds
 )
 
-// operation is the API's name for a kind.
-func (k kind) operation() string {
+// operation returns the API's name for the kind.
+func (k callKind) operation() string {
 	return [...]string{"", opListFarms, opListFleets, opListWorkers, opListSessions, opBatchGet, opGet}[k]
 }
 
-// gates say from when on a call of each kind may begin: the budget's part in the decision.
-type gates [kinds]time.Time
+// startTimes are the times from which calls of each kind may begin, as far as the budget decides.
+type startTimes [callKinds]time.Time
 
-// call is one thing to ask.
+// call asks for one thing. It may take several requests.
 type call struct {
-	kind     kind
-	target   target         // discovery: of what
-	entries  []*entry       // listSessions: the worker; lookups: the sessions' workers
-	pages    int            // listSessions: as many at most
-	sessions []diff.Session // lookups
-	probe    bool           // discovery: the first request only, to hear whether the service answers
+	kind       callKind
+	target     discoveryTarget    // of a discovery call
+	workers    []*scheduledWorker // the one to list, or those whose sessions are looked up
+	maxPages   int                // of a listing
+	sessions   []diff.Session     // to look up
+	oneRequest bool               // only the first request is sent, to find out whether the service answers
 }
 
-// outcome is how a call went, as far as the schedule is concerned.
-type outcome struct {
+// callOutcome is what the schedule is told of a call that has ended.
+type callOutcome struct {
 	err      error
-	gone     bool                    // listSessions: the service says that there is no such worker
-	pages    int                     // listSessions: of the complete listing
-	observed map[diff.WorkerKey]bool // lookups: the workers that something was learned of
+	gone     bool                    // the service says that there is no such worker
+	pages    int                     // of a complete listing
+	observed map[diff.WorkerKey]bool // by a lookup: the workers of which something was learned
 }

@@ -8,34 +8,34 @@ import (
 )
 
 const (
-	discoveryShare = 5 // discovery gets one part in so many
+	discoveryShare = 5 // discovery gets at most one part in so many
 
-	maxRetryAfter   = 5 * time.Minute // a longer Retry-After is taken for a mistake
+	maxRetryAfter   = 5 * time.Minute // a longer Retry-After counts as this
 	firstThrottle   = 250 * time.Millisecond
 	maxThrottle     = 5 * time.Second
 	credentialPause = 5 * time.Second
-	firstLookBurst  = 10 // requests that discovery may make at once at the start, at least
+	firstLookBurst  = 10 // the least number of requests that discovery may send at once at the start
 )
 
-// bucket is a token bucket that lets its tokens be promised ahead: whoever takes one learns
-// from when on it may be used. It may start with more than burst, but never gains above it.
+// bucket is a token bucket whose tokens can be taken before they are there: take returns the time from
+// which on the token may be used. A bucket may start with more tokens than burst, but never gains more.
 //
-// Calls under way take the tokens of their next pages so. Whoever decides about new calls
-// cannot know yet which one a token is for; it reserves one ahead all the same, and so has
-// its turn among them instead of waiting for a token that nobody else wants.
+// Calls in flight take the tokens of their next pages in advance. The loop does not know yet which new call
+// will come next, so it reserves a token in advance for any. Otherwise it would get only tokens that no
+// call in flight wants.
 type bucket struct {
 	rate     float64 // tokens a second
 	burst    float64
 	tokens   float64
 	at       time.Time
-	reserved time.Time // from when on the token that is reserved for new calls may be used; zero: none is
+	reserved time.Time // from when on the token may be used that is reserved for the next new call; zero if none is
 }
 
 func (b *bucket) fill(now time.Time) {
 	if d := now.Sub(b.at); d > 0 {
 		limit := b.burst
 		if !b.reserved.IsZero() {
-			limit-- // what is reserved is of the burst
+			limit-- // a reserved token is part of the burst
 		}
 		if b.tokens < limit {
 			b.tokens = min(limit, b.tokens+d.Seconds()*b.rate)
@@ -44,7 +44,7 @@ func (b *bucket) fill(now time.Time) {
 	}
 }
 
-// ready says from when on a new call may begin.
+// ready returns from when on a new call may begin.
 func (b *bucket) ready(now time.Time) time.Time {
 	b.fill(now)
 	if !b.reserved.IsZero() {
@@ -53,14 +53,14 @@ func (b *bucket) ready(now time.Time) time.Time {
 	return b.next(now)
 }
 
-// reserve reserves a token for the next new call, unless one is reserved or there already.
+// reserve reserves a token for the next new call, unless one is reserved already or available now.
 func (b *bucket) reserve(now time.Time) {
 	if b.reserved.IsZero() && b.next(now).After(now) {
 		b.reserved = b.take(now)
 	}
 }
 
-// spend takes the token of a new call, which is ready: the one reserved for it, if any.
+// spend takes the token of a new call that may begin now. If a token is reserved, it is that one.
 func (b *bucket) spend(now time.Time) {
 	b.fill(now)
 	if b.reserved.IsZero() {
@@ -69,7 +69,7 @@ func (b *bucket) spend(now time.Time) {
 	b.reserved = time.Time{}
 }
 
-// release gives back what is reserved.
+// release gives back the reserved token.
 func (b *bucket) release() {
 	if !b.reserved.IsZero() {
 		b.reserved = time.Time{}
@@ -77,7 +77,7 @@ func (b *bucket) release() {
 	}
 }
 
-// next says from when on a whole token is there.
+// next returns from when on there is a whole token.
 func (b *bucket) next(now time.Time) time.Time {
 	b.fill(now)
 	if b.tokens >= 1 {
@@ -87,41 +87,41 @@ func (b *bucket) next(now time.Time) time.Time {
 	return now.Add(time.Duration(math.Ceil((1-b.tokens)/b.rate*1e9)) + 1)
 }
 
-// take takes a token and says from when on it may be used.
+// take takes a token and returns from when on it may be used.
 func (b *bucket) take(now time.Time) time.Time {
 	at := b.next(now)
 	b.tokens--
 	return at
 }
 
-// budget is the instance's share of the one API budget of its account and region. Every
-// attempt of every operation takes a token of it; those of discovery also take one of the
-// fifth that is discovery's. What the service asks for by Retry-After holds for the
-// operation that it answered: its limits are per operation.
+// budget is this instance's share of the API budget of its account and region. Every attempt of every
+// operation takes a token. Attempts of discovery also take one of discovery's own bucket, which has a fifth
+// of the rate. A Retry-After pauses only the operation that it answers, because the service's limits are
+// per operation.
 type budget struct {
-	whole float64 // requests a second of all instances together
+	total float64 // requests a second of all instances together
 
 	mu        sync.Mutex
 	all       bucket
 	discovery bucket
 	paused    map[string]time.Time // by operation
-	throttled map[string]int       // by operation: answers in a row
-	stopped   time.Time            // nothing is sent before
+	throttled map[string]int       // by operation: throttled answers in a row
+	allPaused time.Time            // no request is sent before
 }
 
 func newBudget(rate float64, now time.Time) *budget {
-	b := &budget{whole: rate, paused: make(map[string]time.Time), throttled: make(map[string]int)}
+	b := &budget{total: rate, paused: make(map[string]time.Time), throttled: make(map[string]int)}
 	b.all.at, b.discovery.at = now, now
-	b.share(1, 1, now)
+	b.setShare(1, 1, now)
 	b.all.tokens = b.all.burst
 	b.discovery.tokens = max(firstLookBurst, 2*rate)
 	return b
 }
 
-// share sets the instance's part of the budget: so many shards of all.
-func (b *budget) share(owned, shards int, now time.Time) {
+// setShare sets this instance's share of the budget, which is in proportion to its shards.
+func (b *budget) setShare(owned, shards int, now time.Time) {
 	if owned == 0 {
-		return // nothing is asked then; what is on its way ends at the old rate
+		return // nothing is asked then, and calls in flight end at the old rate
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -129,25 +129,25 @@ func (b *budget) share(owned, shards int, now time.Time) {
 	b.discovery.fill(now)
 	b.all.release() // it was reserved at the old rate
 	b.discovery.release()
-	b.all.rate = b.whole * float64(owned) / float64(max(shards, owned))
+	b.all.rate = b.total * float64(owned) / float64(max(shards, owned))
 	b.all.burst = max(1, b.all.rate/10)
 	b.discovery.rate = b.all.rate / discoveryShare
 	b.discovery.burst = max(1, b.discovery.rate)
 }
 
-// ready says from when on a new call of the operation may begin.
+// ready returns from when on a new call of the operation may begin.
 func (b *budget) ready(operation string, now time.Time) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	at := latest(b.all.ready(now), b.paused[operation], b.stopped)
+	at := latest(b.all.ready(now), b.paused[operation], b.allPaused)
 	if isDiscovery(operation) {
 		at = latest(at, b.discovery.ready(now))
 	}
 	return at
 }
 
-// reserve reserves a token for a new call that could begin at a time if there were one. Where
-// the token is not what it waits for, nothing is reserved.
+// reserve reserves a token for a new call that may begin at a time. If the call waits for something else
+// than a token, none is reserved.
 func (b *budget) reserve(discovery bool, at, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -160,7 +160,7 @@ func (b *budget) reserve(discovery bool, at, now time.Time) {
 	}
 }
 
-// spend takes the token of a new call's first request. The call is ready.
+// spend takes the token of a new call's first request. The call may begin now.
 func (b *budget) spend(operation string, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -170,7 +170,7 @@ func (b *budget) spend(operation string, now time.Time) {
 	}
 }
 
-// take takes the token of one more request of a call and says from when on it may be sent.
+// take takes the token of one more request of a call and returns from when on it may be sent.
 func (b *budget) take(operation string, now time.Time) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -181,7 +181,7 @@ func (b *budget) take(operation string, now time.Time) time.Time {
 	return at
 }
 
-// wait takes a token, waits until it may be used and until the operation is not paused.
+// wait takes a token, and waits until it may be used and the operation is not paused.
 func (b *budget) wait(ctx context.Context, operation string) error {
 	if err := sleepUntil(ctx, b.take(operation, time.Now())); err != nil {
 		return err
@@ -192,7 +192,7 @@ func (b *budget) wait(ctx context.Context, operation string) error {
 func (b *budget) waitPaused(ctx context.Context, operation string) error {
 	for {
 		b.mu.Lock()
-		until := latest(b.paused[operation], b.stopped)
+		until := latest(b.paused[operation], b.allPaused)
 		b.mu.Unlock()
 		if !until.After(time.Now()) {
 			return ctx.Err()
@@ -203,36 +203,35 @@ func (b *budget) waitPaused(ctx context.Context, operation string) error {
 	}
 }
 
-// throttle pauses the operation after a 429: for as long as the service asks for, or, where
-// it does not say, for longer each time in a row.
+// throttle pauses the operation after it was throttled. The service may say for how long. If it does not,
+// the pause doubles each time in a row.
 func (b *budget) throttle(operation string, retryAfter time.Duration, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	// Answers to requests that were sent before the pause began do not lengthen it.
-	if pause := retryAfter; pause > 0 {
-		b.paused[operation] = latest(b.paused[operation], now.Add(pause))
+	if retryAfter > 0 {
+		b.paused[operation] = latest(b.paused[operation], now.Add(retryAfter))
 		return
 	}
 	if b.paused[operation].After(now) {
-		return
+		return // this answers a request that was sent before the pause began
 	}
 	n := b.throttled[operation]
 	b.throttled[operation] = n + 1
 	b.paused[operation] = now.Add(min(maxThrottle, firstThrottle<<min(n, 10)))
 }
 
-// answered ends the row of throttled answers.
+// answered notes that the operation is no longer throttled.
 func (b *budget) answered(operation string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.throttled, operation)
 }
 
-// stop pauses everything: no request can succeed with credentials that were refused.
-func (b *budget) stop(now time.Time) {
+// pauseAll pauses all operations, because no request can succeed with credentials that were refused.
+func (b *budget) pauseAll(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.stopped = now.Add(credentialPause)
+	b.allPaused = now.Add(credentialPause)
 }
 
 func isDiscovery(operation string) bool {
@@ -249,7 +248,7 @@ func latest(times ...time.Time) time.Time {
 	return l
 }
 
-// sleepUntil waits until then; the error is the context's.
+// sleepUntil waits until then. An error is the context's.
 func sleepUntil(ctx context.Context, then time.Time) error {
 	d := time.Until(then)
 	if d <= 0 {
@@ -265,7 +264,7 @@ func sleepUntil(ctx context.Context, then time.Time) error {
 	}
 }
 
-// rate is the instance's part in requests a second.
+// rate returns this instance's share in requests a second.
 func (b *budget) rate(owned int) float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -275,9 +274,9 @@ func (b *budget) rate(owned int) float64 {
 	return b.all.rate
 }
 
-// isStopped reports whether the credentials were refused just now.
-func (b *budget) isStopped(now time.Time) bool {
+// isPaused reports whether all operations are paused.
+func (b *budget) isPaused(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.stopped.After(now)
+	return b.allPaused.After(now)
 }

@@ -7,13 +7,13 @@ import (
 	"go.uber.org/zap"
 )
 
-// skewLimit is how far the service's clock may be from ours without a word in the log.
+// skewLimit is how far the service's clock may differ from this host's without a warning.
 const skewLimit = 2 * time.Second
 
-// skew is how far the service's clock is ahead of ours, as the Date header tells it, which
-// counts whole seconds.
+// skew measures how far the service's clock is ahead of this host's. The Date header, which it uses, has
+// whole seconds.
 type skew struct {
-	told atomic.Bool
+	warned atomic.Bool
 }
 
 func (s *skew) note(date, sent, arrived time.Time, m *metrics, log *zap.Logger) {
@@ -21,7 +21,7 @@ func (s *skew) note(date, sent, arrived time.Time, m *metrics, log *zap.Logger) 
 	ahead := date.Add(500 * time.Millisecond).Sub(middle)
 	m.clockSkew.Set(ahead.Seconds())
 	uncertain := arrived.Sub(sent)/2 + 500*time.Millisecond
-	if ahead.Abs() > skewLimit+uncertain && !s.told.Swap(true) {
-		log.Warn("the service's clock and ours differ; observed times are of ours", zap.Duration("skew", ahead.Round(time.Millisecond)))
+	if ahead.Abs() > skewLimit+uncertain && !s.warned.Swap(true) {
+		log.Warn("the clocks of the service and of this host differ; observed times are by this host's clock", zap.Duration("skew", ahead.Round(time.Millisecond)))
 	}
 }

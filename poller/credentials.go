@@ -23,13 +23,13 @@ import (
 const (
 	credentialsTimeout = 15 * time.Second // the SDK asks the instance's metadata service last, and slowly
 
-	// expiryWindow is how long before their end new credentials are asked for: no request that
-	// is under way outlives them. The SDK's five minutes for those of containers would take
-	// credentials for expired that are handed out for the last time.
+	// expiryWindow is how long before credentials expire new ones are fetched, so that no request in flight
+	// outlives them. The SDK's own five minutes for containers would be too long: credentials that the
+	// container does not renew any more would count as expired while they still work.
 	expiryWindow = requestTimeout
 )
 
-// chain is the SDK's chain of places where credentials come from, with errors in our own words.
+// chain is the SDK's chain of credential providers. Its errors are ErrCredentials and quote no secret.
 type chain struct {
 	*aws.CredentialsCache
 	settings settings
@@ -62,12 +62,13 @@ func (c chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, unusable(fmt.Sprintf("those of %s expired at %s", c.source(), keys.Expires.Add(expiryWindow).UTC().Format(time.RFC3339)), nil)
 	}
 	if name := c.oddKey(keys); name != "" {
-		return aws.Credentials{}, unusable(name+" has a line break, a blank, a quote or another character in it that none has", nil)
+		return aws.Credentials{}, unusable(name+" has a line break, a space, a quote or another character that is not allowed in it", nil)
 	}
 	return keys, nil
 }
 
-// oddKey names the key that has a character in it with which no request can be signed or sent.
+// oddKey names the key that has a character with which no request can be signed or sent. It is empty if
+// there is none.
 func (c chain) oddKey(keys aws.Credentials) string {
 	isWrong := func(r rune) bool { return isOdd(r) || r == '"' || r == '\'' }
 	for _, key := range [...]struct{ setting, value string }{
@@ -84,7 +85,7 @@ func (c chain) oddKey(keys aws.Credentials) string {
 	return ""
 }
 
-// check fails now rather than at every request.
+// check retrieves the credentials once, so that an error is found before the first request.
 func (c chain) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, credentialsTimeout)
 	defer cancel()
@@ -92,12 +93,12 @@ func (c chain) check(ctx context.Context) error {
 	return err
 }
 
-// has reports whether the credentials come from there, directly or by way of a role.
+// has reports whether the credentials come from one of the sources, directly or by way of a role.
 func (c chain) has(sources ...aws.CredentialSource) bool {
 	return slices.ContainsFunc(c.ProviderSources(), func(s aws.CredentialSource) bool { return slices.Contains(sources, s) })
 }
 
-// source names where the credentials come from.
+// source describes where the credentials come from.
 func (c chain) source() string {
 	profile := fmt.Sprintf("the profile %s", quoted(profileName()))
 	switch {
@@ -119,7 +120,7 @@ func (c chain) source() string {
 	return profile
 }
 
-// why says what keeps the credentials from coming, and what to do.
+// why describes why there are no credentials, and what to do about it.
 func (c chain) why(err error) string {
 	if e, ok := errors.AsType[*processcreds.ProviderError](err); ok {
 		return c.source() + " " + processWords(e)
@@ -133,9 +134,9 @@ func (c chain) why(err error) string {
 	case c.ssoRegion() != "" && sent:
 		return c.ssoRegion()
 	case c.has(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy) && c.loggedOut(err, api, answered || sent):
-		return fmt.Sprintf("%s has expired or there is none; run: aws sso login --profile %s", c.source(), quoted(c.leaf().Profile))
+		return fmt.Sprintf("%s has expired or does not exist; run: aws sso login --profile %s", c.source(), quoted(c.leaf().Profile))
 	case c.has(aws.CredentialSourceLogin) && !sent:
-		return fmt.Sprintf("%s has expired or there is none; run: aws login --profile %s", c.source(), quoted(c.leaf().Profile))
+		return fmt.Sprintf("%s has expired or does not exist; run: aws login --profile %s", c.source(), quoted(c.leaf().Profile))
 	case answered:
 		return fmt.Sprintf("%s: %s answered with %s", c.source(), failing(err), awserr.Answer(api, err))
 	}
@@ -154,8 +155,8 @@ func (c chain) why(err error) string {
 	return fmt.Sprintf("%s: %s", c.source(), awserr.Transport(err))
 }
 
-// loggedOut reports whether an error is about the SSO session and not about reaching SSO, nor
-// about a role that the session may not take.
+// loggedOut reports whether an error is about the SSO session itself, and not about reaching SSO or about a
+// role that the session may not assume.
 func (c chain) loggedOut(err error, api smithy.APIError, asked bool) bool {
 	if errors.As(err, new(*ssocreds.InvalidTokenError)) {
 		return true
@@ -166,7 +167,7 @@ func (c chain) loggedOut(err error, api smithy.APIError, asked bool) bool {
 	return !asked
 }
 
-// ssoRegion says that the region of SSO can be none; it is empty if it can, or none is given.
+// ssoRegion describes what is wrong with the region of SSO. It is empty if nothing is, or if there is none.
 func (c chain) ssoRegion() string {
 	region := c.leaf().SSORegion
 	if c.leaf().SSOSession != nil {
@@ -178,7 +179,7 @@ func (c chain) ssoRegion() string {
 	return regionWords(fmt.Sprintf("sso_region of the profile %s", quoted(c.leaf().Profile)), region)
 }
 
-// leaf is the profile that a role is taken from, at the end of all source_profiles.
+// leaf returns the profile at the end of all source_profiles, which is the one that has credentials.
 func (c chain) leaf() *config.SharedConfig {
 	p := &c.settings.profile
 	for p.Source != nil {
@@ -187,7 +188,7 @@ func (c chain) leaf() *config.SharedConfig {
 	return p
 }
 
-// failing names the service and the operation that failed.
+// failing describes the service and the operation that failed.
 func failing(err error) string {
 	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
 		for inner := op; inner != nil; { // the innermost is the one that failed
@@ -199,7 +200,7 @@ func failing(err error) string {
 	return "it"
 }
 
-// processWords says how a credential_process failed. What it printed is not repeated.
+// processWords describes how a credential_process failed. It does not quote what the process printed.
 func processWords(err *processcreds.ProviderError) string {
 	if e, ok := errors.AsType[*exec.ExitError](err); ok && e.ExitCode() >= 0 {
 		return fmt.Sprintf("ended with exit code %d; run it by hand to see what it says", e.ExitCode())
@@ -209,10 +210,10 @@ func processWords(err *processcreds.ProviderError) string {
 	if errors.As(err, new(*exec.Error)) {
 		return "can't be started"
 	}
-	return "printed no JSON object with Version 1, AccessKeyId and SecretAccessKey; run it by hand to see what it says"
+	return "did not print a JSON object with Version 1, AccessKeyId and SecretAccessKey; run it by hand to see what it says"
 }
 
-// webIdentityFile is the file with the token.
+// webIdentityFile returns the name of the file with the web identity token.
 func (s settings) webIdentityFile() string {
 	if s.env.WebIdentityTokenFilePath != "" {
 		return s.env.WebIdentityTokenFilePath
@@ -220,19 +221,21 @@ func (s settings) webIdentityFile() string {
 	return s.profile.WebIdentityTokenFile
 }
 
-// containerToken says what is wrong with the token for the container's endpoint.
+// containerToken describes what is wrong with the token for the container's endpoint. It is empty if nothing
+// is.
 func (s settings) containerToken() string {
 	const variable = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
 	if file := os.Getenv(variable + "_FILE"); file != "" {
 		return tokenFile(variable+"_FILE", file, true)
 	}
 	if strings.ContainsFunc(s.env.ContainerAuthorizationToken, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return variable + " has a line break or another character in it that no token has"
+		return variable + " has a line break or another character that is not allowed in a token"
 	}
 	return ""
 }
 
-// tokenFile says what is wrong with a file that holds a token, for which a setting names it.
+// tokenFile describes what is wrong with a file that holds a token and that a setting names. It is empty if
+// nothing is.
 func tokenFile(setting, file string, oneLine bool) string {
 	text, err := os.ReadFile(file)
 	switch {
@@ -246,7 +249,7 @@ func tokenFile(setting, file string, oneLine bool) string {
 	return ""
 }
 
-// nowhere says that there are no credentials in the environment, nor in the profile.
+// nowhere describes that there are no credentials in the environment or in the profile.
 func (s settings) nowhere() string {
 	words := strings.TrimPrefix(ErrCredentials.Error(), noCredentials)
 	id, secret := os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY")
@@ -256,7 +259,7 @@ func (s settings) nowhere() string {
 	case id == "" && secret != "":
 		words += "; AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not"
 	case s.env.SharedConfigProfile != "":
-		words += fmt.Sprintf("; there are none in the profile %s", quoted(s.env.SharedConfigProfile))
+		words += fmt.Sprintf("; the profile %s has none", quoted(s.env.SharedConfigProfile))
 	}
-	return words + spoilt()
+	return words + brokenLines()
 }

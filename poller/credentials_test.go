@@ -75,7 +75,7 @@ func TestWhyThereIsNoClient(t *testing.T) {
 		"token with newline":    {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "S", "AWS_SESSION_TOKEN": canary + "\n"}, want: `^no usable AWS credentials: AWS_SESSION_TOKEN has a line break`},
 		"secret with newline":   {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": canary + "\r\n"}, want: `^no usable AWS credentials: AWS_SECRET_ACCESS_KEY has a line break`},
 		"quoted secret":         {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": `"` + canary + `"`}, want: `^no usable AWS credentials: AWS_SECRET_ACCESS_KEY has .* a quote`},
-		"id with blank":         {env: map[string]string{"AWS_ACCESS_KEY_ID": canary + " ", "AWS_SECRET_ACCESS_KEY": canary}, want: `^no usable AWS credentials: AWS_ACCESS_KEY_ID has .* a blank`},
+		"id with blank":         {env: map[string]string{"AWS_ACCESS_KEY_ID": canary + " ", "AWS_SECRET_ACCESS_KEY": canary}, want: `^no usable AWS credentials: AWS_ACCESS_KEY_ID has .* a space`},
 		"profile not there":     {env: map[string]string{"AWS_PROFILE": "stduio"}, config: "[profile studio]\n", want: `there is no profile "stduio" in the AWS configuration; check AWS_PROFILE`},
 		"malformed line":        {credentials: "[default]\naws_access_key_id = AKID\naws_secret_access_key " + canary + "\n", want: `the profile "default" has only one of .*; line 3 of the file that AWS_SHARED_CREDENTIALS_FILE names is neither a \[section\] nor name = value`},
 		"malformed section":     {credentials: "[default\naws_access_key_id = AKID\naws_secret_access_key = " + canary + "\n", want: `line 1 of the file that AWS_SHARED_CREDENTIALS_FILE names is neither`},
@@ -83,15 +83,15 @@ func TestWhyThereIsNoClient(t *testing.T) {
 		"UTF-16":                {credentials: "\xff\xfe[\x00d\x00e\x00f\x00a\x00u\x00l\x00t\x00]\x00\n\x00", want: `line 1 of the file that AWS_SHARED_CREDENTIALS_FILE`},
 		"split token":           {credentials: "[default]\naws_access_key_id = AKID\naws_secret_access_key = x\naws_session_token = x\n  " + canary + "\n", want: `^no usable AWS credentials: aws_session_token of the profile "default" has a line break`},
 		"file is the secret":    {env: map[string]string{"AWS_SHARED_CREDENTIALS_FILE": "/" + canary}, want: `the file that AWS_SHARED_CREDENTIALS_FILE names can't be read: no such file`},
-		"config value":          {config: "[default]\nretry_mode = " + canary + "\n", want: `retry_mode of the profile "default" has a value that the AWS SDK does not take`},
-		"environment value":     {env: map[string]string{"AWS_MAX_ATTEMPTS": canary}, want: `AWS_MAX_ATTEMPTS has a value that the AWS SDK does not take`},
-		"source profile":        {config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = gone\n", want: `names the source_profile "gone", which is not there`},
+		"config value":          {config: "[default]\nretry_mode = " + canary + "\n", want: `retry_mode of the profile "default" has a value that the AWS SDK does not accept`},
+		"environment value":     {env: map[string]string{"AWS_MAX_ATTEMPTS": canary}, want: `AWS_MAX_ATTEMPTS has a value that the AWS SDK does not accept`},
+		"source profile":        {config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = gone\n", want: `names the source_profile "gone", which does not exist`},
 		"mfa":                   {config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nmfa_serial = x\nsource_profile = base\n" + base, want: `asks for an MFA code`},
 		"process ends":          {config: "[default]\ncredential_process = sh -c 'echo " + canary + "; echo " + canary + " >&2; exit 3'\n", want: `the credential_process of the profile "default" ended with exit code 3`},
 		"process not there":     {config: "[default]\ncredential_process = /nowhere/" + canary + "\n", want: `ended with exit code 127`},
-		"process prints":        {config: "[default]\ncredential_process = echo " + canary + "\n", want: `printed no JSON object with Version 1`},
-		"process prints keys":   {config: "[default]\ncredential_process = echo '{\"Version\":1,\"SecretAccessKey\":\"" + canary + "\"}'\n", want: `printed no JSON object with Version 1`},
-		"process, time":         {config: "[default]\ncredential_process = echo '{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"S\",\"Expiration\":\"" + canary + "\"}'\n", want: `printed no JSON object with Version 1`},
+		"process prints":        {config: "[default]\ncredential_process = echo " + canary + "\n", want: `did not print a JSON object with Version 1`},
+		"process prints keys":   {config: "[default]\ncredential_process = echo '{\"Version\":1,\"SecretAccessKey\":\"" + canary + "\"}'\n", want: `did not print a JSON object with Version 1`},
+		"process, time":         {config: "[default]\ncredential_process = echo '{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"S\",\"Expiration\":\"" + canary + "\"}'\n", want: `did not print a JSON object with Version 1`},
 		"process, expired":      {config: "[default]\ncredential_process = echo '{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"" + canary + "\",\"Expiration\":\"2020-01-01T00:00:00Z\"}'\n", want: `those of the credential_process of the profile "default" expired at 2020-01-01T00:00:00Z`},
 		"process of a role":     {config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = p\n[profile p]\ncredential_process = sh -c 'echo " + canary + "; exit 3'\n", want: `credential_process .* exit code 3`},
 		"container, text":       {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": saying(t, 400, "text/plain", canary), "AWS_CONTAINER_AUTHORIZATION_TOKEN": canary}, want: `the container's endpoint .*: it answered with an error without a code, status 400$`},
@@ -111,15 +111,15 @@ func TestWhyThereIsNoClient(t *testing.T) {
 		"web identity, refused": {env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": written(t, canary), "AWS_ROLE_ARN": "arn:aws:iam::1:role/r", "AWS_ENDPOINT_URL_STS": saying(t, 400, "text/xml", sts("InvalidIdentityToken"))}, want: `the web identity of AWS_WEB_IDENTITY_TOKEN_FILE: STS's AssumeRoleWithWebIdentity answered with InvalidIdentityToken, status 400`},
 		"role refused":          {env: map[string]string{"AWS_ENDPOINT_URL_STS": saying(t, 403, "text/xml", sts("AccessDenied"))}, config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\n" + base, want: `STS's AssumeRole answered with AccessDenied, status 403: not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::1:role/r$`},
 		"role, nobody":          {env: map[string]string{"AWS_ENDPOINT_URL_STS": "http://u:" + canary + "@127.0.0.1:1"}, config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\n" + base, want: `connection refused$`},
-		"SSO, no session":       {config: session, want: `the SSO session of the profile "default" has expired or there is none; run: aws sso login --profile "default"$`},
+		"SSO, no session":       {config: session, want: `the SSO session of the profile "default" has expired or does not exist; run: aws sso login --profile "default"$`},
 		"SSO, incomplete":       {config: "[default]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n", want: `sso`},
-		"login":                 {config: "[default]\nlogin_session = arn:aws:iam::1:user/x\n", want: `the login session of the profile "default" has expired or there is none; run: aws login --profile "default"$`},
+		"login":                 {config: "[default]\nlogin_session = arn:aws:iam::1:user/x\n", want: `the login session of the profile "default" has expired or does not exist; run: aws login --profile "default"$`},
 		"source":                {config: "[default]\nrole_arn = arn:aws:iam::1:role/r\ncredential_source = Environment\n", want: `credential_source`},
 		"endpoint, newline":     {env: map[string]string{"AWS_ENDPOINT_URL_DEADLINE": "https://u:" + canary + "@host\n"}, want: `^AWS_ENDPOINT_URL_DEADLINE has a line break`},
 		"endpoint, scheme":      {env: map[string]string{"AWS_ENDPOINT_URL_DEADLINE": "u:" + canary + "@host:8080"}, want: `^AWS_ENDPOINT_URL_DEADLINE has no scheme`},
-		"endpoint, escape":      {env: map[string]string{"AWS_ENDPOINT_URL": "https://u:" + canary + "%zz@host"}, want: `^AWS_ENDPOINT_URL is no URL`},
-		"endpoint, port":        {env: map[string]string{"AWS_ENDPOINT_URL_DEADLINE": "https://u:" + canary + "#@host"}, want: `^AWS_ENDPOINT_URL_DEADLINE is no URL`},
-		"endpoint, profile":     {config: "[default]\nendpoint_url = ftp://u:" + canary + "@host\n", want: `^endpoint_url of the profile "default" is no URL`},
+		"endpoint, escape":      {env: map[string]string{"AWS_ENDPOINT_URL": "https://u:" + canary + "%zz@host"}, want: `^AWS_ENDPOINT_URL is not the URL`},
+		"endpoint, port":        {env: map[string]string{"AWS_ENDPOINT_URL_DEADLINE": "https://u:" + canary + "#@host"}, want: `^AWS_ENDPOINT_URL_DEADLINE is not the URL`},
+		"endpoint, profile":     {config: "[default]\nendpoint_url = ftp://u:" + canary + "@host\n", want: `^endpoint_url of the profile "default" is not the URL`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			settings := map[string]string{"AWS_REGION": "eu-west-1", "AWS_MAX_ATTEMPTS": "1"}
@@ -180,7 +180,7 @@ func TestSSOSession(t *testing.T) {
 	t.Setenv("AWS_ENDPOINT_URL_SSO", "http://127.0.0.1:1")
 	t.Setenv("AWS_MAX_ATTEMPTS", "1")
 	_, err := NewClient(t.Context(), zap.NewNop())
-	hides(t, "region", err, `sso_region of the profile "studio" is "eu-west-1b", which is no region's name; did you mean eu-west-1\?$`)
+	hides(t, "region", err, `sso_region of the profile "studio" is "eu-west-1b", which is not the name of a region; did you mean eu-west-1\?$`)
 }
 
 // Why there was no answer is told from types, without a name of the network, where a password may stand by mistake.
@@ -197,7 +197,7 @@ func TestTransportWords(t *testing.T) {
 	defer slow.CloseClientConnections()
 	for endpoint, want := range map[string]string{
 		"http://127.0.0.1:1": "^connection refused$", "http://" + canary + ".invalid": "^the host's name can't be resolved$", cut.URL: "^the connection was closed",
-		strings.Replace(plain.URL, "http:", "https:", 1): "^the other side does not speak TLS", secure.URL: "^the certificate is of an unknown authority", slow.URL: "^no answer in time$",
+		strings.Replace(plain.URL, "http:", "https:", 1): "^the server does not speak TLS", secure.URL: "^the certificate was issued by an unknown authority", slow.URL: "^no answer in time$",
 	} {
 		environment(t, map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": canary, "AWS_ENDPOINT_URL_DEADLINE": endpoint})
 		client, err := NewClient(t.Context(), zap.NewNop())

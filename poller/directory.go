@@ -7,58 +7,57 @@ import (
 	"farmwire/diff"
 )
 
-// Found is what discovery has found since the process began. It does not change; a later
-// call of Poller.Found gives a newer one. Its times are the service's.
+// Found is what discovery has found since the process began. It does not change: a later call of
+// Poller.Found returns a newer one. Its times are by the service's clock.
 type Found struct {
 	Farms  map[string]FoundFarm  // by farm id
 	Fleets map[string]FoundFleet // by fleet id
 }
 
-// FoundFarm is a farm that discovery knows.
+// FoundFarm is a farm that discovery has found.
 type FoundFarm struct {
-	// Listed is when the last complete ListFleets of the farm was answered (its first page);
-	// zero: never.
+	// Listed is when the first page of the last complete ListFleets of the farm was answered. It is zero
+	// if there was none.
 	Listed time.Time
 }
 
-// FoundFleet is a fleet that discovery knows.
+// FoundFleet is a fleet that discovery has found.
 type FoundFleet struct {
 	FarmID    string
-	CreatedAt time.Time // zero: not known, because the fleet was named and not listed
-	// FirstLook is when the answer came in which this process first saw the fleet: of
-	// ListFleets, or of ListWorkers for a fleet that was named. It is set before any of the
-	// fleet's workers is asked for.
+	CreatedAt time.Time // zero if not known, because the fleet was configured and not listed
+	// FirstLook is the Date of the answer in which this process first saw the fleet: of ListFleets, or of
+	// ListWorkers for a fleet that was configured. It is set before any of the fleet's workers is asked
+	// about.
 	FirstLook time.Time
 }
 
-// directory is what discovery knows. Its owner is the loop.
+// directory is what discovery knows. The loop owns it.
 type directory struct {
 	found  Found
-	fleets map[string]*fleetEntry
-	dirty  bool // found has changed since it was last handed out
+	fleets map[string]*knownFleet
+	dirty  bool // found has changed since the last snapshot
 }
 
-// fleetEntry is the workers of a fleet.
-type fleetEntry struct {
+// knownFleet has the workers of a fleet.
+type knownFleet struct {
 	farm    string
-	walk    uint64 // number of the ListWorkers under way or completed last
-	workers map[string]*workerEntry
+	workers map[string]*knownWorker
 }
 
-type workerEntry struct {
-	key    diff.WorkerKey
-	status *diff.WorkerStatus // replaced, never changed
-	walk   uint64             // in which it was last shown
+type knownWorker struct {
+	key        diff.WorkerKey
+	status     *diff.WorkerStatus // replaced, never changed
+	callNumber uint64             // of the call that last showed it
 }
 
 func newDirectory() *directory {
 	return &directory{
 		found:  Found{Farms: make(map[string]FoundFarm), Fleets: make(map[string]FoundFleet)},
-		fleets: make(map[string]*fleetEntry),
+		fleets: make(map[string]*knownFleet),
 	}
 }
 
-// snapshot is a copy of what was found.
+// snapshot returns a copy of what was found.
 func (d *directory) snapshot() *Found {
 	d.dirty = false
 	f := &Found{Farms: make(map[string]FoundFarm, len(d.found.Farms)), Fleets: make(map[string]FoundFleet, len(d.found.Fleets))}
@@ -71,9 +70,9 @@ func (d *directory) snapshot() *Found {
 	return f
 }
 
-// farmListed takes in a complete ListFleets of a farm, of which the named fleets count (all,
-// if none is named), and gives the fleets that it shows no longer.
-func (d *directory) farmListed(farm string, listed time.Time, fleets []fleetShown) (lost []string) {
+// farmListed takes in the fleets of a complete ListFleets of a farm, as far as they are to be polled. It
+// returns the fleets that are no longer shown.
+func (d *directory) farmListed(farm string, listed time.Time, fleets []listedFleet) (lost []string) {
 	d.dirty = true
 	d.found.Farms[farm] = FoundFarm{Listed: listed}
 	shown := make(map[string]bool, len(fleets))
@@ -90,11 +89,11 @@ func (d *directory) farmListed(farm string, listed time.Time, fleets []fleetShow
 	return lost
 }
 
-// addFleet notes a fleet. When it was first seen stays as it is.
-func (d *directory) addFleet(farm, fleet string, createdAt, date time.Time) *fleetEntry {
+// addFleet adds a fleet if it is new. The date is that of the answer that shows it.
+func (d *directory) addFleet(farm, fleet string, createdAt, date time.Time) *knownFleet {
 	f := d.fleets[fleet]
 	if f == nil {
-		f = &fleetEntry{farm: farm, workers: make(map[string]*workerEntry)}
+		f = &knownFleet{farm: farm, workers: make(map[string]*knownWorker)}
 		d.fleets[fleet] = f
 	}
 	known, ok := d.found.Fleets[fleet]
@@ -110,35 +109,35 @@ func (d *directory) addFleet(farm, fleet string, createdAt, date time.Time) *fle
 	return f
 }
 
-// show takes in a page of the walk through a fleet's workers and gives its workers.
-func (d *directory) show(t target, walk uint64, page workersShown) []*workerEntry {
+// show takes in a page of ListWorkers, which is part of the call with this number. It returns the workers
+// of the page.
+func (d *directory) show(t discoveryTarget, callNumber uint64, page workersPage) []*knownWorker {
 	f := d.addFleet(t.farm, t.fleet, time.Time{}, page.date)
-	f.walk = walk
-	shown := make([]*workerEntry, 0, len(page.workers))
+	shown := make([]*knownWorker, 0, len(page.workers))
 	for _, w := range page.workers {
 		e := f.workers[w.id]
 		if e == nil {
-			e = &workerEntry{key: diff.WorkerKey{FarmID: t.farm, FleetID: t.fleet, WorkerID: w.id}}
+			e = &knownWorker{key: diff.WorkerKey{FarmID: t.farm, FleetID: t.fleet, WorkerID: w.id}}
 			f.workers[w.id] = e
 		}
 		if e.status == nil || *e.status != w.status {
 			e.status = &w.status
 		}
-		e.walk = walk
+		e.callNumber = callNumber
 		shown = append(shown, e)
 	}
 	return shown
 }
 
-// walked takes in that the walk was complete, and gives the workers that it did not show.
-// They are forgotten here.
-func (d *directory) walked(t target, walk uint64) (lost []diff.WorkerKey) {
+// missingWorkers is called when ListWorkers was complete. It removes the workers that the call did not show,
+// and returns them.
+func (d *directory) missingWorkers(t discoveryTarget, callNumber uint64) (lost []diff.WorkerKey) {
 	f := d.fleets[t.fleet]
 	if f == nil {
 		return nil
 	}
 	for id, w := range f.workers {
-		if w.walk != walk {
+		if w.callNumber != callNumber {
 			lost = append(lost, w.key)
 			delete(f.workers, id)
 		}
@@ -146,8 +145,8 @@ func (d *directory) walked(t target, walk uint64) (lost []diff.WorkerKey) {
 	return lost
 }
 
-// removeFleet forgets a fleet that is there no longer, and gives its workers. When it was
-// first seen is kept: it is a fact.
+// removeFleet removes a fleet that does not exist any more, and returns its workers. Found keeps the fleet,
+// because when it was first seen stays true.
 func (d *directory) removeFleet(fleet string) (lost []diff.WorkerKey) {
 	f := d.fleets[fleet]
 	if f == nil {

@@ -12,29 +12,30 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 )
 
-// fleetShown is a fleet as ListFleets showed it.
-type fleetShown struct {
+// listedFleet is a fleet as ListFleets showed it.
+type listedFleet struct {
 	id        string
 	createdAt time.Time
-	date      time.Time // of the answer; the service's clock
+	date      time.Time // of the answer, by the service's clock
 }
 
-// workersShown is one page of ListWorkers.
-type workersShown struct {
-	date    time.Time // of the answer; the service's clock
-	workers []workerShown
+// workersPage is one page of ListWorkers.
+type workersPage struct {
+	date    time.Time // of the answer, by the service's clock
+	workers []listedWorker
 }
 
-type workerShown struct {
+// listedWorker is a worker as ListWorkers showed it.
+type listedWorker struct {
 	id     string
 	status diff.WorkerStatus
 }
 
 // farms lists all farms.
-func (a *asker) farms(ctx context.Context) ([]string, error) {
+func (r *requester) farms(ctx context.Context) ([]string, error) {
 	var farms []string
 	seen := make(paginator.TokenSet)
-	pages := deadline.NewListFarmsPaginator(a, &deadline.ListFarmsInput{MaxResults: aws.Int32(pageSize)})
+	pages := deadline.NewListFarmsPaginator(r, &deadline.ListFarmsInput{MaxResults: aws.Int32(pageSize)})
 	for n := 1; pages.HasMorePages(); n++ {
 		page, err := pages.NextPage(ctx)
 		if err == nil {
@@ -53,10 +54,10 @@ func (a *asker) farms(ctx context.Context) ([]string, error) {
 	return farms, nil
 }
 
-// fleets lists the fleets of a farm. Listed is the service's time of the first page.
-func (a *asker) fleets(ctx context.Context, farm string) (fleets []fleetShown, listed time.Time, err error) {
+// fleets lists the fleets of a farm. Listed is the date of the first page, by the service's clock.
+func (r *requester) fleets(ctx context.Context, farm string) (fleets []listedFleet, listed time.Time, err error) {
 	seen := make(paginator.TokenSet)
-	pages := deadline.NewListFleetsPaginator(a, &deadline.ListFleetsInput{FarmId: &farm, MaxResults: aws.Int32(pageSize)})
+	pages := deadline.NewListFleetsPaginator(r, &deadline.ListFleetsInput{FarmId: &farm, MaxResults: aws.Int32(pageSize)})
 	for n := 1; pages.HasMorePages(); n++ {
 		page, err := pages.NextPage(ctx)
 		if err == nil {
@@ -66,22 +67,22 @@ func (a *asker) fleets(ctx context.Context, farm string) (fleets []fleetShown, l
 			return nil, time.Time{}, fmt.Errorf("list fleets of %s: %w", farm, err)
 		}
 		if n == 1 {
-			listed = a.last.date
+			listed = r.last.date
 		}
 		for _, f := range page.Fleets {
 			if aws.ToString(f.FleetId) == "" {
 				return nil, time.Time{}, fmt.Errorf("list fleets of %s: %w", farm, errMissingField)
 			}
-			fleets = append(fleets, fleetShown{id: *f.FleetId, createdAt: utc(f.CreatedAt), date: a.last.date})
+			fleets = append(fleets, listedFleet{id: *f.FleetId, createdAt: utc(f.CreatedAt), date: r.last.date})
 		}
 	}
 	return fleets, listed, nil
 }
 
-// workers lists the workers of a fleet and hands over each page as it comes.
-func (a *asker) workers(ctx context.Context, farm, fleet string, show func(workersShown) error) error {
+// workers lists the workers of a fleet, and calls show with each page as it arrives.
+func (r *requester) workers(ctx context.Context, farm, fleet string, show func(workersPage) error) error {
 	seen := make(paginator.TokenSet)
-	pages := deadline.NewListWorkersPaginator(a, &deadline.ListWorkersInput{FarmId: &farm, FleetId: &fleet, MaxResults: aws.Int32(pageSize)})
+	pages := deadline.NewListWorkersPaginator(r, &deadline.ListWorkersInput{FarmId: &farm, FleetId: &fleet, MaxResults: aws.Int32(pageSize)})
 	for n := 1; pages.HasMorePages(); n++ {
 		page, err := pages.NextPage(ctx)
 		if err == nil {
@@ -90,7 +91,7 @@ func (a *asker) workers(ctx context.Context, farm, fleet string, show func(worke
 		if err != nil {
 			return fmt.Errorf("list workers of %s: %w", fleet, err)
 		}
-		shown := workersShown{date: a.last.date}
+		shown := workersPage{date: r.last.date}
 		for _, w := range page.Workers {
 			if aws.ToString(w.WorkerId) == "" {
 				return fmt.Errorf("list workers of %s: %w", fleet, errMissingField)
@@ -99,7 +100,7 @@ func (a *asker) workers(ctx context.Context, farm, fleet string, show func(worke
 			if w.HostProperties != nil {
 				status.HostName = aws.ToString(w.HostProperties.HostName)
 			}
-			shown.workers = append(shown.workers, workerShown{id: *w.WorkerId, status: status})
+			shown.workers = append(shown.workers, listedWorker{id: *w.WorkerId, status: status})
 		}
 		if err := show(shown); err != nil {
 			return err
@@ -108,7 +109,7 @@ func (a *asker) workers(ctx context.Context, farm, fleet string, show func(worke
 	return nil
 }
 
-// checkPage refuses what makes a list incomplete or endless.
+// checkPage returns an error if a page makes the list incomplete or endless.
 func checkPage(noList bool, next *string, seen paginator.TokenSet, page int) error {
 	switch {
 	case noList:

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// target is what discovery looks into: all farms (no identifier), the fleets of a farm, or
-// the workers of a fleet.
-type target struct {
+// discoveryTarget is what discovery lists: all farms, if both identifiers are empty; the fleets of a farm,
+// if only the fleet is empty; else the workers of a fleet.
+type discoveryTarget struct {
 	farm, fleet string
 }
 
-func (t target) kind() kind {
+func (t discoveryTarget) kind() callKind {
 	switch {
 	case t.farm == "":
 		return listFarms
@@ -21,119 +21,117 @@ func (t target) kind() kind {
 	return listWorkers
 }
 
-// search is the state of one target.
-type search struct {
-	target
+// targetState is what the schedule knows of a target.
+type targetState struct {
+	discoveryTarget
 	due       time.Time
-	calling   bool
-	begun     time.Time
-	completed time.Time // when the last complete look had begun
-	lasted    time.Duration
-	failed    int // in a row
-	reason    Reason
+	inFlight  bool
+	begun     time.Time     // the last call
+	completed time.Time     // when the last complete call began
+	interval  time.Duration // between the last two complete calls
+	failures  int           // in a row
+	reason    Reason        // of the last failure
 }
 
-// rounds decides when to look for farms, fleets and workers. Each target has its own time,
-// so that one that fails or is slow holds up no other. Where the budget is short the rounds
-// become longer. There are few targets: going through all of them costs nothing.
-type rounds struct {
-	every    time.Duration
-	random   *rand.Rand
-	searches map[target]*search
+// discoverySchedule decides when to list farms, fleets and workers. Each target has its own time, so that a
+// target that fails or is slow delays no other. If the budget is short, all are listed less often. There
+// are few targets, so going through all of them is cheap.
+type discoverySchedule struct {
+	every   time.Duration
+	random  *rand.Rand
+	targets map[discoveryTarget]*targetState
 }
 
-func newRounds(every time.Duration, random *rand.Rand) *rounds {
-	return &rounds{every: every, random: random, searches: make(map[target]*search)}
+func newDiscoverySchedule(every time.Duration, random *rand.Rand) *discoverySchedule {
+	return &discoverySchedule{every: every, random: random, targets: make(map[discoveryTarget]*targetState)}
 }
 
-// add makes a target known; it is due at once.
-func (r *rounds) add(t target, now time.Time) {
-	if _, ok := r.searches[t]; !ok {
-		r.searches[t] = &search{target: t, due: now}
+// add adds a target, which is due at once.
+func (d *discoverySchedule) add(t discoveryTarget, now time.Time) {
+	if _, ok := d.targets[t]; !ok {
+		d.targets[t] = &targetState{discoveryTarget: t, due: now}
 	}
 }
 
-// keep drops the targets below a farm (its fleets), or below all farms, that are not in the
-// list.
-func (r *rounds) keep(above target, listed map[string]bool) {
-	for t := range r.searches {
+// keep removes the targets that are not listed, after a complete list of farms or of the fleets of a farm.
+func (d *discoverySchedule) keep(above discoveryTarget, listed map[string]bool) {
+	for t := range d.targets {
 		switch above.kind() {
 		case listFarms:
 			if t.farm != "" && !listed[t.farm] {
-				delete(r.searches, t)
+				delete(d.targets, t)
 			}
 		case listFleets:
 			if t.farm == above.farm && t.fleet != "" && !listed[t.fleet] {
-				delete(r.searches, t)
+				delete(d.targets, t)
 			}
 		}
 	}
 }
 
-// next gives the target that is due first, with the time at which its call may begin.
-func (r *rounds) next(open *gates) (*search, time.Time) {
-	var first *search
+// next returns the target whose call may begin first, and the time at which it may begin.
+func (d *discoverySchedule) next(earliest *startTimes) (*targetState, time.Time) {
+	var first *targetState
 	var at time.Time
-	for _, s := range r.searches {
-		if s.calling {
+	for _, s := range d.targets {
+		if s.inFlight {
 			continue
 		}
-		if t := latest(s.due, open[s.kind()]); first == nil || t.Before(at) || t.Equal(at) && s.due.Before(first.due) {
+		if t := latest(s.due, earliest[s.kind()]); first == nil || t.Before(at) || t.Equal(at) && s.due.Before(first.due) {
 			first, at = s, t
 		}
 	}
 	return first, at
 }
 
-// begin notes that the target is being looked into.
-func (s *search) begin(now time.Time) {
-	s.calling, s.begun = true, now
+// begin notes that a call begins.
+func (s *targetState) begin(now time.Time) {
+	s.inFlight, s.begun = true, now
 }
 
-// done notes how the look went. A target that was dropped meanwhile is nil.
-func (r *rounds) done(t target, err error, now time.Time) *search {
-	s := r.searches[t]
+// done notes how a call ended. The target may have been removed since the call began.
+func (d *discoverySchedule) done(t discoveryTarget, err error, now time.Time) {
+	s := d.targets[t]
 	if s == nil {
-		return nil
+		return
 	}
-	s.calling = false
+	s.inFlight = false
 	if err != nil {
-		s.failed, s.reason = s.failed+1, reasonOf(err)
-		s.due = now.Add(min(r.every, backoff(s.failed, r.random)))
-		return s
+		s.failures, s.reason = s.failures+1, reasonOf(err)
+		s.due = now.Add(min(d.every, backoff(s.failures, d.random)))
+		return
 	}
 	if !s.completed.IsZero() {
-		s.lasted = s.begun.Sub(s.completed)
+		s.interval = s.begun.Sub(s.completed)
 	}
-	s.failed, s.reason, s.completed = 0, "", s.begun
-	s.due = s.begun.Add(jitter(r.every, r.random.Float64()))
-	return s
+	s.failures, s.reason, s.completed = 0, "", s.begun
+	s.due = s.begun.Add(jitter(d.every, d.random.Float64()))
 }
 
-// failing reports whether what could show a fleet's workers was not to be had three times in
-// a row: the fleet, its farm or all farms.
-func (r *rounds) failing(farm, fleet string) bool {
-	for _, t := range [...]target{{}, {farm: farm}, {farm: farm, fleet: fleet}} {
-		if s := r.searches[t]; s != nil && s.failed >= blindAfter {
+// failing reports whether anything that would show a fleet's workers is failing: the list of the fleet's
+// workers, of its farm's fleets, or of all farms.
+func (d *discoverySchedule) failing(farm, fleet string) bool {
+	for _, t := range [...]discoveryTarget{{}, {farm: farm}, {farm: farm, fleet: fleet}} {
+		if s := d.targets[t]; s != nil && s.failures >= failingAfter {
 			return true
 		}
 	}
 	return false
 }
 
-// longest is the longest time from one complete look to the next, by the last of each target.
-func (r *rounds) longest() time.Duration {
-	var l time.Duration
-	for _, s := range r.searches {
-		l = max(l, s.lasted)
+// longestInterval returns the longest time between the last two complete calls of any target.
+func (d *discoverySchedule) longestInterval() time.Duration {
+	var longest time.Duration
+	for _, s := range d.targets {
+		longest = max(longest, s.interval)
 	}
-	return l
+	return longest
 }
 
-// pending counts the targets that were never looked into completely.
-func (r *rounds) pending() int {
+// unsearched counts the targets that were never listed completely.
+func (d *discoverySchedule) unsearched() int {
 	n := 0
-	for _, s := range r.searches {
+	for _, s := range d.targets {
 		if s.completed.IsZero() {
 			n++
 		}

@@ -1,31 +1,36 @@
-// Package poller observes: it finds the workers of Deadline Cloud, decides whom to ask next,
-// pages one worker's sessions into a complete listing, and asks for the sessions that a
-// listing does not show. It gives diff.Observation values and knows nothing of what becomes
-// of them. Its other half is the paginator behind `farmwire sessions` (Paginator), which
-// shares the walk through pages with it.
+// Package poller observes the sessions of Deadline Cloud's workers. It finds the workers, decides which one
+// to ask about next, pages one worker's sessions into a complete listing, and looks up the sessions that a
+// listing does not show. The results are diff.Observation values; what becomes of them is up to the caller.
 //
-// A Poller owns one loop and one goroutine per call. The loop asks the schedule, which is
-// pure, for the next call, and the budget whether a request may be sent; the call's goroutine
-// sends its requests through an asker, which meters, times and repeats every attempt; what
-// came of it goes back to the loop, and from there to the outbox of the worker's shard.
+// A Poller has one loop, and one goroutine for each call. The loop asks the schedule for the next call, and
+// the budget whether a request may be sent. The goroutine of the call sends its requests through a
+// requester, which meters, times and repeats every attempt. The result goes back to the loop, and from
+// there to the outbox of the worker's shard.
 //
-// The laws, and why:
+// # Laws
 //
-//   - Only a complete listing is an observation. A page that failed three times, a page
-//     without a list, an entry without what is required, a token that came before and a walk
-//     without end discard the listing whole. Absence is evidence, so it must be of the truth.
-//   - A worker has one observation at most that is not committed, and is not asked again
-//     before. That is the back-pressure, and it bounds everything that waits here.
-//   - Every attempt of every operation takes a token of one budget. A pause that the service
-//     asks for holds for the operation: its limits are per operation.
-//   - Discovery has a fifth of the budget, so that a large farm is not only counted. The
-//     first round may use what others do not use yet.
-//   - One slow, refused or broken answer delays its own worker, fleet or farm and no other:
-//     each has its own times and its own back-off, a minute at most.
-//   - A worker that three listings in a row did not show is not left alone: its open
-//     sessions are looked up at the pace at which it would be listed.
-//   - That something was not found counts only if the service says what: the session or its
-//     job, or for a listing the worker. A refusal, or a missing fleet, says nothing of them.
-//   - Exchanges are ordered by a counter of the process, as clocks may be set back. Times of
-//     discovery (when a fleet was first seen) are the service's, by its Date header.
+// Only a complete listing is an observation. A listing is discarded as a whole if a page fails three times,
+// a page has no list, an entry lacks a required field, a page token comes twice, or the pages do not end.
+// The reason is that diff takes the absence of a session as evidence, so it must be true.
+//
+// A worker has at most one observation that is not committed, and is not asked about again before that. This
+// is the back-pressure, and it bounds everything that waits in this package.
+//
+// Every attempt of every operation takes a token of one budget. A pause that the service asks for holds for
+// one operation, because the service's limits are per operation.
+//
+// Discovery gets at most a fifth of the budget, so that a large farm is not only discovered but also
+// observed. Its first round may use more, because nothing else needs the budget yet.
+//
+// A slow, refused or broken answer delays only its own worker, fleet or farm. Each of these has its own
+// times and its own back-off, which is at most a minute.
+//
+// A worker that could not be listed three times in a row is unlisted. Its open sessions are then looked up
+// as often as it would be listed.
+//
+// That something was not found counts only if the service says what: the session or its job, or for a
+// listing the worker. A refusal or a missing fleet says nothing about them.
+//
+// Exchanges are ordered by a counter of the process, because clocks may be set back. The times of discovery
+// (when a fleet was first seen) come from the service's clock, by its Date header.
 package poller

@@ -7,34 +7,36 @@ import (
 	"go.uber.org/zap"
 )
 
-const probeEvery = time.Second
+// firstAnswerEvery is the time between two requests of askUntilAnswered.
+const firstAnswerEvery = time.Second
 
-// probe sends the first request of discovery while this instance owns no shard and the service
-// has never answered, at most once a second. After the first answer an instance without a shard
-// sends nothing, because the API budget belongs to the instances that own shards. Until then the
-// probe uses as much of the budget as one shard has.
-func (l *loop) probe(now time.Time) (wake time.Time) {
+// askUntilAnswered sends the first request of discovery while this instance owns no shard and the service
+// has never answered. It returns when to call it again; zero means when a call has ended.
+//
+// After the first answer an instance without a shard sends nothing, because the API budget belongs to the
+// instances that own shards. Until then it uses as much of the budget as one shard has.
+func (l *loop) askUntilAnswered(now time.Time) (wake time.Time) {
 	if l.service.hasAnswered() {
 		return time.Time{}
 	}
-	l.service.budget.share(1, l.poller.config.Shards, now)
-	open := l.gates(now)
-	search, wake := l.schedule.rounds.next(&open)
-	if search == nil || l.inFlight != [kinds]int{} {
-		return time.Time{} // until a call ends, which wakes the loop
+	l.service.budget.setShare(1, l.poller.config.Shards, now)
+	earliest := l.startTimes(now)
+	target, wake := l.schedule.discovery.next(&earliest)
+	if target == nil || l.inFlight != [callKinds]int{} {
+		return time.Time{}
 	}
-	if wake = latest(wake, l.probed.Add(probeEvery)); wake.After(now) {
+	if wake = latest(wake, l.lastAsked.Add(firstAnswerEvery)); wake.After(now) {
 		return wake
 	}
-	l.probed = now
-	l.service.budget.spend(search.kind().operation(), now)
-	l.start(call{kind: search.kind(), target: search.target, probe: true})
+	l.lastAsked = now
+	l.service.budget.spend(target.kind().operation(), now)
+	l.start(call{kind: target.kind(), target: target.discoveryTarget, oneRequest: true})
 	return time.Time{}
 }
 
-// probeEnded takes in what came of probe's request.
-func (l *loop) probeEnded(r result) {
-	if r.err == nil || errors.Is(r.err, errProbed) || cancelled(r.err) {
+// finishFirstRequest takes in how a request of askUntilAnswered ended.
+func (l *loop) finishFirstRequest(r result) {
+	if r.err == nil || errors.Is(r.err, errOneRequest) || isCancelled(r.err) {
 		return
 	}
 	if reasonOf(r.err) != l.refusal {

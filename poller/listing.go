@@ -14,28 +14,28 @@ import (
 )
 
 const (
-	pageSize = 100  // the most that the service gives
+	pageSize = 100  // the most that the service returns
 	maxPages = 1000 // of one listing
 
-	unknownPages = 100 // of a listing that was endless before, if none was ever complete
+	unknownPages = 100 // the limit after an endless listing, if none was ever complete
 )
 
-// list pages one worker's sessions into a complete listing. Where the service answers the
-// first request with: no such worker, the observation says so (Evidence Gone). Any other
-// error, a page without a list, a token that came before, an entry without what is required,
-// or more pages than the limit, are an error, and nothing of the listing counts.
-func (a *asker) list(ctx context.Context, w diff.WorkerKey, limit int) (diff.Observation, error) {
+// list pages one worker's sessions into a complete listing. If the service answers the first request with
+// no such worker, the observation's source is NoSuchWorker. Any other error is returned, and so are a page
+// without a list, a repeated token, an entry without a required field, and more pages than the limit. Then
+// nothing of the listing counts.
+func (r *requester) list(ctx context.Context, w diff.WorkerKey, limit int) (diff.Observation, error) {
 	o := diff.Observation{Worker: w, Source: diff.CompleteListing}
 	in := &deadline.ListSessionsForWorkerInput{
 		FarmId: &w.FarmID, FleetId: &w.FleetID, WorkerId: &w.WorkerID, MaxResults: aws.Int32(pageSize),
 	}
 	ids := map[string]string{w.FarmID: "farm", w.FleetID: "fleet", w.WorkerID: "worker"}
-	for page, err := range paginator.Responses(ctx, a, in) {
+	for page, err := range paginator.Responses(ctx, r, in) {
 		if err != nil && o.Pages == 0 && notFoundKind(err, ids) == "worker" {
-			return diff.Observation{Worker: w, Source: diff.NoSuchWorker, FirstRequest: a.last.Exchange}, nil
+			return diff.Observation{Worker: w, Source: diff.NoSuchWorker, FirstRequest: r.last.Exchange}, nil
 		}
 		if err == nil {
-			err = addPage(&o, limit, page.Sessions, a.last.Exchange)
+			err = addPage(&o, limit, page.Sessions, r.last.Exchange)
 		}
 		if err != nil {
 			return diff.Observation{}, fmt.Errorf("list sessions of %s, page %d: %w", w.WorkerID, o.Pages+1, err)
@@ -71,12 +71,13 @@ func addPage(o *diff.Observation, limit int, sessions []types.WorkerSessionSumma
 	return nil
 }
 
-// hasRequired reports whether the service filled in what it has to. A start at year 1 is a
-// field that never came.
+// hasRequired reports whether the session has all fields that the API requires. Year 1 as a start means
+// that the field was not sent.
 func hasRequired(s diff.Session) bool {
 	return s.SessionID != "" && s.QueueID != "" && s.JobID != "" && s.LifecycleStatus != "" && !s.StartedAt.IsZero()
 }
 
+// utc returns the time in UTC. The zero time stands for nil.
 func utc(t *time.Time) time.Time {
 	if t == nil {
 		return time.Time{}

@@ -15,11 +15,11 @@ import (
 
 const (
 	surveyEvery = time.Second
-	scanEvery   = 5 // surveys between two looks at every worker
+	scanEvery   = 5 // every so many surveys go through all workers
 )
 
-// loop owns the schedule and the directory. It starts a goroutine per call, takes in what
-// they answer, and does what the Poller's methods ask for. Nothing that it does waits.
+// loop owns the schedule and the directory. It starts a goroutine for each call, takes in the results, and
+// executes the commands of the Poller's methods. It never blocks, except while it waits for any of these.
 type loop struct {
 	ctx       context.Context
 	poller    *Poller
@@ -29,13 +29,12 @@ type loop struct {
 	directory *directory
 	shards    map[int]*shard
 	results   chan result
-	warned    unlistedLog
 	running   sync.WaitGroup
-	inFlight  [kinds]int
-	walks     uint64
-	probed    time.Time // when probe asked last
-	refusal   Reason    // why the last call that failed did
-	oldest    time.Duration
+	inFlight  [callKinds]int
+	calls     uint64        // started so far
+	lastAsked time.Time     // by askUntilAnswered
+	refusal   Reason        // of the last call that failed
+	oldest    time.Duration // the age of the oldest listing at the last scan
 	surveys   int
 }
 
@@ -46,14 +45,14 @@ type shard struct {
 	box    *outbox
 }
 
-// result is what came of a call, or of a part of it.
+// result is what a call resulted in, or a page of a call that goes on.
 type result struct {
 	call         call
-	walk         uint64        // ListWorkers
-	page         *workersShown // ListWorkers: a page; the call goes on
+	callNumber   uint64
+	page         *workersPage // not nil: a page of ListWorkers, and the call goes on
 	farms        []string
-	fleets       []fleetShown
-	listed       time.Time
+	fleets       []listedFleet
+	listed       time.Time // when the first page of fleets was answered, by the service's clock
 	observations []diff.Observation
 	err          error
 }
@@ -68,9 +67,8 @@ func newLoop(ctx context.Context, p *Poller, random *rand.Rand) *loop {
 		directory: newDirectory(),
 		shards:    make(map[int]*shard),
 		results:   make(chan result),
-		warned:    make(unlistedLog),
 	}
-	l.seek(time.Now())
+	l.addConfiguredTargets(time.Now())
 	return l
 }
 
@@ -91,7 +89,7 @@ func (l *loop) run() {
 		case <-l.ctx.Done():
 		case <-timer.C:
 		case <-l.poller.wake:
-			l.obey(l.poller.take())
+			l.execute(l.poller.take())
 		case r := <-l.results:
 			l.finish(r, time.Now())
 		case <-survey.C:
@@ -100,7 +98,7 @@ func (l *loop) run() {
 	}
 }
 
-// end waits for all that the loop started. Its context has ended.
+// end waits for everything that the loop has started. The context of the loop has ended.
 func (l *loop) end() {
 	l.survey(time.Now())
 	for _, s := range l.shards {
@@ -114,17 +112,18 @@ func (s *shard) close() {
 	close(s.box.stop)
 }
 
-// begin begins the calls that may begin now, and says when to look again.
+// begin begins the calls that may begin now. It returns when to call it again; zero means when something
+// has happened.
 func (l *loop) begin() (wake time.Time) {
 	if len(l.shards) == 0 {
-		return l.probe(time.Now())
+		return l.askUntilAnswered(time.Now())
 	}
 	for {
 		now := time.Now()
-		open := l.gates(now)
-		c, wake := l.schedule.next(now, &open)
-		if c.kind == nothing {
-			l.reserve(&open, wake, now)
+		earliest := l.startTimes(now)
+		c, wake := l.schedule.next(now, &earliest)
+		if c.kind == noCall {
+			l.reserve(&earliest, wake, now)
 			return wake
 		}
 		l.service.budget.spend(c.kind.operation(), now)
@@ -132,50 +131,50 @@ func (l *loop) begin() (wake time.Time) {
 	}
 }
 
-// reserve reserves the tokens that the next calls wait for, so that they have their turn
-// among the pages of the calls under way. The first of the next calls may begin at wake.
-func (l *loop) reserve(open *gates, wake, now time.Time) {
+// reserve reserves the tokens for which the next calls wait, so that they have their turn among the pages
+// of the calls in flight. The first of the next calls may begin at wake.
+func (l *loop) reserve(earliest *startTimes, wake, now time.Time) {
 	if wake.IsZero() {
 		return
 	}
 	l.service.budget.reserve(false, wake, now)
-	if search, at := l.schedule.rounds.next(open); search != nil {
+	if target, at := l.schedule.discovery.next(earliest); target != nil {
 		l.service.budget.reserve(true, at, now)
 	}
 }
 
-// gates says from when on calls of each kind may begin. Places in flight are kept apart, so
-// that no kind takes them all.
-func (l *loop) gates(now time.Time) (open gates) {
+// startTimes returns from when on calls of each kind may begin. Discovery, listings and lookups each have
+// their own limit of calls in flight, so that none of them uses up all.
+func (l *loop) startTimes(now time.Time) (earliest startTimes) {
 	discovering := l.inFlight[listFarms] + l.inFlight[listFleets] + l.inFlight[listWorkers]
-	looking := l.inFlight[lookUp] + l.inFlight[lookUpSingly]
-	full := [kinds]bool{
+	looking := l.inFlight[lookUpBatch] + l.inFlight[lookUpSingle]
+	full := [callKinds]bool{
 		listFarms: discovering >= 4, listFleets: discovering >= 4, listWorkers: discovering >= 4,
 		listSessions: l.inFlight[listSessions] >= 48,
-		lookUp:       looking >= 12, lookUpSingly: looking >= 12,
+		lookUpBatch:  looking >= 12, lookUpSingle: looking >= 12,
 	}
-	for k := listFarms; k < kinds; k++ {
+	for k := listFarms; k < callKinds; k++ {
 		if full[k] {
-			open[k] = now.Add(time.Hour) // until a call ends, which wakes the loop
+			earliest[k] = now.Add(time.Hour) // until a call ends, which wakes the loop
 		} else {
-			open[k] = l.service.budget.ready(k.operation(), now)
+			earliest[k] = l.service.budget.ready(k.operation(), now)
 		}
 	}
-	return open
+	return earliest
 }
 
-// start makes a call in a goroutine of its own. Its first attempt is paid for.
+// start makes a call in a goroutine of its own. The token of its first attempt is spent already.
 func (l *loop) start(c call) {
 	ctx := l.ctx
 	if c.kind == listSessions {
-		ctx = l.shards[c.entries[0].shard].ctx
+		ctx = l.shards[c.workers[0].shard].ctx
 	}
-	l.walks++
-	walk := l.walks
+	l.calls++
+	callNumber := l.calls
 	l.inFlight[c.kind]++
 	l.service.metrics.callsInFlight.Inc()
 	l.running.Go(func() {
-		_ = l.post(l.make(ctx, c, walk)) // nobody waits for it if the loop has ended
+		_ = l.post(l.makeCall(ctx, c, callNumber)) // the error means that the loop has ended
 	})
 }
 
@@ -189,31 +188,30 @@ func (l *loop) post(r result) error {
 	}
 }
 
-// make makes the call.
-func (l *loop) make(ctx context.Context, c call, walk uint64) result {
-	a := &asker{service: l.service, prepaid: true, probe: c.probe}
-	r := result{call: c, walk: walk}
+func (l *loop) makeCall(ctx context.Context, c call, callNumber uint64) result {
+	q := &requester{service: l.service, prepaid: true, oneRequest: c.oneRequest}
+	r := result{call: c, callNumber: callNumber}
 	switch c.kind {
 	case listFarms:
-		r.farms, r.err = a.farms(ctx)
+		r.farms, r.err = q.farms(ctx)
 	case listFleets:
-		r.fleets, r.listed, r.err = a.fleets(ctx, c.target.farm)
+		r.fleets, r.listed, r.err = q.fleets(ctx, c.target.farm)
 	case listWorkers:
-		r.err = a.workers(ctx, c.target.farm, c.target.fleet, func(page workersShown) error {
-			return l.post(result{call: c, walk: walk, page: &page})
+		r.err = q.workers(ctx, c.target.farm, c.target.fleet, func(page workersPage) error {
+			return l.post(result{call: c, callNumber: callNumber, page: &page})
 		})
 	case listSessions:
 		var o diff.Observation
-		if o, r.err = a.list(ctx, c.entries[0].key, c.pages); r.err == nil {
+		if o, r.err = q.list(ctx, c.workers[0].key, c.maxPages); r.err == nil {
 			r.observations = []diff.Observation{o}
 		}
-	case lookUp, lookUpSingly:
-		k := newLookup(a, c.sessions)
-		if c.kind == lookUp {
-			r.err = k.batch(ctx, c.sessions)
-		} else {
-			r.err = k.singly(ctx, c.sessions)
-		}
+	case lookUpBatch:
+		k := newLookup(q, c.sessions)
+		r.err = k.batch(ctx, c.sessions)
+		r.observations = k.observations()
+	case lookUpSingle:
+		k := newLookup(q, c.sessions)
+		r.err = k.singly(ctx, c.sessions)
 		r.observations = k.observations()
 	}
 	return r
@@ -228,84 +226,56 @@ func (l *loop) finish(r result, now time.Time) {
 	l.inFlight[r.call.kind]--
 	l.service.metrics.callsInFlight.Dec()
 	switch {
-	case r.call.probe:
-		l.probeEnded(r)
+	case r.call.oneRequest:
+		l.finishFirstRequest(r)
 	case isDiscovery(r.call.kind.operation()):
-		l.searched(r, now)
+		l.finishDiscovery(r, now)
 	default:
-		l.observed(r, now)
+		l.finishSessions(r, now)
 	}
-	if r.err != nil && !errors.Is(r.err, errProbed) && !cancelled(r.err) {
+	if r.err != nil && !errors.Is(r.err, errOneRequest) && !isCancelled(r.err) {
 		l.refusal = reasonOf(r.err)
 	}
 }
 
-// observed takes in what came of a call about sessions, and hands it over.
-func (l *loop) observed(r result, now time.Time) {
-	o := outcome{err: r.err, observed: make(map[diff.WorkerKey]bool, len(r.observations))}
-	for _, seen := range r.observations {
-		o.observed[seen.Worker] = true
-		o.gone = o.gone || seen.Source == diff.NoSuchWorker
-		o.pages += seen.Pages
+// finishSessions takes in the result of a listing or a lookup, and hands over the observations.
+func (l *loop) finishSessions(r result, now time.Time) {
+	o := callOutcome{err: r.err, observed: make(map[diff.WorkerKey]bool, len(r.observations))}
+	for _, observation := range r.observations {
+		o.observed[observation.Worker] = true
+		o.gone = o.gone || observation.Source == diff.NoSuchWorker
+		o.pages += observation.Pages
 	}
 	if r.call.kind == listSessions {
 		l.countListing(r, now)
 	} else if r.err != nil {
 		l.log.Debug("lookup failed", zap.String("farm", r.call.sessions[0].FarmID), zap.Int("sessions", len(r.call.sessions)), zap.Error(r.err))
 	}
-	l.schedule.done(r.call, o, now)
-	for _, seen := range r.observations {
-		i := slices.IndexFunc(r.call.entries, func(e *entry) bool { return e.key == seen.Worker && !e.dropped })
+	l.schedule.callDone(r.call, o, now)
+	for _, observation := range r.observations {
+		i := slices.IndexFunc(r.call.workers, func(e *scheduledWorker) bool {
+			return e.key == observation.Worker && e.activity != dropped
+		})
 		if i >= 0 {
-			e := r.call.entries[i]
-			seen.Status = e.status
-			l.shards[e.shard].box.in <- seen // never waits long: an outbox always takes
+			e := r.call.workers[i]
+			observation.Status = e.status
+			l.shards[e.shard].box.in <- observation // an outbox always receives
 		}
 	}
 }
 
-// countListing counts a listing and says in the log if it is the third in a row to fail, or
-// the first to succeed after that.
-func (l *loop) countListing(r result, now time.Time) {
-	e, m := r.call.entries[0], l.service.metrics
-	if e.dropped {
-		return
-	}
-	switch {
-	case r.err != nil:
-		m.discarded.WithLabelValues(string(reasonOf(r.err))).Inc()
-		l.log.Debug("listing discarded", append(e.fields(), zap.Int("attempt", e.failed+1), zap.Error(r.err))...)
-		if e.failed+1 == blindAfter && !e.unlisted() {
-			l.logUnlisted(e, r.err)
-		}
-		return
-	case e.failed >= blindAfter:
-		l.logListedAgain(e)
-	}
-	o := r.observations[0]
-	if o.Source == diff.NoSuchWorker {
-		m.workersGone.Inc()
-		return
-	}
-	m.listings.Inc()
-	m.pages.Observe(float64(o.Pages))
-	if !e.listedAt.IsZero() {
-		m.listingAge.Observe(now.Sub(e.listedAt).Seconds())
-	}
-}
-
-// obey does what the Poller's methods asked for.
-func (l *loop) obey(commands []command) {
+// execute executes the commands of the Poller's methods.
+func (l *loop) execute(commands []command) {
 	now := time.Now()
 	for _, c := range commands {
 		switch {
 		case c.own != nil:
 			l.disown(c.own.shard)
 			l.own(c.own, now)
-		case c.isDisown:
-			l.disown(c.disown)
+		case c.disown != nil:
+			l.disown(*c.disown)
 		default:
-			l.schedule.committed(c.commit.Worker(), holdingsOf(*c.commit), now)
+			l.schedule.committed(c.commit.Worker(), committedSessionsOf(*c.commit), now)
 		}
 	}
 }
@@ -317,14 +287,14 @@ func (l *loop) own(o *ownership, now time.Time) {
 	l.running.Go(o.box.run)
 	l.shareBudget(now)
 	for _, snapshot := range o.snapshots {
-		if w := snapshot.Worker(); l.selected(w.FarmID, w.FleetID) {
-			l.schedule.own(w, o.shard, holdingsOf(snapshot), l.schedule.turn(now))
+		if w := snapshot.Worker(); l.isSelected(w.FarmID, w.FleetID) {
+			l.schedule.addKnown(w, o.shard, committedSessionsOf(snapshot), l.schedule.randomDue(now))
 		}
 	}
 	for _, f := range l.directory.fleets {
 		for _, w := range f.workers {
 			if l.poller.config.Shard(w.key.WorkerID) == o.shard {
-				l.schedule.saw(w.key, o.shard, w.status, now)
+				l.schedule.workerShown(w.key, o.shard, w.status, now)
 			}
 		}
 	}
@@ -342,9 +312,9 @@ func (l *loop) disown(number int) {
 }
 
 func (l *loop) shareBudget(now time.Time) {
-	l.service.budget.share(len(l.shards), l.poller.config.Shards, now)
+	l.service.budget.setShare(len(l.shards), l.poller.config.Shards, now)
 	l.service.metrics.requestRate.Set(l.service.budget.rate(len(l.shards)))
 }
 
-// cancelled reports whether a call was given up by ourselves.
-func cancelled(err error) bool { return errors.Is(err, context.Canceled) }
+// isCancelled reports whether the Poller itself gave up a call.
+func isCancelled(err error) bool { return errors.Is(err, context.Canceled) }

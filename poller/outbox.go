@@ -2,12 +2,12 @@ package poller
 
 import "farmwire/diff"
 
-// handedOut is how many observations wait in the channel, so that whoever comes late finds many at once.
-const handedOut = 512
+// outboxSize is how many observations the channel holds, so that a receiver who comes late finds many at
+// once.
+const outboxSize = 512
 
-// outbox hands a shard's observations to whoever works on the shard, in order, without ever
-// holding up the loop. What waits is bounded by the shard's workers, as each has one
-// observation at most that is not committed.
+// outbox passes a shard's observations to the shard's owner, in order, without ever blocking the loop. A
+// worker has at most one observation that is not committed, so no more wait than the shard has workers.
 type outbox struct {
 	in   chan diff.Observation
 	out  chan diff.Observation
@@ -15,10 +15,10 @@ type outbox struct {
 }
 
 func newOutbox() *outbox {
-	return &outbox{in: make(chan diff.Observation), out: make(chan diff.Observation, handedOut), stop: make(chan struct{})}
+	return &outbox{in: make(chan diff.Observation), out: make(chan diff.Observation, outboxSize), stop: make(chan struct{})}
 }
 
-// run works until stop is closed, and then closes out.
+// run passes observations on until stop is closed. Then it closes out.
 func (o *outbox) run() {
 	defer close(o.out)
 	var waiting []diff.Observation

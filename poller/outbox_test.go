@@ -12,13 +12,13 @@ func TestOutboxGathers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		box := newOutbox()
 		go box.run()
-		const observations = handedOut + 100
+		const observations = outboxSize + 100
 		for range observations {
 			box.in <- diff.Observation{}
 		}
 		synctest.Wait()
-		if got := len(box.out); got != handedOut {
-			t.Errorf("%d observations can be received at once, want %d", got, handedOut)
+		if got := len(box.out); got != outboxSize {
+			t.Errorf("%d observations can be received at once, want %d", got, outboxSize)
 		}
 		for range observations {
 			<-box.out

@@ -16,14 +16,14 @@ import (
 	"go.uber.org/zap"
 )
 
-// Config says what to poll and how fast.
+// Config says what to poll and how fast. Zero fields have the defaults.
 type Config struct {
-	Farms, Fleets []string      // identifiers; none: all that can be listed
-	Rate          float64       // requests a second of all instances together, every attempt counted; default 10
-	Staleness     time.Duration // the longest that a worker goes unlisted, budget allowing; default 15 s
-	Discovery     time.Duration // from one look for farms, fleets and workers to the next; default 30 s
-	Shards        int           // how many there are; default 1
-	Shard         func(workerID string) int
+	Farms, Fleets []string                  // identifiers of those to poll; by default all that can be listed
+	Rate          float64                   // requests a second of all instances together, counting every attempt; default 10
+	Staleness     time.Duration             // how old the last listing of a worker may become if the budget suffices; default 15 s
+	Discovery     time.Duration             // how often farms, fleets and workers are listed; default 30 s
+	Shards        int                       // how many there are; default 1
+	Shard         func(workerID string) int // the shard of a worker, from 0; by default 0 for all
 }
 
 func (c Config) withDefaults() Config {
@@ -37,35 +37,36 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Poller watches workers and hands out what it observes of them. Its methods may be called
-// from any goroutine, before, during and after Run, and do not wait.
+// Poller observes the sessions of workers. Its methods may be called from any goroutine, before, during and
+// after Run. Only Run blocks.
 type Poller struct {
 	config  Config
 	service *service
 	found   atomic.Pointer[Found]
 	state   atomic.Pointer[State]
-	wake    chan struct{} // one signal is enough for any number of commands
+	wake    chan struct{} // tells the loop that there are commands
 
 	mu       sync.Mutex
 	commands []command
-	over     bool // Run has returned
+	hasEnded bool // Run has returned
 }
 
-// command is what the loop is to do: own, disown or take note of a commit.
+// command is what the loop is to do. One of its fields is set.
 type command struct {
-	own      *ownership
-	disown   int
-	commit   *diff.Snapshot
-	isDisown bool
+	own    *ownership
+	disown *int // a shard
+	commit *diff.Snapshot
 }
 
+// ownership is a shard that is owned from now on.
 type ownership struct {
 	shard     int
 	snapshots []diff.Snapshot
 	box       *outbox
 }
 
-// New makes a Poller. The client should be one of NewClient's; its own retries are not used.
+// New makes a Poller. The client should come from NewClient; its own retries are not used. The registry may
+// be nil; otherwise it must not have the metrics of another Poller.
 func New(client *deadline.Client, config Config, log *zap.Logger, registry prometheus.Registerer) *Poller {
 	config = config.withDefaults()
 	p := &Poller{
@@ -84,11 +85,12 @@ func New(client *deadline.Client, config Config, log *zap.Logger, registry prome
 	return p
 }
 
-// Own starts polling a shard's workers: those of the snapshots and those that discovery
-// finds. The channel gives what is observed of them, for each worker one observation and no
-// other until Committed was called for it. It is closed by Disown and at the end of Run.
-// A shard that is owned already is disowned first. Snapshots are restored ones, or were made
-// of what this Poller observed: their ticks are of its counter.
+// Own starts polling a shard's workers: those of the snapshots and those that discovery finds. A shard that
+// is owned already is disowned first.
+//
+// The channel delivers what is observed of the workers. After an observation of a worker there is no other
+// until Committed was called for it. The channel is closed by Disown and when Run returns. The snapshots
+// must be restored, or result from observations of this Poller, because ticks are counted by the Poller.
 func (p *Poller) Own(shard int, snapshots []diff.Snapshot) <-chan diff.Observation {
 	box := newOutbox()
 	if !p.command(command{own: &ownership{shard: shard, snapshots: snapshots, box: box}}) {
@@ -97,19 +99,19 @@ func (p *Poller) Own(shard int, snapshots []diff.Snapshot) <-chan diff.Observati
 	return box.out
 }
 
-// Disown stops polling a shard's workers. Calls under way are given up, and what they
-// answer is dropped; so are observations that were not received yet.
+// Disown stops polling a shard's workers. It cancels calls in flight, and drops observations that were not
+// received yet.
 func (p *Poller) Disown(shard int) {
-	p.command(command{disown: shard, isDisown: true})
+	p.command(command{disown: &shard})
 }
 
-// Committed says that the observation of the snapshot's worker is committed, changes or
-// none, and what is known of the worker now. It may then be asked again.
+// Committed tells the Poller that the observation of a worker is committed, even if it made no changes. The
+// snapshot is what is known of the worker now. The worker may then be asked about again.
 func (p *Poller) Committed(s diff.Snapshot) {
 	p.command(command{commit: &s})
 }
 
-// Found is what discovery has found so far.
+// Found returns what discovery has found so far.
 func (p *Poller) Found() Found { return *p.found.Load() }
 
 // State returns what the Poller knows of its own work. Its Operations are of now. The rest is at most a
@@ -120,17 +122,17 @@ func (p *Poller) State() State {
 	return s
 }
 
-// Answered is closed when Deadline Cloud has answered usably for the first time: whatever was
-// asked, with success and with what such an answer must hold. Until then the Poller asks also
-// while it owns no shard: about once a second, for what discovery begins with.
+// Answered returns a channel that is closed when Deadline Cloud has answered usably for the first time,
+// which means successfully and with the fields that the API requires. Until then the Poller sends the first
+// request of discovery about once a second, even while it owns no shard.
 func (p *Poller) Answered() <-chan struct{} { return p.service.answered }
 
-// command hands the loop something to do. It is false if there will be no loop any more.
-// What waits is bounded: a command per shard that changes hands, and one per worker.
+// command passes a command to the loop. It reports false if the loop has ended. The number of commands that
+// wait is bounded, by one for each worker and some for each shard that changes hands.
 func (p *Poller) command(c command) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over {
+	if p.hasEnded {
 		return false
 	}
 	p.commands = append(p.commands, c)
@@ -141,8 +143,9 @@ func (p *Poller) command(c command) bool {
 	return true
 }
 
-// Run polls until the context ends, and returns when everything that it started has ended.
-// It is called once. What the API refuses is no error of Run: see State.
+// Run polls until the context ends, and returns nil when everything that it started has ended. It must be
+// called only once. That the API refuses something is not an error of Run; see State. The only error is that
+// there is no client.
 func (p *Poller) Run(ctx context.Context) error {
 	if p.service.client == nil {
 		return errors.New("poller: no client")
@@ -156,7 +159,7 @@ func (p *Poller) Run(ctx context.Context) error {
 	return nil
 }
 
-// take gives the commands that wait.
+// take returns the commands that wait.
 func (p *Poller) take() []command {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -165,11 +168,11 @@ func (p *Poller) take() []command {
 	return c
 }
 
-// end refuses commands from now on, and lets nobody wait for what they asked for.
+// end refuses all further commands, and closes the channels that waiting commands have returned.
 func (p *Poller) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.over = true
+	p.hasEnded = true
 	for _, c := range p.commands {
 		if c.own != nil {
 			close(c.own.box.out)

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// place is an entry's place in a queue.
+// place is a worker's place in a queue.
 type place struct {
-	entry *entry
-	at    time.Time
-	index int
-	in    *queue
+	worker *scheduledWorker
+	at     time.Time
+	index  int
+	in     *queue // nil if it is in none
 }
 
-// enter puts the place into the queue at a time; it leaves the queue that it was in.
+// enter puts the place into the queue with a time. It leaves the queue that it was in.
 func (p *place) enter(q *queue, at time.Time) {
 	if p.in == q {
 		p.at = at
@@ -25,6 +25,7 @@ func (p *place) enter(q *queue, at time.Time) {
 	heap.Push(&q.places, p)
 }
 
+// leave removes the place from its queue, if it is in one.
 func (p *place) leave() {
 	if p.in != nil {
 		heap.Remove(&p.in.places, p.index)
@@ -32,11 +33,12 @@ func (p *place) leave() {
 	}
 }
 
-// queue gives the entry with the earliest time.
+// queue has places in the order of their times.
 type queue struct {
 	places places
 }
 
+// first returns the place with the earliest time, or nil.
 func (q *queue) first() *place {
 	if len(q.places) == 0 {
 		return nil
@@ -44,7 +46,7 @@ func (q *queue) first() *place {
 	return q.places[0]
 }
 
-// places implement heap.Interface.
+// places implements heap.Interface.
 type places []*place
 
 func (p places) Len() int           { return len(p) }
@@ -54,13 +56,13 @@ func (p places) Swap(i, j int) {
 	p[i].index, p[j].index = i, j
 }
 
-// Push is heap.Interface's.
+// Push is a method of heap.Interface.
 func (p *places) Push(x any) {
 	x.(*place).index = len(*p)
 	*p = append(*p, x.(*place))
 }
 
-// Pop is heap.Interface's.
+// Pop is a method of heap.Interface.
 func (p *places) Pop() any {
 	last := len(*p) - 1
 	x := (*p)[last]

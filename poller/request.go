@@ -3,17 +3,13 @@ package poller
 import (
 	"context"
 	"errors"
-	"io"
 	"math/rand/v2"
-	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"farmwire/diff"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 	"go.uber.org/zap"
 )
@@ -29,21 +25,19 @@ const (
 )
 
 const (
-	attempts   = 3                      // of one request, in place
-	firstPause = 100 * time.Millisecond // between two attempts; doubled each time
-	maxInPlace = 10 * time.Second       // a longer pause is not waited for with a call in flight
-	maxBody    = 16 << 20               // bytes of an answer; a full page has some 100 KiB
+	maxAttempts  = 3                      // of one request
+	firstPause   = 100 * time.Millisecond // between two attempts, doubled after each
+	longestPause = 10 * time.Second       // after an attempt; a call that would have to wait longer fails instead
 )
 
-// errProbed says that a call has made the one request that it was to make.
-var errProbed = errors.New("only one request was to be made")
+// errOneRequest means that a call has sent the one request that it was to send.
+var errOneRequest = errors.New("only one request was to be made")
 
-// service is what all calls share: the client, the budget, the counter that orders requests
-// and answers, and what is measured of them.
+// service is what all calls share.
 type service struct {
 	client  *deadline.Client
 	budget  *budget
-	ticks   atomic.Uint64
+	ticks   atomic.Uint64 // counts requests and answers, see diff.Exchange
 	metrics *metrics
 	log     *zap.Logger
 	skew    skew
@@ -63,85 +57,84 @@ func (s *service) hasAnswered() bool {
 	}
 }
 
-// asker sends the requests of one call, one after the other: each attempt waits for the
-// budget, is counted, timed and measured, and an attempt that failed for a passing reason is
-// repeated in place. It has the SDK's operations as methods, so that the SDK's paginators,
-// and walk, can drive it. It is used by one goroutine.
-type asker struct {
+// requester sends the requests of one call. Each attempt waits for the budget and is measured, and a
+// request is sent again after a transient failure. The methods are the SDK's operations, so that
+// paginators can use a requester as their client. It is used by one goroutine.
+type requester struct {
 	*service
-	probe   bool   // one request is made and no other
-	prepaid bool   // the token of the first attempt was taken when the call was started
-	last    answer // the last request and its answer, also if it is an error
+	oneRequest bool   // only one request is sent
+	prepaid    bool   // the token of the first attempt was spent when the call began
+	last       answer // to the last request, even if it was an error
 }
 
-// answer is when a request was answered.
+// answer is when a request was sent and answered.
 type answer struct {
 	diff.Exchange
-	date time.Time // the service's clock, whole seconds
+	date time.Time // by the service's clock, in whole seconds
 }
 
-func (a *asker) ListFarms(ctx context.Context, in *deadline.ListFarmsInput, o ...func(*deadline.Options)) (*deadline.ListFarmsOutput, error) {
-	return ask(ctx, a, opListFarms, a.client.ListFarms, in, o)
+func (r *requester) ListFarms(ctx context.Context, in *deadline.ListFarmsInput, o ...func(*deadline.Options)) (*deadline.ListFarmsOutput, error) {
+	return request(ctx, r, opListFarms, r.client.ListFarms, in, o)
 }
 
-func (a *asker) ListFleets(ctx context.Context, in *deadline.ListFleetsInput, o ...func(*deadline.Options)) (*deadline.ListFleetsOutput, error) {
-	return ask(ctx, a, opListFleets, a.client.ListFleets, in, o)
+func (r *requester) ListFleets(ctx context.Context, in *deadline.ListFleetsInput, o ...func(*deadline.Options)) (*deadline.ListFleetsOutput, error) {
+	return request(ctx, r, opListFleets, r.client.ListFleets, in, o)
 }
 
-func (a *asker) ListWorkers(ctx context.Context, in *deadline.ListWorkersInput, o ...func(*deadline.Options)) (*deadline.ListWorkersOutput, error) {
-	return ask(ctx, a, opListWorkers, a.client.ListWorkers, in, o)
+func (r *requester) ListWorkers(ctx context.Context, in *deadline.ListWorkersInput, o ...func(*deadline.Options)) (*deadline.ListWorkersOutput, error) {
+	return request(ctx, r, opListWorkers, r.client.ListWorkers, in, o)
 }
 
-func (a *asker) ListSessionsForWorker(ctx context.Context, in *deadline.ListSessionsForWorkerInput, o ...func(*deadline.Options)) (*deadline.ListSessionsForWorkerOutput, error) {
-	return ask(ctx, a, opListSessions, a.client.ListSessionsForWorker, in, o)
+func (r *requester) ListSessionsForWorker(ctx context.Context, in *deadline.ListSessionsForWorkerInput, o ...func(*deadline.Options)) (*deadline.ListSessionsForWorkerOutput, error) {
+	return request(ctx, r, opListSessions, r.client.ListSessionsForWorker, in, o)
 }
 
-func (a *asker) BatchGetSession(ctx context.Context, in *deadline.BatchGetSessionInput, o ...func(*deadline.Options)) (*deadline.BatchGetSessionOutput, error) {
-	return ask(ctx, a, opBatchGet, a.client.BatchGetSession, in, o)
+func (r *requester) BatchGetSession(ctx context.Context, in *deadline.BatchGetSessionInput, o ...func(*deadline.Options)) (*deadline.BatchGetSessionOutput, error) {
+	return request(ctx, r, opBatchGet, r.client.BatchGetSession, in, o)
 }
 
-func (a *asker) GetSession(ctx context.Context, in *deadline.GetSessionInput, o ...func(*deadline.Options)) (*deadline.GetSessionOutput, error) {
-	return ask(ctx, a, opGet, a.client.GetSession, in, o)
+func (r *requester) GetSession(ctx context.Context, in *deadline.GetSessionInput, o ...func(*deadline.Options)) (*deadline.GetSessionOutput, error) {
+	return request(ctx, r, opGet, r.client.GetSession, in, o)
 }
 
-// send is an operation of the SDK's client.
-type send[In, Out any] func(context.Context, *In, ...func(*deadline.Options)) (*Out, error)
+// operationFunc is an operation of the SDK's client.
+type operationFunc[In, Out any] func(context.Context, *In, ...func(*deadline.Options)) (*Out, error)
 
-// ask sends a request until it is answered, three times at most. The error is an
-// attemptError, or the context's.
-func ask[In, Out any](ctx context.Context, a *asker, operation string, send send[In, Out], in *In, options []func(*deadline.Options)) (*Out, error) {
+// request sends a request until it is answered, at most maxAttempts times. The error is an attemptError,
+// errOneRequest, or the context's.
+func request[In, Out any](ctx context.Context, r *requester, operation string, send operationFunc[In, Out], in *In, options []func(*deadline.Options)) (*Out, error) {
 	for n := 1; ; n++ {
-		if err := a.admit(ctx, operation); err != nil {
+		if err := r.waitForBudget(ctx, operation); err != nil {
 			return nil, err
 		}
-		w := &wire{service: a.service}
-		out, err := attempt(ctx, send, in, append(options[:len(options):len(options)], w.options))
-		a.note(operation, w, err)
+		rec := &recorder{service: r.service}
+		out, err := attempt(ctx, send, in, append(options[:len(options):len(options)], rec.options))
+		r.record(operation, rec, err)
 		if err == nil {
-			if usable(out) {
-				a.setAnswered.Do(func() { close(a.answered) })
+			if isUsable(out) {
+				r.setAnswered.Do(func() { close(r.answered) })
 			}
 			return out, nil
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		failed := failedAttempt(err, w.status)
-		a.log.Debug("attempt failed", zap.String("operation", operation), zap.Int("attempt", n), zap.Error(failed))
-		a.react(operation, failed.reason, w.retryAfter)
-		if n == attempts || a.probe || !isTransient(failed.reason) || w.retryAfter > maxInPlace {
+		failed := failedAttempt(err, rec.status)
+		r.log.Debug("attempt failed", zap.String("operation", operation), zap.Int("attempt", n), zap.Error(failed))
+		r.applyPauses(operation, failed.reason, rec.retryAfter)
+		if n == maxAttempts || r.oneRequest || !isTransient(failed.reason) || rec.retryAfter > longestPause {
 			return nil, failed
 		}
 		pause := jitter(firstPause<<(n-1), rand.Float64())
-		if err := sleepUntil(ctx, time.Now().Add(max(pause, w.retryAfter))); err != nil {
+		if err := sleepUntil(ctx, time.Now().Add(max(pause, rec.retryAfter))); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// usable reports whether an answer that the SDK could read holds what it must. Behind a
-// mistaken endpoint there may be anything that answers {} to everybody.
-func usable(out any) bool {
+// isUsable reports whether an answer that the SDK could read has what the API requires. If the endpoint is
+// wrong, something that is not Deadline Cloud may answer {} to every request.
+func isUsable(out any) bool {
 	switch o := out.(type) {
 	case *deadline.ListFarmsOutput:
 		return o.Farms != nil
@@ -159,136 +152,79 @@ func usable(out any) bool {
 	return false
 }
 
-// admit waits until the budget has room for an attempt.
-func (a *asker) admit(ctx context.Context, operation string) error {
-	if a.prepaid {
-		a.prepaid = false
+// waitForBudget waits until an attempt may be sent.
+func (r *requester) waitForBudget(ctx context.Context, operation string) error {
+	if r.prepaid {
+		r.prepaid = false
 		return ctx.Err()
 	}
-	if a.probe {
-		return errProbed
+	if r.oneRequest {
+		return errOneRequest
 	}
-	return a.budget.wait(ctx, operation)
+	return r.budget.wait(ctx, operation)
 }
 
-// attempt sends a request once, and for no longer than the timeout.
-func attempt[In, Out any](ctx context.Context, send send[In, Out], in *In, options []func(*deadline.Options)) (*Out, error) {
+// attempt sends a request once. It gives up after requestTimeout.
+func attempt[In, Out any](ctx context.Context, send operationFunc[In, Out], in *In, options []func(*deadline.Options)) (*Out, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	return send(ctx, in, options...)
 }
 
-// note keeps what is to be known of an attempt, whether it succeeded or not.
-func (a *asker) note(operation string, w *wire, err error) {
+// record takes in what was recorded of an attempt, whether it succeeded or not.
+func (r *requester) record(operation string, rec *recorder, err error) {
 	arrived := time.Now()
-	tick := a.ticks.Add(1)
-	a.count(operation, w, err)
-	if w.sent.IsZero() {
+	tick := r.ticks.Add(1)
+	r.countAttempt(operation, rec, err)
+	if rec.sent.IsZero() {
 		return
 	}
-	a.metrics.latency.WithLabelValues(operation).Observe(arrived.Sub(w.sent).Seconds())
-	if !w.date.IsZero() {
-		a.skew.note(w.date, w.sent, arrived, a.metrics, a.log)
+	r.metrics.latency.WithLabelValues(operation).Observe(arrived.Sub(rec.sent).Seconds())
+	if !rec.date.IsZero() {
+		r.skew.note(rec.date, rec.sent, arrived, r.metrics, r.log)
 	}
 	if err == nil {
-		a.budget.answered(operation)
+		r.budget.answered(operation)
 	}
-	a.last = answer{
-		Exchange: diff.Exchange{Sent: w.sent, Arrived: arrived, SentTick: w.sentTick, ArrivedTick: tick},
-		date:     w.date,
+	r.last = answer{
+		Exchange: diff.Exchange{Sent: rec.sent, Arrived: arrived, SentTick: rec.sentTick, ArrivedTick: tick},
+		date:     rec.date,
 	}
-	if a.last.date.IsZero() { // no Date header: our clock is the best guess
-		a.last.date = w.sent.UTC().Truncate(time.Second)
+	if r.last.date.IsZero() { // there was no Date header, so this host's clock is the best guess
+		r.last.date = rec.sent.UTC().Truncate(time.Second)
 	}
 }
 
-// count counts an attempt.
-func (a *asker) count(operation string, w *wire, err error) {
+// countAttempt counts an attempt by its outcome.
+func (r *requester) countAttempt(operation string, rec *recorder, err error) {
 	outcome := "ok"
 	switch {
 	case errors.Is(err, context.Canceled):
 		outcome = "cancelled"
 	case err != nil:
-		reason := classify(err, w.status)
-		a.operations.note(operation, reason)
+		reason := classify(err, rec.status)
+		r.operations.note(operation, reason)
 		outcome = string(reason)
 	default:
-		a.operations.note(operation, "")
+		r.operations.note(operation, "")
 	}
-	a.metrics.requests.WithLabelValues(operation, outcome).Inc()
+	r.metrics.requests.WithLabelValues(operation, outcome).Inc()
 }
 
-// react makes the whole instance keep what one answer asked for.
-func (a *asker) react(operation string, reason Reason, retryAfter time.Duration) {
+// applyPauses makes all calls of this instance obey what one answer asks for.
+func (r *requester) applyPauses(operation string, reason Reason, retryAfter time.Duration) {
 	switch {
 	case reason == ReasonThrottled || retryAfter > 0 && reason == ReasonServerError:
-		a.budget.throttle(operation, retryAfter, time.Now())
+		r.budget.throttle(operation, retryAfter, time.Now())
 	case reason == ReasonCredentials:
-		a.budget.stop(time.Now())
-		if cache, ok := a.client.Options().Credentials.(interface{ Invalidate() }); ok {
-			cache.Invalidate() // whoever provides them may have new ones
+		r.budget.pauseAll(time.Now())
+		if cache, ok := r.client.Options().Credentials.(interface{ Invalidate() }); ok {
+			cache.Invalidate() // their provider may have new ones
 		}
 	}
 }
 
-// wire is one attempt as it is on the wire: when it was sent, and those headers of the
-// answer that the SDK ignores or cannot read.
-type wire struct {
-	service *service
-	next    deadline.HTTPClient
-
-	sent       time.Time
-	sentTick   uint64
-	status     int
-	retryAfter time.Duration
-	date       time.Time
-}
-
-// options puts the wire between the SDK and its connection, and keeps the SDK from retrying.
-func (w *wire) options(o *deadline.Options) {
-	w.next, o.HTTPClient = o.HTTPClient, w
-	o.Retryer = aws.NopRetryer{}
-}
-
-// Do sends the request.
-func (w *wire) Do(r *http.Request) (*http.Response, error) {
-	w.sent, w.sentTick = time.Now(), w.service.ticks.Add(1)
-	resp, err := w.next.Do(r)
-	if err != nil {
-		return resp, err
-	}
-	w.status = resp.StatusCode
-	w.date, _ = http.ParseTime(resp.Header.Get("Date"))
-	w.retryAfter = retryAfter(resp.Header.Get("Retry-After"), w.date)
-	resp.Body = body{io.LimitReader(resp.Body, maxBody), resp.Body}
-	return resp, nil
-}
-
-// body is an answer's body cut off where no answer of the service can end.
-type body struct {
-	io.Reader
-	io.Closer
-}
-
-// retryAfter reads the header of that name: seconds, or a date, which is taken relative to
-// the answer's own. It is zero where there is none or it makes no sense.
-func retryAfter(value string, date time.Time) time.Duration {
-	if value == "" {
-		return 0
-	}
-	var d time.Duration
-	if n, err := strconv.ParseUint(value, 10, 64); err == nil {
-		d = time.Duration(min(n, uint64(maxRetryAfter/time.Second))) * time.Second
-	} else if t, err := http.ParseTime(value); err == nil {
-		if date.IsZero() {
-			date = time.Now()
-		}
-		d = t.Sub(date)
-	}
-	return max(0, min(maxRetryAfter, d))
-}
-
-// jitter spreads a duration by a tenth to either side; at is between 0 and 1.
+// jitter changes a duration by up to a tenth in either direction. At is between 0 and 1.
 func jitter(d time.Duration, at float64) time.Duration {
 	return time.Duration(float64(d) * (0.9 + 0.2*at))
 }

@@ -3,33 +3,33 @@ package poller
 import "time"
 
 const (
-	batchRetry   = time.Hour        // after BatchGetSession was denied
-	batchRefused = 10 * time.Minute // after it was refused otherwise, or failed
-	batchFailing = 3                // failures in a row after which it is not tried for a while
+	batchDeniedPause = time.Hour        // for BatchGetSession after it was denied
+	batchFailedPause = 10 * time.Minute // for BatchGetSession after it was refused otherwise, or keeps failing
 )
 
-// batches is how BatchGetSession fares in a farm.
-type batches struct {
-	off    time.Time // not tried before: GetSession is asked instead
-	failed int       // in a row, where each may have been by chance
+// batchSupport says whether BatchGetSession works in a farm.
+type batchSupport struct {
+	off      time.Time // GetSession is used instead until then
+	failures int       // in a row, each of which may have been by chance
 }
 
-func (s *schedule) lookupKind(e *entry, now time.Time) kind {
+// lookupKind returns how the sessions of a worker are looked up.
+func (s *schedule) lookupKind(e *scheduledWorker, now time.Time) callKind {
 	if s.batches[e.key.FarmID].off.After(now) {
-		return lookUpSingly
+		return lookUpSingle
 	}
-	return lookUp
+	return lookUpBatch
 }
 
-// nextLookup gives the lookup that may begin first, and when. That is the one that is due
-// first, unless its operation has to wait and another farm's has not.
-func (s *schedule) nextLookup(now time.Time, open *gates) (*place, time.Time) {
+// nextLookup returns the lookup that may begin first, and the time at which it may begin. This is the one
+// that is due first, unless its operation is paused and that of another farm's lookup is not.
+func (s *schedule) nextLookup(now time.Time, earliest *startTimes) (*place, time.Time) {
 	first := s.lookups.first()
 	if first == nil {
 		return nil, time.Time{}
 	}
-	at := func(p *place) time.Time { return latest(p.at, open[s.lookupKind(p.entry, now)]) }
-	if len(s.batches) == 0 || !at(first).After(now) || open[lookUp].Equal(open[lookUpSingly]) {
+	at := func(p *place) time.Time { return latest(p.at, earliest[s.lookupKind(p.worker, now)]) }
+	if len(s.batches) == 0 || !at(first).After(now) || earliest[lookUpBatch].Equal(earliest[lookUpSingle]) {
 		return first, at(first)
 	}
 	for _, p := range s.lookups.places {
@@ -40,29 +40,29 @@ func (s *schedule) nextLookup(now time.Time, open *gates) (*place, time.Time) {
 	return first, at(first)
 }
 
-// beginLookup gathers the sessions that are due, of several workers of one farm where the
-// operation takes several.
-func (s *schedule) beginLookup(e *entry, now time.Time) call {
+// beginLookup begins a call that looks up the due sessions of a worker. BatchGetSession takes the sessions
+// of several workers of one farm.
+func (s *schedule) beginLookup(e *scheduledWorker, now time.Time) call {
 	c := call{kind: s.lookupKind(e, now)}
 	limit := batchSize
-	if c.kind == lookUpSingly {
-		limit = singly
+	if c.kind == lookUpSingle {
+		limit = maxSingleLookups
 	}
 	for {
-		c.entries = append(c.entries, e)
-		c.sessions = e.dueSessions(c.sessions, limit, now, s.staleness)
-		s.occupy(e)
+		c.workers = append(c.workers, e)
+		c.sessions = e.takeDueSessions(c.sessions, limit, now, s.staleness)
+		s.leaveQueues(e)
 		p := s.lookups.first()
-		if c.kind == lookUpSingly || len(c.sessions) >= limit || p == nil || p.at.After(now) || p.entry.key.FarmID != e.key.FarmID {
+		if c.kind == lookUpSingle || len(c.sessions) >= limit || p == nil || p.at.After(now) || p.worker.key.FarmID != e.key.FarmID {
 			break
 		}
-		e = p.entry
+		e = p.worker
 	}
 	return c
 }
 
-// judgeBatch takes in how BatchGetSession went. One session that the service refuses, or
-// fails on, fails all that are asked for together, so it is not tried again and again.
+// judgeBatch takes in how BatchGetSession went. A single session that the service refuses or fails on makes
+// the whole batch fail, so the same batch is not sent again and again.
 func (s *schedule) judgeBatch(farm string, err error, now time.Time) {
 	if err == nil {
 		delete(s.batches, farm)
@@ -71,36 +71,36 @@ func (s *schedule) judgeBatch(farm string, err error, now time.Time) {
 	b := s.batches[farm]
 	switch reasonOf(err) {
 	case ReasonDenied:
-		b.off = now.Add(batchRetry)
+		b.off = now.Add(batchDeniedPause)
 	case ReasonRefused, ReasonNotFound:
-		b.off = now.Add(batchRefused)
+		b.off = now.Add(batchFailedPause)
 	case ReasonServerError, ReasonMalformed, ReasonTimeout:
-		if b.failed++; b.failed >= batchFailing {
-			b.off = now.Add(batchRefused)
+		if b.failures++; b.failures >= failingAfter {
+			b.off = now.Add(batchFailedPause)
 		}
 	}
 	s.batches[farm] = b
 }
 
-func (s *schedule) lookedUp(c call, e *entry, o outcome, now time.Time) {
+func (s *schedule) lookupDone(c call, e *scheduledWorker, o callOutcome, now time.Time) {
 	switch {
 	case o.err == nil:
-		e.lookupFailed = 0
-		delete(s.mute, e)
-	case c.kind == lookUp && s.lookupKind(e, now) == lookUpSingly:
-		e.forgetAsked(c.sessions) // asked for by GetSession at once
+		e.lookupFailures = 0
+		delete(s.lookupsFailing, e)
+	case c.kind == lookUpBatch && s.lookupKind(e, now) == lookUpSingle:
+		e.forgetLookups(c.sessions) // so that GetSession is tried at once
 	default:
-		e.lookupFailed++
-		e.lookupAfter = now.Add(backoff(e.lookupFailed, s.random))
+		e.lookupFailures++
+		e.nextLookup = now.Add(backoff(e.lookupFailures, s.random))
 		if !isOfOneSession(reasonOf(o.err)) {
-			e.forgetAsked(c.sessions)
-		} // else others have their turn before
-		if e.lookupFailed >= blindAfter {
-			s.mute[e] = struct{}{}
+			e.forgetLookups(c.sessions)
+		} // else other sessions have their turn first
+		if e.lookupFailures >= failingAfter {
+			s.lookupsFailing[e] = struct{}{}
 		}
 	}
 	if o.observed[e.key] {
-		e.awaiting = true
+		e.activity = uncommittedLookup
 	} else {
 		s.rest(e, now)
 	}

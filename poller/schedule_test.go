@@ -18,8 +18,8 @@ type play struct {
 	now      time.Time
 	budget   bucket
 	latency  func() time.Duration
-	answer   func(call) outcome
-	holdings func(diff.WorkerKey) holdings
+	answer   func(call) callOutcome
+	sessions func(diff.WorkerKey) committedSessions
 	flight   []flight
 
 	calls  []made
@@ -44,8 +44,8 @@ func newPlay(staleness time.Duration, rate float64, seed uint64) *play {
 		now:      start,
 		budget:   bucket{rate: rate, burst: max(1, rate/10), at: start},
 		latency:  func() time.Duration { return 50 * time.Millisecond },
-		answer:   func(call) outcome { return outcome{} },
-		holdings: func(diff.WorkerKey) holdings { return holdings{} },
+		answer:   func(call) callOutcome { return callOutcome{} },
+		sessions: func(diff.WorkerKey) committedSessions { return committedSessions{} },
 		asking:   make(map[diff.WorkerKey]bool),
 	}
 }
@@ -57,20 +57,20 @@ func key(n int) diff.WorkerKey {
 // add makes workers known to the schedule, as discovery does.
 func (p *play) add(from, to int) {
 	for n := from; n < to; n++ {
-		p.schedule.saw(key(n), 0, &diff.WorkerStatus{Status: "RUNNING"}, p.now)
+		p.schedule.workerShown(key(n), 0, &diff.WorkerStatus{Status: "RUNNING"}, p.now)
 	}
 }
 
 func (p *play) run(d time.Duration) {
 	for end := p.now.Add(d); p.now.Before(end) && p.broken == nil; {
 		p.land()
-		var open gates
+		var earliest startTimes
 		ready := p.budget.ready(p.now)
-		for k := range open {
-			open[k] = ready
+		for k := range earliest {
+			earliest[k] = ready
 		}
-		c, wake := p.schedule.next(p.now, &open)
-		if c.kind != nothing {
+		c, wake := p.schedule.next(p.now, &earliest)
+		if c.kind != noCall {
 			p.begin(c)
 			continue
 		}
@@ -92,7 +92,7 @@ func (p *play) begin(c call) {
 	if p.budget.take(p.now).After(p.now) {
 		p.broken = errors.New("a call began that the gates did not let in")
 	}
-	for _, e := range c.entries {
+	for _, e := range c.workers {
 		if p.asking[e.key] {
 			p.broken = fmt.Errorf("worker %s is asked twice at a time", e.key.WorkerID)
 		}
@@ -111,19 +111,19 @@ func (p *play) land() {
 			continue
 		}
 		o := p.answer(f.call)
-		if f.call.kind >= lookUp && o.err == nil && o.observed == nil {
+		if f.call.kind >= lookUpBatch && o.err == nil && o.observed == nil {
 			o.observed = make(map[diff.WorkerKey]bool)
-			for _, e := range f.call.entries {
+			for _, e := range f.call.workers {
 				o.observed[e.key] = true
 			}
 		}
-		for _, e := range f.call.entries {
+		for _, e := range f.call.workers {
 			delete(p.asking, e.key)
 		}
-		p.schedule.done(f.call, o, p.now)
-		for _, e := range f.call.entries {
+		p.schedule.callDone(f.call, o, p.now)
+		for _, e := range f.call.workers {
 			if o.err == nil && (f.call.kind == listSessions || o.observed[e.key]) {
-				p.schedule.committed(e.key, p.holdings(e.key), p.now)
+				p.schedule.committed(e.key, p.sessions(e.key), p.now)
 			}
 		}
 	}
@@ -138,7 +138,7 @@ func (p *play) gaps(from time.Time) map[diff.WorkerKey][]time.Duration {
 		if c.kind != listSessions {
 			continue
 		}
-		w := c.entries[0].key
+		w := c.workers[0].key
 		if before, ok := last[w]; ok && !before.Before(from) {
 			gaps[w] = append(gaps[w], c.at.Sub(before))
 		}
@@ -197,17 +197,17 @@ func TestScheduleUnderScarcity(t *testing.T) {
 		staleness := 15 * time.Second
 		rate := float64(hot+idle) / staleness.Seconds() / scarcity
 		p := newPlay(staleness, rate, rapid.Uint64().Draw(t, "seed"))
-		p.holdings = func(w diff.WorkerKey) holdings {
+		p.sessions = func(w diff.WorkerKey) committedSessions {
 			if w.WorkerID < key(hot).WorkerID {
-				return holdings{open: []diff.Session{openSession(w, 0)}}
+				return committedSessions{open: []diff.Session{openSession(w, 0)}}
 			}
-			return holdings{}
+			return committedSessions{}
 		}
 		p.add(0, hot+idle)
 		// In the long run h/x + i/(4x) = rate, where x is the time between two listings of a
 		// worker with open sessions.
-		x := time.Duration((float64(hot) + float64(idle)/weight) / rate * float64(time.Second))
-		bounds := []time.Duration{max(x, staleness)*13/10 + 3*time.Second, weight*max(x, staleness)*13/10 + 3*time.Second}
+		x := time.Duration((float64(hot) + float64(idle)/activeWeight) / rate * float64(time.Second))
+		bounds := []time.Duration{max(x, staleness)*13/10 + 3*time.Second, activeWeight*max(x, staleness)*13/10 + 3*time.Second}
 		bound := bounds[1]
 		p.run(3 * bound)
 		start := p.now
@@ -242,19 +242,19 @@ func TestScheduleKeepsItsLaws(t *testing.T) {
 		p := newPlay(10*time.Second, 20, seed)
 		random := rand.New(rand.NewPCG(seed, 2))
 		p.latency = func() time.Duration { return time.Duration(random.IntN(3000)) * time.Millisecond }
-		p.answer = func(c call) outcome {
+		p.answer = func(c call) callOutcome {
 			switch random.IntN(5) {
 			case 0:
-				return outcome{err: &attemptError{ReasonServerError, errors.New("500")}}
+				return callOutcome{err: &attemptError{ReasonServerError, errors.New("500")}}
 			case 1:
-				return outcome{err: &attemptError{ReasonDenied, errors.New("403")}}
+				return callOutcome{err: &attemptError{ReasonDenied, errors.New("403")}}
 			case 2:
-				return outcome{gone: c.kind == listSessions}
+				return callOutcome{gone: c.kind == listSessions}
 			}
-			return outcome{}
+			return callOutcome{}
 		}
-		p.holdings = func(w diff.WorkerKey) holdings {
-			h := holdings{empty: true}
+		p.sessions = func(w diff.WorkerKey) committedSessions {
+			h := committedSessions{empty: true}
 			for i := range random.IntN(4) {
 				h.open, h.empty = append(h.open, openSession(w, i)), false
 			}
@@ -280,37 +280,37 @@ func TestScheduleKeepsItsLaws(t *testing.T) {
 func (p *play) stir(step, n int) {
 	switch step {
 	case 0:
-		p.schedule.saw(key(n), 0, &diff.WorkerStatus{Status: "IDLE"}, p.now)
+		p.schedule.workerShown(key(n), 0, &diff.WorkerStatus{Status: "IDLE"}, p.now)
 	case 1:
-		p.schedule.saw(key(n), 0, &diff.WorkerStatus{Status: "RUNNING"}, p.now)
+		p.schedule.workerShown(key(n), 0, &diff.WorkerStatus{Status: "RUNNING"}, p.now)
 	case 2:
-		p.schedule.lost(key(n), p.now)
+		p.schedule.workerMissing(key(n), p.now)
 	case 3:
-		p.schedule.committed(key(n), p.holdings(key(n)), p.now)
+		p.schedule.committed(key(n), p.sessions(key(n)), p.now)
 	case 4:
 		p.schedule.disown(0)
 		clear(p.asking) // the old calls are no calls of the new owner
 		p.add(0, n)
 	case 5:
-		p.schedule.own(key(n), 0, p.holdings(key(n)), p.now)
+		p.schedule.addKnown(key(n), 0, p.sessions(key(n)), p.now)
 	}
 }
 
 // consistent checks that every worker is either busy or queued, in the right queues.
 func consistent(s *schedule) error {
 	listings, lookups, open := 0, 0, 0
-	for _, e := range s.entries {
+	for _, e := range s.workers {
 		open += len(e.open)
-		if e.busy != (e.listing.in == nil) {
-			return fmt.Errorf("%s: busy %v, queued %v", e.key.WorkerID, e.busy, e.listing.in != nil)
+		if e.isBusy() != (e.listingPlace.in == nil) {
+			return fmt.Errorf("%s: busy %v, queued %v", e.key.WorkerID, e.isBusy(), e.listingPlace.in != nil)
 		}
-		if e.busy && e.lookup.in != nil || !e.busy && (len(e.wanted()) > 0) != (e.lookup.in != nil) {
-			return fmt.Errorf("%s: %d sessions to ask for, queued %v", e.key.WorkerID, len(e.wanted()), e.lookup.in != nil)
+		if e.isBusy() && e.lookupPlace.in != nil || !e.isBusy() && (len(e.sessionsToLookUp()) > 0) != (e.lookupPlace.in != nil) {
+			return fmt.Errorf("%s: %d sessions to ask for, queued %v", e.key.WorkerID, len(e.sessionsToLookUp()), e.lookupPlace.in != nil)
 		}
-		if e.listing.in != nil {
+		if e.listingPlace.in != nil {
 			listings++
 		}
-		if e.lookup.in != nil {
+		if e.lookupPlace.in != nil {
 			lookups++
 		}
 	}
@@ -326,11 +326,11 @@ func TestScheduleOrder(t *testing.T) {
 		p := newPlay(10*time.Second, 1, 1)
 		p.add(0, 100)
 		p.run(400 * time.Second)
-		p.schedule.saw(key(7), 0, &diff.WorkerStatus{Status: "STOPPING"}, p.now)
+		p.schedule.workerShown(key(7), 0, &diff.WorkerStatus{Status: "STOPPING"}, p.now)
 		before := len(p.calls)
 		p.run(10 * time.Second)
 		for i, c := range p.calls[before:] {
-			if c.entries[0].key == key(7) {
+			if c.workers[0].key == key(7) {
 				if i > 1 {
 					t.Errorf("a worker whose status changed came as number %d", i+1)
 				}
@@ -341,11 +341,11 @@ func TestScheduleOrder(t *testing.T) {
 	})
 	t.Run("flood of changes", func(t *testing.T) {
 		p := newPlay(10*time.Second, 10, 1)
-		p.holdings = func(w diff.WorkerKey) holdings {
+		p.sessions = func(w diff.WorkerKey) committedSessions {
 			if w.WorkerID < key(20).WorkerID {
-				return holdings{open: []diff.Session{openSession(w, 0)}}
+				return committedSessions{open: []diff.Session{openSession(w, 0)}}
 			}
-			return holdings{}
+			return committedSessions{}
 		}
 		p.add(0, 20)
 		p.run(time.Minute)
@@ -360,7 +360,7 @@ func TestScheduleOrder(t *testing.T) {
 	})
 	t.Run("back-off", func(t *testing.T) {
 		p := newPlay(10*time.Second, 100, 1)
-		p.answer = func(call) outcome { return outcome{err: errNoList} }
+		p.answer = func(call) callOutcome { return callOutcome{err: errNoList} }
 		p.add(0, 1)
 		p.run(10 * time.Minute)
 		if n := len(p.calls); n < 14 || n > 18 {
@@ -372,37 +372,37 @@ func TestScheduleOrder(t *testing.T) {
 	})
 	t.Run("lookups", func(t *testing.T) {
 		p := newPlay(10*time.Second, 100, 1)
-		p.holdings = func(w diff.WorkerKey) holdings {
+		p.sessions = func(w diff.WorkerKey) committedSessions {
 			s := []diff.Session{openSession(w, 0), openSession(w, 1)}
-			return holdings{open: s, unresolved: s}
+			return committedSessions{open: s, unresolved: s}
 		}
-		p.answer = func(c call) outcome { return outcome{gone: c.kind == listSessions} }
+		p.answer = func(c call) callOutcome { return callOutcome{gone: c.kind == listSessions} }
 		for n := range 70 {
-			p.schedule.own(key(n), 0, p.holdings(key(n)), p.now)
+			p.schedule.addKnown(key(n), 0, p.sessions(key(n)), p.now)
 		}
 		p.run(500 * time.Millisecond)
-		if c := p.calls[0]; c.kind != lookUp || len(c.sessions) != batchSize || len(c.entries) != 50 {
-			t.Errorf("the first call is of kind %d with %d sessions of %d workers", c.kind, len(c.sessions), len(c.entries))
+		if c := p.calls[0]; c.kind != lookUpBatch || len(c.sessions) != batchSize || len(c.workers) != 50 {
+			t.Errorf("the first call is of kind %d with %d sessions of %d workers", c.kind, len(c.sessions), len(c.workers))
 		}
 	})
 	t.Run("batch denied", func(t *testing.T) {
 		p := newPlay(10*time.Second, 100, 1)
 		s := []diff.Session{openSession(key(0), 0)}
-		p.holdings = func(diff.WorkerKey) holdings { return holdings{open: s, unresolved: s} }
-		p.answer = func(c call) outcome {
-			if c.kind == lookUp {
-				return outcome{err: &attemptError{ReasonDenied, errors.New("403")}}
+		p.sessions = func(diff.WorkerKey) committedSessions { return committedSessions{open: s, unresolved: s} }
+		p.answer = func(c call) callOutcome {
+			if c.kind == lookUpBatch {
+				return callOutcome{err: &attemptError{ReasonDenied, errors.New("403")}}
 			}
-			return outcome{}
+			return callOutcome{}
 		}
-		p.schedule.own(key(0), 0, p.holdings(key(0)), p.now)
+		p.schedule.addKnown(key(0), 0, p.sessions(key(0)), p.now)
 		p.run(150 * time.Minute)
 		var batch, singly int
 		for _, c := range p.calls {
 			switch c.kind {
-			case lookUp:
+			case lookUpBatch:
 				batch++
-			case lookUpSingly:
+			case lookUpSingle:
 				singly++
 			}
 		}
@@ -419,7 +419,7 @@ func TestBudgetIsKept(t *testing.T) {
 		owned := rapid.IntRange(1, 12).Draw(t, "owned")
 		start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		b := newBudget(rate, start)
-		b.share(owned, 12, start)
+		b.setShare(owned, 12, start)
 		share := rate * float64(owned) / 12
 		now, all, discovery := start, 0, 0
 		for now.Before(start.Add(time.Minute)) {
@@ -451,16 +451,16 @@ func BenchmarkSchedule(b *testing.B) {
 			p := newPlay(15*time.Second, 1e6, 1)
 			p.add(0, n)
 			now := p.now
-			var open gates
+			var earliest startTimes
 			b.ResetTimer()
 			for range b.N {
-				c, wake := p.schedule.next(now, &open)
-				if c.kind == nothing {
+				c, wake := p.schedule.next(now, &earliest)
+				if c.kind == noCall {
 					now = wake
 					continue
 				}
-				p.schedule.done(c, outcome{}, now)
-				p.schedule.committed(c.entries[0].key, holdings{}, now)
+				p.schedule.callDone(c, callOutcome{}, now)
+				p.schedule.committed(c.workers[0].key, committedSessions{}, now)
 			}
 		})
 	}
@@ -471,14 +471,14 @@ func TestPausedBatchHoldsUpNoOtherFarm(t *testing.T) {
 	p := newPlay(15*time.Second, 10, 1)
 	a, b := key(1), diff.WorkerKey{FarmID: "farm-2", FleetID: "fleet-2", WorkerID: "worker-2"}
 	for _, w := range []diff.WorkerKey{a, b} {
-		p.schedule.own(w, 0, holdings{open: []diff.Session{openSession(w, 1)}, unresolved: []diff.Session{openSession(w, 1)}}, p.now)
+		p.schedule.addKnown(w, 0, committedSessions{open: []diff.Session{openSession(w, 1)}, unresolved: []diff.Session{openSession(w, 1)}}, p.now)
 		p.now = p.now.Add(time.Second)
 	}
-	p.schedule.batches["farm-2"] = batches{off: p.now.Add(time.Hour)}
-	var open gates
-	open[listSessions], open[lookUp] = p.now.Add(time.Minute), p.now.Add(time.Minute)
-	c, wake := p.schedule.next(p.now, &open)
-	if c.kind != lookUpSingly || c.entries[0].key != b {
+	p.schedule.batches["farm-2"] = batchSupport{off: p.now.Add(time.Hour)}
+	var earliest startTimes
+	earliest[listSessions], earliest[lookUpBatch] = p.now.Add(time.Minute), p.now.Add(time.Minute)
+	c, wake := p.schedule.next(p.now, &earliest)
+	if c.kind != lookUpSingle || c.workers[0].key != b {
 		t.Errorf("kind %d until %v, want GetSession for the other farm", c.kind, wake)
 	}
 }

@@ -6,138 +6,137 @@ import (
 	"farmwire/diff"
 )
 
-// unknownStatus is the metrics' label for a worker that ListWorkers has never shown.
-const unknownStatus = "unknown"
-
-// turn is when a worker that is polled from now on is said to have become due: at a time gone
-// by, so that it is due at once, but not the same for all. So shards that are taken over
-// together are asked for in turns, and the workers that ListWorkers shows last are not always
-// asked last: an instance that never lives long would never come to them.
-func (s *schedule) turn(now time.Time) time.Time {
+// randomDue returns the time at which a worker that is polled from now on is said to have become due. It is
+// in the past, so that the worker is due at once, and random. So shards that are taken over together have
+// their turns, and the workers that ListWorkers shows last are not always asked about last, which an
+// instance that never lives long would never do.
+func (s *schedule) randomDue(now time.Time) time.Time {
 	return now.Add(-time.Duration(s.random.Float64() * float64(s.staleness)))
 }
 
-// own adds a worker that something is known of already. Those with open sessions are due at
-// once. The others may be long gone: unless discovery shows them, or fails, they have time.
-func (s *schedule) own(w diff.WorkerKey, shard int, h holdings, now time.Time) {
-	e := s.entries[w]
+// addKnown adds a worker of which a snapshot is restored. It is due at once if it has open sessions. Any
+// other may no longer exist, so it has time, unless discovery shows it or fails.
+func (s *schedule) addKnown(w diff.WorkerKey, shard int, c committedSessions, now time.Time) {
+	e := s.workers[w]
 	if e == nil {
-		e = newEntry(w, shard, now)
-		s.entries[w] = e
-		if len(h.open) == 0 {
-			e.due = now.Add(time.Duration(s.random.Float64() * float64(rareSpread)))
-			s.expect(e, now)
+		e = newScheduledWorker(w, shard, now)
+		s.workers[w] = e
+		if len(c.open) == 0 {
+			e.listingDue = now.Add(time.Duration(s.random.Float64() * float64(restoredSpread)))
+			s.listSoonIfUnsure(e, now)
 		}
 	}
-	s.hold(e, h)
-	if !e.busy {
+	s.setCommitted(e, c)
+	if !e.isBusy() {
 		s.rest(e, now)
 	}
 }
 
-// unsure is told that a look of discovery failed for the third time in a row: it does not say
-// of the workers that only snapshots know whether they are there.
-func (s *schedule) unsure(now time.Time) {
-	for _, e := range s.entries {
-		if s.expect(e, now) && !e.busy {
+// discoveryFails is called when discovery has failed for the third time in a row to list something. Then
+// nobody knows whether the workers exist that only snapshots know.
+func (s *schedule) discoveryFails(now time.Time) {
+	for _, e := range s.workers {
+		if s.listSoonIfUnsure(e, now) && !e.isBusy() {
 			s.rest(e, now)
 		}
 	}
 }
 
-// expect makes a worker that discovery would have to speak of, and cannot, due within a
-// minute. From then on it is listed as any other.
-func (s *schedule) expect(e *entry, now time.Time) bool {
+// listSoonIfUnsure makes a worker due within a minute if discovery should say whether it exists and cannot.
+// From then on the worker is listed as any other.
+func (s *schedule) listSoonIfUnsure(e *scheduledWorker, now time.Time) bool {
 	soon := now.Add(time.Duration(s.random.Float64() * float64(time.Minute)))
-	if e.shown || e.missing || e.gone || !e.due.After(soon) || !s.rounds.failing(e.key.FarmID, e.key.FleetID) {
+	if e.presence != presenceUnknown || e.answer == noSuchWorker || !e.listingDue.After(soon) || !s.discovery.failing(e.key.FarmID, e.key.FleetID) {
 		return false
 	}
-	e.due = soon
+	e.listingDue = soon
 	return true
 }
 
-// disown drops a shard's workers. Answers that come later count for nothing.
+// disown drops a shard's workers. Answers that come later are ignored.
 func (s *schedule) disown(shard int) {
-	for _, e := range s.entries {
+	for _, e := range s.workers {
 		if e.shard == shard {
 			s.drop(e)
 		}
 	}
 }
 
-// saw is told that ListWorkers shows a worker with a status. A worker that it did not show
-// before is to be listed in its turn among such, and one with another status at once.
-func (s *schedule) saw(w diff.WorkerKey, shard int, status *diff.WorkerStatus, now time.Time) {
-	e := s.entries[w]
+// workerShown takes in that ListWorkers shows a worker with a status. A worker that it did not show before
+// is to be listed in its turn among such, and one with a new status at once.
+func (s *schedule) workerShown(w diff.WorkerKey, shard int, status *diff.WorkerStatus, now time.Time) {
+	e := s.workers[w]
 	if e == nil {
-		e = newEntry(w, shard, now)
+		e = newScheduledWorker(w, shard, now)
 		e.empty = true
-		s.entries[w] = e
+		s.workers[w] = e
 	}
-	if e.unlisted() {
-		delete(s.blind, e)
-		e.failed = 0 // else it would go on waiting for its turn among those that are gone
+	if e.isRetired() {
+		delete(s.unlisted, e)
+		e.listingFailures = 0 // else it would wait for its turn among the retired
 	}
-	first, changed := !e.shown, e.shown && e.status.Status != status.Status
-	e.shown, e.missing, e.status = true, false, status
+	isNew := e.presence != presenceShown
+	hasChanged := !isNew && e.status.Status != status.Status
+	e.presence, e.status = presenceShown, status
 	switch {
-	case first:
-		s.hasten(e, s.turn(now))
-	case changed:
-		s.hasten(e, now)
+	case isNew:
+		s.makeUrgent(e, s.randomDue(now))
+	case hasChanged:
+		s.makeUrgent(e, now)
 	}
 }
 
-// lost is told that a complete ListWorkers does not show the worker. If one did before, what
-// happened to it last is looked for at once.
-func (s *schedule) lost(w diff.WorkerKey, now time.Time) {
-	e := s.entries[w]
-	if e == nil || e.missing {
+// workerMissing takes in that a complete ListWorkers does not show a worker. If one did before, the worker
+// is listed at once, to see what has happened to its sessions.
+func (s *schedule) workerMissing(w diff.WorkerKey, now time.Time) {
+	e := s.workers[w]
+	if e == nil || e.presence == presenceMissing {
 		return
 	}
-	wasShown := e.shown
-	e.shown, e.missing = false, true
+	wasShown := e.presence == presenceShown
+	e.presence = presenceMissing
 	if wasShown {
-		s.hasten(e, now)
-	} else if !e.busy {
+		s.makeUrgent(e, now)
+	} else if !e.isBusy() {
 		s.rest(e, now)
 	}
 }
 
-// hasten makes the worker due now.
-func (s *schedule) hasten(e *entry, now time.Time) {
-	e.urgent = true
-	if !e.busy {
-		s.rest(e, now)
-	}
-}
-
-// lostWhere is told that workers which are known otherwise, from snapshots, are not where
-// discovery has looked.
-func (s *schedule) lostWhere(there func(diff.WorkerKey) bool, now time.Time) {
-	for w, e := range s.entries {
-		if !e.missing && !e.shown && there(w) {
-			s.lost(w, now)
+// workersMissingWhere takes in that discovery did not show workers that only snapshots know.
+func (s *schedule) workersMissingWhere(isThere func(diff.WorkerKey) bool, now time.Time) {
+	for w, e := range s.workers {
+		if e.presence == presenceUnknown && isThere(w) {
+			s.workerMissing(w, now)
 		}
 	}
 }
 
-// oldest is the age of the oldest last listing of the workers that ListWorkers shows and
-// that can be listed.
-func (s *schedule) oldest(now time.Time) time.Duration {
+func (s *schedule) makeUrgent(e *scheduledWorker, now time.Time) {
+	e.urgency = urgent
+	if !e.isBusy() {
+		s.rest(e, now)
+	}
+}
+
+// oldestListing returns the age of the oldest last complete listing among the workers that ListWorkers
+// shows and that exist.
+func (s *schedule) oldestListing(now time.Time) time.Duration {
 	var age time.Duration
-	for _, e := range s.entries {
-		if e.shown && !e.gone && !e.listedAt.IsZero() {
+	for _, e := range s.workers {
+		if e.presence == presenceShown && e.answer != noSuchWorker && !e.listedAt.IsZero() {
 			age = max(age, now.Sub(e.listedAt))
 		}
 	}
 	return age
 }
 
-// workersByStatus counts the workers by fleet and status.
-func (s *schedule) workersByStatus() map[farmLabels]int {
+// unknownStatus is the metrics' label for a worker that ListWorkers has never shown.
+const unknownStatus = "unknown"
+
+// countWorkers counts the workers by fleet and status.
+func (s *schedule) countWorkers() map[farmLabels]int {
 	counts := make(map[farmLabels]int)
-	for w, e := range s.entries {
+	for w, e := range s.workers {
 		status := unknownStatus
 		if e.status != nil && e.status.Status != "" {
 			status = e.status.Status
@@ -147,10 +146,10 @@ func (s *schedule) workersByStatus() map[farmLabels]int {
 	return counts
 }
 
-// openByFleet counts the open sessions by fleet.
-func (s *schedule) openByFleet() map[farmLabels]int {
+// countOpenSessions counts the open sessions by fleet.
+func (s *schedule) countOpenSessions() map[farmLabels]int {
 	counts := make(map[farmLabels]int)
-	for w, e := range s.entries {
+	for w, e := range s.workers {
 		counts[farmLabels{fleet: w.FleetID}] += len(e.open)
 	}
 	return counts

@@ -14,24 +14,24 @@ func TestTurns(t *testing.T) {
 	const shards, workers = 6, 100
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	s := newSchedule(15*time.Second, 30*time.Second, rand.New(rand.NewPCG(1, 1)))
-	open := holdings{open: []diff.Session{{SessionID: "session-1"}}}
+	open := committedSessions{open: []diff.Session{{SessionID: "session-1"}}}
 	for shard := range shards {
 		now = now.Add(time.Millisecond)
 		for n := range workers {
 			w := key(shard*workers + n)
-			s.own(w, shard, open, s.turn(now))
+			s.addKnown(w, shard, open, s.randomDue(now))
 			if n%2 == 0 {
-				s.saw(w, shard, &diff.WorkerStatus{Status: "RUNNING"}, now)
+				s.workerShown(w, shard, &diff.WorkerStatus{Status: "RUNNING"}, now)
 			}
 		}
 	}
 	asked := map[int]int{}
 	for range workers {
-		c, at := s.next(now, &gates{})
+		c, at := s.next(now, &startTimes{})
 		if c.kind != listSessions {
 			t.Fatalf("kind %d at %s, want a listing at once", c.kind, at)
 		}
-		asked[c.entries[0].shard]++
+		asked[c.workers[0].shard]++
 	}
 	for shard := range shards {
 		if asked[shard] < workers/shards/3 {
@@ -50,13 +50,13 @@ func TestTurnsOfShortLives(t *testing.T) {
 	for life := range uint64(lives) {
 		s := newSchedule(15*time.Second, 30*time.Second, rand.New(rand.NewPCG(life, 1)))
 		for n := range pages * page {
-			s.saw(key(n), 0, &diff.WorkerStatus{Status: "IDLE"}, now)
+			s.workerShown(key(n), 0, &diff.WorkerStatus{Status: "IDLE"}, now)
 			if n%page != page-1 {
 				continue
 			}
 			for range calls {
-				c, _ := s.next(now, &gates{})
-				asked[c.entries[0].key]++
+				c, _ := s.next(now, &startTimes{})
+				asked[c.workers[0].key]++
 			}
 			now = now.Add(100 * time.Millisecond)
 		}

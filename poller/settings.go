@@ -19,7 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 )
 
-// settings are what the SDK read of the environment and of the profile.
+// settings are what the SDK has read from the environment and the profile.
 type settings struct {
 	env     config.EnvConfig
 	profile config.SharedConfig
@@ -37,7 +37,7 @@ func settingsOf(cfg aws.Config) (s settings) {
 	return s
 }
 
-// profileName is the name of the profile that is used.
+// profileName returns the name of the profile that is used.
 func profileName() string {
 	for _, name := range []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
 		if value := os.Getenv(name); value != "" {
@@ -47,7 +47,7 @@ func profileName() string {
 	return config.DefaultSharedConfigProfile
 }
 
-// quoted quotes a name that the configuration gives, unless it may be a key or a password in the wrong place.
+// quoted quotes a name from the configuration, unless it may be a key or a password in the wrong place.
 func quoted(name string) string {
 	if regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,32}$`).MatchString(name) {
 		return strconv.Quote(name)
@@ -55,7 +55,7 @@ func quoted(name string) string {
 	return `"…"`
 }
 
-// firstSet names the first of the variables that is set, else the setting of the profile.
+// firstSet names the first of the variables that is set, or else the setting of the profile.
 func firstSet(setting string, variables ...string) string {
 	for _, name := range variables {
 		if os.Getenv(name) != "" {
@@ -65,9 +65,9 @@ func firstSet(setting string, variables ...string) string {
 	return fmt.Sprintf("%s of the profile %s", setting, quoted(profileName()))
 }
 
-// checkRegion refuses what is no region's name, such as an availability zone's: it would
-// become part of every event's source and of the state topic, and only then be found wrong.
-// New regions have names of the same form.
+// checkRegion refuses what is not the name of a region, such as an availability zone. Otherwise it would
+// become part of every event's source and of the state topic before anybody notices. New regions have names
+// of the same form.
 func checkRegion(region string) error {
 	if region == "" {
 		return ErrRegion
@@ -78,7 +78,7 @@ func checkRegion(region string) error {
 	return nil
 }
 
-// regionWords says that a setting is no region's name; it is empty if it is one.
+// regionWords describes why a setting is not the name of a region. It is empty if it is one.
 func regionWords(setting, region string) string {
 	const form = `[a-z]+(-[a-z]+)+-[0-9]{1,2}`
 	isPseudo := strings.HasPrefix(region, "fips-") // the SDK's own name for another region
@@ -91,13 +91,13 @@ func regionWords(setting, region string) string {
 		advice, short = "did you mean "+meant+"?", len(region) < 30
 	}
 	if !short { // it may be a key in the wrong place
-		return fmt.Sprintf("%s is no region's name; %s", setting, advice)
+		return fmt.Sprintf("%s is not the name of a region; %s", setting, advice)
 	}
-	return fmt.Sprintf("%s is %q, which is no region's name; %s", setting, region, advice)
+	return fmt.Sprintf("%s is %q, which is not the name of a region; %s", setting, region, advice)
 }
 
-// checkEndpoint refuses a custom endpoint, or a proxy, that no request could be sent to.
-// Neither is quoted: there may be a password in it.
+// checkEndpoint refuses a custom endpoint or a proxy to which no request can be sent. The error quotes
+// neither, because both may have a password in them.
 func checkEndpoint(endpoint string) error {
 	if endpoint == "" {
 		return checkProxy("https")
@@ -106,17 +106,18 @@ func checkEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	switch {
 	case strings.ContainsFunc(endpoint, isOdd):
-		return fmt.Errorf("%s has a line break, a blank or another character in it that no URL has; give a URL such as https://host:port", name)
+		return fmt.Errorf("%s has a line break, a space or another character that is not allowed in a URL; give a URL such as https://host:port", name)
 	case !strings.Contains(endpoint, "://"):
 		return fmt.Errorf("%s has no scheme; give a URL such as https://host:port", name)
 	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("%s is no URL of a web service; give one such as https://host:port", name)
+		return fmt.Errorf("%s is not the URL of a web service; give one such as https://host:port", name)
 	}
 	return checkProxy(u.Scheme)
 }
 
+// checkProxy refuses a proxy that is not a URL.
 func checkProxy(scheme string) error {
-	// The standard library passes over what is no URL, and would go without the proxy.
+	// The standard library would ignore an invalid URL and use no proxy.
 	name := strings.ToUpper(scheme) + "_PROXY"
 	value := cmp.Or(os.Getenv(name), os.Getenv(strings.ToLower(name)))
 	if value == "" {
@@ -126,21 +127,21 @@ func checkProxy(scheme string) error {
 		value = "http://" + value
 	}
 	if u, err := url.Parse(value); err != nil || u.Hostname() == "" || strings.ContainsFunc(value, isOdd) {
-		return fmt.Errorf("%s is no URL of a proxy; give one such as http://host:port, with %%xx for other characters than letters and digits in a password", name)
+		return fmt.Errorf("%s is not the URL of a proxy; give one such as http://host:port, and write characters of a password other than letters and digits as %%xx", name)
 	}
 	return nil
 }
 
-// isOdd reports whether a character is none of a header, a key or a URL.
+// isOdd reports whether a character is not allowed in a header, a key or a URL.
 func isOdd(r rune) bool { return r <= ' ' || r > '~' }
 
-// loadError says which setting keeps the SDK from starting at all.
+// loadError describes which setting keeps the SDK from loading its configuration.
 func loadError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if words := profileError(err); words != "" {
-		return awserr.New(words+spoilt(), err)
+		return awserr.New(words+brokenLines(), err)
 	}
 	text, variable := err.Error(), regexp.MustCompile(`\bAWS_[A-Z0-9_]+`).FindString(err.Error())
 	key := regexp.MustCompile(`failed to load ([a-z0-9_]+) from shared config`).FindStringSubmatch(text)
@@ -149,22 +150,22 @@ func loadError(ctx context.Context, err error) error {
 	case strings.Contains(text, "CA bundle") || errors.As(err, new(*fs.PathError)):
 		words = firstSet("ca_bundle", "AWS_CA_BUNDLE") + " must name a file with PEM certificates" + because(err)
 	case strings.Contains(text, "cred provider URL"), strings.Contains(text, "loopback/ecs/eks"), strings.Contains(text, "invalid URL"), strings.Contains(text, "failed to resolve host"):
-		words = "AWS_CONTAINER_CREDENTIALS_FULL_URI must be a URL with https, or with http and a host that is this one or the container's own"
+		words = "AWS_CONTAINER_CREDENTIALS_FULL_URI must be a URL with https, or one with http whose host is this host or the container's own"
 	case strings.Contains(text, "role ARN is not set"):
 		words = firstSet("role_arn", "AWS_WEB_IDENTITY_TOKEN_FILE") + " needs a role; set AWS_ROLE_ARN, or role_arn in the profile"
 	case variable != "" && os.Getenv(variable) != "":
-		words = variable + " has a value that the AWS SDK does not take"
+		words = variable + " has a value that the AWS SDK does not accept"
 	case key != nil:
-		words = fmt.Sprintf("%s of the profile %s has a value that the AWS SDK does not take", key[1], quoted(profileName()))
+		words = fmt.Sprintf("%s of the profile %s has a value that the AWS SDK does not accept", key[1], quoted(profileName()))
 	}
 	return awserr.New(words, err)
 }
 
-// profileError says what is wrong with the profile itself; it is empty if that is not it.
+// profileError describes what is wrong with the profile. It is empty if the error is about something else.
 func profileError(err error) string {
 	profile := profileName()
 	if e, ok := errors.AsType[config.SharedConfigAssumeRoleError](err); ok {
-		return fmt.Sprintf("the profile %s names the source_profile %s, which is not there or has no credentials", quoted(profile), quoted(e.Profile))
+		return fmt.Sprintf("the profile %s names the source_profile %s, which does not exist or has no credentials", quoted(profile), quoted(e.Profile))
 	}
 	if errors.As(err, new(config.SharedConfigProfileNotExistError)) {
 		return fmt.Sprintf("there is no profile %s in the AWS configuration; check %s", quoted(profile), firstSet("the name", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"))
@@ -173,14 +174,14 @@ func profileError(err error) string {
 		return fmt.Sprintf("the profile %s needs a role_arn with its %s", quoted(e.Profile), e.Type)
 	}
 	if errors.As(err, new(config.AssumeRoleTokenProviderNotSetError)) {
-		return fmt.Sprintf("the profile %s asks for an MFA code (mfa_serial), which nobody can enter here; use another profile, for example one of aws sso login", quoted(profile))
+		return fmt.Sprintf("the profile %s asks for an MFA code (mfa_serial), which cannot be entered here; use another profile, for example one of aws sso login", quoted(profile))
 	}
 	for text, words := range map[string]string{
 		"partial credentials":      "has only one of aws_access_key_id and aws_secret_access_key",
 		"only one credential type": "has more than one of source_profile, credential_source, credential_process and web_identity_token_file",
 		"credential_source values": "has a credential_source that is none of EcsContainer, Ec2InstanceMetadata and Environment",
-		"EcsContainer was":         "has credential_source = EcsContainer, and this is no container: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI are not set",
-		"SSO session section":      "names an sso_session that is not there",
+		"EcsContainer was":         "has credential_source = EcsContainer, but this is not a container: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI are not set",
+		"SSO session section":      "names an sso_session that does not exist",
 		"configured to use SSO":    "lacks settings for SSO: sso_start_url, sso_region, sso_account_id and sso_role_name are needed",
 		"must match":               "and its sso_session have different settings for SSO",
 	} {
@@ -191,8 +192,8 @@ func profileError(err error) string {
 	return ""
 }
 
-// because is the system's word for why a file could not be read, without the file's name,
-// which may be anything.
+// because returns the operating system's reason why a file could not be read. It leaves out the name of the
+// file, which may be a secret in the wrong place.
 func because(err error) string {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return ": " + e.Err.Error()
@@ -200,8 +201,9 @@ func because(err error) string {
 	return ""
 }
 
-// spoilt says which line of the AWS configuration the SDK passes over without a word.
-func spoilt() string {
+// brokenLines describes the files of the AWS configuration that the SDK cannot read, and their first lines
+// that it ignores silently.
+func brokenLines() string {
 	var words strings.Builder
 	for _, place := range [...]struct{ variable, file string }{
 		{"AWS_CONFIG_FILE", config.DefaultSharedConfigFilename()}, {"AWS_SHARED_CREDENTIALS_FILE", config.DefaultSharedCredentialsFilename()},
@@ -211,7 +213,7 @@ func spoilt() string {
 			file, name = path, "the file that "+place.variable+" names"
 		}
 		text, err := os.ReadFile(file)
-		switch line := spoiltLine(text); {
+		switch line := brokenLine(text); {
 		case err != nil && (name != file || !errors.Is(err, fs.ErrNotExist)):
 			fmt.Fprintf(&words, "; %s can't be read%s", name, because(err))
 		case line > 0:
@@ -221,9 +223,9 @@ func spoilt() string {
 	return words.String()
 }
 
-// spoiltLine is the number of the first line that is no comment, no section, and no setting
-// or continuation below one; 0 if there is none.
-func spoiltLine(text []byte) int {
+// brokenLine returns the number of the first line that is not a comment, a section, a setting, or the
+// continuation of a setting. It is 0 if there is none.
+func brokenLine(text []byte) int {
 	good := regexp.MustCompile(`^\s*([#;].*)?$|^\s*\[[^\[\]]+\]\s*([#;].*)?$`)
 	setting := regexp.MustCompile(`^[^\s=]+[ \t]*=|^[ \t]+\S`)
 	inSection := false

@@ -63,7 +63,9 @@ type UnlistedWorker struct {
 	Reason   Reason // of the last one
 }
 
-// Operation counts the attempts of one API operation. Attempts that were cancelled are not counted.
+// Operation counts the attempts of one API operation. Attempts that were cancelled are not counted. A
+// refusal is not always a lack of permission: ReasonNotFound is also how the service says that a worker or a
+// session does not exist any more.
 type Operation struct {
 	Answered uint64
 	Refused  uint64 // with ReasonDenied, ReasonCredentials, ReasonNotFound or ReasonRefused
@@ -80,9 +82,9 @@ func (l *loop) state(now time.Time) *State {
 		Phase:        Polling,
 		Answered:     l.service.hasAnswered(),
 		Shards:       len(l.shards),
-		Farms:        l.schedule.rounds.farms(),
+		Farms:        l.schedule.discovery.farms(),
 		Fleets:       len(l.directory.fleets),
-		Workers:      len(l.schedule.entries),
+		Workers:      len(l.schedule.workers),
 		OpenSessions: l.schedule.openCount,
 		Operations:   l.service.operations.all(),
 	}
@@ -92,24 +94,24 @@ func (l *loop) state(now time.Time) *State {
 	if s.Shards == 0 {
 		return s
 	}
-	s.Discovery = l.schedule.rounds.failures()
-	s.Searches, s.Unsearched = len(l.schedule.rounds.searches), l.schedule.rounds.pending()
+	s.Discovery = l.schedule.discovery.failures()
+	s.Searches, s.Unsearched = len(l.schedule.discovery.targets), l.schedule.discovery.unsearched()
 	if s.Unsearched == 0 {
 		s.MissingFleets = l.missingFleets()
 	}
-	s.CredentialsRefused = l.service.budget.isStopped(now)
-	s.Unlisted, s.UnlistedCount = l.unlisted(), len(l.schedule.blind)
-	s.LookupsFailing = len(l.schedule.mute)
+	s.CredentialsRefused = l.service.budget.isPaused(now)
+	s.Unlisted, s.UnlistedCount = l.unlistedWorkers(), len(l.schedule.unlisted)
+	s.LookupsFailing = len(l.schedule.lookupsFailing)
 	s.OldestListing = l.oldest
 	return s
 }
 
 // failures returns the targets whose last call failed.
-func (r *rounds) failures() []DiscoveryFailure {
+func (d *discoverySchedule) failures() []DiscoveryFailure {
 	var failures []DiscoveryFailure
-	for t, s := range r.searches {
-		if s.failed > 0 {
-			failures = append(failures, DiscoveryFailure{FarmID: t.farm, FleetID: t.fleet, Operation: t.kind().operation(), Failures: s.failed, Reason: s.reason})
+	for t, s := range d.targets {
+		if s.failures > 0 {
+			failures = append(failures, DiscoveryFailure{FarmID: t.farm, FleetID: t.fleet, Operation: t.kind().operation(), Failures: s.failures, Reason: s.reason})
 		}
 	}
 	slices.SortFunc(failures, func(a, b DiscoveryFailure) int {
@@ -119,9 +121,9 @@ func (r *rounds) failures() []DiscoveryFailure {
 }
 
 // farms returns how many farms are known.
-func (r *rounds) farms() int {
+func (d *discoverySchedule) farms() int {
 	farms := make(map[string]bool)
-	for t := range r.searches {
+	for t := range d.targets {
 		if t.farm != "" {
 			farms[t.farm] = true
 		}
@@ -140,12 +142,14 @@ func (l *loop) missingFleets() []string {
 	return fleets
 }
 
-// unlisted returns the workers that State names.
-func (l *loop) unlisted() []UnlistedWorker {
-	entries := slices.SortedFunc(maps.Keys(l.schedule.blind), func(a, b *entry) int { return strings.Compare(a.key.WorkerID, b.key.WorkerID) })
-	var workers []UnlistedWorker
-	for _, e := range entries[:min(len(entries), maxUnlisted)] {
-		workers = append(workers, UnlistedWorker{WorkerKey: e.key, Failures: e.failed, Reason: e.reason})
+// unlistedWorkers returns the workers that State names.
+func (l *loop) unlistedWorkers() []UnlistedWorker {
+	all := slices.SortedFunc(maps.Keys(l.schedule.unlisted), func(a, b *scheduledWorker) int {
+		return strings.Compare(a.key.WorkerID, b.key.WorkerID)
+	})
+	var named []UnlistedWorker
+	for _, e := range all[:min(len(all), maxUnlisted)] {
+		named = append(named, UnlistedWorker{WorkerKey: e.key, Failures: e.listingFailures, Reason: e.failureReason})
 	}
-	return workers
+	return named
 }

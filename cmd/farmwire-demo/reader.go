@@ -81,7 +81,7 @@ func headersOf(record *kgo.Record) []event.Header {
 
 // noteWatch keeps when the watch on each fleet begins. It passes over the other records of the state topic.
 func (r *reader) noteWatch(record *kgo.Record) error {
-	if string(record.Key) != event.WatchKey {
+	if string(record.Key) != event.WatchKey || record.Value == nil {
 		return nil
 	}
 	state, err := event.DecodeState(record.Key, record.Value)

@@ -37,8 +37,8 @@ func (e *Error) Error() string { return e.text }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Describe returns the error of a request with a text that is safe to print. An Error in the chain
-// gives its text to the whole. The cancellation of a context is returned as it is.
+// Describe returns the error of a request with a text that is safe to print. If there is an Error in the
+// chain, the text is that Error's. The cancellation of a context is returned as it is.
 func Describe(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
@@ -90,7 +90,7 @@ func statusOf(err error) string {
 	return fmt.Sprintf(", status %d", s.HTTPStatusCode())
 }
 
-// explained returns what an answer says beside its code, as far as that has a known form: the action
+// explained returns what an answer says besides its code, as far as that has a known form: the action
 // that is denied and the kind of policy that denies it, the kind of the resource that does not exist,
 // or the fields that are invalid.
 func explained(err error, message string) string {
@@ -151,9 +151,9 @@ func Transport(err error) string {
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return through + "the connection was closed before the answer was complete"
 	case strings.Contains(err.Error(), "invalid header field value"):
-		return "a header of the request holds a character that none may hold; check the session token"
+		return "a header of the request has a character that is not allowed; check the session token"
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return through + "the other side does not speak TLS; check the scheme of the endpoint"
+		return through + "the server does not speak TLS; check the scheme of the endpoint"
 	}
 	return through + "the request failed before there was an answer"
 }
@@ -163,15 +163,15 @@ func Transport(err error) string {
 func tlsWords(err error) string {
 	switch {
 	case errors.As(err, new(x509.UnknownAuthorityError)):
-		return "the certificate is of an unknown authority; AWS_CA_BUNDLE can name a file with it"
+		return "the certificate was issued by an unknown authority; AWS_CA_BUNDLE can name a file with it"
 	case errors.As(err, new(x509.HostnameError)):
-		return "the certificate is of another host"
+		return "the certificate is for another host"
 	case errors.As(err, new(x509.CertificateInvalidError)):
-		return "the certificate is not valid, or not any more"
+		return "the certificate is not valid or has expired"
 	case errors.As(err, new(*tls.CertificateVerificationError)):
 		return "the certificate can't be verified"
 	case errors.As(err, new(tls.RecordHeaderError)):
-		return "the other side does not speak TLS; check the scheme of the endpoint"
+		return "the server does not speak TLS; check the scheme of the endpoint"
 	}
 	return ""
 }

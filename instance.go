@@ -1,0 +1,138 @@
+package farmwire
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/oklog/run"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"farmwire/diff"
+	"farmwire/event"
+	"farmwire/poller"
+	"farmwire/publisher"
+	"farmwire/status"
+)
+
+// instance is one Run of Farmwire.
+type instance struct {
+	config      Config
+	log         *zap.Logger
+	metrics     metrics
+	loop        atomic.Pointer[loop] // nil until the topics are open
+	initialized atomic.Bool          // the state topic is initialized, or is not used
+}
+
+// watch opens the topics, polls, and follows the observations until ctx ends. The poller works until polling ends or
+// watch returns. It ends after the loop, because a shard fails if its poller ends first.
+func (i *instance) watch(ctx, polling context.Context, registry prometheus.Registerer) error {
+	l, follow, err := i.open(ctx, registry)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err() // The stop interrupted the opening, and nothing has begun yet.
+	case err != nil:
+		return err
+	}
+	i.loop.Store(l)
+	var actors run.Group
+	actors.Add(whileRunning(ctx, follow))
+	actors.Add(whileRunning(polling, l.poller.Run))
+	return actors.Run()
+}
+
+// open makes the loop, and the function that runs it: for the shards that the consumer group assigns, or in a dry run
+// for a single shard that is not published.
+func (i *instance) open(ctx context.Context, registry prometheus.Registerer) (*loop, func(context.Context) error, error) {
+	if i.config.DryRun != nil {
+		l := i.newLoop(registry, 1, func(string) int { return 0 })
+		i.initialized.Store(true)
+		watch := event.WatchRecord{Region: i.config.Publisher.Region, Partitions: 1, Initial: i.config.Publisher.Initial}
+		return l, func(ctx context.Context) error {
+			return l.follow(ctx, 0, watch, map[string]diff.Snapshot{}, dryRunWriter{region: watch.Region, show: i.config.DryRun})
+		}, nil
+	}
+	if i.config.Create {
+		if _, err := publisher.CreateTopics(ctx, i.config.Publisher, i.config.Topics); err != nil {
+			return nil, nil, err
+		}
+	}
+	kafka, err := publisher.Open(ctx, i.config.Publisher, i.config.Topics, i.log, registry)
+	if err != nil {
+		return nil, nil, err
+	}
+	shards := kafka.Shards()
+	l := i.newLoop(registry, shards, func(workerID string) int { return publisher.ShardOf(workerID, shards) })
+	return l, func(ctx context.Context) error {
+		defer kafka.Close()
+		if err := i.initialize(ctx, kafka, l.poller.Answered()); err != nil {
+			return err
+		}
+		return kafka.Join(ctx, func(ctx context.Context, shard int) error { return l.serve(ctx, kafka, shard) })
+	}, nil
+}
+
+// newLoop makes the loop and its poller. shardOf gives the shard of a worker id.
+func (i *instance) newLoop(registry prometheus.Registerer, shards int, shardOf func(workerID string) int) *loop {
+	config := i.config.Poller
+	config.Shards, config.Shard = shards, shardOf
+	return &loop{
+		poller:  poller.New(i.config.Client, config, i.log, registry),
+		initial: i.config.Publisher.Initial,
+		quiet:   i.config.DryRun != nil,
+		log:     i.log,
+		metrics: i.metrics,
+	}
+}
+
+// initialize initializes the state topic if that has not been done yet. It waits until answered is closed, at the first
+// answer of Deadline Cloud, because the topic belongs to one region for ever, and a mistyped region does not answer.
+func (i *instance) initialize(ctx context.Context, kafka *publisher.Publisher, answered <-chan struct{}) error {
+	done, err := kafka.Initialized(ctx)
+	if err != nil {
+		return err
+	}
+	if !done {
+		i.log.Info("the state topic is initialized as soon as Deadline Cloud has answered")
+		select {
+		case <-answered:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := kafka.Initialize(ctx); err != nil {
+			return err
+		}
+	}
+	i.initialized.Store(true)
+	return nil
+}
+
+// report returns what the instance knows of itself now. It is safe for concurrent use.
+func (i *instance) report() status.Report {
+	l := i.loop.Load()
+	if l == nil {
+		return status.Report{Stage: status.OpeningTopics}
+	}
+	r := status.Report{Stage: status.Initializing, Shards: l.states.all(), Polling: polling(l.poller.State())}
+	if i.initialized.Load() {
+		r.Stage = status.Running
+	}
+	return r
+}
+
+// reportAtEnd returns a context that ends right after ctx, when Config.Ended has got the report. A report from the stop
+// would be of an instance that has given up its workers already. The returned function reports if ctx has not ended.
+func (i *instance) reportAtEnd(ctx context.Context) (later context.Context, report func()) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var once sync.Once
+	end := func() {
+		once.Do(func() { i.config.Ended(i.report()) })
+		cancel()
+	}
+	stop := context.AfterFunc(ctx, end)
+	return later, func() {
+		stop()
+		end()
+	}
+}

@@ -1,0 +1,54 @@
+package poller
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"farmwire/diff"
+	"farmwire/poller/farmtest"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+)
+
+// When no worker of a fleet can be listed there is one warning, and one line when all can be again.
+func TestOneWarningForAFleet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		for range 20 {
+			world.fleet.AddWorker()
+		}
+		core, logs := observer.New(zapcore.InfoLevel)
+		p := New(directClient(direct{handler: world}), testConfig, zap.New(core), nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- p.Run(ctx) }()
+		observations := p.Own(0, nil)
+		go func() {
+			w := &watcher{poller: p, snapshots: make(map[string]diff.Snapshot)}
+			for o := range observations {
+				w.take(o)
+			}
+		}()
+		time.Sleep(30 * time.Second)
+		world.SetFaults(farmtest.Fault{Kind: farmtest.Denied, Operation: farmtest.ListSessionsForWorker})
+		time.Sleep(2 * time.Minute)
+		if n := p.State().UnlistedCount; n != 21 {
+			t.Errorf("%d workers are unlisted", n)
+		}
+		world.SetFaults()
+		time.Sleep(2 * time.Minute)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		for message, want := range map[string]int{"worker cannot be listed; its open sessions are looked up": 1, "worker can be listed again": 1} {
+			if n := logs.FilterMessage(message).Len(); n != want {
+				t.Errorf("%q was logged %d times, want %d", message, n, want)
+			}
+		}
+	})
+}
