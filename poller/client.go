@@ -73,14 +73,14 @@ func ClientOptions(o *deadline.Options) {
 			t.ResponseHeaderTimeout = requestTimeout
 		})
 	if o.BaseEndpoint != nil {
-		o.APIOptions = append(o.APIOptions, WithoutHostPrefix)
+		o.APIOptions = append(o.APIOptions, withoutHostPrefix)
 	}
 }
 
-// WithoutHostPrefix is an API option for a client with a custom endpoint. It keeps "management." off the
+// withoutHostPrefix is an API option for a client with a custom endpoint. It keeps "management." off the
 // host, because the endpoint is the whole name. It has to be a middleware, because the SDK clears such
-// values from the caller's context. NewClient uses it.
-func WithoutHostPrefix(stack *middleware.Stack) error {
+// values from the caller's context.
+func withoutHostPrefix(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("WithoutHostPrefix",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			return next.HandleInitialize(smithyhttp.DisableEndpointHostPrefix(ctx, true), in)

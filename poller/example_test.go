@@ -3,7 +3,6 @@ package poller_test
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"farmwire/diff"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
-	"github.com/aws/smithy-go/middleware"
 	"go.uber.org/zap"
 )
 
@@ -65,7 +63,5 @@ func exampleClient(url string) *deadline.Client {
 		Region:       "us-west-2",
 		BaseEndpoint: &url,
 		Credentials:  credentials.NewStaticCredentialsProvider("id", "secret", ""),
-		HTTPClient:   &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
-		APIOptions:   []func(*middleware.Stack) error{poller.WithoutHostPrefix},
-	})
+	}, poller.ClientOptions)
 }

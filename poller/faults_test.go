@@ -319,7 +319,7 @@ func (w *world) serve(t *testing.T) *deadline.Client {
 		Region: "eu-west-1", BaseEndpoint: aws.String(w.URL()),
 		Credentials: credentials.NewStaticCredentialsProvider("AKID", "SECRET", ""),
 		HTTPClient:  &http.Client{Transport: transport},
-		APIOptions:  []func(*middleware.Stack) error{WithoutHostPrefix},
+		APIOptions:  []func(*middleware.Stack) error{withoutHostPrefix},
 	})
 }
 

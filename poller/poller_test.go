@@ -66,7 +66,7 @@ func directClient(d direct) *deadline.Client {
 		BaseEndpoint: aws.String("http://deadline.test"),
 		Credentials:  credentials.NewStaticCredentialsProvider("AKID", "SECRET", ""),
 		HTTPClient:   d,
-		APIOptions:   []func(*middleware.Stack) error{WithoutHostPrefix},
+		APIOptions:   []func(*middleware.Stack) error{withoutHostPrefix},
 	})
 }
 

@@ -2,6 +2,10 @@ package farmtest_test
 
 import (
 	"context"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strconv"
 	"testing"
 	"time"
 
@@ -10,8 +14,42 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 )
 
-// TestAllFaultsLeaveRoomForProgress lists workers under the preset: every answer may fail, most do not.
-func TestAllFaultsLeaveRoomForProgress(t *testing.T) {
+// TestAllFaultsHasEveryKind reads the kinds from the source and looks for a rule of each.
+func TestAllFaultsHasEveryKind(t *testing.T) {
+	on := map[farmtest.Kind]bool{}
+	for _, f := range farmtest.AllFaults(1).Faults {
+		on[f.Kind] = true
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), "fault.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if id, ok := spec.Type.(*ast.Ident); !ok || id.Name != "Kind" || len(spec.Values) != 1 {
+			return true
+		}
+		kinds++
+		text, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !on[farmtest.Kind(text)] {
+			t.Errorf("there is no rule of %s", text)
+		}
+		return true
+	})
+	if kinds < 30 {
+		t.Errorf("only %d kinds found", kinds)
+	}
+}
+
+// TestAllFaultsAllowProgress lists workers with all faults. Every answer may fail, but most must not.
+func TestAllFaultsAllowProgress(t *testing.T) {
 	cfg := farmtest.AllFaults(2)
 	cfg.Workers, cfg.Speed, cfg.Quotas = 30, 60, nil
 	cfg.Faults = farmtest.Without(cfg.Faults, farmtest.Slow, farmtest.Hang)
@@ -37,10 +75,10 @@ func TestAllFaultsLeaveRoomForProgress(t *testing.T) {
 	if complete < failed || failed == 0 {
 		t.Errorf("%d listings complete, %d failed", complete, failed)
 	}
-	t.Logf("%d listings complete, %d failed; struck: %v", complete, failed, srv.Stats().Faults)
+	t.Logf("%d listings complete, %d failed; injected: %v", complete, failed, srv.Stats().Faults)
 }
 
-// list reports whether the listing came to an end within 20 pages.
+// list lists the worker of a session and reports whether the listing was complete after at most 20 pages.
 func list(ctx context.Context, client *deadline.Client, s farmtest.SessionTruth) bool {
 	in := &deadline.ListSessionsForWorkerInput{FarmId: &s.FarmID, FleetId: &s.FleetID, WorkerId: &s.WorkerID}
 	for range 20 {

@@ -4,38 +4,39 @@ import (
 	"time"
 )
 
-// answer is what is sent back.
+// answer is a response before it is sent.
 type answer struct {
-	failure *failure // nil: body is the answer
-	body    []byte
-	date    time.Time // the service's clock
-	ends    *Worker   // nil: it is not the end of a listing of that worker's sessions
-	begun   time.Time // our clock: when that listing began
+	failure      *failure // nil if the call succeeded
+	body         []byte
+	date         time.Time // Date header, in the service's clock
+	completed    *Worker   // the worker whose sessions are completely listed with this answer; nil if there is none
+	listingBegan time.Time // when that listing's first page was answered, in our clock
 }
 
-// answer computes the answer to a request for one instant, under the lock of the model.
-func (c *Cloud) answer(req *request, hit strikes) answer {
+// answer computes the answer to a request as of one instant, under the model's lock.
+func (c *Cloud) answer(req *request, fired firedFaults) answer {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	now := c.clock()
 	a := answer{date: now.Add(c.skew).UTC()}
-	if a.failure = hit.failureOf(req, a.date); a.failure != nil {
+	if a.failure = fired.failureOf(req, a.date); a.failure != nil {
 		return a
 	}
-	p := &page{req: req, hit: hit, faults: c.faults, now: now}
-	if f, ok := hit.find(StaleEnds); ok {
-		p.glance.ends = c.faults.upTo(f.Delay)
+	p := &page{req: req, fired: fired, faults: c.faults, now: now}
+	if f, ok := fired.find(StaleEnds); ok {
+		p.staleness.ends = c.faults.upTo(f.Delay)
 	}
-	if f, ok := hit.find(StaleStatuses); ok {
-		p.glance.statuses = c.faults.upTo(f.Delay)
+	if f, ok := fired.find(StaleStatuses); ok {
+		p.staleness.statuses = c.faults.upTo(f.Delay)
 	}
 	a.body, a.failure = c.body(p)
-	if p.ends != nil && !p.hit.spoil() {
-		a.ends, a.begun = p.ends, time.Unix(0, p.begun()).UTC()
+	if p.completed != nil && !p.fired.unusable() {
+		a.completed, a.listingBegan = p.completed, time.Unix(0, p.begun()).UTC()
 	}
 	return a
 }
 
+// body returns the body of the answer, or the error that the request deserves.
 func (c *Cloud) body(p *page) ([]byte, *failure) {
 	req := p.req
 	switch req.operation {
@@ -68,7 +69,7 @@ func (c *Cloud) body(p *page) ([]byte, *failure) {
 	return c.listSessions(p, worker), nil
 }
 
-// fleet appends a fleet unless the query filters it out.
+// fleet appends a fleet, or returns nil if the query filters it out.
 func (req *request) fleet(b []byte, f *Fleet) []byte {
 	if want := req.query.Get("status"); want != "" && want != f.status {
 		return nil
@@ -82,13 +83,13 @@ func (req *request) fleet(b []byte, f *Fleet) []byte {
 func (c *Cloud) listSessions(p *page, w *Worker) []byte {
 	t := target{operation: ListSessionsForWorker, fleet: w.fleet, fleetID: w.fleet.id, workerID: w.id, page: p.req.page}
 	hides := c.faults.any(perEntry)
-	// hide reports whether the fault may hide the session, and notes that it does.
+	// hide reports whether the fault may hide the session. If so, it records that the session was hidden.
 	hide := func(s *Session, f Fault) bool {
 		if s.states[0].shown.After(p.now.Add(-f.Delay)) {
 			return false
 		}
-		s.blur(p.now)
-		s.hidden.Store(p.now.UnixNano())
+		s.noteIncomplete(p.now)
+		s.missingUntil.Store(p.now.UnixNano())
 		return true
 	}
 	entry := func(b []byte, s *Session) []byte {
@@ -97,20 +98,21 @@ func (c *Cloud) listSessions(p *page, w *Worker) []byte {
 				return nil
 			}
 		}
-		st := s.look(p.now, p.glance)
+		st := s.show(p.now, p.staleness)
 		if st == nil {
 			return nil
 		}
 		return appendSummary(b, s, st)
 	}
 	b := writePage(make([]byte, 0, 320*min(p.req.size, len(w.sessions.items))+256), p, &w.sessions, entry, hide)
-	if p.last && p.req.token.kind == tokenPlain { // another kind ends before it has shown all
-		p.ends = w
+	if p.last && p.req.token.kind == tokenPlain { // listings with other tokens end before they have shown everything
+		p.completed = w
 	}
 	return b
 }
 
-// find looks a session up as an answer for p shows it; else it names what does not exist.
+// find returns a session and the state that this answer shows. If there is none, it returns the kind and the
+// identifier of the resource that does not exist.
 func (c *Cloud) find(p *page, id identifier) (s *Session, st *state, kind, missing string) {
 	if c.farmByID[id.FarmID] == nil {
 		return nil, nil, "farm", id.FarmID
@@ -124,7 +126,7 @@ func (c *Cloud) find(p *page, id identifier) (s *Session, st *state, kind, missi
 	if s == nil || s.job.id != id.JobID {
 		return nil, nil, "session", id.SessionID
 	}
-	if st = s.look(p.now, p.glance); st == nil {
+	if st = s.show(p.now, p.staleness); st == nil {
 		return nil, nil, "session", id.SessionID
 	}
 	return s, st, "", ""
@@ -145,7 +147,7 @@ func (c *Cloud) batch(p *page) []byte {
 	for _, id := range p.req.identifiers {
 		s, st, kind, missing := c.find(p, id)
 		if s == nil {
-			errors = appendItemError(errors, id, "ResourceNotFoundException", absent(kind, missing))
+			errors = appendItemError(errors, id, "ResourceNotFoundException", notFoundMessage(kind, missing))
 			continue
 		}
 		t := target{operation: BatchGetSession, fleet: s.worker.fleet, fleetID: s.worker.fleet.id, workerID: s.worker.id}
@@ -163,16 +165,16 @@ func (c *Cloud) batch(p *page) []byte {
 	return p.withUnknown(append(b, "]}"...))
 }
 
-// withUnknown adds a member that nobody knows to the object at the end of b, if a fault says so.
+// withUnknown adds an undocumented member to the object at the end of b, if the fault UnknownFields applies.
 func (p *page) withUnknown(b []byte) []byte {
-	if !p.hit.has(UnknownFields) {
+	if !p.fired.has(UnknownFields) {
 		return b
 	}
 	b = append(appendName(b[:len(b)-1], "comingSoon"), `{"a":[1,null,{}]}`...)
 	return append(b, '}')
 }
 
-// appendItem appends the error that the fault makes of an entry.
+// appendItem appends the error that the fault puts in the place of a session. ItemOmitted appends nothing.
 func (k Kind) appendItem(b []byte, id identifier) []byte {
 	switch k {
 	case ItemServerError:
@@ -180,7 +182,7 @@ func (k Kind) appendItem(b []byte, id identifier) []byte {
 	case ItemInvalid:
 		return appendItemError(b, id, "ValidationException", "The identifier is not valid.")
 	case ItemElsewhere:
-		return appendItemError(b, id, "ResourceNotFoundException", absent("queue", id.QueueID))
+		return appendItemError(b, id, "ResourceNotFoundException", notFoundMessage("queue", id.QueueID))
 	case ItemUnknownCode:
 		return appendItemError(b, id, "ConflictException", "The resource is being changed.")
 	default:

@@ -9,7 +9,7 @@ import (
 	"farmwire/poller/farmtest"
 )
 
-// BenchmarkListing lists 100 sessions, without the network.
+// BenchmarkListing measures a listing of 100 sessions without the network.
 func BenchmarkListing(b *testing.B) {
 	srv := farmtest.New(farmtest.Config{})
 	defer srv.Close()
@@ -28,7 +28,7 @@ func BenchmarkListing(b *testing.B) {
 	}
 }
 
-// BenchmarkLargeFarm plays a second of 7,500 workers with 20,000 open sessions.
+// BenchmarkLargeFarm measures one second of a timeline with 7,500 workers and 20,000 open sessions.
 func BenchmarkLargeFarm(b *testing.B) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	srv := farmtest.New(farmtest.Config{Clock: farmtest.NewClock(at), Workers: 7500, Sessions: 20000, Fleets: 5, Churn: 0.01})

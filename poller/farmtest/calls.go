@@ -6,39 +6,39 @@ import (
 	"time"
 )
 
-// Outcomes of a call besides the error codes ("ThrottlingException", …) and, for errors without
+// Outcomes of a call. Other outcomes are the error code ("ThrottlingException", …) or, for an error without
 // a code, the HTTP status ("429", "503").
 const (
 	OutcomeOK   = "ok"
-	OutcomeCut  = "cut"  // a fault spoiled the connection or the body
-	OutcomeLeft = "left" // the client left before the answer was ready
+	OutcomeCut  = "cut"  // a fault broke the connection or the body
+	OutcomeLeft = "left" // the client disconnected before the answer was ready
 )
 
-// Call is a call that is about to be answered, or was left without an answer.
+// Call describes a call just before its answer is written, or when it ends without an answer.
 type Call struct {
-	Operation                 Operation // empty: no such operation
-	FarmID, FleetID, WorkerID string    // as in the path
-	Page                      int       // from 1; 0: no listing
+	Operation                 Operation // empty if the service has no such operation
+	FarmID, FleetID, WorkerID string    // as in the path; empty if the path names none
+	Page                      int       // of a listing, from 1; 0 for other calls
 	Arrived, Done             time.Time // our clock
 	Outcome                   string
-	Faults                    []Kind // that struck it
+	Faults                    []Kind // the faults that were injected
 }
 
-// Stats counts the calls since the start.
+// Stats counts the calls since the server was created.
 type Stats struct {
-	Calls     map[Operation]map[string]int // by outcome
-	Faults    map[Kind]int                 // how often each struck
-	PerSecond []int                        // calls that arrived in each second since the start, up to the last with a call
-	AtOnce    int                          // most calls in flight at an instant
-	PerWorker int                          // most calls of ListSessionsForWorker in flight for one worker
+	Calls                map[Operation]map[string]int // by outcome
+	Faults               map[Kind]int                 // how often each was injected
+	PerSecond            []int                        // calls that arrived in each second, up to the last one with a call
+	MaxInFlight          int                          // the most calls in flight at the same time
+	MaxInFlightPerWorker int                          // the most calls of ListSessionsForWorker in flight for one worker
 }
 
-// calls counts. A call that the client gave up is in flight until the server has noticed.
+// calls keeps the counts of Stats. A call that its client abandoned is in flight until the server notices.
 type calls struct {
 	mu       sync.Mutex
 	start    time.Time
 	stats    Stats
-	flying   int
+	inFlight int
 	byWorker map[string]int
 }
 
@@ -46,17 +46,17 @@ func newCalls(start time.Time) *calls {
 	return &calls{start: start, byWorker: map[string]int{}, stats: Stats{Calls: map[Operation]map[string]int{}}}
 }
 
-// maxSeconds bounds PerSecond: one day.
+// maxSeconds bounds the length of Stats.PerSecond to one day.
 const maxSeconds = 24 * 60 * 60
 
 func (c *calls) begin(call *Call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.flying++
-	c.stats.AtOnce = max(c.stats.AtOnce, c.flying)
+	c.inFlight++
+	c.stats.MaxInFlight = max(c.stats.MaxInFlight, c.inFlight)
 	if call.WorkerID != "" {
 		c.byWorker[call.WorkerID]++
-		c.stats.PerWorker = max(c.stats.PerWorker, c.byWorker[call.WorkerID])
+		c.stats.MaxInFlightPerWorker = max(c.stats.MaxInFlightPerWorker, c.byWorker[call.WorkerID])
 	}
 	second := int(call.Arrived.Sub(c.start) / time.Second)
 	if second < 0 || second >= maxSeconds {
@@ -71,7 +71,7 @@ func (c *calls) begin(call *Call) {
 func (c *calls) end(call *Call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.flying--
+	c.inFlight--
 	if call.WorkerID != "" {
 		if c.byWorker[call.WorkerID]--; c.byWorker[call.WorkerID] == 0 {
 			delete(c.byWorker, call.WorkerID)

@@ -26,17 +26,17 @@ func TestQuotas(t *testing.T) {
 			if err == nil {
 				n++
 			} else if _, code, detail := apiError(err); code != "ThrottlingException" || detail != "1s" {
-				t.Errorf("refused by %v", err)
+				t.Errorf("refused with %v, want ThrottlingException after 1s", err)
 			}
 		}
 		return n
 	}
 	if n := passed(); n != 3 {
-		t.Errorf("%d calls of a burst of 3", n)
+		t.Errorf("%d calls passed, want the burst of 3", n)
 	}
 	clock.Set(clock.Now().Add(time.Second))
 	if n := passed(); n != 2 {
-		t.Errorf("%d calls after a second at 2 a second", n)
+		t.Errorf("%d calls passed after one second, want 2", n)
 	}
 	if _, err := client.GetSession(t.Context(), getInput(sessions[0])); err != nil {
 		t.Errorf("another operation: %v", err)
@@ -53,7 +53,7 @@ func TestQuotas(t *testing.T) {
 	}
 }
 
-func TestStatsSeeTwoAtATime(t *testing.T) {
+func TestStatsCountCallsInFlight(t *testing.T) {
 	var mu sync.Mutex
 	var observed []farmtest.Call
 	srv := start(t, farmtest.Config{
@@ -71,8 +71,8 @@ func TestStatsSeeTwoAtATime(t *testing.T) {
 		wg.Go(func() { client.ListSessionsForWorker(t.Context(), listInput(worker)) })
 	}
 	wg.Wait()
-	if s := srv.Stats(); s.PerWorker != 2 || s.AtOnce != 2 {
-		t.Errorf("two at a time are seen as %d, %d", s.PerWorker, s.AtOnce)
+	if s := srv.Stats(); s.MaxInFlightPerWorker != 2 || s.MaxInFlight != 2 {
+		t.Errorf("in flight: %d for the worker and %d in all, want 2 and 2", s.MaxInFlightPerWorker, s.MaxInFlight)
 	}
 	mu.Lock()
 	defer mu.Unlock()
@@ -83,23 +83,23 @@ func TestStatsSeeTwoAtATime(t *testing.T) {
 	}
 }
 
-func TestOneAfterAnotherIsOneAtATime(t *testing.T) {
-	// The observer is slow and the answer longer than the server's buffer: were calls counted out
-	// behind the answer, the next one would come before.
+func TestSequentialCallsAreNotInFlightTogether(t *testing.T) {
+	// The observer is slow and the answer is longer than the server's buffer. If a call were in flight until after
+	// its answer, the next call would begin before its end.
 	srv := start(t, farmtest.Config{Observer: func(farmtest.Call) { time.Sleep(2 * time.Millisecond) }})
 	worker, _ := workerWith(srv, 100)
-	clients := []*deadline.Client{newClient(t, srv), newClient(t, srv)} // of one connection each
+	clients := []*deadline.Client{newClient(t, srv), newClient(t, srv)} // with one connection each
 	for i := range 50 {
 		if _, err := clients[i%2].ListSessionsForWorker(t.Context(), listInput(worker)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if s := srv.Stats(); s.PerWorker != 1 || s.AtOnce != 1 {
-		t.Errorf("one at a time is seen as %d, %d", s.PerWorker, s.AtOnce)
+	if s := srv.Stats(); s.MaxInFlightPerWorker != 1 || s.MaxInFlight != 1 {
+		t.Errorf("in flight: %d for the worker and %d in all, want 1 and 1", s.MaxInFlightPerWorker, s.MaxInFlight)
 	}
 }
 
-func TestDateIsTheServices(t *testing.T) {
+func TestDateHeaderIsTheServiceClock(t *testing.T) {
 	clock := farmtest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 900e6, time.UTC))
 	srv := start(t, farmtest.Config{Clock: clock, Skew: -time.Hour})
 	for _, path := range []string{"/2023-10-12/farms", "/nowhere"} {
@@ -115,7 +115,7 @@ func TestDateIsTheServices(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
-func TestCloseBreaksOffAndWaits(t *testing.T) {
+func TestCloseAbortsCallsAndWaits(t *testing.T) {
 	arrived, observed := make(chan struct{}), false
 	srv := farmtest.New(farmtest.Config{
 		Faults:   []farmtest.Fault{{Kind: farmtest.Hang}},
@@ -129,17 +129,17 @@ func TestCloseBreaksOffAndWaits(t *testing.T) {
 	go func() {
 		defer close(arrived)
 		if out, err := client.ListSessionsForWorker(context.Background(), listInput(worker)); err == nil {
-			t.Errorf("closing gave an answer: %+v", out)
+			t.Errorf("the aborted call has the answer %+v", out)
 		}
 	}()
-	for srv.Stats().AtOnce == 0 {
+	for srv.Stats().MaxInFlight == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	if err := srv.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if !observed {
-		t.Error("Close came back before the call was over")
+		t.Error("Close returned before the call ended")
 	}
 	<-arrived
 }

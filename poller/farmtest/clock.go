@@ -5,24 +5,23 @@ import (
 	"time"
 )
 
-// Clock is a clock that a test owns: it stands still until it is moved. It may be used by
-// several goroutines.
+// Clock is a clock that a test owns. It stands still until the test moves it, and is safe for concurrent use.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// NewClock returns a clock that stands at start.
+// NewClock returns a clock that is set to start.
 func NewClock(start time.Time) *Clock { return &Clock{now: start} }
 
-// Now returns the time at which the clock stands.
+// Now returns the time that the clock is set to.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Set moves the clock to t, never backwards.
+// Set moves the clock to t. It does nothing if t is not later than the clock's time.
 func (c *Clock) Set(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

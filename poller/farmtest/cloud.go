@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// Cloud is the model of the service in one region. Its methods and those of its farms, fleets,
-// workers and sessions may be called by several goroutines; each change is visible to answers
-// as soon as the method returns, unless a fault delays it.
+// Cloud is the model of the service in one region. Its methods and those of its farms, fleets, workers
+// and sessions are safe for concurrent use. Answers show a change as soon as the method returns, unless a
+// fault delays it.
 type Cloud struct {
-	mu    sync.RWMutex // guards everything below, and all farms, fleets, workers and sessions
-	clock func() time.Time
-	skew  time.Duration
-	order Order
-	rng   *rand.Rand
-	made  uint64 // entries made so far; gives each its place in the listings
+	mu      sync.RWMutex // guards everything below, and all farms, fleets, workers and sessions
+	clock   func() time.Time
+	skew    time.Duration
+	order   Order
+	rng     *rand.Rand
+	created uint64 // number of entries created so far; determines an entry's place in the listings
 
 	farms    ordered[*Farm]
 	farmByID map[string]*Farm
-	sessions map[string]*Session // those that the service knows
+	sessions map[string]*Session // all that are not forgotten, by id
 	jobs     map[string]*Job
 
 	faults *faults
@@ -41,21 +41,21 @@ func newCloud(cfg Config, clock func() time.Time, f *faults) *Cloud {
 	}
 }
 
-// Now returns the time of the service: our clock and the skew.
+// Now returns the time of the service's clock: our clock plus the skew, truncated to milliseconds.
 func (c *Cloud) Now() time.Time {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.service(c.clock())
 }
 
-// SetSkew sets by how much the service's clock is ahead of ours.
+// SetSkew sets how far the service's clock is ahead of ours.
 func (c *Cloud) SetSkew(skew time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.skew = skew
 }
 
-// service turns a time of our clock into one of the service's, as answers show it.
+// service converts a time of our clock to the service's clock, in the precision of the answers.
 func (c *Cloud) service(now time.Time) time.Time {
 	return now.Add(c.skew).UTC().Truncate(time.Millisecond)
 }
@@ -68,8 +68,8 @@ func (c *Cloud) newID(kind string) string {
 }
 
 func (c *Cloud) nextKey() uint64 {
-	c.made++
-	return c.order.key(c.made)
+	c.created++
+	return c.order.key(c.created)
 }
 
 // Farm is one farm of the service.
@@ -81,7 +81,7 @@ type Farm struct {
 	fleetByID map[string]*Fleet
 }
 
-// AddFarm creates a farm.
+// AddFarm creates a farm with the display name.
 func (c *Cloud) AddFarm(name string) *Farm {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,21 +97,21 @@ func (f *Farm) ID() string { return f.id }
 // Name returns the farm's display name.
 func (f *Farm) Name() string { return f.name }
 
-// NewQueue makes up the identifier of a queue of this farm.
+// NewQueue returns the identifier of a new queue of the farm.
 func (f *Farm) NewQueue() string {
 	f.cloud.mu.Lock()
 	defer f.cloud.mu.Unlock()
 	return f.cloud.newID("queue")
 }
 
-// Job is a job; its sessions are forgotten with it.
+// Job is a job of a queue.
 type Job struct {
 	farm        *Farm
 	id, queueID string
 	sessions    map[string]*Session
 }
 
-// AddJob submits a job to a queue; an empty queue stands for a new one.
+// AddJob submits a job to the queue, or to a new queue if queueID is empty.
 func (f *Farm) AddJob(queueID string) *Job {
 	c := f.cloud
 	c.mu.Lock()
@@ -130,7 +130,7 @@ func (j *Job) ID() string { return j.id }
 // QueueID returns the identifier of the job's queue.
 func (j *Job) QueueID() string { return j.queueID }
 
-// Delete deletes the job; the service forgets its sessions, open ones too.
+// Delete deletes the job. The service forgets its sessions, including the open ones.
 func (j *Job) Delete() {
 	c := j.farm.cloud
 	c.mu.Lock()

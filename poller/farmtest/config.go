@@ -2,32 +2,57 @@ package farmtest
 
 import "time"
 
-// Config says what is simulated and how. The zero value is an empty region under manual control.
-// Durations that are said to be scaled are divided by Speed.
+// Config describes the simulated region. The zero value is an empty region under manual control.
+// Speed divides the durations that are described as scaled, and no others.
 type Config struct {
-	Seed  uint64
-	Clock *Clock        // nil: the real clock. With an owned clock the timeline moves by Server.Advance only
-	Skew  time.Duration // how far the service's clock is ahead of ours
+	Seed uint64
+	// Clock is our clock. By default it is the real clock. With another clock, only Server.Advance moves the timeline.
+	Clock *Clock
+	// Skew is how far the service's clock is ahead of ours.
+	Skew time.Duration
 
-	PageSize int   // most entries of a page, 1 to 100; 0: 100
-	Order    Order // of every listing
-	Faults   []Fault
-	Quotas   map[Operation]Quota // hidden quotas; AnyOperation is one bucket for all operations
+	// PageSize is the largest number of entries on a page, from 1 to 100. The default is 100.
+	PageSize int
+	// Order is the order of every listing.
+	Order  Order
+	Faults []Fault
+	// Quotas limit the rate of calls. The one for AnyOperation counts the calls of all operations together.
+	Quotas map[Operation]Quota
 
-	Workers     int           // how many workers the timeline keeps, about; 0: there is no timeline
-	Farms       int           // default 1
-	Fleets      int           // fleets in each farm, default 2; the first has a fixed size, the others scale
-	Sessions    int           // how many sessions are open at a time, about; default 3/4 of Workers
-	MeanSession time.Duration // mean length of a session, scaled; default 20 min
-	History     float64       // mean number of ended sessions that a worker has at the start; default 3, below 0 none
-	Speed       float64       // default 1
-	Churn       float64       // share of the workers that is reclaimed in a minute, sessions or not; not scaled
-	Grace       time.Duration // no worker is deleted sooner after the last session began there; default 60 s, not scaled
-	Forget      time.Duration // when the sessions of a deleted worker are forgotten, after it was deleted or they ended; 0: never; not scaled
-	Retention   time.Duration // when a session is forgotten after it ended, in any case; 0: never; not scaled
+	// Workers is the approximate number of workers that the timeline keeps. With 0 there is no timeline, and the
+	// fields from here to Retention have no effect.
+	Workers int
+	// Farms is the number of farms. The default is 1.
+	Farms int
+	// Fleets is the number of fleets in each farm. The default is 2. If there are several, the first has a fixed size
+	// and the others scale.
+	Fleets int
+	// Sessions is the approximate number of open sessions. The default is 3/4 of Workers.
+	Sessions int
+	// MeanSession is the mean duration of a session, scaled. The default is 20 minutes.
+	MeanSession time.Duration
+	// History is the mean number of ended sessions that a worker has at the start. The default is 3. A negative
+	// number means none.
+	History float64
+	// Speed is how many times as fast as a real farm the timeline runs. The default is 1.
+	Speed float64
+	// Churn is the share of the workers that is reclaimed each minute, whether or not they have sessions.
+	Churn float64
+	// Grace is the shortest time from the start of a worker's last session to the deletion of the worker. The default
+	// is 60 seconds.
+	Grace time.Duration
+	// Forget is how long the timeline's ended sessions are kept after their worker was deleted. Some jobs
+	// are deleted as long after their last session. Zero means for ever.
+	Forget time.Duration
+	// Retention is how long any ended session of the timeline is kept. Zero means for ever.
+	Retention time.Duration
 
-	TruthFile string     // where the truth is written; sessions that are forgotten at once, the rest at Close
-	Observer  func(Call) // is told of every call just before its answer is written, by the goroutine that answers; may be nil
+	// TruthFile is the path of the file that the truth is written to, or empty for none. A session is written when it
+	// is forgotten, and the others when the server is closed.
+	TruthFile string
+	// Observer is called for every call just before the answer is written, on the goroutine that answers. It may be
+	// nil.
+	Observer func(Call)
 }
 
 func (cfg Config) withDefaults() Config {
@@ -58,9 +83,9 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
-// Quota is a token bucket. What is above it is answered with 429.
+// Quota is a token bucket. Calls beyond it are answered with 429.
 type Quota struct {
 	Rate       float64       `json:"rate"`       // calls a second
 	Burst      int           `json:"burst"`      // size of the bucket, at least 1
-	RetryAfter time.Duration `json:"retryAfter"` // rounded up to seconds; 0: the answer does not say
+	RetryAfter time.Duration `json:"retryAfter"` // the answer's Retry-After, rounded up to seconds; 0 for no such header
 }

@@ -1,34 +1,32 @@
-// Package farmtest is a simulated AWS Deadline Cloud (API 2023-10-12) that answers over real HTTP
-// in the real protocol, keeps an exact record of what truly happened, and fails on demand.
+// Package farmtest is a simulated AWS Deadline Cloud (API 2023-10-12). It answers over real HTTP in the
+// service's protocol, keeps an exact record of what happened (the truth), and injects faults on demand.
 //
-// It has two layers. The lower one, [Cloud], is the service's model under manual control: farms,
-// fleets, workers and sessions are added and changed one by one, as a scripted test wants them.
-// The upper one, the timeline, is a seeded play that drives the model as a studio would: jobs come
-// in bursts, fleets grow and shrink, sessions start, update, are cancelled and end. It runs if
-// [Config.Workers] is above zero.
+// The package has two layers. The lower one, [Cloud], is a model of the service under manual control:
+// a test adds and changes farms, fleets, workers and sessions one by one. The upper one, the timeline,
+// changes the model as a render farm would: jobs arrive in bursts, fleets grow and shrink, and sessions
+// start, update, are cancelled and end. The timeline runs if [Config.Workers] is above zero.
 //
 // [Server] serves ListFarms, ListFleets, ListWorkers, ListSessionsForWorker, GetSession and
 // BatchGetSession. Requests need no valid signature.
 //
-// # Laws
+// # What an answer shows
 //
-// Each state of a session has two times. At is the service's: when the change happened, in the
-// service's clock, cut to the millisecond as the answers show it. Shown is ours: the first instant
-// at which an answer can show it. Every answer is computed under the lock under which changes are
-// made, for one instant that is read under that lock; it shows exactly the states with Shown up
-// to that instant. So whoever sent a request after Shown sees that state or a later one, and
-// whoever saw a state had its answer after Shown. That makes the bounds of an observation checkable
-// to the nanosecond.
+// Each state of a session has two times. At is the time of the change in the service's clock, truncated
+// to milliseconds as answers show it. Shown is the first instant at which an answer can show the change,
+// in the clock of this process, which is called our clock. An answer is computed for one instant, under the lock that guards every
+// change, and shows exactly the states whose Shown is not after that instant. It follows that a request
+// sent after Shown sees the state or a later one, and that an answer with the state arrives after Shown.
+// A test can therefore check the bounds of an observation to the nanosecond.
 //
-// Faults that hide what was shown before (stale reads, sessions missing from a listing, pages that
-// shift) break the first half of this law. Each such answer is noted on the session: Blurred is the
-// last instant for which an answer showed less than the truth. A bound "not yet at T" is false only
-// if T is later than both Shown and Blurred.
+// Some faults hide what earlier answers showed: stale reads, sessions missing from a listing, and pages
+// that shift. They break the first conclusion. The session records each such answer: IncompleteUntil is
+// the last instant for which an answer showed less than the truth. The claim "not yet at T" is wrong only
+// if T is later than both Shown and IncompleteUntil.
 //
-// A session can be known to a client only if a listing showed it while its worker existed. The
-// timeline therefore deletes no worker sooner than [Config.Grace] after the last session began
-// there; Listed says when an answer first showed the session.
+// A client learns of a session only from a listing, and only while the session's worker exists. The
+// timeline therefore deletes a worker no sooner than [Config.Grace] after the last session began on it.
+// Listed is the first instant for which an answer showed the session.
 //
-// The model and the clock decide everything; the timeline's decisions depend on the seed and not on
-// how fast the machine is. Which request meets which fault depends on the order of the requests.
+// The timeline's decisions depend on the seed and the clock, and not on the speed of the machine. Which
+// request meets which fault depends on the order of the requests.
 package farmtest

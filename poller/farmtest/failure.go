@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// failure is an answer that is an error.
+// failure is an error response.
 type failure struct {
 	status     int
-	code       string            // error type; "": the answer says none
-	message    string            // "" together with code "": no body
+	code       string            // error type; empty if the response names none
+	message    string            // empty if there is no code
 	members    map[string]string // further members of the body
-	field      string            // of a validation error
-	retryAfter string            // header; "": none
+	field      string            // the invalid field of a ValidationException
+	retryAfter string            // Retry-After header; empty for none
 }
 
-// outcome names the failure in the counts of calls.
+// outcome is the call's outcome in Stats.
 func (f *failure) outcome() string {
 	if f.code == "" {
 		return strconv.Itoa(f.status)
@@ -53,39 +53,39 @@ func invalid(reason, field, message string) *failure {
 
 func notFound(kind, id string) *failure {
 	return &failure{
-		status: http.StatusNotFound, code: "ResourceNotFoundException", message: absent(kind, id),
+		status: http.StatusNotFound, code: "ResourceNotFoundException", message: notFoundMessage(kind, id),
 		members: map[string]string{"resourceId": id, "resourceType": kind},
 	}
 }
 
-// absent is the message for a resource that does not exist.
-func absent(kind, id string) string {
+// notFoundMessage is the service's message for a resource that does not exist.
+func notFoundMessage(kind, id string) string {
 	return fmt.Sprintf("Resource of type %s with id %s does not exist.", kind, id)
 }
 
 func throttled(retryAfter time.Duration) *failure {
 	return &failure{
 		status: http.StatusTooManyRequests, code: "ThrottlingException", message: "Rate exceeded",
-		retryAfter: seconds(retryAfter),
+		retryAfter: retryAfterSeconds(retryAfter),
 	}
 }
 
-// seconds writes a Retry-After, rounded up; "" for none.
-func seconds(d time.Duration) string {
+// retryAfterSeconds formats d, rounded up, for a Retry-After header. It returns "" if d is not positive.
+func retryAfterSeconds(d time.Duration) string {
 	if d <= 0 {
 		return ""
 	}
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }
 
-// failureOf returns the error that the faults of a call make of it; nil: none.
-func (hit strikes) failureOf(req *request, service time.Time) *failure {
-	for _, f := range hit {
+// failureOf returns the error response that the call's faults demand, or nil if they demand none.
+func (fired firedFaults) failureOf(req *request, service time.Time) *failure {
+	for _, f := range fired {
 		switch f.Kind {
 		case Throttled:
 			return throttled(f.Delay)
 		case ThrottledBare:
-			return &failure{status: http.StatusTooManyRequests, retryAfter: seconds(f.Delay)}
+			return &failure{status: http.StatusTooManyRequests, retryAfter: retryAfterSeconds(f.Delay)}
 		case ThrottledDate:
 			fail := throttled(0)
 			fail.retryAfter = service.Add(max(f.Delay, time.Second)).Format(http.TimeFormat)
@@ -93,7 +93,7 @@ func (hit strikes) failureOf(req *request, service time.Time) *failure {
 		case ServerError:
 			return &failure{
 				status: http.StatusInternalServerError, code: "InternalServerErrorException",
-				message: "An internal error occurred.", retryAfter: seconds(f.Delay),
+				message: "An internal error occurred.", retryAfter: retryAfterSeconds(f.Delay),
 			}
 		case Unavailable:
 			return &failure{status: http.StatusServiceUnavailable}

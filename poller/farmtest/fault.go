@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// Kind names what goes wrong.
+// Kind is a kind of fault.
 type Kind string
 
-// Faults of a whole call. The comment says what Delay and N mean to them.
+// Faults of a whole call. The comments explain the rule's Delay and N where the fault uses them.
 const (
-	Slow      Kind = "slow"       // the answer comes late, by up to Delay; computed before or after the wait
-	Hang      Kind = "hang"       // no answer until the client gives up, or the connection is cut after Delay
+	Slow      Kind = "slow"       // the answer is up to Delay late, and computed before or after that wait
+	Hang      Kind = "hang"       // there is no answer; the connection is cut after Delay, or never if Delay is 0
 	Cut       Kind = "cut"        // the connection is closed without an answer
-	Reset     Kind = "reset"      // the connection is reset in mid-body
-	Truncated Kind = "truncated"  // a body that ends in mid-JSON
-	NotJSON   Kind = "not-json"   // 200 with a page of HTML
+	Reset     Kind = "reset"      // the connection is reset in the middle of the body
+	Truncated Kind = "truncated"  // the body ends in the middle of the JSON text
+	NotJSON   Kind = "not-json"   // 200 with an HTML page
 	EmptyBody Kind = "empty-body" // 200 with no body
 
-	Throttled     Kind = "throttled"           // 429 ThrottlingException, Retry-After if Delay is set
-	ThrottledBare Kind = "throttled-bare"      // 429 without error code and body, Retry-After if Delay is set
+	Throttled     Kind = "throttled"           // 429 ThrottlingException, with Retry-After if Delay is set
+	ThrottledBare Kind = "throttled-bare"      // 429 without error code and body, with Retry-After if Delay is set
 	ThrottledDate Kind = "throttled-date"      // 429 ThrottlingException with an HTTP date in Retry-After
-	ServerError   Kind = "server-error"        // 500 InternalServerErrorException, Retry-After if Delay is set
+	ServerError   Kind = "server-error"        // 500 InternalServerErrorException, with Retry-After if Delay is set
 	Unavailable   Kind = "unavailable"         // 503 without a body
 	Expired       Kind = "expired-credentials" // 403 ExpiredTokenException
 	Denied        Kind = "access-denied"       // 403 AccessDeniedException
@@ -30,42 +30,45 @@ const (
 
 // Faults of a listing.
 const (
-	RepeatedToken   Kind = "repeated-token"   // from this page on the same token comes back for ever
-	TokenRing       Kind = "token-ring"       // from this page on N tokens (default 3) come round for ever
-	EndlessPages    Kind = "endless-pages"    // from this page on empty pages with new tokens; N of them, 0: for ever
+	RepeatedToken   Kind = "repeated-token"   // from this page on, every page has the same token
+	TokenRing       Kind = "token-ring"       // from this page on, N tokens (default 3) repeat in a cycle
+	EndlessPages    Kind = "endless-pages"    // from this page on, N empty pages with new tokens follow, or pages without end if N is 0
 	ListAbsent      Kind = "list-absent"      // the body has no list
 	ListNull        Kind = "list-null"        // the list is null
 	EntryIncomplete Kind = "entry-incomplete" // an entry lacks a required field
 	EntryNull       Kind = "entry-null"       // an entry is null
 	EpochTime       Kind = "epoch-time"       // an entry's time is a number
-	PagesShift      Kind = "pages-shift"      // entries came or went between two pages: up to N (default 3) are repeated or skipped; skipped only sessions shown since Delay or longer
-	UnknownFields   Kind = "unknown-fields"   // the answer and its entries have members that nobody knows
+	UnknownFields   Kind = "unknown-fields"   // the answer and its entries have undocumented members
+
+	// PagesShift repeats or skips up to N entries (default 3), as if others had come or gone between two pages. It
+	// skips a session only if answers have shown it for Delay.
+	PagesShift Kind = "pages-shift"
 )
 
-// Faults of what answers show of sessions.
+// Faults in which an answer shows less of the sessions than the truth.
 const (
-	StaleEnds     Kind = "stale-ends"     // ends of the last Delay, or less, are not shown yet
-	StaleStatuses Kind = "stale-statuses" // open sessions are shown as they were up to Delay ago, new ones not at all
-	Missing       Kind = "missing"        // per session: it is not in this listing; only those shown since Delay or longer
+	StaleEnds     Kind = "stale-ends"     // ends within a period of up to Delay before the answer are not shown yet
+	StaleStatuses Kind = "stale-statuses" // open sessions are shown as they were up to Delay ago, and newer ones not at all
+	Missing       Kind = "missing"        // drawn for each session that answers have shown for Delay: the listing lacks it
 )
 
-// Faults of one entry of BatchGetSession; drawn for each session that the service knows.
+// Faults of one session in the answer of BatchGetSession. They are drawn for each session that the service knows.
 const (
 	ItemServerError Kind = "item-server-error" // InternalServerErrorException
 	ItemInvalid     Kind = "item-invalid"      // ValidationException
-	ItemElsewhere   Kind = "item-elsewhere"    // ResourceNotFoundException that names the queue
-	ItemUnknownCode Kind = "item-unknown-code" // a code that is in no enum
-	ItemOmitted     Kind = "item-omitted"      // neither among the sessions nor among the errors
+	ItemElsewhere   Kind = "item-elsewhere"    // ResourceNotFoundException that names the session's queue
+	ItemUnknownCode Kind = "item-unknown-code" // an undocumented code
+	ItemOmitted     Kind = "item-omitted"      // the session is neither among the sessions nor among the errors
 )
 
-// Faults of a change of a session, drawn when it is made. They become part of the truth.
+// Faults of a change of a session. They are drawn when the change is made, and are part of the truth.
 const (
-	LateShow       Kind = "late-show"        // answers show the change up to Delay later
-	EndWithoutTime Kind = "end-without-time" // ENDED comes without endedAt, which follows after Delay; 0: never
-	EndTimeFirst   Kind = "end-time-first"   // endedAt comes with the old status, ENDED follows after Delay; 0: never
+	LateShow       Kind = "late-show"        // answers show the change up to Delay late
+	EndWithoutTime Kind = "end-without-time" // answers show ENDED, and endedAt after Delay, or never if Delay is 0
+	EndTimeFirst   Kind = "end-time-first"   // answers show endedAt with the old status, and ENDED after Delay, or never if it is 0
 )
 
-// level says when a fault is drawn.
+// level is the occasion on which a fault is drawn.
 type level int
 
 const (
@@ -86,22 +89,22 @@ func (k Kind) level() level {
 	}
 }
 
-// Fault is a rule: when what goes wrong. Fields that are zero restrict nothing.
+// Fault is a rule that injects faults of one kind. A zero field does not restrict the rule.
 type Fault struct {
 	Kind        Kind          `json:"kind"`
-	Probability float64       `json:"probability"` // each time it could strike; 0 counts as 1
+	Probability float64       `json:"probability"` // of each occasion that matches; 0 means 1
 	Operation   Operation     `json:"operation,omitempty"`
 	Fleet       string        `json:"fleet,omitempty"`  // identifier or display name
 	Worker      string        `json:"worker,omitempty"` // identifier
 	Page        int           `json:"page,omitempty"`   // the page of a listing, from 1
-	Count       int           `json:"count,omitempty"`  // it strikes so many times
-	Every       time.Duration `json:"every,omitempty"`  // together with For: it is on for the last For of each Every
-	For         time.Duration `json:"for,omitempty"`
-	Delay       time.Duration `json:"delay,omitempty"` // see the kinds
-	N           int           `json:"n,omitempty"`     // see the kinds
+	Count       int           `json:"count,omitempty"`  // the rule injects so many faults and then no more
+	Every       time.Duration `json:"every,omitempty"`  // period of the rule, counted from the server's start
+	For         time.Duration `json:"for,omitempty"`    // the rule is on during the last For of each Every
+	Delay       time.Duration `json:"delay,omitempty"`  // explained at the kinds that use it
+	N           int           `json:"n,omitempty"`      // explained at the kinds that use it
 }
 
-// target is what a fault may strike.
+// target is what a call, an entry or a change is about. Rules are matched with it.
 type target struct {
 	operation Operation
 	fleet     *Fleet
@@ -120,26 +123,27 @@ func (f *Fault) matches(t target) bool {
 	return f.Fleet == "" || f.Fleet == t.fleetID || t.fleet != nil && f.Fleet == t.fleet.name
 }
 
-// faults holds the rules and draws from them.
+// faults holds the rules and draws the faults that they inject.
 type faults struct {
 	mu      sync.Mutex
 	rng     *rand.Rand
 	clock   func() time.Time
 	start   time.Time
 	rules   [levels][]*rule
-	present map[Kind]bool // kinds that were ever on
-	hits    map[Kind]int
+	present map[Kind]bool // the kinds that there was ever a rule of
+	fired   map[Kind]int
 }
 
+// rule is a Fault and how often it was injected.
 type rule struct {
 	Fault
-	struck int
+	fired int
 }
 
 func newFaults(cfg Config, clock func() time.Time) *faults {
 	f := &faults{
 		rng: rand.New(rand.NewPCG(cfg.Seed, 2)), clock: clock, start: clock(),
-		present: map[Kind]bool{}, hits: map[Kind]int{},
+		present: map[Kind]bool{}, fired: map[Kind]int{},
 	}
 	f.set(cfg.Faults)
 	return f
@@ -155,11 +159,11 @@ func (f *faults) set(rules []Fault) {
 	}
 }
 
-// strikes are the faults that hit one call.
-type strikes []Fault
+// firedFaults are the faults that are injected into one call.
+type firedFaults []Fault
 
-func (s strikes) find(k Kind) (Fault, bool) {
-	for _, f := range s {
+func (fired firedFaults) find(k Kind) (Fault, bool) {
+	for _, f := range fired {
 		if f.Kind == k {
 			return f, true
 		}
@@ -168,24 +172,24 @@ func (s strikes) find(k Kind) (Fault, bool) {
 }
 
 // call draws the faults of a call.
-func (f *faults) call(t target) strikes {
+func (f *faults) call(t target) firedFaults {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var hit strikes
+	var fired firedFaults
 	for _, r := range f.rules[perCall] {
-		if f.strikes(r, t) {
-			hit = append(hit, r.Fault)
+		if f.fires(r, t) {
+			fired = append(fired, r.Fault)
 		}
 	}
-	return hit
+	return fired
 }
 
-// entry draws the faults of an entry; only the first that hits counts.
+// entry draws a fault of an entry. It returns the first one that fires.
 func (f *faults) entry(t target, kinds ...Kind) (Fault, bool) {
 	return f.first(perEntry, t, kinds)
 }
 
-// change draws a fault of a change of a session of w.
+// change draws a fault for a change of a session of w.
 func (f *faults) change(k Kind, w *Worker) (Fault, bool) {
 	return f.first(perChange, target{fleet: w.fleet, fleetID: w.fleet.id, workerID: w.id}, []Kind{k})
 }
@@ -195,7 +199,7 @@ func (f *faults) first(l level, t target, kinds []Kind) (Fault, bool) {
 	defer f.mu.Unlock()
 	for _, r := range f.rules[l] {
 		for _, k := range kinds {
-			if r.Kind == k && f.strikes(r, t) {
+			if r.Kind == k && f.fires(r, t) {
 				return r.Fault, true
 			}
 		}
@@ -203,8 +207,9 @@ func (f *faults) first(l level, t target, kinds []Kind) (Fault, bool) {
 	return Fault{}, false
 }
 
-func (f *faults) strikes(r *rule, t target) bool {
-	if r.Count > 0 && r.struck >= r.Count || !r.matches(t) {
+// fires draws whether the rule injects its fault into the target now, and counts the fault if so.
+func (f *faults) fires(r *rule, t target) bool {
+	if r.Count > 0 && r.fired >= r.Count || !r.matches(t) {
 		return false
 	}
 	if r.Every > 0 && f.clock().Sub(f.start)%r.Every < r.Every-r.For {
@@ -213,12 +218,12 @@ func (f *faults) strikes(r *rule, t target) bool {
 	if r.Probability > 0 && f.rng.Float64() >= r.Probability {
 		return false
 	}
-	r.struck++
-	f.hits[r.Kind]++
+	r.fired++
+	f.fired[r.Kind]++
 	return true
 }
 
-// upTo draws a duration above zero and up to d.
+// upTo draws a duration above zero and at most d.
 func (f *faults) upTo(d time.Duration) time.Duration {
 	return time.Duration(1 + f.intN(int64(max(d, 1))))
 }
@@ -229,7 +234,7 @@ func (f *faults) intN(n int64) int64 {
 	return f.rng.Int64N(n)
 }
 
-// ever reports whether a rule of one of the kinds was ever on.
+// ever reports whether there was ever a rule of one of the kinds.
 func (f *faults) ever(kinds ...Kind) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -244,14 +249,14 @@ func (f *faults) ever(kinds ...Kind) bool {
 func (f *faults) counts() map[Kind]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	counts := make(map[Kind]int, len(f.hits))
-	for k, n := range f.hits {
+	counts := make(map[Kind]int, len(f.fired))
+	for k, n := range f.fired {
 		counts[k] = n
 	}
 	return counts
 }
 
-// list returns the rules that are on.
+// list returns the rules.
 func (f *faults) list() []Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()

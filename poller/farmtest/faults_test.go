@@ -20,7 +20,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// apiError tells an error as the SDK shows it: status, code, and what the code's type says besides.
+// apiError returns the status and the code of an error as the SDK presents it, and further details of its type.
 func apiError(err error) (status int, code string, detail string) {
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) {
@@ -44,7 +44,7 @@ func apiError(err error) (status int, code string, detail string) {
 	return status, code, detail
 }
 
-func TestErrorsOfACall(t *testing.T) {
+func TestErrorResponses(t *testing.T) {
 	type want struct {
 		status       int
 		code, detail string
@@ -81,7 +81,7 @@ func TestErrorsOfACall(t *testing.T) {
 	}
 }
 
-// everyOperation calls each operation once for what belongs to the session.
+// everyOperation calls every operation once, for the session and the resources that it belongs to.
 func everyOperation(ctx context.Context, client *deadline.Client, s *farmtest.Session) map[farmtest.Operation]error {
 	fleet := s.Worker().Fleet()
 	farmID, fleetID := aws.String(fleet.Farm().ID()), aws.String(fleet.ID())
@@ -95,7 +95,7 @@ func everyOperation(ctx context.Context, client *deadline.Client, s *farmtest.Se
 	return errs
 }
 
-func TestFaultsStrikeWhereTheyShould(t *testing.T) {
+func TestScopeOfAFault(t *testing.T) {
 	srv := start(t, farmtest.Config{})
 	client := newClient(t, srv)
 	farm := srv.Cloud().AddFarm("f")
@@ -128,10 +128,10 @@ func TestFaultsStrikeWhereTheyShould(t *testing.T) {
 		}
 	}
 	if failures != 2 {
-		t.Errorf("a fault that strikes twice struck %d times", failures)
+		t.Errorf("a rule with the count 2 injected %d faults", failures)
 	}
 	if got := srv.Stats().Faults[farmtest.ServerError]; got != 2 {
-		t.Errorf("%d strikes counted", got)
+		t.Errorf("Stats counts %d faults, want 2", got)
 	}
 }
 

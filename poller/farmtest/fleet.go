@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The statuses of a worker that the timeline uses; the service has more.
+// The worker statuses that the timeline uses. The service has more.
 const (
 	WorkerCreated       = "CREATED"
 	WorkerStarted       = "STARTED"
@@ -26,10 +26,10 @@ type Fleet struct {
 	min, max   int
 	workers    ordered[*Worker]
 	workerByID map[string]*Worker
-	hosts      int
+	hosts      int // number of host names given out
 }
 
-// AddFleet creates a fleet that is ACTIVE and has no worker.
+// AddFleet creates a fleet with the display name. It has the status ACTIVE and no workers.
 func (f *Farm) AddFleet(name string) *Fleet {
 	c := f.cloud
 	c.mu.Lock()
@@ -52,7 +52,8 @@ func (f *Fleet) Name() string { return f.name }
 // Farm returns the fleet's farm.
 func (f *Fleet) Farm() *Farm { return f.farm }
 
-// SetScaling says between which numbers of workers the fleet scales itself, as listings show it.
+// SetScaling sets the smallest and the largest number of workers that listings show for the fleet, and makes
+// them show that the fleet scales. It adds and removes no worker.
 func (f *Fleet) SetScaling(least, most int) {
 	f.farm.cloud.mu.Lock()
 	defer f.farm.cloud.mu.Unlock()
@@ -72,11 +73,11 @@ type Worker struct {
 	id, host, status     string
 	key                  uint64
 	createdAt, updatedAt time.Time // the service's clock
-	deletedAt            time.Time // our clock; zero: it exists
+	deletedAt            time.Time // our clock; zero if it exists
 	sessions             ordered[*Session]
 }
 
-// AddWorker creates a worker with the status IDLE.
+// AddWorker creates a worker. It has the status IDLE.
 func (f *Fleet) AddWorker() *Worker {
 	c := f.farm.cloud
 	c.mu.Lock()
@@ -84,7 +85,7 @@ func (f *Fleet) AddWorker() *Worker {
 	f.hosts++
 	now := c.service(c.clock())
 	w := &Worker{
-		fleet: f, id: c.newID("worker"), host: fmt.Sprintf("%s-%04d", hostPart(f.name), f.hosts),
+		fleet: f, id: c.newID("worker"), host: fmt.Sprintf("%s-%04d", hostNamePart(f.name), f.hosts),
 		status: WorkerIdle, key: c.nextKey(), createdAt: now, updatedAt: now,
 	}
 	f.workers.insert(w.key, w)
@@ -92,8 +93,8 @@ func (f *Fleet) AddWorker() *Worker {
 	return w
 }
 
-// hostPart makes a fleet's name fit for a host name.
-func hostPart(name string) string {
+// hostNamePart makes a fleet's name fit for a host name.
+func hostNamePart(name string) string {
 	b := []byte(name)
 	for i, c := range b {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9') {
@@ -120,11 +121,11 @@ func (w *Worker) SetStatus(status string) {
 	w.status, w.updatedAt = status, c.service(c.clock())
 }
 
-// Delete deletes the worker and ends its open sessions at the same instant. The service still
-// answers for the sessions one by one.
+// Delete deletes the worker and ends its open sessions at the same instant. GetSession and BatchGetSession
+// still return the sessions.
 func (w *Worker) Delete() { w.delete(true) }
 
-// Lose deletes the worker and leaves its open sessions open, for the caller to end.
+// Lose deletes the worker without ending its open sessions. The caller may end them later.
 func (w *Worker) Lose() { w.delete(false) }
 
 func (w *Worker) delete(end bool) {

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// page writes one page of a listing.
+// page is an answer with a page of a listing, or about single sessions, while it is written.
 type page struct {
-	req    *request
-	hit    strikes
-	faults *faults
-	now    time.Time // our clock: the instant that it shows
-	glance glance
-	last   bool    // it was the last page of its listing
-	ends   *Worker // the worker whose sessions were listed, if it was the last page
+	req       *request
+	fired     firedFaults
+	faults    *faults
+	now       time.Time // the instant that it shows, in our clock
+	staleness staleness
+	last      bool    // it is the last page of its listing
+	completed *Worker // the worker whose sessions are completely listed with this page; nil if there is none
 }
 
-// begun is when the listing's first page was answered, in ns of our clock.
+// begun returns when the listing's first page was answered, in nanoseconds of our clock.
 func (p *page) begun() int64 {
 	if p.req.page > 1 {
 		return p.req.token.begun
@@ -25,8 +25,8 @@ func (p *page) begun() int64 {
 	return p.now.UnixNano()
 }
 
-// writePage appends the body of a page. entry appends one entry or returns nil if it is not shown;
-// skip is told of entries that a shift of the pages would skip, and may refuse.
+// writePage appends the body of a page. The function entry appends one entry, or returns nil if the page does not
+// show it. The function skip reports whether the fault PagesShift may skip an entry.
 func writePage[T any](b []byte, p *page, list *ordered[T], entry func([]byte, T) []byte, skip func(T, Fault) bool) []byte {
 	from := 0
 	if p.req.page > 1 && !p.req.token.first {
@@ -38,7 +38,7 @@ func writePage[T any](b []byte, p *page, list *ordered[T], entry func([]byte, T)
 	from = shift(p, list, from, skip)
 	b = append(appendName(append(b, '{'), p.req.operation.listKey()), '[')
 	begin, written, i := len(b), 0, from
-	victim := p.victim(len(list.items) - from)
+	corrupted := p.entryToCorrupt(len(list.items) - from)
 	for ; i < len(list.items) && written < p.req.size; i++ {
 		mark := len(b)
 		if written > 0 {
@@ -51,30 +51,31 @@ func writePage[T any](b []byte, p *page, list *ordered[T], entry func([]byte, T)
 			continue
 		}
 		b = longer
-		if written == victim || p.hit.has(UnknownFields) {
-			b = p.spoil(b, start, written == victim)
+		if written == corrupted || p.fired.has(UnknownFields) {
+			b = p.corrupt(b, start, written == corrupted)
 		}
 		written++
 	}
-	b = p.list(b, begin)
+	b = p.closeList(b, begin)
 	next := token{page: uint32(p.req.page + 1), begun: p.begun()}
 	if i > 0 {
 		next.cursor = list.keys[i-1]
 	}
-	text, more := p.next(next, i < len(list.items))
+	text, more := p.nextToken(next, i < len(list.items))
 	if more {
 		b = appendMember(b, "nextToken", text)
 	}
 	p.last = !more
-	if p.hit.has(UnknownFields) {
+	if p.fired.has(UnknownFields) {
 		b = append(appendName(b, "comingSoon"), `{"a":[1,null,{}]}`...)
 	}
 	return append(b, '}')
 }
 
-// shift moves the start of a later page, as if entries had come or gone since the page before.
+// shift returns where the page begins. With the fault PagesShift, that is as if entries had come or gone since
+// the previous page.
 func shift[T any](p *page, list *ordered[T], from int, skip func(T, Fault) bool) int {
-	f, ok := p.hit.find(PagesShift)
+	f, ok := p.fired.find(PagesShift)
 	if !ok || p.req.page == 1 || p.req.token.kind != tokenPlain {
 		return from
 	}
@@ -93,23 +94,24 @@ func shift[T any](p *page, list *ordered[T], from int, skip func(T, Fault) bool)
 	return from
 }
 
-// skipAny lets a shift of the pages skip any entry.
+// skipAny allows PagesShift to skip any entry.
 func skipAny[T any](T, Fault) bool { return true }
 
-// list closes the list, or makes of it what a fault says.
-func (p *page) list(b []byte, begin int) []byte {
+// closeList ends the list that begins at begin, or replaces or removes it if a fault says so.
+func (p *page) closeList(b []byte, begin int) []byte {
 	bracket := begin - 1
-	if p.hit.has(ListNull) {
+	if p.fired.has(ListNull) {
 		return append(b[:bracket], "null"...)
 	}
-	if p.hit.has(ListAbsent) {
+	if p.fired.has(ListAbsent) {
 		return b[:bracket-len(p.req.operation.listKey())-len(`"":`)]
 	}
 	return append(b, ']')
 }
 
-// next returns the text of the next token; false: this page is the last.
-func (p *page) next(plain token, more bool) (string, bool) {
+// nextToken returns the text of the next token. It returns false if this page is the last. The token plain is the one
+// for a listing without faults, which has further pages if more is true.
+func (p *page) nextToken(plain token, more bool) (string, bool) {
 	t := p.req.token
 	t.begun = p.begun()
 	switch t.kind {
@@ -123,23 +125,23 @@ func (p *page) next(plain token, more bool) (string, bool) {
 		t.left, t.page = max(t.left, 1)-1, t.page+1
 		return t.encode(p.req.path), true
 	}
-	if f, ok := p.hit.find(EndlessPages); ok {
+	if f, ok := p.fired.find(EndlessPages); ok {
 		plain.kind, plain.left = tokenEndless, uint32(f.N)
 		return plain.encode(p.req.path), true
 	}
-	if size := p.ring(); size > 0 {
+	if size := p.ringSize(); size > 0 {
 		t.kind, t.size, t.page, t.first = tokenRing, byte(size), plain.page, p.req.page == 1
 		return t.encode(p.req.path), true
 	}
 	return plain.encode(p.req.path), more
 }
 
-// ring returns the size of the ring of tokens that begins with this page; 0: none does.
-func (p *page) ring() int {
-	if p.hit.has(RepeatedToken) {
+// ringSize returns the number of tokens in the cycle that begins with this page, or 0 if none begins.
+func (p *page) ringSize() int {
+	if p.fired.has(RepeatedToken) {
 		return 1
 	}
-	f, ok := p.hit.find(TokenRing)
+	f, ok := p.fired.find(TokenRing)
 	if !ok {
 		return 0
 	}
@@ -149,32 +151,33 @@ func (p *page) ring() int {
 	return f.N
 }
 
-// victim returns which entry of the page a fault spoils; -1: none.
-func (p *page) victim(entries int) int {
+// entryToCorrupt returns the index, within the page, of the entry that a fault corrupts, or -1 if there is none.
+func (p *page) entryToCorrupt(entries int) int {
 	entries = min(entries, p.req.size)
-	if entries < 1 || !p.hit.has(EntryIncomplete) && !p.hit.has(EntryNull) && !p.hit.has(EpochTime) {
+	if entries < 1 || !p.fired.has(EntryIncomplete) && !p.fired.has(EntryNull) && !p.fired.has(EpochTime) {
 		return -1
 	}
 	return int(p.faults.intN(int64(entries)))
 }
 
-// spoil changes the entry that begins at start as the faults say.
-func (p *page) spoil(b []byte, start int, victim bool) []byte {
-	if victim && p.hit.has(EntryNull) {
+// corrupt changes the entry that begins at start as the faults say. The argument chosen tells whether it is the one
+// that entryToCorrupt returned.
+func (p *page) corrupt(b []byte, start int, chosen bool) []byte {
+	if chosen && p.fired.has(EntryNull) {
 		return append(b[:start], "null"...)
 	}
 	var members map[string]any
 	if err := json.Unmarshal(b[start:], &members); err != nil {
 		return b
 	}
-	if p.hit.has(UnknownFields) {
+	if p.fired.has(UnknownFields) {
 		members["comingSoon"] = map[string]any{"list": []int{1, 2}, "none": nil}
 	}
-	if victim && p.hit.has(EntryIncomplete) {
+	if chosen && p.fired.has(EntryIncomplete) {
 		required := p.req.operation.required()
 		delete(members, required[p.faults.intN(int64(len(required)))])
 	}
-	if victim && p.hit.has(EpochTime) {
+	if chosen && p.fired.has(EpochTime) {
 		name := "createdAt"
 		if p.req.operation == ListSessionsForWorker {
 			name = "startedAt"
@@ -188,7 +191,7 @@ func (p *page) spoil(b []byte, start int, victim bool) []byte {
 	return append(b[:start], text...)
 }
 
-// required returns the members without which an entry of the listing is of no use.
+// required returns the members that every entry of the listing must have.
 func (o Operation) required() []string {
 	switch o {
 	case ListFarms:
@@ -202,9 +205,9 @@ func (o Operation) required() []string {
 	}
 }
 
-// spoil reports whether a page with these faults is none to a client.
-func (s strikes) spoil() bool {
-	return slices.ContainsFunc(s, func(f Fault) bool {
+// unusable reports whether these faults make a page that a client must discard.
+func (fired firedFaults) unusable() bool {
+	return slices.ContainsFunc(fired, func(f Fault) bool {
 		switch f.Kind {
 		case Cut, Reset, Truncated, NotJSON, EmptyBody, ListNull, ListAbsent, EntryNull, EntryIncomplete, EpochTime:
 			return true
@@ -213,7 +216,7 @@ func (s strikes) spoil() bool {
 	})
 }
 
-func (s strikes) has(k Kind) bool {
-	_, ok := s.find(k)
+func (fired firedFaults) has(k Kind) bool {
+	_, ok := fired.find(k)
 	return ok
 }

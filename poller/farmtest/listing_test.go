@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// walk pages at most so many pages and returns the ids of each and the tokens that came.
-func walk(t *testing.T, client *deadline.Client, w *farmtest.Worker, pages int) (ids [][]string, tokens []string) {
+// listPages requests at most the given number of pages. It returns the session ids of each page, and the tokens.
+func listPages(t *testing.T, client *deadline.Client, w *farmtest.Worker, pages int) (ids [][]string, tokens []string) {
 	t.Helper()
 	in := listInput(w)
 	for range pages {
@@ -36,7 +36,7 @@ func walk(t *testing.T, client *deadline.Client, w *farmtest.Worker, pages int) 
 	return ids, tokens
 }
 
-// workerWith returns a worker with n sessions, in the order in which they began.
+// workerWith returns a worker with n sessions, ordered by their start.
 func workerWith(srv *farmtest.Server, n int) (*farmtest.Worker, []*farmtest.Session) {
 	worker := srv.Cloud().AddFarm("f").AddFleet("render").AddWorker()
 	var sessions []*farmtest.Session
@@ -46,13 +46,13 @@ func workerWith(srv *farmtest.Server, n int) (*farmtest.Worker, []*farmtest.Sess
 	return worker, sessions
 }
 
-// distinct counts the different texts.
+// distinct returns the number of different strings.
 func distinct(all []string) int { return len(slices.Compact(slices.Sorted(slices.Values(all)))) }
 
 func TestTokensThatNeverEnd(t *testing.T) {
 	cases := map[string]struct {
 		fault    farmtest.Fault
-		distinct int // of ten tokens
+		distinct int // expected number among ten tokens
 	}{
 		"repeated":        {farmtest.Fault{Kind: farmtest.RepeatedToken, Page: 1}, 1},
 		"repeated later":  {farmtest.Fault{Kind: farmtest.RepeatedToken, Page: 2}, 2},
@@ -65,7 +65,7 @@ func TestTokensThatNeverEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			srv := start(t, farmtest.Config{PageSize: 2, Faults: []farmtest.Fault{c.fault}})
 			worker, _ := workerWith(srv, 5)
-			ids, tokens := walk(t, newClient(t, srv), worker, 10)
+			ids, tokens := listPages(t, newClient(t, srv), worker, 10)
 			if got := distinct(tokens); got != c.distinct {
 				t.Errorf("%d distinct tokens of %d, want %d", got, len(tokens), c.distinct)
 			}
@@ -96,7 +96,7 @@ func TestListAbsentAndNull(t *testing.T) {
 	}
 }
 
-func TestSpoiledEntries(t *testing.T) {
+func TestCorruptEntries(t *testing.T) {
 	srv := start(t, farmtest.Config{Seed: 5})
 	worker, _ := workerWith(srv, 4)
 	client := newClient(t, srv)
@@ -146,7 +146,7 @@ func TestPagesShift(t *testing.T) {
 	client := newClient(t, srv)
 	lengths := map[int]int{}
 	for range 30 {
-		ids, _ := walk(t, client, worker, 10)
+		ids, _ := listPages(t, client, worker, 10)
 		all := slices.Concat(ids...)
 		if distinct(all) < 8 {
 			t.Errorf("%d of 9 sessions", distinct(all))
@@ -156,14 +156,14 @@ func TestPagesShift(t *testing.T) {
 	if lengths[8] == 0 || lengths[10] == 0 || lengths[8]+lengths[10] != 30 {
 		t.Errorf("lengths %v: want one skipped or one repeated", lengths)
 	}
-	blurred := 0
+	hidden := 0
 	for _, s := range sessions {
-		if s.Truth().Blurred != nil {
-			blurred++
+		if s.Truth().IncompleteUntil != nil {
+			hidden++
 		}
 	}
-	if blurred != 1 {
-		t.Errorf("%d sessions are said to have been hidden, want the fourth alone", blurred)
+	if hidden != 1 {
+		t.Errorf("the truth of %d sessions says that they were hidden, want the fourth only", hidden)
 	}
 }
 
@@ -183,7 +183,7 @@ func TestOrderIsStableUnderChange(t *testing.T) {
 				for _, s := range out.Sessions {
 					got = append(got, *s.SessionId)
 				}
-				worker.StartSession(nil).Forget() // comes and goes between the pages
+				worker.StartSession(nil).Forget() // a session that comes and goes between two pages
 				if in.NextToken = out.NextToken; in.NextToken == nil {
 					break
 				}
@@ -213,18 +213,18 @@ func TestMissingSessions(t *testing.T) {
 	worker, sessions := workerWith(srv, 1)
 	client := newClient(t, srv)
 	clock.Set(clock.Now().Add(59 * time.Second))
-	if ids, _ := walk(t, client, worker, 1); len(ids[0]) != 1 {
+	if ids, _ := listPages(t, client, worker, 1); len(ids[0]) != 1 {
 		t.Error("a young session is missing")
 	}
 	clock.Set(clock.Now().Add(time.Second))
-	if ids, _ := walk(t, client, worker, 1); len(ids[0]) != 0 {
+	if ids, _ := listPages(t, client, worker, 1); len(ids[0]) != 0 {
 		t.Error("an old session is not missing")
 	}
-	if at := sessions[0].Truth().Blurred; at == nil || !at.Equal(clock.Now()) {
+	if at := sessions[0].Truth().IncompleteUntil; at == nil || !at.Equal(clock.Now()) {
 		t.Errorf("the truth says hidden at %v", at)
 	}
 	if _, err := client.GetSession(t.Context(), getInput(sessions[0])); err != nil {
-		t.Errorf("the missing session cannot be asked for: %v", err)
+		t.Errorf("GetSession of the missing session: %v", err)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestOperationsTellTheModel(t *testing.T) {
+func TestOperationsReturnTheModel(t *testing.T) {
 	srv := start(t, farmtest.Config{PageSize: 2})
 	client := newClient(t, srv)
 	ctx := t.Context()
@@ -88,21 +88,21 @@ func getInput(s *farmtest.Session) *deadline.GetSessionInput {
 	}
 }
 
-// seen is a session as an answer shows it.
-type seen struct {
+// shown is what an answer shows of a session.
+type shown struct {
 	Status, Target string
 	EndedAt        time.Time
 }
 
-func seenItem(s types.BatchGetSessionItem) seen {
-	return seen{string(s.LifecycleStatus), string(s.TargetLifecycleStatus), aws.ToTime(s.EndedAt)}
+func shownItem(s types.BatchGetSessionItem) shown {
+	return shown{string(s.LifecycleStatus), string(s.TargetLifecycleStatus), aws.ToTime(s.EndedAt)}
 }
 
-func seenSummary(s types.WorkerSessionSummary) seen {
-	return seen{string(s.LifecycleStatus), string(s.TargetLifecycleStatus), aws.ToTime(s.EndedAt)}
+func shownSummary(s types.WorkerSessionSummary) shown {
+	return shown{string(s.LifecycleStatus), string(s.TargetLifecycleStatus), aws.ToTime(s.EndedAt)}
 }
 
-func TestSessionsOfADeletedWorkerStayAnswerable(t *testing.T) {
+func TestSessionsOfADeletedWorkerCanBeFetched(t *testing.T) {
 	srv := start(t, farmtest.Config{})
 	client := newClient(t, srv)
 	worker := srv.Cloud().AddFarm("f").AddFleet("render").AddWorker()
@@ -118,11 +118,11 @@ func TestSessionsOfADeletedWorkerStayAnswerable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]seen{}
+	got := map[string]shown{}
 	for _, s := range out.Sessions {
-		got[*s.SessionId] = seenItem(s)
+		got[*s.SessionId] = shownItem(s)
 	}
-	want := map[string]seen{
+	want := map[string]shown{
 		ended.ID(): {Status: "ENDED", Target: "ENDED", EndedAt: *ended.Truth().EndedAt},
 		lost.ID():  {Status: "UPDATE_IN_PROGRESS"},
 	}
@@ -157,7 +157,7 @@ func TestDeletionEndsOpenSessions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(seen{Status: "ENDED", EndedAt: srv.Now()}, seenItem(out.Sessions[0])); d != "" {
+	if d := cmp.Diff(shown{Status: "ENDED", EndedAt: srv.Now()}, shownItem(out.Sessions[0])); d != "" {
 		t.Errorf("session (-want +got):\n%s", d)
 	}
 	if at := sessions[0].Truth().WorkerDeleted; at == nil || !at.Equal(srv.Now()) {

@@ -2,17 +2,17 @@ package farmtest
 
 import "slices"
 
-// Order is the order in which listings are given. The service documents none.
+// Order is the order of the entries in a listing. The service documents none.
 type Order int
 
-// The orders of a listing. Each is stable: it does not change while a listing is paged.
+// The orders of a listing. All are stable: entries that come or go between two pages do not move the others.
 const (
 	NewestFirst Order = iota
 	OldestFirst
-	RandomStable // an order that has nothing to do with time
+	RandomStable // unrelated to the time of creation
 )
 
-// key places the n-th entry that was made; no two entries have the same key.
+// key returns the sort key of the n-th entry that was created. No two entries have the same key.
 func (o Order) key(n uint64) uint64 {
 	switch o {
 	case OldestFirst:
@@ -24,7 +24,7 @@ func (o Order) key(n uint64) uint64 {
 	}
 }
 
-// mix scatters n one to one over all 64-bit numbers.
+// mix is a bijection of the 64-bit numbers that looks random.
 func mix(n uint64) uint64 {
 	n += 0x9e3779b97f4a7c15
 	n = (n ^ n>>30) * 0xbf58476d1ce4e5b9
@@ -32,7 +32,7 @@ func mix(n uint64) uint64 {
 	return n ^ n>>31
 }
 
-// ordered holds entries sorted by key.
+// ordered is a list of entries sorted by key.
 type ordered[T any] struct {
 	keys  []uint64
 	items []T
@@ -51,7 +51,7 @@ func (o *ordered[T]) remove(key uint64) {
 	}
 }
 
-// after returns the index of the first entry behind key.
+// after returns the index of the first entry whose key is greater than key.
 func (o *ordered[T]) after(key uint64) int {
 	i, found := slices.BinarySearch(o.keys, key)
 	if found {

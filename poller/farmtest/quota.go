@@ -5,16 +5,17 @@ import (
 	"time"
 )
 
-// buckets meters calls by the hidden quotas.
+// buckets limits calls by the quotas of Config.
 type buckets struct {
 	mu     sync.Mutex
 	quotas map[Operation]Quota
 	levels map[Operation]*bucket
 }
 
+// bucket is the level of one token bucket.
 type bucket struct {
 	tokens float64
-	filled time.Time
+	filled time.Time // when tokens were last added
 }
 
 func (b *buckets) set(quotas map[Operation]Quota) {
@@ -23,7 +24,8 @@ func (b *buckets) set(quotas map[Operation]Quota) {
 	b.quotas, b.levels = quotas, map[Operation]*bucket{}
 }
 
-// take takes a token from the operation's bucket and from that of all operations; nil: there were both.
+// take takes a token from the operation's bucket and from the bucket of AnyOperation. It returns the error response
+// if one of them is empty.
 func (b *buckets) take(op Operation, now time.Time) *failure {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 // Operation names an operation of the service.
 type Operation string
 
-// The operations that are served. AnyOperation stands for all of them in Config.Quotas.
+// The operations that are served. In Config.Quotas and in a Fault, AnyOperation stands for all of them.
 const (
 	AnyOperation          Operation = ""
 	ListFarms             Operation = "ListFarms"
@@ -23,7 +23,7 @@ const (
 	BatchGetSession       Operation = "BatchGetSession"
 )
 
-// listKey returns the member of the answer that holds the listing; "" if it is no listing.
+// listKey returns the name of the answer's member that holds the list, or "" if the operation is no listing.
 func (o Operation) listKey() string {
 	switch o {
 	case ListFarms:
@@ -39,21 +39,21 @@ func (o Operation) listKey() string {
 	}
 }
 
-// request is a call as it was understood.
+// request is a parsed call.
 type request struct {
 	operation                 Operation
-	caller                    string // access key id; "": the call is not signed
+	caller                    string // access key id; empty if the call is not signed
 	farmID, fleetID, workerID string
-	identifier                // of GetSession
+	identifier                // the session that GetSession asks for
 	path                      string
 	query                     url.Values
-	size                      int   // entries of a page, at most
-	token                     token // zero: the first page
-	page                      int   // from 1; 0: no listing
-	identifiers               []identifier
+	size                      int          // largest number of entries on the page
+	token                     token        // zero for the first page
+	page                      int          // of a listing, from 1; 0 for other calls
+	identifiers               []identifier // of BatchGetSession
 }
 
-// identifier names a session in BatchGetSession.
+// identifier names a session.
 type identifier struct {
 	FarmID    string `json:"farmId"`
 	QueueID   string `json:"queueId"`
@@ -61,11 +61,11 @@ type identifier struct {
 	SessionID string `json:"sessionId"`
 }
 
-// route finds the operation by method and path; false: there is none.
+// route parses the method and the path. It returns false if the service has no such operation.
 func route(r *http.Request) (*request, bool) {
 	req := &request{path: r.URL.Path, caller: callerOf(r)}
 	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/2023-10-12/"), "/")
-	if len(parts[0]) == len(r.URL.Path) { // no such prefix
+	if len(parts[0]) == len(r.URL.Path) { // the path lacks the API version
 		return req, false
 	}
 	pattern := make([]string, 0, len(parts))
@@ -96,14 +96,14 @@ func route(r *http.Request) (*request, bool) {
 	return req, true
 }
 
-// callerOf is the access key id of a signed call.
+// callerOf returns the access key id that a call is signed with, or "".
 func callerOf(r *http.Request) string {
 	_, rest, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 	id, _, _ := strings.Cut(rest, "/")
 	return id
 }
 
-// read checks what the operation takes; nil: all is well.
+// read parses and validates the query or the body. It returns nil if they are valid.
 func (req *request) read(r *http.Request, pageSize int) *failure {
 	if req.operation == BatchGetSession {
 		return req.readIdentifiers(r.Body)

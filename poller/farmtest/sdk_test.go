@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// start starts a farm that the test's end closes.
+// start starts a farm and closes it at the end of the test.
 func start(t *testing.T, cfg farmtest.Config) *farmtest.Server {
 	t.Helper()
 	srv := farmtest.New(cfg)
@@ -33,7 +33,7 @@ func start(t *testing.T, cfg farmtest.Config) *farmtest.Server {
 	return srv
 }
 
-// newClient returns an SDK client for the farm that makes one attempt per call.
+// newClient returns an SDK client for the farm. It makes one attempt per call.
 func newClient(t *testing.T, srv *farmtest.Server) *deadline.Client {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}

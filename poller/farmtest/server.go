@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Server serves a Cloud over HTTP, and plays its timeline if there is one. It is also an
-// http.Handler, for those who bring their own listener.
+// Server serves a Cloud over HTTP and runs its timeline if there is one. It is also an http.Handler, for use with
+// another listener.
 type Server struct {
 	cfg      Config
 	clock    func() time.Time
@@ -19,20 +19,20 @@ type Server struct {
 	faults   *faults
 	quotas   buckets
 	calls    *calls
-	timeline *timeline // nil: manual control
+	timeline *timeline // nil under manual control
 
 	http   *http.Server
 	addr   string
-	ctx    context.Context // ends with Close
+	ctx    context.Context // canceled by Close
 	cancel context.CancelFunc
 
-	closing sync.Mutex // held to begin a call, and to close
+	closing sync.Mutex // orders the beginning of calls and Close
 	wg      sync.WaitGroup
 	close   sync.Once
-	err     error // of Close
+	err     error // returned by Close
 }
 
-// New returns a server with its farms as they are at the start; it does not listen yet.
+// New returns a server with the timeline's farms in their initial state. It does not listen yet.
 func New(cfg Config) *Server {
 	cfg = cfg.withDefaults()
 	clock := time.Now
@@ -52,8 +52,8 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// Start listens on addr ("" is 127.0.0.1:0), serves, and lets the timeline run. Every started
-// server must be closed, and may be started once.
+// Start listens on addr, which is 127.0.0.1:0 if empty, and runs the timeline. A server may be started once, and
+// must then be closed.
 func (s *Server) Start(addr string) error {
 	if addr == "" {
 		addr = "127.0.0.1:0"
@@ -70,7 +70,7 @@ func (s *Server) Start(addr string) error {
 	s.addr = listener.Addr().String()
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 30 * time.Second}
 	s.wg.Go(func() {
-		// Serve returns when Close closes the listener; there is nobody to tell of anything else.
+		// Serve returns when Close closes the listener. A client notices any other failure.
 		_ = s.http.Serve(listener)
 	})
 	if s.timeline != nil && s.cfg.Clock == nil {
@@ -79,29 +79,29 @@ func (s *Server) Start(addr string) error {
 	return nil
 }
 
-// URL returns the address to point a client at, without a path.
+// URL returns the base URL for clients, without a path.
 func (s *Server) URL() string { return "http://" + s.addr }
 
-// Cloud returns the model, to change and to compare with.
+// Cloud returns the model, which a test changes and compares with what it observed.
 func (s *Server) Cloud() *Cloud { return s.cloud }
 
 // Now returns the time of our clock.
 func (s *Server) Now() time.Time { return s.clock() }
 
-// SetFaults replaces the faults from the next call and the next change on.
+// SetFaults replaces the fault rules. Calls and changes from now on follow the new ones.
 func (s *Server) SetFaults(rules ...Fault) { s.faults.set(rules) }
 
-// SetQuotas replaces the hidden quotas; buckets start full.
+// SetQuotas replaces the quotas. The buckets start full.
 func (s *Server) SetQuotas(quotas map[Operation]Quota) { s.quotas.set(quotas) }
 
-// Calls returns how many calls had which outcome.
+// Calls returns the number of calls by operation and outcome.
 func (s *Server) Calls() map[Operation]map[string]int { return s.Stats().Calls }
 
-// Stats returns the counts since the start.
+// Stats returns the counts since the server was created.
 func (s *Server) Stats() Stats { return s.calls.snapshot(s.faults.counts()) }
 
-// Advance moves an owned clock, and the timeline with it, to the time to. It does nothing with
-// the real clock. It must not be called by two goroutines at a time.
+// Advance moves Config.Clock and the timeline to the given time. It does nothing if the server uses the real clock.
+// It must not be called concurrently.
 func (s *Server) Advance(to time.Time) {
 	if s.cfg.Clock == nil {
 		return
@@ -112,7 +112,8 @@ func (s *Server) Advance(to time.Time) {
 	s.cfg.Clock.Set(to)
 }
 
-// Close stops the timeline, closes all connections, waits for both and writes the truth file.
+// Close stops the timeline, closes all connections, waits for the calls in flight and writes the truth file. Later
+// calls return the same error.
 func (s *Server) Close() error {
 	s.close.Do(func() {
 		s.closing.Lock()

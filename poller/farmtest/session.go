@@ -6,48 +6,49 @@ import (
 	"time"
 )
 
-// Session is a session of a worker, with all the states that it ever had.
+// Session is a session of a worker, with every state that it has had.
 type Session struct {
-	worker    *Worker
-	job       *Job
-	id        string
-	key, made uint64    // its place in the listing, and among all entries
-	startedAt time.Time // the service's clock
-	endedAt   time.Time // the service's clock; when it truly ended
-	states    []state   // in order of shown; never empty
-	forgotten time.Time // our clock; zero: the service knows it
+	worker        *Worker
+	job           *Job
+	id            string
+	key, sequence uint64    // sort key in listings; order of creation among all entries
+	startedAt     time.Time // the service's clock
+	endedAt       time.Time // the service's clock; zero while it is open
+	states        []state   // ordered by shown; never empty
+	forgottenAt   time.Time // our clock; zero while the service knows it
 
-	listings []ListingTruth // the first ones that showed it to their end
-	whole    int64          // how many there were
+	listings         []ListingTruth // the first complete listings that showed it
+	completeListings int64          // number of complete listings that showed it
 
-	listed  atomic.Int64 // first instant for which an answer showed it, ns of our clock
-	hidden  atomic.Int64 // last instant for which a listing that should have shown it did not, ns of our clock
-	blurred atomic.Int64 // last instant for which an answer showed less than the truth
+	// Instants in nanoseconds of our clock; zero if there was none.
+	firstShown      atomic.Int64 // the first for which an answer showed it
+	missingUntil    atomic.Int64 // the last for which an answer that should have shown it did not
+	incompleteUntil atomic.Int64 // the last for which an answer showed less than the truth
 }
 
-// state is what an answer shows of a session from an instant on.
+// state is what answers show of a session from an instant on.
 type state struct {
 	status, target string
 	endedAt        time.Time // the service's clock
-	at             time.Time // the service's clock
-	shown          time.Time // our clock
+	at             time.Time // of the change, in the service's clock
+	shown          time.Time // the first instant at which an answer can show it, in our clock
 }
 
 func (s *state) ended() bool { return s.status == "ENDED" || !s.endedAt.IsZero() }
 
-// StartSession starts a session of the job now; a nil job stands for a new one.
+// StartSession starts a session of the job now. If job is nil, it is a new job.
 func (w *Worker) StartSession(job *Job) *Session {
 	return w.StartSessionAt(job, time.Time{})
 }
 
-// StartSessionAt adds an open session that began at startedAt of the service's clock (zero: now);
-// answers show it from now on.
+// StartSessionAt adds an open session that began at startedAt in the service's clock, or now if that is zero.
+// Answers show it from now on. If job is nil, it is a new job.
 func (w *Worker) StartSessionAt(job *Job, startedAt time.Time) *Session {
 	return w.AddHistory(job, startedAt, time.Time{})
 }
 
-// AddHistory adds a session that began and ended at times of the service's clock; answers show
-// it from now on. A zero startedAt is now, a zero endedAt is none.
+// AddHistory adds a session that began at startedAt and ended at endedAt, both in the service's clock. Answers show
+// it from now on. A zero startedAt means now, and a zero endedAt an open session. If job is nil, it is a new job.
 func (w *Worker) AddHistory(job *Job, startedAt, endedAt time.Time) *Session {
 	if job == nil {
 		job = w.fleet.farm.AddJob("")
@@ -63,7 +64,7 @@ func (w *Worker) AddHistory(job *Job, startedAt, endedAt time.Time) *Session {
 		worker: w, job: job, id: c.newID("session"), key: c.nextKey(),
 		startedAt: startedAt.UTC().Truncate(time.Millisecond),
 	}
-	s.made = c.made
+	s.sequence = c.created
 	first := state{status: "STARTED", at: s.startedAt, shown: c.shown(w, now)}
 	s.states = append(s.states, first)
 	if !endedAt.IsZero() {
@@ -88,22 +89,23 @@ func (s *Session) Job() *Job { return s.job }
 // StartedAt returns when the session began, in the service's clock.
 func (s *Session) StartedAt() time.Time { return s.startedAt }
 
-// Update changes the session's lifecycle status to any text; see [Session.End] for ENDED.
+// Update sets the lifecycle status, which may be any text. [Session.End] sets ENDED.
 func (s *Session) Update(status string) {
 	s.locked(func(now time.Time) { s.alter(now, func(st *state) { st.status = status }) })
 }
 
-// SetTarget sets the target lifecycle status ENDED, as a cancellation does.
+// SetTarget sets the target lifecycle status to ENDED, as a cancellation does.
 func (s *Session) SetTarget() {
 	s.locked(func(now time.Time) { s.alter(now, func(st *state) { st.target = "ENDED" }) })
 }
 
-// End ends the session now; an ended session stays as it is.
+// End ends the session now. It does nothing if the session has ended.
 func (s *Session) End() { s.locked(s.end) }
 
-// Forget makes the service forget the session: it is in no listing and not found.
+// Forget makes the service forget the session. Listings lack it, and asking for it gives ResourceNotFoundException.
 func (s *Session) Forget() { s.locked(s.forget) }
 
+// locked calls f with the time of our clock, under the model's lock.
 func (s *Session) locked(f func(now time.Time)) {
 	c := s.worker.fleet.farm.cloud
 	c.mu.Lock()
@@ -111,9 +113,9 @@ func (s *Session) locked(f func(now time.Time)) {
 	f(c.clock())
 }
 
-// alter appends the state that f makes of the last one.
+// alter appends a copy of the last state that f has changed.
 func (s *Session) alter(now time.Time, f func(*state)) {
-	if !s.forgotten.IsZero() {
+	if !s.forgottenAt.IsZero() {
 		return
 	}
 	c := s.worker.fleet.farm.cloud
@@ -123,7 +125,7 @@ func (s *Session) alter(now time.Time, f func(*state)) {
 	s.push(next)
 }
 
-// push appends a state; none is shown before the one before it.
+// push appends a state. It is not shown before the previous one.
 func (s *Session) push(next state) {
 	if last := s.states[len(s.states)-1]; next.shown.Before(last.shown) {
 		next.shown = last.shown
@@ -132,40 +134,40 @@ func (s *Session) push(next state) {
 }
 
 func (s *Session) end(now time.Time) {
-	if !s.endedAt.IsZero() || !s.forgotten.IsZero() {
+	if !s.endedAt.IsZero() || !s.forgottenAt.IsZero() {
 		return
 	}
 	c := s.worker.fleet.farm.cloud
 	s.endedAt = c.service(now)
-	whole := state{status: "ENDED", target: s.states[len(s.states)-1].target, endedAt: s.endedAt}
-	half, delay := whole, time.Duration(-1)
+	full := state{status: "ENDED", target: s.states[len(s.states)-1].target, endedAt: s.endedAt}
+	partial, delay := full, time.Duration(-1)
 	if f, ok := c.faults.change(EndWithoutTime, s.worker); ok {
-		half.endedAt, delay = time.Time{}, f.Delay
+		partial.endedAt, delay = time.Time{}, f.Delay
 	} else if f, ok := c.faults.change(EndTimeFirst, s.worker); ok {
-		half.status, delay = s.states[len(s.states)-1].status, f.Delay
+		partial.status, delay = s.states[len(s.states)-1].status, f.Delay
 	}
 	if delay >= 0 {
-		s.alter(now, func(st *state) { *st = half })
+		s.alter(now, func(st *state) { *st = partial })
 	}
 	if delay == 0 {
-		return // the other half never comes
+		return // the rest is never shown
 	}
-	s.alter(now.Add(max(delay, 0)), func(st *state) { *st = whole })
+	s.alter(now.Add(max(delay, 0)), func(st *state) { *st = full })
 }
 
 func (s *Session) forget(now time.Time) {
-	if !s.forgotten.IsZero() {
+	if !s.forgottenAt.IsZero() {
 		return
 	}
 	c := s.worker.fleet.farm.cloud
-	s.forgotten = now
+	s.forgottenAt = now
 	s.worker.sessions.remove(s.key)
 	delete(c.sessions, s.id)
 	delete(s.job.sessions, s.id)
 	c.record.keep(c, s)
 }
 
-// shown returns the first instant at which answers show a change that is made now.
+// shown returns the first instant at which answers can show a change that is made now.
 func (c *Cloud) shown(w *Worker, now time.Time) time.Time {
 	if f, ok := c.faults.change(LateShow, w); ok {
 		return now.Add(c.faults.upTo(f.Delay))
@@ -173,7 +175,7 @@ func (c *Cloud) shown(w *Worker, now time.Time) time.Time {
 	return now
 }
 
-// visible returns the state that the truth shows at now; nil: the session is not yet shown.
+// visible returns the state that an answer without faults shows at now, or nil if it does not show the session yet.
 func (s *Session) visible(now time.Time) *state {
 	for i := len(s.states) - 1; i >= 0; i-- {
 		if !s.states[i].shown.After(now) {
@@ -183,42 +185,43 @@ func (s *Session) visible(now time.Time) *state {
 	return nil
 }
 
-// look returns the state that an answer for the instant now shows, and notes that it was shown.
-func (s *Session) look(now time.Time, g glance) *state {
+// show returns the state that an answer for the instant now shows, or nil if it does not show the session. It
+// records that the answer showed the session, or showed less than the truth.
+func (s *Session) show(now time.Time, by staleness) *state {
 	truth := s.visible(now)
 	if truth == nil {
 		return nil
 	}
 	seen := truth
 	if truth.ended() {
-		if g.ends > 0 {
-			seen = s.beforeEnd(truth, now.Add(-g.ends))
+		if by.ends > 0 {
+			seen = s.beforeEnd(truth, now.Add(-by.ends))
 		}
-	} else if g.statuses > 0 {
-		seen = s.visible(now.Add(-g.statuses))
+	} else if by.statuses > 0 {
+		seen = s.visible(now.Add(-by.statuses))
 	}
 	if seen != truth {
-		s.blur(now)
+		s.noteIncomplete(now)
 	}
 	if seen == nil {
-		s.hidden.Store(now.UnixNano())
-	} else if s.listed.Load() == 0 {
-		s.listed.CompareAndSwap(0, now.UnixNano())
+		s.missingUntil.Store(now.UnixNano())
+	} else if s.firstShown.Load() == 0 {
+		s.firstShown.CompareAndSwap(0, now.UnixNano())
 	}
 	return seen
 }
 
-// keptListings is how many listings are kept of a session.
+// keptListings is the number of complete listings whose times are kept for each session.
 const keptListings = 10
 
-// listed notes a listing that has come to its end, for the sessions that were shown when it began and that none of its
-// pages hid. An end that is asked for again is no further listing.
-func (w *Worker) listed(l ListingTruth) {
+// noteCompleteListing records a complete listing on the sessions that were visible when it began and that none of its
+// pages hid. If a client requests the last page again, that is the same listing.
+func (w *Worker) noteCompleteListing(l ListingTruth) {
 	c := w.fleet.farm.cloud
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range w.sessions.items {
-		if s.visible(l.Begun) == nil || s.hidden.Load() >= l.Begun.UnixNano() {
+		if s.visible(l.Begun) == nil || s.missingUntil.Load() >= l.Begun.UnixNano() {
 			continue
 		}
 		same := func(other ListingTruth) bool { return other.By == l.By && other.Begun.Equal(l.Begun) }
@@ -226,15 +229,15 @@ func (w *Worker) listed(l ListingTruth) {
 			s.listings[i].At = l.At
 			continue
 		}
-		s.whole++
+		s.completeListings++
 		if len(s.listings) < keptListings {
 			s.listings = append(s.listings, l)
 		}
 	}
 }
 
-// beforeEnd returns the last open state if the end was first shown after the instant since, else
-// truth. A session that was never shown open stays ended.
+// beforeEnd returns the last open state if the end was first visible after the instant since. Otherwise it returns
+// truth, as it does for a session that was never visible as open.
 func (s *Session) beforeEnd(truth *state, since time.Time) *state {
 	for i := len(s.states) - 1; i > 0; i-- {
 		end, open := &s.states[i], &s.states[i-1]
@@ -248,18 +251,18 @@ func (s *Session) beforeEnd(truth *state, since time.Time) *state {
 	return truth
 }
 
-// blur notes that an answer for the instant now showed less than the truth.
-func (s *Session) blur(now time.Time) {
+// noteIncomplete records that an answer for the instant now showed less than the truth.
+func (s *Session) noteIncomplete(now time.Time) {
 	for n := now.UnixNano(); ; {
-		old := s.blurred.Load()
-		if old >= n || s.blurred.CompareAndSwap(old, n) {
+		old := s.incompleteUntil.Load()
+		if old >= n || s.incompleteUntil.CompareAndSwap(old, n) {
 			return
 		}
 	}
 }
 
-// glance says how far back an answer looks; zero: not at all.
-type glance struct {
-	ends     time.Duration // ends younger than this are not yet shown
-	statuses time.Duration // open sessions are shown as they were so long ago
+// staleness is how old the information in an answer is. The zero value is up to date.
+type staleness struct {
+	ends     time.Duration // ends that became visible within this period are not shown
+	statuses time.Duration // open sessions are shown as they were this long ago
 }

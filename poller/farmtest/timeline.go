@@ -8,24 +8,26 @@ import (
 	"time"
 )
 
-// timeline plays the model: a heap of what happens next, each event adding those that follow.
-// It belongs to one goroutine, or to whoever calls Server.Advance.
+// timeline changes the model as a render farm would. It is a discrete event simulation: a heap has the coming events,
+// and each event schedules those that follow from it. Only one goroutine uses it: that of run, or the caller of
+// Server.Advance.
 type timeline struct {
 	cfg    Config
 	cloud  *Cloud
 	rng    *rand.Rand
-	now    time.Time // our clock: when the event that happens was due
+	now    time.Time // when the current event was due, in our clock
 	events events
-	added  uint64
+	added  uint64 // number of events scheduled so far
 }
 
+// event is a scheduled action of the timeline.
 type event struct {
 	at     time.Time
-	number uint64 // of two at the same time the one that was added first happens first
-	happen func()
+	number uint64 // order of scheduling, which decides between events at the same time
+	action func()
 }
 
-// events is a heap by time.
+// events is a heap ordered by time.
 type events []event
 
 func (e events) Len() int { return len(e) }
@@ -37,10 +39,10 @@ func (e events) Less(i, j int) bool {
 }
 func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
 
-// Push appends an event; for container/heap.
+// Push appends an event. It is for container/heap only.
 func (e *events) Push(x any) { *e = append(*e, x.(event)) }
 
-// Pop removes the last event; for container/heap.
+// Pop removes and returns the last event. It is for container/heap only.
 func (e *events) Pop() any {
 	last := len(*e) - 1
 	x := (*e)[last]
@@ -49,7 +51,7 @@ func (e *events) Pop() any {
 	return x
 }
 
-// newTimeline builds the farms as they are at the start.
+// newTimeline returns a timeline and adds its farms, in their initial state, to the model.
 func newTimeline(cfg Config, c *Cloud) *timeline {
 	tl := &timeline{cfg: cfg, cloud: c, rng: rand.New(rand.NewPCG(cfg.Seed, 3)), now: c.start}
 	left := cfg.Farms * cfg.Fleets
@@ -60,14 +62,14 @@ func newTimeline(cfg Config, c *Cloud) *timeline {
 			w, s := (workers+left-1)/left, (sessions+left-1)/left
 			workers, sessions, left = workers-w, sessions-s, left-1
 			if w > 0 {
-				tl.addStudio(farm.AddFleet(fleetName(j)), w, max(s, 1), j > 0 || cfg.Fleets == 1)
+				tl.addFleet(farm.AddFleet(fleetName(j)), w, max(s, 1), j > 0 || cfg.Fleets == 1)
 			}
 		}
 	}
 	return tl
 }
 
-// run lets events happen when they are due, until ctx ends.
+// run executes events when they are due, until ctx ends.
 func (tl *timeline) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -87,50 +89,51 @@ func (tl *timeline) run(ctx context.Context) {
 	}
 }
 
-// step lets happen what is due until the time to; set is told the time of each event before it happens.
+// step executes the events that are due at the time to. It calls set with the time of each event before the event.
 func (tl *timeline) step(to time.Time, set func(time.Time)) {
 	for len(tl.events) > 0 && !tl.events[0].at.After(to) {
 		e := heap.Pop(&tl.events).(event)
 		tl.now = e.at
 		set(e.at)
-		e.happen()
+		e.action()
 	}
 }
 
-// after lets something happen d from now.
-func (tl *timeline) after(d time.Duration, happen func()) {
+// after schedules an action for the time d after the current event.
+func (tl *timeline) after(d time.Duration, action func()) {
 	tl.added++
-	heap.Push(&tl.events, event{at: tl.now.Add(max(d, time.Millisecond)), number: tl.added, happen: happen})
+	heap.Push(&tl.events, event{at: tl.now.Add(max(d, time.Millisecond)), number: tl.added, action: action})
 }
 
-// scaled returns d at the timeline's speed.
+// scaled returns d divided by Config.Speed.
 func (tl *timeline) scaled(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / tl.cfg.Speed)
 }
 
-// between draws a scaled duration; each order of magnitude is as likely as the next.
-func (tl *timeline) between(least, most time.Duration) time.Duration {
+// drawLogUniform draws a scaled duration between least and most. Every order of magnitude is equally likely.
+func (tl *timeline) drawLogUniform(least, most time.Duration) time.Duration {
 	ratio := math.Log(float64(most) / float64(least))
 	return tl.scaled(time.Duration(float64(least) * math.Exp(tl.rng.Float64()*ratio)))
 }
 
-// around draws a duration with the mean d, exponentially distributed.
-func (tl *timeline) around(d time.Duration) time.Duration {
+// drawExponential draws an exponentially distributed duration with the mean d.
+func (tl *timeline) drawExponential(d time.Duration) time.Duration {
 	return time.Duration(tl.rng.ExpFloat64() * float64(d))
 }
 
-// length draws how long a session lasts: most last less than the mean, some many times as long.
-func (tl *timeline) length() time.Duration {
+// drawSessionLength draws the duration of a session from a log-normal distribution: most are shorter than the mean,
+// and some many times as long.
+func (tl *timeline) drawSessionLength() time.Duration {
 	const sigma = 1.3
 	factor := math.Exp(sigma*tl.rng.NormFloat64() - sigma*sigma/2)
 	factor = min(factor, 25)
 	return max(tl.scaled(time.Duration(factor*float64(tl.cfg.MeanSession))), minSession)
 }
 
-// minSession is the shortest session; many a poll is longer.
+// minSession is the duration of the shortest sessions. A poller can miss them, as its interval is longer.
 const minSession = 150 * time.Millisecond
 
-// chance reports whether something of probability p happens.
+// chance reports whether something with the probability p happens.
 func (tl *timeline) chance(p float64) bool { return tl.rng.Float64() < p }
 
 func farmName(i int) string {
@@ -139,7 +142,7 @@ func farmName(i int) string {
 
 func fleetName(i int) string { return pick([]string{"render", "spot", "gpu", "sim", "comp"}, i) }
 
-// pick returns the i-th name, numbered from the second round on.
+// pick returns the i-th name. After the last name the list repeats, with a number appended.
 func pick(names []string, i int) string {
 	name := names[i%len(names)]
 	if round := i / len(names); round > 0 {

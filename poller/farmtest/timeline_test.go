@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// play lets a farm run for d of an owned clock and returns the truth.
-func play(t *testing.T, cfg farmtest.Config, d time.Duration) []farmtest.SessionTruth {
+// simulate runs a timeline for d of simulated time and returns the truth.
+func simulate(t *testing.T, cfg farmtest.Config, d time.Duration) []farmtest.SessionTruth {
 	t.Helper()
 	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	cfg.Clock = farmtest.NewClock(begin)
@@ -24,23 +24,23 @@ func play(t *testing.T, cfg farmtest.Config, d time.Duration) []farmtest.Session
 
 func TestTimelineDependsOnTheSeedAlone(t *testing.T) {
 	cfg := farmtest.Config{Seed: 7, Workers: 20, Speed: 60, Churn: 0.1, Grace: 20 * time.Second}
-	one, other := play(t, cfg, 3*time.Minute), play(t, cfg, 3*time.Minute)
+	one, other := simulate(t, cfg, 3*time.Minute), simulate(t, cfg, 3*time.Minute)
 	if d := cmp.Diff(one, other); d != "" {
 		t.Errorf("two runs differ:\n%s", d)
 	}
 	cfg.Seed = 8
-	if cmp.Equal(one, play(t, cfg, 3*time.Minute)) {
+	if cmp.Equal(one, simulate(t, cfg, 3*time.Minute)) {
 		t.Error("another seed gives the same farm")
 	}
 }
 
-// tally counts what a believable farm has some of.
-type tally struct {
-	Transitions, Short, History, Cancelled, Failed, Strange, Deleted, EndedByDeletion, Forgotten, Pairs int
+// counts are the numbers of things that a realistic farm has some of.
+type counts struct {
+	Transitions, Short, History, Cancelled, Failed, UnknownStatus, Deleted, EndedByDeletion, Forgotten, TwoOnAWorker int
 }
 
-func count(all []farmtest.SessionTruth, begin time.Time) tally {
-	var n tally
+func count(all []farmtest.SessionTruth, begin time.Time) counts {
+	var n counts
 	open := map[string]farmtest.SessionTruth{}
 	for _, s := range all {
 		if s.EndedAt != nil && s.EndedAt.Before(begin) {
@@ -58,7 +58,7 @@ func count(all []farmtest.SessionTruth, begin time.Time) tally {
 			}
 		}
 		if last, ok := open[s.WorkerID]; ok && (last.EndedAt == nil || last.EndedAt.After(s.StartedAt)) {
-			n.Pairs++
+			n.TwoOnAWorker++
 		}
 		open[s.WorkerID] = s
 		for i, st := range s.States {
@@ -66,7 +66,7 @@ func count(all []farmtest.SessionTruth, begin time.Time) tally {
 			case st.LifecycleStatus == "UPDATE_FAILED":
 				n.Failed++
 			case st.LifecycleStatus == "MIGRATING":
-				n.Strange++
+				n.UnknownStatus++
 			case st.LifecycleStatus == "ENDED" && st.TargetLifecycleStatus != nil:
 				n.Cancelled++
 			}
@@ -78,17 +78,17 @@ func count(all []farmtest.SessionTruth, begin time.Time) tally {
 	return n
 }
 
-func TestTimelineIsBelievable(t *testing.T) {
+func TestTimelineIsRealistic(t *testing.T) {
 	const minutes = 10
 	cfg := farmtest.Config{Seed: 1, Workers: 200, Speed: 60, Churn: 0.02, Grace: 30 * time.Second, Forget: 2 * time.Minute}
-	n := count(play(t, cfg, minutes*time.Minute), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	n := count(simulate(t, cfg, minutes*time.Minute), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	if rate := n.Transitions / (minutes * 60); rate < 20 || rate > 60 {
 		t.Errorf("%d transitions a second", rate)
 	}
 	for name, got := range map[string]int{
 		"short states": n.Short, "history": n.History, "cancelled": n.Cancelled, "failed updates": n.Failed,
-		"unknown statuses": n.Strange, "sessions of deleted workers": n.Deleted,
-		"ended by the worker's deletion": n.EndedByDeletion, "forgotten": n.Forgotten, "two on a worker": n.Pairs,
+		"unknown statuses": n.UnknownStatus, "sessions of deleted workers": n.Deleted,
+		"ended by the worker's deletion": n.EndedByDeletion, "forgotten": n.Forgotten, "two on a worker": n.TwoOnAWorker,
 	} {
 		if got < 10 {
 			t.Errorf("%s: only %d", name, got)
@@ -102,7 +102,7 @@ func TestSessionsOfDeletedWorkersAreForgotten(t *testing.T) {
 	const length = 5 * time.Minute
 	horizon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).Add(length - cfg.Forget - 2*time.Second)
 	due := 0
-	for _, s := range play(t, cfg, length) {
+	for _, s := range simulate(t, cfg, length) {
 		if s.WorkerDeleted == nil || s.WorkerDeleted.After(horizon) {
 			continue
 		}
@@ -116,10 +116,10 @@ func TestSessionsOfDeletedWorkersAreForgotten(t *testing.T) {
 	}
 }
 
-func TestTruthKeepsItsLaws(t *testing.T) {
+func TestTruthIsConsistent(t *testing.T) {
 	cfg := farmtest.AllFaults(3)
 	cfg.Workers, cfg.Speed, cfg.Churn, cfg.Grace = 60, 60, 0.2, 25*time.Second
-	for _, s := range play(t, cfg, 8*time.Minute) {
+	for _, s := range simulate(t, cfg, 8*time.Minute) {
 		if s.States[0].LifecycleStatus != "STARTED" || s.States[0].EndedAt != nil {
 			t.Fatalf("%s begins with %+v", s.SessionID, s.States[0])
 		}
@@ -133,7 +133,7 @@ func TestTruthKeepsItsLaws(t *testing.T) {
 			}
 			now := st.LifecycleStatus == "ENDED" || st.EndedAt != nil
 			if ended && !now {
-				t.Errorf("%s: open again", s.SessionID)
+				t.Errorf("%s: open after its end", s.SessionID)
 			}
 			ended = now
 		}

@@ -6,34 +6,35 @@ import (
 	"hash/fnv"
 )
 
-// tokenKind says how a listing goes on from a token.
+// tokenKind determines how a listing continues from a token.
 type tokenKind byte
 
 const (
 	tokenPlain   tokenKind = iota
-	tokenRing              // the answer's token is the ring's next one
-	tokenEndless           // an empty page and a new token
+	tokenRing              // every answer has the next token of a cycle
+	tokenEndless           // every answer is an empty page with a new token
 )
 
-// token is what a nextToken carries: all that is needed to go on, so that the server remembers nothing.
+// token is the content of a nextToken. It has everything that the next page depends on, so that the server keeps no
+// state of a listing.
 type token struct {
 	kind   tokenKind
-	size   byte   // of the ring
-	place  byte   // in the ring
-	page   uint32 // the page that it asks for, from 2
-	left   uint32 // endless: pages still to come; 0: for ever
+	size   byte   // number of tokens in the cycle
+	place  byte   // in the cycle
+	page   uint32 // the page that it requests, from 2
+	left   uint32 // for tokenEndless, the number of pages still to come; 0 if they never end
 	cursor uint64 // key of the last entry before the page
-	begun  int64  // when the first page was answered; ns of our clock
-	first  bool   // the page begins at the first entry, whatever the cursor
+	begun  int64  // when the first page was answered, in nanoseconds of our clock
+	first  bool   // the page begins at the first entry; cursor is ignored
 }
 
-// tokenSize is the length of a token before base64: the fields and a checksum.
+// tokenSize is the length of a token before base64, which is that of the fields and a checksum.
 const (
 	tokenFields = 1 + 1 + 1 + 4 + 4 + 8 + 1 + 8
 	tokenSize   = tokenFields + 8
 )
 
-// encode returns the token's text, valid only for the listing of that path.
+// encode returns the token's text. It is valid only for the listing with that path.
 func (t token) encode(path string) string {
 	var b [tokenSize]byte
 	b[0], b[1], b[2] = byte(t.kind), t.size, t.place
@@ -48,7 +49,7 @@ func (t token) encode(path string) string {
 	return base64.StdEncoding.EncodeToString(b[:])
 }
 
-// decodeToken returns the token of a text; false: the listing of that path gave no such token.
+// decodeToken parses a token's text. It returns false if no listing with that path gave such a token.
 func decodeToken(text, path string) (token, bool) {
 	b, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(b) != tokenSize || checksum(b[:tokenFields], path) != binary.BigEndian.Uint64(b[tokenFields:]) {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// SessionTruth is what truly happened to a session: a line of the truth file.
+// SessionTruth is what happened to a session. The truth file has one line of it for each session.
 type SessionTruth struct {
 	FarmID    string       `json:"farmId"`
 	FleetID   string       `json:"fleetId"`
@@ -20,36 +20,36 @@ type SessionTruth struct {
 	JobID     string       `json:"jobId"`
 	SessionID string       `json:"sessionId"`
 	StartedAt time.Time    `json:"startedAt"` // the service's clock
-	EndedAt   *time.Time   `json:"endedAt"`   // the service's clock; nil if no answer can show the end yet
-	Forgotten bool         `json:"forgotten"` // the service stopped knowing it
-	States    []StateTruth `json:"states"`    // those that an answer could show until now, or until it was forgotten
+	EndedAt   *time.Time   `json:"endedAt"`   // the service's clock; nil while no answer can show the end
+	Forgotten bool         `json:"forgotten"` // the service does not know it any more
+	States    []StateTruth `json:"states"`    // those that an answer could show by now, or before it was forgotten
 
-	// Times of our clock; nil: it has not happened.
-	ForgottenAt   *time.Time `json:"forgottenAt"`
-	WorkerDeleted *time.Time `json:"workerDeleted"`
-	Listed        *time.Time `json:"listed"`  // an answer first showed it
-	Blurred       *time.Time `json:"blurred"` // an answer last showed less than the truth
+	// Times in our clock; nil if it has not happened.
+	ForgottenAt     *time.Time `json:"forgottenAt"`
+	WorkerDeleted   *time.Time `json:"workerDeleted"`
+	Listed          *time.Time `json:"listed"`          // when an answer first showed it
+	IncompleteUntil *time.Time `json:"incompleteUntil"` // when an answer last showed less than the truth
 
-	// WholeListings is how many listings of its worker showed it and came to their last page, whose answer was sent
-	// unspoiled; Listings are the first ten of them.
-	WholeListings int64          `json:"wholeListings"`
-	Listings      []ListingTruth `json:"listings"`
+	// CompleteListings is the number of complete listings of its worker that showed it: every page was answered, and
+	// the last one without an error or a damaged body. Listings has the first ten of them.
+	CompleteListings int64          `json:"completeListings"`
+	Listings         []ListingTruth `json:"listings"`
 }
 
-// ListingTruth is a listing that came to its end. Times are ours.
+// ListingTruth is a complete listing. Its times are in our clock.
 type ListingTruth struct {
-	By    string    `json:"by"`    // access key id of who asked for its last page
-	Begun time.Time `json:"begun"` // its first page was answered
-	At    time.Time `json:"at"`    // its last page was sent
+	By    string    `json:"by"`    // access key id that the request for the last page was signed with
+	Begun time.Time `json:"begun"` // when the first page was answered
+	At    time.Time `json:"at"`    // when the last page was sent
 }
 
-// StateTruth is a state of a session. A state is shown from Shown to the next one's Shown.
+// StateTruth is a state of a session. Answers show it from Shown until the Shown of the next state.
 type StateTruth struct {
 	LifecycleStatus       string     `json:"lifecycleStatus"`
 	TargetLifecycleStatus *string    `json:"targetLifecycleStatus"`
 	EndedAt               *time.Time `json:"endedAt"`
-	At                    time.Time  `json:"at"`    // the service's clock
-	Shown                 time.Time  `json:"shown"` // our clock: the first instant at which an answer could show it
+	At                    time.Time  `json:"at"`    // of the change, in the service's clock
+	Shown                 time.Time  `json:"shown"` // the first instant at which an answer could show it, in our clock
 }
 
 // FarmTruth is the last line of the truth file, under the member "farm".
@@ -57,16 +57,16 @@ type FarmTruth struct {
 	Seed          uint64              `json:"seed"`
 	Quotas        map[Operation]Quota `json:"quotas"`
 	Faults        []Fault             `json:"faults"`
-	StaleReads    bool                `json:"staleReads"` // one of the next two
-	StaleEnds     bool                `json:"staleEnds"`
+	StaleReads    bool                `json:"staleReads"` // StaleEnds or StaleStatuses
+	StaleEnds     bool                `json:"staleEnds"`  // there was such a rule at some time, as for the next two
 	StaleStatuses bool                `json:"staleStatuses"`
-	Missing       bool                `json:"missing"` // listings hid sessions: missing ones, pages that shift
-	Start         time.Time           `json:"start"`   // our clock
-	End           time.Time           `json:"end"`     // our clock
-	Skew          time.Duration       `json:"skew"`    // ns
+	Missing       bool                `json:"missing"` // listings could hide sessions: by Missing or PagesShift
+	Start         time.Time           `json:"start"`   // of the record, in our clock
+	End           time.Time           `json:"end"`     // of the record, in our clock
+	Skew          time.Duration       `json:"skew"`    // of the service's clock against ours, in nanoseconds
 }
 
-// record keeps what was forgotten: in the truth file if there is one, else in memory.
+// record keeps the forgotten sessions: in the truth file if there is one, otherwise in memory.
 type record struct {
 	forgotten []*Session
 	file      *os.File
@@ -93,7 +93,7 @@ func (r *record) keep(c *Cloud, s *Session) {
 	}
 }
 
-// close writes the rest and closes the file; without a file it does nothing.
+// close writes the remaining sessions and the farm, and closes the file. Without a file it does nothing.
 func (r *record) close(c *Cloud) error {
 	if r.buffer == nil {
 		return nil
@@ -115,8 +115,8 @@ func (r *record) close(c *Cloud) error {
 	return nil
 }
 
-// Truth returns what truly happened to every session until now, in the order in which they were
-// made. Sessions that were written to the truth file already are not among them.
+// Truth returns what has happened to every session until now, in the order of their creation. It leaves out sessions
+// that the truth file has already.
 func (c *Cloud) Truth() []SessionTruth {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -130,7 +130,7 @@ func (c *Cloud) Truth() []SessionTruth {
 	return all
 }
 
-// Truth returns what truly happened to the session until now.
+// Truth returns what has happened to the session until now.
 func (s *Session) Truth() SessionTruth {
 	c := s.worker.fleet.farm.cloud
 	c.mu.Lock()
@@ -139,7 +139,7 @@ func (s *Session) Truth() SessionTruth {
 	return t
 }
 
-// WriteTruth writes the truth until now as JSON lines: each session, then the farm.
+// WriteTruth writes the truth until now as JSON lines. Each line is a session, and the last one the farm.
 func (c *Cloud) WriteTruth(w io.Writer) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -161,13 +161,13 @@ func (c *Cloud) writeTruth(w io.Writer) error {
 	}})
 }
 
-// all returns the sessions that are in memory, in the order in which they were made.
+// all returns the sessions in memory, in the order of their creation.
 func (c *Cloud) all() []*Session {
 	all := slices.Clone(c.record.forgotten)
 	for _, s := range c.sessions {
 		all = append(all, s)
 	}
-	slices.SortFunc(all, func(a, b *Session) int { return cmp.Compare(a.made, b.made) })
+	slices.SortFunc(all, func(a, b *Session) int { return cmp.Compare(a.sequence, b.sequence) })
 	return all
 }
 
@@ -184,18 +184,18 @@ func writeSession(w io.Writer, c *Cloud, s *Session) error {
 	return err
 }
 
-// truth tells the states that could be shown until now; false: there was none.
+// truth returns what answers could show of the session until now. It returns false if that is nothing.
 func (s *Session) truth(now time.Time) (SessionTruth, bool) {
-	if !s.forgotten.IsZero() {
-		now = s.forgotten
+	if !s.forgottenAt.IsZero() {
+		now = s.forgottenAt
 	}
 	t := SessionTruth{
 		FarmID: s.worker.fleet.farm.id, FleetID: s.worker.fleet.id, WorkerID: s.worker.id,
 		QueueID: s.job.queueID, JobID: s.job.id, SessionID: s.id,
-		StartedAt: s.startedAt, Forgotten: !s.forgotten.IsZero(),
-		ForgottenAt: optional(s.forgotten), WorkerDeleted: optional(s.worker.deletedAt),
-		Listed: fromNanos(s.listed.Load()), Blurred: fromNanos(s.blurred.Load()),
-		WholeListings: s.whole, Listings: slices.Clone(s.listings),
+		StartedAt: s.startedAt, Forgotten: !s.forgottenAt.IsZero(),
+		ForgottenAt: optional(s.forgottenAt), WorkerDeleted: optional(s.worker.deletedAt),
+		Listed: fromNanos(s.firstShown.Load()), IncompleteUntil: fromNanos(s.incompleteUntil.Load()),
+		CompleteListings: s.completeListings, Listings: slices.Clone(s.listings),
 	}
 	for i := range s.states {
 		st := &s.states[i]

@@ -17,16 +17,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// look is one listing of a worker that fitted a page.
-type look struct {
+// listing is a listing of a worker that fits on one page.
+type listing struct {
 	worker        string
 	sent, arrived time.Time
-	sessions      map[string]seen
+	sessions      map[string]shown
 }
 
-// TestAnswersAreTheTruthOfAnInstant lists workers while the farm changes, and finds for each
-// listing an instant between request and answer at which it was the whole truth.
-func TestAnswersAreTheTruthOfAnInstant(t *testing.T) {
+// TestEachAnswerShowsOneInstant lists workers while the farm changes. For each listing there must be an instant,
+// between the request and the answer, at which the listing was the truth.
+func TestEachAnswerShowsOneInstant(t *testing.T) {
 	srv := start(t, farmtest.Config{
 		Seed: 11, Workers: 40, Speed: 4000, History: -1, Churn: 1, Grace: 200 * time.Millisecond,
 		Faults: []farmtest.Fault{
@@ -37,25 +37,25 @@ func TestAnswersAreTheTruthOfAnInstant(t *testing.T) {
 		},
 	})
 	client := newClient(t, srv)
-	// Long enough for much to change, and until there is enough to judge, however slow the machine is.
+	// The test lasts long enough for much to change, and until there are enough listings even on a slow machine.
 	const least, enough = 1500 * time.Millisecond, 100
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	begun := time.Now()
 	var mu sync.Mutex
-	var looks []look
+	var listings []listing
 	done := func() bool {
 		mu.Lock()
 		defer mu.Unlock()
-		return ctx.Err() != nil || len(looks) >= enough && time.Since(begun) >= least
+		return ctx.Err() != nil || len(listings) >= enough && time.Since(begun) >= least
 	}
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
 			for n := i; !done(); n++ {
-				if l, ok := lookAt(ctx, srv, client, n); ok {
+				if l, ok := listWorker(ctx, srv, client, n); ok {
 					mu.Lock()
-					looks = append(looks, l)
+					listings = append(listings, l)
 					mu.Unlock()
 				}
 			}
@@ -66,55 +66,55 @@ func TestAnswersAreTheTruthOfAnInstant(t *testing.T) {
 	for _, s := range srv.Cloud().Truth() {
 		byWorker[s.WorkerID] = append(byWorker[s.WorkerID], s)
 	}
-	for _, l := range looks {
-		if !l.isTrue(byWorker[l.worker]) {
+	for _, l := range listings {
+		if !l.explainedBy(byWorker[l.worker]) {
 			t.Fatalf("no instant explains %+v", l)
 		}
 	}
-	if len(looks) < enough {
-		t.Errorf("only %d listings", len(looks))
+	if len(listings) < enough {
+		t.Errorf("only %d listings", len(listings))
 	}
-	t.Logf("%d listings, %d sessions", len(looks), len(srv.Cloud().Truth()))
-	if len(looks) > 0 { // the check itself can fail
-		l := looks[len(looks)/2]
-		l.sessions = map[string]seen{"session-invented": {Status: "STARTED"}}
-		if l.isTrue(byWorker[l.worker]) {
-			t.Error("an invented session is held for true")
+	t.Logf("%d listings, %d sessions", len(listings), len(srv.Cloud().Truth()))
+	if len(listings) > 0 { // prove that the check can fail
+		l := listings[len(listings)/2]
+		l.sessions = map[string]shown{"session-invented": {Status: "STARTED"}}
+		if l.explainedBy(byWorker[l.worker]) {
+			t.Error("a listing with an invented session is accepted")
 		}
 	}
 }
 
-// lookAt lists the n-th worker of all.
-func lookAt(ctx context.Context, srv *farmtest.Server, client *deadline.Client, n int) (look, bool) {
+// listWorker lists the sessions of the n-th worker.
+func listWorker(ctx context.Context, srv *farmtest.Server, client *deadline.Client, n int) (listing, bool) {
 	farms, err := client.ListFarms(ctx, &deadline.ListFarmsInput{})
 	if err != nil {
-		return look{}, false
+		return listing{}, false
 	}
 	fleets, err := client.ListFleets(ctx, &deadline.ListFleetsInput{FarmId: farms.Farms[0].FarmId})
 	if err != nil {
-		return look{}, false
+		return listing{}, false
 	}
 	fleet := fleets.Fleets[n%len(fleets.Fleets)]
 	workers, err := client.ListWorkers(ctx, &deadline.ListWorkersInput{FarmId: fleet.FarmId, FleetId: fleet.FleetId})
 	if err != nil || len(workers.Workers) == 0 {
-		return look{}, false
+		return listing{}, false
 	}
 	worker := workers.Workers[n%len(workers.Workers)].WorkerId
-	l := look{worker: *worker, sessions: map[string]seen{}, sent: srv.Now()}
+	l := listing{worker: *worker, sessions: map[string]shown{}, sent: srv.Now()}
 	out, err := client.ListSessionsForWorker(ctx, &deadline.ListSessionsForWorkerInput{
 		FarmId: fleet.FarmId, FleetId: fleet.FleetId, WorkerId: worker, MaxResults: aws.Int32(100)})
 	if err != nil || out.NextToken != nil {
-		return look{}, false
+		return listing{}, false
 	}
 	l.arrived = srv.Now()
 	for _, s := range out.Sessions {
-		l.sessions[*s.SessionId] = seenSummary(s)
+		l.sessions[*s.SessionId] = shownSummary(s)
 	}
 	return l, true
 }
 
-// isTrue tries the instants at which something changed.
-func (l look) isTrue(truth []farmtest.SessionTruth) bool {
+// explainedBy reports whether the listing shows the truth of some instant. It tries those at which something changed.
+func (l listing) explainedBy(truth []farmtest.SessionTruth) bool {
 	instants := []time.Time{l.sent}
 	for _, s := range truth {
 		for _, st := range s.States {
@@ -131,12 +131,12 @@ func (l look) isTrue(truth []farmtest.SessionTruth) bool {
 	return false
 }
 
-func stateAt(truth []farmtest.SessionTruth, at time.Time) map[string]seen {
-	all := map[string]seen{}
+func stateAt(truth []farmtest.SessionTruth, at time.Time) map[string]shown {
+	all := map[string]shown{}
 	for _, s := range truth {
 		for _, st := range s.States {
 			if !st.Shown.After(at) {
-				all[s.SessionID] = seen{st.LifecycleStatus, aws.ToString(st.TargetLifecycleStatus), aws.ToTime(st.EndedAt)}
+				all[s.SessionID] = shown{st.LifecycleStatus, aws.ToString(st.TargetLifecycleStatus), aws.ToTime(st.EndedAt)}
 			}
 		}
 	}

@@ -24,12 +24,12 @@ import (
 //go:embed log4j2.properties
 var log4j []byte
 
-// errEnded says that a broker ended while it was being started, most often because another process took its port.
+// errEnded means that a broker ended while it was starting, most often because another program took its port.
 var errEnded = errors.New("the broker ended")
 
-// StartApache starts a cluster of Apache Kafka and waits until all its brokers are members of it. The context
-// bounds the start only; the brokers run until [Cluster.Close], or until this program ends. At first use it
-// downloads Apache Kafka by Maven.
+// StartApache starts an Apache Kafka cluster and waits until all brokers are members of it. The context limits the
+// start only. The brokers run until [Cluster.Close] or the end of this program. At first use it downloads Apache Kafka
+// with Maven.
 func StartApache(ctx context.Context, o Options) (*Cluster, error) {
 	if o.Brokers == 0 {
 		o.Brokers = 1
@@ -41,7 +41,7 @@ func StartApache(ctx context.Context, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	const attempts = 3 // a free port may be taken before the broker has it
+	const attempts = 3 // another program may take a port before the broker listens on it
 	for attempt := 1; ; attempt++ {
 		c, err := start(ctx, folder, o)
 		if err == nil || attempt == attempts || !errors.Is(err, errEnded) {
@@ -55,7 +55,7 @@ func start(ctx context.Context, folder string, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start Apache Kafka: %w", err)
 	}
-	c := &Cluster{dir: dir, cpath: filepath.Join(folder, "*"), secure: o.Security != nil}
+	c := &Cluster{dir: dir, classPath: filepath.Join(folder, "*"), secure: o.Security != nil}
 	err = c.launch(ctx, o)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start Apache Kafka: %w", err), c.Close())
@@ -64,7 +64,7 @@ func start(ctx context.Context, folder string, o Options) (*Cluster, error) {
 }
 
 func (c *Cluster) launch(ctx context.Context, o Options) error {
-	if err := c.plan(o); err != nil {
+	if err := c.assignPorts(o); err != nil {
 		return err
 	}
 	if o.Security != nil {
@@ -91,8 +91,8 @@ func (c *Cluster) launch(ctx context.Context, o Options) error {
 	return nil
 }
 
-// plan gives each broker its ports.
-func (c *Cluster) plan(o Options) error {
+// assignPorts gives each broker its ports.
+func (c *Cluster) assignPorts(o Options) error {
 	taken := map[int]bool{}
 	for i := range o.Brokers {
 		b := &broker{id: i + 1, dir: c.dir}
@@ -126,7 +126,7 @@ func (c *Cluster) writeFiles(o Options) error {
 		}
 		b.args = append([]string{"-Xms128m", "-Xmx384m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 			"-Xshare:auto", "-Djava.awt.headless=true", "-Dlog4j2.configurationFile=" + logging}, o.JVM...)
-		b.args = append(b.args, "-cp", c.cpath, "kafka.Kafka", b.configFile())
+		b.args = append(b.args, "-cp", c.classPath, "kafka.Kafka", b.configFile())
 	}
 	return nil
 }
@@ -137,27 +137,27 @@ func (b *broker) configFile() string {
 
 func (b *broker) data() string { return filepath.Join(b.dir, fmt.Sprintf("broker-%d.data", b.id)) }
 
-// format prepares the brokers' folders. The storage tool is a slow start of a JVM, so it runs once, and the
-// other brokers get copies with an id of their own.
+// format formats the brokers' data folders. Starting the JVM for the storage tool is slow. So the tool runs only for
+// the first broker, and the others get copies with their own ids.
 func (c *Cluster) format(ctx context.Context, o Options) error {
 	first := c.brokers[0]
 	args := append([]string{"format", "--cluster-id", newID(), "--config", first.configFile()}, scramArguments(o.Security)...)
-	if said, err := c.tool(ctx, "kafka.tools.StorageTool", args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("format the storage: %w\n%s", err, said)
+	if output, err := c.tool(ctx, "kafka.tools.StorageTool", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("format the storage: %w\n%s", err, output)
 	}
 	for _, b := range c.brokers[1:] {
 		if err := os.CopyFS(b.data(), os.DirFS(first.data())); err != nil {
 			return fmt.Errorf("format the storage: %w", err)
 		}
-		if err := b.rename(); err != nil {
+		if err := b.setIDs(); err != nil {
 			return fmt.Errorf("format the storage: %w", err)
 		}
 	}
 	return nil
 }
 
-// rename gives a copied storage folder its own ids.
-func (b *broker) rename() error {
+// setIDs writes the broker's own ids to the copied data folder.
+func (b *broker) setIDs() error {
 	file := filepath.Join(b.data(), "meta.properties")
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -175,23 +175,24 @@ func (b *broker) rename() error {
 	return os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600)
 }
 
-// tool is one of Apache Kafka's commands, by its main class.
+// tool returns a command that runs one of Apache Kafka's tools, given by its main class.
 func (c *Cluster) tool(ctx context.Context, class string, args ...string) *exec.Cmd {
-	return toolCommand(ctx, c.cpath, class, args...)
+	return toolCommand(ctx, c.classPath, class, args...)
 }
 
-func toolCommand(ctx context.Context, cpath, class string, args ...string) *exec.Cmd {
+// toolCommand is tool for a class path without a cluster.
+func toolCommand(ctx context.Context, classPath, class string, args ...string) *exec.Cmd {
 	java, err := javaCommand()
 	if err != nil {
-		java = "java" // if it is missing, starting it is an error
+		java = "java" // starting it reports that it is missing
 	}
 	cmd := exec.CommandContext(ctx, java, append([]string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-Xshare:auto", "-cp", cpath, class}, args...)...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8") // arguments are UTF-8, whatever the locale of the machine is
+		"-Xshare:auto", "-cp", classPath, class}, args...)...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8") // the JVM decodes its arguments by the locale, and they are UTF-8
 	return cmd
 }
 
-// awaitBroker waits until the broker reports that it is a member of the cluster.
+// awaitBroker waits until the broker itself reports that it is a member of the cluster.
 func (c *Cluster) awaitBroker(ctx context.Context, b *broker) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
@@ -201,15 +202,15 @@ func (c *Cluster) awaitBroker(ctx context.Context, b *broker) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("broker %d is not ready: %w; its log ends with:\n%s", b.id, ctx.Err(), b.lastWords())
+			return fmt.Errorf("broker %d is not ready: %w; its log ends with:\n%s", b.id, ctx.Err(), b.logTail())
 		case <-b.process.Ended():
-			return fmt.Errorf("broker %d: %w; its log ends with:\n%s", b.id, errEnded, b.lastWords())
+			return fmt.Errorf("broker %d: %w; its log ends with:\n%s", b.id, errEnded, b.logTail())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
 
-// isMember asks the broker itself whether it is a member of a cluster that has a majority.
+// isMember asks the broker whether it is a member of the cluster and sees a majority of the brokers.
 func (b *broker) isMember(ctx context.Context, size int) bool {
 	addr := loopback(b.ports.inner)
 	conn, err := net.DialTimeout("tcp", addr, time.Second)
@@ -238,8 +239,8 @@ func (b *broker) isMember(ctx context.Context, size int) bool {
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// freePort finds a port that is free and below those that the system gives to outgoing connections, so that
-// none of these takes it while a broker is down.
+// freePort returns a free port. It is below the ports that the system assigns to outgoing connections, so that none
+// of these takes it while the broker is down.
 func freePort(taken map[int]bool) (int, error) {
 	for range 1000 {
 		port := 10_000 + mathrand.IntN(22_000)
@@ -257,10 +258,10 @@ func freePort(taken map[int]bool) (int, error) {
 	return 0, errors.New("no free loopback port")
 }
 
-// newID is a random id as Kafka writes them: 16 bytes in URL-safe base64.
+// newID returns a random id in Kafka's form, 16 bytes in URL-safe base64.
 func newID() string {
 	id := make([]byte, 16)
-	_, _ = rand.Read(id) // never fails
+	_, _ = rand.Read(id) // it never fails
 	id[0] &= 0x7f        // no leading '-', which would look like a flag
 	return base64.RawURLEncoding.EncodeToString(id)
 }

@@ -11,18 +11,18 @@ import (
 	"farmwire/publisher/kafkatest/process"
 )
 
-// broker is one process of Apache Kafka, and what is needed to start it again.
+// broker is an Apache Kafka broker that can be started repeatedly, and its process.
 type broker struct {
-	id         int // Kafka's, from 1
+	id         int // Kafka's node id, from 1
 	dir        string
-	args       []string // of java
+	args       []string // for java
 	ports      ports
 	advertised string
 
-	process *process.Process // nil: never started
+	process *process.Process // nil if it was never started
 }
 
-// ports are those that one broker listens on; 0: not at all.
+// ports are the ports that one broker listens on. A cluster without security does not use the port mutual.
 type ports struct {
 	client, inner, controller, mutual int
 }
@@ -31,7 +31,7 @@ func (b *broker) logFile() string { return filepath.Join(b.dir, fmt.Sprintf("bro
 
 func (b *broker) start() error {
 	if b.process.Running() {
-		return fmt.Errorf("broker %d runs already", b.id)
+		return fmt.Errorf("broker %d is already running", b.id)
 	}
 	logs, err := os.OpenFile(b.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -64,8 +64,8 @@ func (b *broker) stop() error {
 	if !b.process.Running() {
 		return nil
 	}
-	const patience = 20 * time.Second
-	if err := b.process.Stop(patience); err != nil {
+	const timeout = 20 * time.Second
+	if err := b.process.Stop(timeout); err != nil {
 		return fmt.Errorf("stop broker %d: %w", b.id, err)
 	}
 	return nil
@@ -85,26 +85,27 @@ func (b *broker) resume() error {
 	return nil
 }
 
-// lastWords is the end of the broker's log, for an error.
-func (b *broker) lastWords() string {
+// logTail returns the end of the broker's log, for an error message.
+func (b *broker) logTail() string {
 	text, err := os.ReadFile(b.logFile())
 	if err != nil {
 		return err.Error()
 	}
-	const enough = 2000
-	if len(text) > enough {
-		text = text[len(text)-enough:]
+	const size = 2000
+	if len(text) > size {
+		text = text[len(text)-size:]
 	}
 	return strings.TrimSpace(string(text))
 }
 
+// javaCommand returns the path of java, from JAVA_HOME or the PATH.
 func javaCommand() (string, error) {
 	if home := os.Getenv("JAVA_HOME"); home != "" {
 		return filepath.Join(home, "bin", "java"), nil
 	}
 	java, err := exec.LookPath("java")
 	if err != nil {
-		return "", fmt.Errorf("Apache Kafka needs Java 17 or later on the PATH, or FARMWIRE_TEST_KAFKA=host:port of a broker that runs: %w", err)
+		return "", fmt.Errorf("Apache Kafka needs Java 17 or later on the PATH, or FARMWIRE_TEST_KAFKA=host:port of a running broker: %w", err)
 	}
 	return java, nil
 }

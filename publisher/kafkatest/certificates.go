@@ -16,14 +16,14 @@ import (
 	"time"
 )
 
-// authority is a certificate authority that lives for one test.
+// authority is a certificate authority for one cluster.
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 }
 
-// writeCertificates writes ca.pem, server.pem (for 127.0.0.1 and "broker.test", key included), client.pem and
-// client.key, and other-ca.pem, an authority that signed none of them.
+// writeCertificates writes ca.pem, server.pem (with its key, for 127.0.0.1 and "broker.test"), client.pem, client.key,
+// and other-ca.pem, the certificate of an authority that signed none of the others.
 func writeCertificates(dir string) error {
 	ca, caPEM, err := newAuthority("farmwire test authority")
 	if err != nil {
@@ -72,7 +72,7 @@ func newAuthority(name string) (authority, []byte, error) {
 	return authority{certificate, key}, encodePEM("CERTIFICATE", der), nil
 }
 
-// issue returns a certificate and its key, both in PEM.
+// issue returns a new certificate and its key, both as PEM.
 func (a authority) issue(name string) ([]byte, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -13,8 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// create makes a topic. All brokers must live: one that has just been killed still gets replicas for some seconds, and
-// a partition with two of them then takes nothing until it is back, as two must be in sync.
+// create creates a topic. All brokers must be running. For some seconds after a broker was killed, the controller still
+// assigns replicas to it. A partition with two replicas would then reject records until the broker is back, because two
+// must be in sync.
 func create(t *testing.T, addrs []string, topic string, partitions int32, replicas int16) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -29,7 +30,7 @@ func create(t *testing.T, addrs []string, topic string, partitions int32, replic
 	}
 }
 
-// produce writes one committed record and waits until it can be read.
+// produce commits one record and waits until a read_committed reader can read it.
 func produce(t *testing.T, addrs []string, topic string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -52,9 +53,9 @@ func produce(t *testing.T, addrs []string, topic string) {
 	awaitMarker(ctx, t, client, topic)
 }
 
-// awaitMarker waits until the transaction can be read. EndTxn is answered before its markers are written, and a lone
-// broker that is killed in that gap may never write them: when it is back it takes a partition whose leader it does not
-// know yet for a deleted one.
+// awaitMarker waits until the transaction can be read. The broker answers EndTxn before it writes the markers. If a
+// single broker is killed in between, it may never write them: after its restart it does not know the partition's leader
+// yet, and treats the partition as deleted.
 func awaitMarker(ctx context.Context, t *testing.T, client *kgo.Client, topic string) {
 	t.Helper()
 	admin := kadm.NewClient(client)
@@ -77,7 +78,7 @@ func awaitMarker(ctx context.Context, t *testing.T, client *kgo.Client, topic st
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatal("the transaction was committed and cannot be read")
+			t.Fatal("the committed transaction cannot be read")
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
@@ -112,7 +113,7 @@ func startApache(t *testing.T, o Options) *Cluster {
 			t.Error(err)
 		}
 		if _, err := os.Stat(c.Dir()); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("files are left: %v", err)
+			t.Errorf("Close left the folder: %v", err)
 		}
 	})
 	return c
@@ -149,7 +150,7 @@ func TestApacheThreeBrokers(t *testing.T) {
 	if err := c.Kill(1); err != nil {
 		t.Fatal(err)
 	}
-	produce(t, c.Addrs(), "topic") // by the two that live
+	produce(t, c.Addrs(), "topic") // on the two that are running
 	if err := c.Restart(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}

@@ -32,28 +32,29 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// law is one thing that Farmwire relies on.
+// law is a property of brokers that Farmwire relies on.
 type law struct {
 	name  string
 	holds func(suite, *testing.T)
 }
 
-// TestConformance is what Farmwire relies on, asked of every broker by franz-go alone. A broker that passes can
-// carry the guarantee; what kfake cannot show (pending markers, lost answers) is tested beside the publisher.
+// TestConformance checks what Farmwire relies on, on each kind of broker and with franz-go only. A broker that passes
+// supports Farmwire's guarantee. The publisher's tests cover what kfake cannot reproduce: pending markers and lost
+// answers.
 func TestConformance(t *testing.T) {
 	laws := []law{
-		{"a transaction over two topics is seen whole or not at all", suite.atomic},
-		{"an aborted transaction is seen by no read_committed reader", suite.aborted},
-		{"a fence ends the other's transaction, and the log's end is final", suite.fence},
+		{"a transaction over two topics is visible completely or not at all", suite.atomic},
+		{"no read_committed reader gets an aborted transaction", suite.aborted},
+		{"a fence ends the previous producer's transaction and prevents further writes by it", suite.fence},
 		{"a fence raises the epoch and keeps the producer id", suite.epochs},
-		{"a repeated commit is answered like the first", suite.repeatedCommit},
-		{"the record before the uncommitted end is a marker that a reader reaches", suite.marker},
+		{"a repeated commit gets the same answer as the first", suite.repeatedCommit},
+		{"the last record of a finished transaction is a marker that a reader reaches", suite.marker},
 		{"compaction keeps the last record of each key, in order", suite.compaction},
-		{"the group gives each partition to one member, and a leaver's to the other", suite.group},
+		{"the group assigns each partition to one member, and those of a member that leaves to the other", suite.group},
 		{"a topic is created once, and never with more replicas than brokers", suite.creation},
 	}
-	onlyOnKafka := []law{ // kfake takes such a record
-		{"a compacted topic takes no record without a key", suite.keyless},
+	onlyOnKafka := []law{ // kfake accepts such a record
+		{"a compacted topic rejects a record without a key", suite.keyless},
 	}
 	kinds := []struct {
 		name    string
@@ -88,18 +89,18 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// suite is one law's own corner of a cluster.
+// suite has the topics, ids and groups of one law, which no other law uses.
 type suite struct {
 	ctx     context.Context
 	cluster *Cluster
-	name    string // prefix of topics, ids and groups
+	name    string // prefix of the names of topics, transactional ids and groups
 }
 
 func (s suite) client(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
 	opts = append([]kgo.Opt{
 		kgo.SeedBrokers(s.cluster.Addrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(50 * time.Millisecond),
-		kgo.MaxVersions(kversion.V3_7_0()), // the classic protocol of transactions, as Farmwire speaks it
+		kgo.MaxVersions(kversion.V3_7_0()), // the classic transaction protocol, which Farmwire uses
 	}, opts...)
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
@@ -124,7 +125,7 @@ func (s suite) topic(t *testing.T, suffix string, partitions int32, config map[s
 
 func (s suite) id() string { return s.name + "-id" }
 
-// transact writes records in one transaction and ends it.
+// transact writes records in one transaction and commits or aborts it.
 func (s suite) transact(t *testing.T, client *kgo.Client, end kgo.TransactionEndTry, records ...*kgo.Record) {
 	t.Helper()
 	s.begin(t, client, records...)
@@ -143,7 +144,7 @@ func (s suite) begin(t *testing.T, client *kgo.Client, records ...*kgo.Record) {
 	}
 }
 
-// ends are the uncommitted and the last stable offset of a topic's first partition.
+// ends returns the high watermark and the last stable offset of a topic's first partition.
 func (s suite) ends(t *testing.T, topic string) (uncommitted, stable int64) {
 	t.Helper()
 	admin := kadm.NewClient(s.client(t))
@@ -158,8 +159,8 @@ func (s suite) ends(t *testing.T, topic string) (uncommitted, stable int64) {
 	return high[topic][0].Offset, low[topic][0].Offset
 }
 
-// read returns "key=value" of a topic's first partition in order, until the reader's position has reached the end,
-// and whether the last record of all was a marker.
+// read reads a topic's first partition until the reader's position has reached the end. It returns the records in order,
+// as "key=value", and whether the last record was a marker.
 func (s suite) read(t *testing.T, topic string, isolation kgo.IsolationLevel) (seen []string, marker bool) {
 	t.Helper()
 	end, stable := s.ends(t, topic)
@@ -207,7 +208,7 @@ func (s suite) atomic(t *testing.T) {
 	}
 }
 
-// awaitStable waits until the markers are written: EndTxn answers before.
+// awaitStable waits until the markers are written, which may be after the answer of EndTxn.
 func (s suite) awaitStable(t *testing.T, topic string) {
 	t.Helper()
 	for {
@@ -238,7 +239,8 @@ func (s suite) aborted(t *testing.T) {
 	}
 }
 
-// initProducer fences: it asks until the other's transaction has ended.
+// initProducer sends InitProducerID, which fences the previous producer. It repeats the request until that producer's
+// transaction has ended.
 func (s suite) initProducer(t *testing.T) *kmsg.InitProducerIDResponse {
 	t.Helper()
 	client := s.client(t)
@@ -323,7 +325,7 @@ func (s suite) repeatedCommit(t *testing.T) {
 	}
 }
 
-// fixed keeps a request at the version that it is set to: the classic protocol.
+// fixed is a request that is sent with the version that is set in it, here that of the classic protocol.
 type fixed struct{ kmsg.Request }
 
 func (f fixed) MaxVersion() int16 { return f.GetVersion() }
@@ -350,14 +352,14 @@ func (s suite) marker(t *testing.T) {
 		s.transact(t, client, end, record(topic, "k", "v"))
 		s.awaitStable(t, topic)
 		if _, marker := s.read(t, topic, kgo.ReadCommitted()); !marker {
-			t.Errorf("the last record is no marker (commit: %v)", end)
+			t.Errorf("the last record is not a marker (commit: %v)", end)
 		}
 	}
 }
 
 func (s suite) compaction(t *testing.T) {
 	config := map[string]string{"cleanup.policy": "compact", "segment.ms": "100"}
-	if s.cluster.Fake() == nil { // kfake does not know the second, and compacts when it is told to
+	if s.cluster.Fake() == nil { // kfake does not know this setting; Cluster.Compact makes it compact
 		config["min.cleanable.dirty.ratio"] = "0.01"
 	}
 	topic := s.topic(t, "", 1, config)
@@ -374,7 +376,7 @@ func (s suite) compaction(t *testing.T) {
 		}
 		s.transact(t, client, kgo.TryCommit, records...)
 	}
-	for i := 0; ; i++ { // each record after segment.ms closes a segment, and only closed ones are compacted
+	for i := 0; ; i++ { // a record after segment.ms closes a segment, and only closed segments are compacted
 		time.Sleep(150 * time.Millisecond)
 		s.transact(t, client, kgo.TryCommit, record(topic, "last", strconv.Itoa(i)))
 		s.awaitStable(t, topic)
@@ -400,11 +402,11 @@ func (s suite) keyless(t *testing.T) {
 	topic := s.topic(t, "", 1, map[string]string{"cleanup.policy": "compact"})
 	err := s.client(t).ProduceSync(s.ctx, &kgo.Record{Topic: topic, Value: []byte("v")}).FirstErr()
 	if !errors.Is(err, kerr.InvalidRecord) {
-		t.Errorf("produce: %v", err)
+		t.Errorf("produce: %v, want InvalidRecord", err)
 	}
 }
 
-// membership is one group member; owned are the partitions that it has, told at each change.
+// membership is a member of a consumer group and the partitions that are assigned to it.
 type membership struct {
 	client *kgo.Client
 	mu     sync.Mutex
@@ -473,9 +475,9 @@ func (s suite) creation(t *testing.T) {
 	topic := s.topic(t, "", 1, nil)
 	admin := kadm.NewClient(s.client(t))
 	if _, err := admin.CreateTopic(s.ctx, 1, 1, nil, topic); !errors.Is(err, kerr.TopicAlreadyExists) {
-		t.Errorf("created again: %v", err)
+		t.Errorf("creating the topic again: %v, want TopicAlreadyExists", err)
 	}
 	if _, err := admin.CreateTopic(s.ctx, 1, 7, nil, topic+"-7"); !errors.Is(err, kerr.InvalidReplicationFactor) {
-		t.Errorf("seven replicas: %v", err)
+		t.Errorf("creating a topic with seven replicas: %v, want InvalidReplicationFactor", err)
 	}
 }

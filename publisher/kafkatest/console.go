@@ -13,27 +13,28 @@ import (
 	"farmwire/publisher/kafkatest/process"
 )
 
-// Separators of what [Console] prints. JSON escapes both, so neither is part of an event.
+// Separators in the output of [Console]. JSON escapes both characters, so no event contains them.
 const (
 	ColumnSeparator = "\t"
 	HeaderSeparator = "\x1e"
 )
 
-// Reading is what Apache's console consumer is to read.
+// Reading describes what [Console] reads.
 type Reading struct {
 	Brokers     []string
 	Topic       string
-	Uncommitted bool          // read_uncommitted instead of read_committed
-	Idle        time.Duration // ends when no record came for so long; 0: 5 seconds
-	Max         int           // ends after so many records; 0: no such end
-	Config      string        // a file of client properties, for TLS and SASL; "": none
+	Uncommitted bool          // whether to read with read_uncommitted instead of read_committed
+	Idle        time.Duration // Console ends after this time without a record; default 5 s
+	Max         int           // Console ends after this number of records; 0 for no limit
+	Config      string        // path of a file with client properties, for TLS and SASL; empty for none
 }
 
-// Console reads a topic from the beginning with Apache Kafka's own console consumer, which is independent of this
-// project, and writes one line for each record to w: "CreateTime:<ms>", "Partition:<n>", "Offset:<n>", the headers
-// ("name:value" each, between [HeaderSeparator]), key and value, in this order, between [ColumnSeparator]; what is
-// absent is "null" ("NO_HEADERS" for headers). Records come in the order of their offsets within a partition.
-// It works with any broker, kfake too, and has Maven download Apache Kafka at first use.
+// Console reads a topic from the beginning with Apache Kafka's console consumer, so that tests can check records with
+// a reader that is not part of this project. It writes one line for each record to w. The columns are
+// "CreateTime:<ms>", "Partition:<n>", "Offset:<n>", the headers, the key and the value, separated by [ColumnSeparator].
+// A header is "name:value", and [HeaderSeparator] separates headers. An absent key or value is "null", and absent
+// headers are "NO_HEADERS". The records of a partition are in the order of their offsets. Console works with every
+// broker, including kfake. At first use it downloads Apache Kafka with Maven.
 func Console(ctx context.Context, r Reading, w io.Writer) error {
 	folder, err := jars(ctx, Version)
 	if err != nil {
@@ -61,12 +62,12 @@ func Console(ctx context.Context, r Reading, w io.Writer) error {
 	if r.Config != "" {
 		args = append(args, "--command-config", r.Config)
 	}
-	var said bytes.Buffer
+	var output bytes.Buffer
 	cmd := toolCommand(ctx, filepath.Join(folder, "*"), "org.apache.kafka.tools.consumer.ConsoleConsumer", args...)
-	cmd.Stdout, cmd.Stderr = w, &said
+	cmd.Stdout, cmd.Stderr = w, &output
 	cmd.WaitDelay = time.Second
 	if err := process.Run(cmd); err != nil {
-		return fmt.Errorf("read %s with Apache's console consumer: %w\n%s", r.Topic, err, said.String())
+		return fmt.Errorf("read %s with Apache's console consumer: %w\n%s", r.Topic, err, output.String())
 	}
 	return nil
 }

@@ -13,23 +13,23 @@ import (
 //go:embed pom.xml
 var pom []byte
 
-// Version is the version of Apache Kafka that tests run on where they do not ask for another.
+// Version is the version of Apache Kafka that is used by default.
 const Version = "4.3.1"
 
-// pomOf is the pom.xml for a version of Apache Kafka.
+// pomOf returns the pom.xml for a version of Apache Kafka.
 func pomOf(version string) []byte {
 	return bytes.ReplaceAll(pom, []byte("KAFKA_VERSION"), []byte(version))
 }
 
-// jars returns the folder with a version's jars, and has Maven fill it at first use. Two programs that
-// need it at the same time wait for each other. No program sees an incomplete folder, because it is renamed into place.
+// jars returns the folder with the jars of a version. At first use Maven downloads them. A lock makes concurrent
+// programs wait for each other. The folder is complete as soon as it exists, because it is renamed into place.
 func jars(ctx context.Context, version string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("find a folder for Apache Kafka's jars: %w", err)
 	}
 	folder := filepath.Join(cache, "farmwire", "kafka-"+version)
-	if complete(folder, version) {
+	if upToDate(folder, version) {
 		return folder, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
@@ -43,8 +43,8 @@ func jars(ctx context.Context, version string) (string, error) {
 	if err := lockFile(lock); err != nil {
 		return "", fmt.Errorf("lock the folder of Apache Kafka's jars: %w", err)
 	}
-	if complete(folder, version) {
-		return folder, nil // another process did it in the meantime
+	if upToDate(folder, version) {
+		return folder, nil // another program downloaded it meanwhile
 	}
 	if err := download(ctx, folder, version); err != nil {
 		return "", fmt.Errorf("download Apache Kafka %s: %w", version, err)
@@ -52,10 +52,10 @@ func jars(ctx context.Context, version string) (string, error) {
 	return folder, nil
 }
 
-// complete reports whether the folder holds what pom.xml asks for.
-func complete(folder, version string) bool {
-	had, err := os.ReadFile(filepath.Join(folder, "pom.xml"))
-	return err == nil && bytes.Equal(had, pomOf(version))
+// upToDate reports whether the folder has the jars of the current pom.xml.
+func upToDate(folder, version string) bool {
+	present, err := os.ReadFile(filepath.Join(folder, "pom.xml"))
+	return err == nil && bytes.Equal(present, pomOf(version))
 }
 
 func download(ctx context.Context, folder, version string) error {
@@ -70,10 +70,10 @@ func download(ctx context.Context, folder, version string) error {
 	}
 	cmd := exec.CommandContext(ctx, "mvn", "-q", "-B", "-f", file, "dependency:copy-dependencies",
 		"-DincludeScope=runtime", "-DoutputDirectory="+fresh)
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("needs Maven (mvn) on the PATH, or FARMWIRE_TEST_KAFKA=host:port of a broker that runs: %w\n%s", err, said)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("needs Maven (mvn) on the PATH, or FARMWIRE_TEST_KAFKA=host:port of a running broker: %w\n%s", err, output)
 	}
-	if err := os.RemoveAll(folder); err != nil { // of an older pom.xml
+	if err := os.RemoveAll(folder); err != nil { // it may have the jars of an older pom.xml
 		return err
 	}
 	if err := os.Chmod(fresh, 0o755); err != nil {

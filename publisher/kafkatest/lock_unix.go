@@ -7,6 +7,6 @@ import (
 	"syscall"
 )
 
-// lockFile waits until this process alone holds the lock. The system releases it when the file is closed or the process
-// ends.
+// lockFile waits until this process has the exclusive lock of the file. Closing the file or the end of the process
+// releases the lock.
 func lockFile(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX) }

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// properties is the server.properties of one broker.
+// properties returns the server.properties of a broker.
 func properties(o Options, b *broker, all []*broker) map[string]string {
 	var voters []string
 	for _, v := range all {
@@ -54,8 +54,9 @@ func properties(o Options, b *broker, all []*broker) map[string]string {
 	return p
 }
 
-// securityProperties turn the clients' listener into SASL_SSL, add one for mutual TLS, and check ACLs.
-// The listeners for brokers and controllers stay open, and their clients are the super user ANONYMOUS.
+// securityProperties returns properties that switch the clients' listener to SASL_SSL, add a listener for mutual TLS and
+// enable ACLs. The listeners of brokers and controllers stay without security: their clients are the super user
+// ANONYMOUS.
 func securityProperties(s Security, b *broker) map[string]string {
 	mechanisms := s.Mechanisms
 	if len(mechanisms) == 0 {
@@ -90,7 +91,7 @@ func securityProperties(s Security, b *broker) map[string]string {
 	return p
 }
 
-// scramArguments make the users known to the storage tool.
+// scramArguments returns the arguments with which the storage tool creates the users.
 func scramArguments(s *Security) []string {
 	if s == nil {
 		return nil
@@ -104,7 +105,7 @@ func scramArguments(s *Security) []string {
 	return args
 }
 
-// encode writes properties in Java's form, where all but ASCII is escaped.
+// encode formats properties for Java, which requires everything but ASCII to be escaped.
 func encode(p map[string]string) []byte {
 	var text strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(p)) {

@@ -10,29 +10,29 @@ import (
 	"time"
 )
 
-// Variable is the environment variable that says what tests run on: "apache", or the addresses of a broker
-// that runs (host:port, several separated by commas), or nothing.
+// Variable is the environment variable that selects the cluster for tests. Its value is "apache", or the addresses of
+// running brokers (host:port, separated by commas), or empty.
 const Variable = "FARMWIRE_TEST_KAFKA"
 
-// ErrNotAsked is what [FromEnv] returns where [Variable] is not set.
-var ErrNotAsked = errors.New("needs Apache Kafka: run with " + Variable + "=apache (Java 17 and Maven; nothing is installed), or " +
-	Variable + "=localhost:9092 and a broker from publisher/kafkatest/compose.yaml")
+// ErrNotAsked is the error of [FromEnv] if [Variable] is not set.
+var ErrNotAsked = errors.New("needs Apache Kafka: run with " + Variable + "=apache (needs Java 17 and Maven, and installs nothing), or " +
+	"start a broker with publisher/kafkatest/compose.yaml and run with " + Variable + "=localhost:9092")
 
-// FromEnv is the cluster that the environment asks for, [ErrNotAsked] where it asks for none. The options apply
-// to a cluster that is started.
+// FromEnv returns the cluster that [Variable] selects, or [ErrNotAsked] if it selects none. The options apply only if
+// FromEnv starts the cluster.
 func FromEnv(ctx context.Context, o Options) (*Cluster, error) {
-	switch said := os.Getenv(Variable); said {
+	switch value := os.Getenv(Variable); value {
 	case "":
 		return nil, ErrNotAsked
 	case "apache":
 		return StartApache(ctx, o)
 	default:
-		return Outside(strings.Split(said, ",")...), nil
+		return Outside(strings.Split(value, ",")...), nil
 	}
 }
 
-// Shared is a cluster that the tests of one package share: started by the first that needs it, closed by TestMain.
-// The zero value, with Options if wanted, is ready.
+// Shared is a cluster that the tests of a package share. The first test that needs it starts it, and TestMain must
+// close it. The zero value is ready to use.
 type Shared struct {
 	Options Options
 
@@ -41,7 +41,7 @@ type Shared struct {
 	err     error
 }
 
-// Cluster returns the cluster, and skips the test where the environment asks for none.
+// Cluster returns the cluster. It skips the test if [Variable] is not set.
 func (s *Shared) Cluster(t testing.TB) *Cluster {
 	t.Helper()
 	s.once.Do(func() {
@@ -58,7 +58,7 @@ func (s *Shared) Cluster(t testing.TB) *Cluster {
 	return s.cluster
 }
 
-// Close closes the cluster if there is one.
+// Close closes the cluster if a test started it.
 func (s *Shared) Close() error {
 	if s.cluster == nil {
 		return nil

@@ -97,7 +97,7 @@ func TestAnomalies(t *testing.T) {
 		{"a time with seconds", BadEnvelope, func(w *world) {
 			w.of("still", 1).value = replace(wire(w.of("still", 1).Before).(string), "2026-03-01T12:00:17Z")
 		}},
-		{"after later than before", BadEnvelope, func(w *world) { w.truth[0].Blurred = w.maybe(99); w.of("whole", 3).After = w.maybe(36) }},
+		{"after later than before", BadEnvelope, func(w *world) { w.truth[0].IncompleteUntil = w.maybe(99); w.of("whole", 3).After = w.maybe(36) }},
 		{"exact without a time", BadEnvelope, func(w *world) { w.of("whole", 3).Exact = true }},
 		{"a missing member", BadEnvelope, func(w *world) { w.state = w.state[:0]; w.events = w.events[:0]; w.truth = w.truth[:0]; w.lone() }},
 		{"recorded before it was observed", BadEnvelope, func(w *world) { w.of("still", 1).Recorded = w.at(16) }},
@@ -164,7 +164,7 @@ func TestStaleReadsExcuseStatuses(t *testing.T) {
 
 func TestIncompleteAnswersExcuseTheLowerBound(t *testing.T) {
 	w := newWorld(t)
-	w.session1("whole").Blurred = w.maybe(31.5)
+	w.session1("whole").IncompleteUntil = w.maybe(31.5)
 	w.of("whole", 3).After = w.maybe(31)
 	if r := w.check(); r.Total() != 0 {
 		t.Error(printed(r))

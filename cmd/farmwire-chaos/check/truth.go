@@ -82,8 +82,8 @@ type truthLine struct {
 	FarmID, FleetID, WorkerID, QueueID, JobID, SessionID string
 	StartedAt                                            time.Time
 	Forgotten                                            bool
-	ForgottenAt, WorkerDeleted, Listed, Blurred          *time.Time
-	WholeListings                                        int64
+	ForgottenAt, WorkerDeleted, Listed, IncompleteUntil  *time.Time
+	CompleteListings                                     int64
 	Listings                                             []struct {
 		By        string
 		Begun, At time.Time
@@ -122,7 +122,7 @@ func (l *truthLine) session(texts interner) trueSession {
 			queue: texts.text(l.QueueID), job: texts.text(l.JobID), startedAt: instantOf(l.StartedAt),
 		},
 		forgottenAt: optional(l.ForgottenAt), workerDeleted: optional(l.WorkerDeleted),
-		listed: optional(l.Listed), incompleteUntil: optional(l.Blurred), completeListings: l.WholeListings,
+		listed: optional(l.Listed), incompleteUntil: optional(l.IncompleteUntil), completeListings: l.CompleteListings,
 	}
 	for _, one := range l.Listings {
 		t.listings = append(t.listings, listing{key: texts.text(one.By), begin: instantOf(one.Begun), end: instantOf(one.At)})

@@ -32,14 +32,14 @@ const (
 
 // told is a true session.
 type told struct {
-	ID        string
-	Worker    string
-	StartedAt time.Time
-	States    []toldState
-	Forgotten *time.Time
-	Blurred   *time.Time
-	Deleted   *time.Time
-	Listings  []map[string]any
+	ID              string
+	Worker          string
+	StartedAt       time.Time
+	States          []toldState
+	Forgotten       *time.Time
+	IncompleteUntil *time.Time
+	Deleted         *time.Time
+	Listings        []map[string]any
 }
 
 type toldState struct {
@@ -255,8 +255,8 @@ func (w *world) printTruth() io.Reader {
 		}
 		out.Encode(map[string]any{"farmId": "farm-1", "fleetId": fleet, "workerId": s.Worker, "queueId": "queue-1", "jobId": "job-1",
 			"sessionId": s.ID, "startedAt": s.StartedAt, "endedAt": end, "forgotten": s.Forgotten != nil, "forgottenAt": s.Forgotten,
-			"workerDeleted": s.Deleted, "blurred": s.Blurred, "states": states,
-			"wholeListings": len(s.Listings), "listings": s.Listings})
+			"workerDeleted": s.Deleted, "incompleteUntil": s.IncompleteUntil, "states": states,
+			"completeListings": len(s.Listings), "listings": s.Listings})
 	}
 	out.Encode(map[string]any{"farm": map[string]any{"staleReads": w.stale, "start": w.start, "skew": 0}})
 	return &b

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 )
 
+// page is a page of a layout or a case, as vectors.json describes it.
 type page struct {
 	TokenIn   *string `json:"token_in"`
 	Sessions  json.RawMessage
@@ -21,18 +22,18 @@ type page struct {
 	Message   string
 }
 
-// Server answers ListSessionsForWorker with pages: a request gets the page whose token_in it asks
-// for. Several pages with one token_in answer in turn, the last again and again.
+// Server answers ListSessionsForWorker with recorded pages. A request gets the page whose token_in is its nextToken. If
+// several pages have the same token_in, they are served in turn, and the last one from then on.
 type Server struct {
 	template string
 	pages    []page
 
 	mu       sync.Mutex
-	served   map[string]int
+	served   map[string]int // number of answers by nextToken
 	requests []Request
 }
 
-// Server makes a server of a list of pages, or of the layout of that name.
+// Server returns a server for a list of pages, or for the layout that pages names.
 func (f File) Server(pages json.RawMessage) (*Server, error) {
 	var name string
 	if json.Unmarshal(pages, &name) == nil {
@@ -46,7 +47,7 @@ func (f File) Server(pages json.RawMessage) (*Server, error) {
 	return s, json.Unmarshal(pages, &s.pages)
 }
 
-// Requests are the requests so far.
+// Requests returns the requests so far.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +85,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, found)
 }
 
-// find returns the next page for a token.
+// find returns the page to serve next for a nextToken, or nil if there is none.
 func (s *Server) find(token *string) *page {
 	var found []*page
 	for i := range s.pages {
@@ -125,7 +126,7 @@ func (s *Server) answer(w http.ResponseWriter, p *page) {
 	fmt.Fprint(w, "{"+strings.Join(members, ", ")+"}")
 }
 
-// sessions puts the template in the place of each name.
+// sessions replaces each session that is given by its name with the template.
 func (s *Server) sessions(list json.RawMessage) string {
 	var entries []json.RawMessage
 	if json.Unmarshal(list, &entries) != nil || entries == nil {

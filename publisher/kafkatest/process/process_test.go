@@ -29,7 +29,7 @@ func TestEnds(t *testing.T) {
 	p := start(t, "exit 3")
 	<-p.Ended()
 	if p.Running() || p.State().ExitCode() != 3 {
-		t.Errorf("running %t, exit code %d", p.Running(), p.State().ExitCode())
+		t.Errorf("running is %t and the exit code is %d, want false and 3", p.Running(), p.State().ExitCode())
 	}
 	if err := p.Terminate(); !errors.Is(err, os.ErrProcessDone) {
 		t.Error(err)
@@ -38,14 +38,14 @@ func TestEnds(t *testing.T) {
 		t.Error(err)
 	}
 	if (*process.Process)(nil).Running() {
-		t.Error("no process is running")
+		t.Error("a nil process is running")
 	}
 }
 
 // A process that ignores SIGTERM is killed.
 func TestStopKills(t *testing.T) {
 	p := start(t, `trap "" TERM; while :; do sleep 1; done`)
-	time.Sleep(100 * time.Millisecond) // until the trap is set
+	time.Sleep(100 * time.Millisecond) // the shell has to set the trap first
 	if err := p.Stop(100 * time.Millisecond); err != nil || p.Running() {
 		t.Error(err)
 	}

@@ -5,10 +5,9 @@ import (
 	"time"
 )
 
-// AllFaults returns a configuration with every fault on, at rates under which a patient poller
-// makes progress: about one call in ten fails. Workers, Speed and the like are left to the caller.
-// A grace of less than the time that such a poller needs to find and list a new worker loses
-// sessions that nobody could know.
+// AllFaults returns a configuration that injects every kind of fault. About one call in ten fails, so that a
+// patient poller makes progress. Workers, Speed and other sizes are left to the caller. Grace must be longer than
+// such a poller needs to find and list a new worker. Otherwise there are sessions that no client can learn of.
 func AllFaults(seed uint64) Config {
 	return Config{
 		Seed: seed, Skew: 1500 * time.Millisecond, PageSize: 7, Order: RandomStable,
@@ -22,7 +21,7 @@ func AllFaults(seed uint64) Config {
 	}
 }
 
-// Without returns the rules that are not of the kinds.
+// Without returns the rules that are of none of the kinds.
 func Without(rules []Fault, kinds ...Kind) []Fault {
 	return slices.DeleteFunc(slices.Clone(rules), func(f Fault) bool { return slices.Contains(kinds, f.Kind) })
 }

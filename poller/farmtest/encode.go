@@ -6,16 +6,17 @@ import (
 	"time"
 )
 
-// wireTime is the form of times in answers.
+// wireTime is the layout of times in answers.
 const wireTime = "2006-01-02T15:04:05.000Z"
 
-// appendMember appends a JSON member, with a comma before it where one is due.
+// appendMember appends a JSON member with a string value. Like its siblings, it puts a comma before the member
+// unless the member is the first.
 func appendMember(b []byte, name, value string) []byte {
 	b = appendName(b, name)
 	for i := 0; i < len(value); i++ {
 		if c := value[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
 			text, err := json.Marshal(value)
-			if err != nil { // a string never fails
+			if err != nil { // cannot happen: any string can be marshaled
 				text = []byte(`""`)
 			}
 			return append(b, text...)
@@ -112,10 +113,11 @@ func appendState(b []byte, s *Session, st *state) []byte {
 	return b
 }
 
-// appendSession appends the session as GetSession and BatchGetSession show it.
-func appendSession(b []byte, s *Session, st *state, whole bool) []byte {
+// appendSession appends the session as GetSession and BatchGetSession show it. Only the latter shows the
+// identifiers of its farm, queue and job.
+func appendSession(b []byte, s *Session, st *state, identifiers bool) []byte {
 	b = append(b, '{')
-	if whole {
+	if identifiers {
 		b = appendMember(b, "farmId", s.worker.fleet.farm.id)
 		b = appendMember(b, "queueId", s.job.queueID)
 		b = appendMember(b, "jobId", s.job.id)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// everyFault is the text that stands for the configuration of [AllFaults].
+// everyFault is the text for the configuration of [AllFaults].
 const everyFault = "all"
 
 // FaultNames lists the kinds of faults that [ParseFault] knows, separated by commas.
@@ -22,9 +22,9 @@ func FaultNames() string {
 	return strings.Join(names, ", ")
 }
 
-// ParseFaults returns the configuration of a farm with the faults that the texts describe. The single text "all" stands
-// for [AllFaults], which also limits the rates of calls, skews the clock and makes pages small. Any other text is one
-// for [ParseFault].
+// ParseFaults returns the configuration of a farm with the faults that the texts describe. The single text "all"
+// means [AllFaults], which also limits the rates of calls, skews the clock and makes pages small. Every other text
+// is parsed by [ParseFault].
 func ParseFaults(seed uint64, texts []string) (Config, error) {
 	if len(texts) == 1 && texts[0] == everyFault {
 		return AllFaults(seed), nil
@@ -40,9 +40,9 @@ func ParseFaults(seed uint64, texts []string) (Config, error) {
 	return cfg, nil
 }
 
-// ParseFault reads KIND, KIND=PROBABILITY or KIND=PROBABILITY/DELAY. A kind alone stands for all rules that
-// [AllFaults] has of it. A kind with a probability, above 0 and at most 1, is one rule with the delay of the
-// first of them, unless the text gives a delay, such as 2s.
+// ParseFault parses KIND, KIND=PROBABILITY or KIND=PROBABILITY/DELAY. A kind alone means all rules that
+// [AllFaults] has of that kind. With a probability, which is above 0 and at most 1, the result is one rule. Its
+// delay, such as 2s, is by default that of the first of those rules.
 func ParseFault(text string) ([]Fault, error) {
 	kind, rest, given := strings.Cut(text, "=")
 	rules := slices.DeleteFunc(AllFaults(0).Faults, func(f Fault) bool { return string(f.Kind) != kind })

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// exchange is one call while it is answered.
+// exchange is a call that is being answered.
 type exchange struct {
 	server *Server
 	w      http.ResponseWriter
@@ -18,7 +18,7 @@ type exchange struct {
 	done   bool
 }
 
-// ServeHTTP answers one call.
+// ServeHTTP answers one call. After Close it aborts the connection.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.enter() {
 		panic(http.ErrAbortHandler)
@@ -39,8 +39,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}, date: s.cloud.Now()})
 }
 
-// finish counts the call out. It comes before the last byte, so that whoever has the answer
-// finds the call counted and no longer in flight.
+// finish records the outcome of the call. It runs before the last byte is written, so that a client that has
+// the answer finds the call counted and no longer in flight.
 func (x *exchange) finish(outcome string) {
 	if x.done {
 		return
@@ -53,7 +53,7 @@ func (x *exchange) finish(outcome string) {
 	x.server.calls.end(&x.call)
 }
 
-// enter counts a call in, so that Close can wait for it; false: the server is closed.
+// enter registers a call, so that Close waits for it. It returns false if the server is closed.
 func (s *Server) enter() bool {
 	s.closing.Lock()
 	defer s.closing.Unlock()
@@ -64,14 +64,14 @@ func (s *Server) enter() bool {
 	return true
 }
 
-// abort ends the call without an answer and closes the connection: a handler that only returned
-// would send an empty one.
+// abort ends the call without an answer and closes the connection. If the handler returned instead, the
+// client would get an empty answer.
 func (x *exchange) abort(outcome string) {
 	x.finish(outcome)
 	panic(http.ErrAbortHandler)
 }
 
-// serve reads, meters, spoils and answers.
+// serve validates the request, applies quotas and faults, and answers.
 func (x *exchange) serve(r *http.Request) {
 	s := x.server
 	fail := x.req.read(r, s.cfg.PageSize)
@@ -82,37 +82,37 @@ func (x *exchange) serve(r *http.Request) {
 		x.write(answer{failure: fail, date: s.cloud.Now()})
 		return
 	}
-	hit := s.faults.call(s.cloud.target(x.req))
-	for _, f := range hit {
+	fired := s.faults.call(s.cloud.target(x.req))
+	for _, f := range fired {
 		x.call.Faults = append(x.call.Faults, f.Kind)
 	}
 	ctx, stop := context.WithCancel(r.Context())
 	defer stop()
 	defer context.AfterFunc(s.ctx, stop)()
-	if f, ok := hit.find(Hang); ok {
-		if pause(ctx, f.Delay) {
+	if f, ok := fired.find(Hang); ok {
+		if wait(ctx, f.Delay) {
 			x.abort(OutcomeCut)
 		}
 		x.abort(OutcomeLeft)
 	}
 	var before, after time.Duration
-	if f, ok := hit.find(Slow); ok {
+	if f, ok := fired.find(Slow); ok {
 		before = s.faults.upTo(f.Delay)
 		if s.faults.intN(2) == 0 {
 			before, after = 0, before
 		}
 	}
-	if before > 0 && !pause(ctx, before) {
+	if before > 0 && !wait(ctx, before) {
 		x.abort(OutcomeLeft)
 	}
-	a := s.cloud.answer(x.req, hit)
-	if after > 0 && !pause(ctx, after) {
+	a := s.cloud.answer(x.req, fired)
+	if after > 0 && !wait(ctx, after) {
 		x.abort(OutcomeLeft)
 	}
-	x.deliver(a, hit)
+	x.deliver(a, fired)
 }
 
-// target finds what a call is about, for the faults.
+// target returns what a call is about, so that fault rules can be matched with it.
 func (c *Cloud) target(req *request) target {
 	t := target{operation: req.operation, fleetID: req.fleetID, workerID: req.workerID, page: req.page}
 	c.mu.RLock()
@@ -126,8 +126,8 @@ func (c *Cloud) target(req *request) target {
 	return t
 }
 
-// pause waits for d (0: without end) and reports whether it was not broken off.
-func pause(ctx context.Context, d time.Duration) bool {
+// wait waits for d, or until ctx ends if d is zero. It reports whether d elapsed.
+func wait(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		<-ctx.Done()
 		return false
@@ -142,14 +142,14 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// deliver sends the answer, or what the faults leave of it.
-func (x *exchange) deliver(a answer, hit strikes) {
-	for _, f := range hit {
+// deliver sends the answer as the faults change it.
+func (x *exchange) deliver(a answer, fired firedFaults) {
+	for _, f := range fired {
 		switch f.Kind {
 		case Cut, Reset:
 			x.finish(OutcomeCut)
 			if err := x.hijack(a, f.Kind); err != nil {
-				x.abort(OutcomeCut) // comes near enough
+				x.abort(OutcomeCut) // the connection cannot be taken over: the server closes it
 			}
 			return
 		case Truncated:
@@ -169,7 +169,7 @@ func (x *exchange) deliver(a answer, hit strikes) {
 	x.write(a)
 }
 
-// write sends the whole answer.
+// write sends the answer.
 func (x *exchange) write(a answer) {
 	h := x.w.Header()
 	h["Date"] = []string{a.date.UTC().Format(http.TimeFormat)}
@@ -186,15 +186,15 @@ func (x *exchange) write(a answer) {
 		}
 	}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	if a.ends != nil {
-		a.ends.listed(ListingTruth{By: x.req.caller, Begun: a.begun, At: x.server.clock().UTC()})
+	if a.completed != nil {
+		a.completed.noteCompleteListing(ListingTruth{By: x.req.caller, Begun: a.listingBegan, At: x.server.clock().UTC()})
 	}
 	x.finish(outcome)
 	x.w.WriteHeader(status)
-	_, _ = x.w.Write(body) // a client that has left is no failure of the farm
+	_, _ = x.w.Write(body) // fails only if the client has disconnected
 }
 
-// hijack closes the connection: at once, or with a reset in the middle of the body.
+// hijack closes the connection at once or, for Reset, resets it in the middle of the body.
 func (x *exchange) hijack(a answer, k Kind) error {
 	hijacker, ok := x.w.(http.Hijacker)
 	if !ok {
@@ -209,7 +209,7 @@ func (x *exchange) hijack(a answer, k Kind) error {
 		if a.failure != nil {
 			body = a.failure.body()
 		}
-		// Errors below are what this fault is for.
+		// Write errors do not matter: the connection is to break anyway.
 		_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 			a.date.Format(http.TimeFormat), max(len(body), 1)+64, body[:len(body)/2])
 		if tcp, ok := conn.(*net.TCPConn); ok {
