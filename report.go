@@ -33,7 +33,11 @@ func polling(s poller.State) status.Polling {
 		p.Unlisted = append(p.Unlisted, status.Failure{FarmID: w.FarmID, FleetID: w.FleetID, WorkerID: w.WorkerID, Operation: "ListSessionsForWorker", Failures: w.Failures, Reason: string(w.Reason)})
 	}
 	for name, o := range s.Operations {
-		p.Operations[name] = status.Operation{Answered: o.Answered, Refused: o.Refused, Failed: o.Failed, Reason: string(o.Reason)}
+		failed := make(map[string]uint64, len(o.Failed))
+		for reason, n := range o.Failed {
+			failed[string(reason)] = n
+		}
+		p.Operations[name] = status.Operation{Answered: o.Answered, Failed: failed}
 	}
 	return p
 }

@@ -142,5 +142,5 @@ func (l *loop) survey(now time.Time) {
 		m.openSessions.set(s.countOpenSessions())
 	}
 	l.surveys++
-	l.poller.state.Store(l.state(now))
+	l.publishState(now)
 }

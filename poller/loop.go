@@ -90,8 +90,10 @@ func (l *loop) run() {
 		case <-timer.C:
 		case <-l.poller.wake:
 			l.execute(l.poller.take())
+			l.publishCounts(*l.poller.state.Load())
 		case r := <-l.results:
 			l.finish(r, time.Now())
+			l.publishCounts(*l.poller.state.Load())
 		case <-survey.C:
 			l.survey(time.Now())
 		}

@@ -19,16 +19,13 @@ func (o *operations) note(operation string, reason Reason) {
 		o.named = make(map[string]Operation)
 	}
 	counts := o.named[operation]
-	switch reason {
-	case "":
+	if reason == "" {
 		counts.Answered++
-	case ReasonDenied, ReasonCredentials, ReasonNotFound, ReasonRefused:
-		counts.Refused++
-	default:
-		counts.Failed++
-	}
-	if reason != "" {
-		counts.Reason = reason
+	} else {
+		if counts.Failed == nil {
+			counts.Failed = make(map[Reason]uint64)
+		}
+		counts.Failed[reason]++
 	}
 	o.named[operation] = counts
 }
@@ -37,5 +34,10 @@ func (o *operations) note(operation string, reason Reason) {
 func (o *operations) all() map[string]Operation {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return maps.Clone(o.named)
+	all := make(map[string]Operation, len(o.named))
+	for name, counts := range o.named {
+		counts.Failed = maps.Clone(counts.Failed)
+		all[name] = counts
+	}
+	return all
 }

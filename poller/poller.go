@@ -114,8 +114,8 @@ func (p *Poller) Committed(s diff.Snapshot) {
 // Found returns what discovery has found so far.
 func (p *Poller) Found() Found { return *p.found.Load() }
 
-// State returns what the Poller knows of its own work. Its Operations are of now. The rest is at most a
-// few seconds old, and final once Run has returned.
+// State returns what the Poller knows of its own work. Its counts are of now. The rest is at most a few
+// seconds old, and final once Run has returned.
 func (p *Poller) State() State {
 	s := *p.state.Load()
 	s.Operations = p.service.operations.all()

@@ -68,32 +68,23 @@ type UnlistedWorker struct {
 // session does not exist any more.
 type Operation struct {
 	Answered uint64
-	Refused  uint64 // with ReasonDenied, ReasonCredentials, ReasonNotFound or ReasonRefused
-	Failed   uint64 // for any other reason
-	Reason   Reason // of the last attempt that was refused or failed; empty if there was none
+	Failed   map[Reason]uint64 // by the reason
 }
 
 // maxUnlisted is how many workers State.Unlisted names.
 const maxUnlisted = 10
 
-// state gathers the State of now.
-func (l *loop) state(now time.Time) *State {
-	s := &State{
-		Phase:        Polling,
-		Answered:     l.service.hasAnswered(),
-		Shards:       len(l.shards),
-		Farms:        l.schedule.discovery.farms(),
-		Fleets:       len(l.directory.fleets),
-		Workers:      len(l.schedule.workers),
-		OpenSessions: l.schedule.openCount,
-		Operations:   l.service.operations.all(),
+// publishState publishes the State of now.
+func (l *loop) publishState(now time.Time) {
+	s := State{Phase: Polling, Shards: len(l.shards)}
+	if s.Shards > 0 {
+		l.addProblems(&s, now)
 	}
-	if !s.Answered {
-		s.Refusal = l.refusal
-	}
-	if s.Shards == 0 {
-		return s
-	}
+	l.publishCounts(s)
+}
+
+// addProblems adds what cannot be observed, and the age of the listings.
+func (l *loop) addProblems(s *State, now time.Time) {
 	s.Discovery = l.schedule.discovery.failures()
 	s.Searches, s.Unsearched = len(l.schedule.discovery.targets), l.schedule.discovery.unsearched()
 	if s.Unsearched == 0 {
@@ -103,7 +94,18 @@ func (l *loop) state(now time.Time) *State {
 	s.Unlisted, s.UnlistedCount = l.unlistedWorkers(), len(l.schedule.unlisted)
 	s.LookupsFailing = len(l.schedule.lookupsFailing)
 	s.OldestListing = l.oldest
-	return s
+}
+
+// publishCounts publishes a State with the counts of now. They cost little, so that they can be published after every
+// result.
+func (l *loop) publishCounts(s State) {
+	s.Answered, s.Refusal = l.service.hasAnswered(), l.refusal
+	if s.Answered {
+		s.Refusal = ""
+	}
+	s.Farms, s.Fleets = l.schedule.discovery.farms(), len(l.directory.fleets)
+	s.Workers, s.OpenSessions = len(l.schedule.workers), l.schedule.openCount
+	l.poller.state.Store(&s)
 }
 
 // failures returns the targets whose last call failed.

@@ -45,10 +45,10 @@ func TestState(t *testing.T) {
 			t.Errorf("the oldest listing is %v old", s.OldestListing)
 		}
 		farms := s.Operations[opListFarms]
-		if farms.Answered == 0 || farms.Refused == 0 || farms.Failed != 0 || farms.Reason != ReasonDenied {
+		if farms.Answered == 0 || farms.Failed[ReasonDenied] == 0 || len(farms.Failed) != 1 {
 			t.Errorf("ListFarms: %+v", farms)
 		}
-		if sessions := s.Operations[opListSessions]; sessions.Answered < 8 || sessions.Refused+sessions.Failed > 0 || sessions.Reason != "" {
+		if sessions := s.Operations[opListSessions]; sessions.Answered < 8 || len(sessions.Failed) > 0 {
 			t.Errorf("ListSessionsForWorker: %+v", sessions)
 		}
 		if len(s.Discovery) != 1 || s.Discovery[0].Operation != opListFarms || s.Discovery[0].Failures == 0 || s.Discovery[0].Reason != ReasonDenied {

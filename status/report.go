@@ -83,8 +83,6 @@ type Failure struct {
 
 // Operation is how the attempts of one operation of the Deadline Cloud API went since the start.
 type Operation struct {
-	Answered uint64 // with success
-	Refused  uint64 // with an answer that repeating does not change: denied, not found, …
-	Failed   uint64 // otherwise: throttled, server errors, timeouts, broken answers
-	Reason   string // of the last attempt that was refused or failed
+	Answered uint64
+	Failed   map[string]uint64 // by the reason, as the metrics name it: denied, throttled, server_error, …
 }

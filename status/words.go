@@ -122,20 +122,14 @@ func number(n int, of string) string {
 	return fmt.Sprintf("%d %ss", n, of)
 }
 
-// String says how often the operation was answered, refused, and failed.
+// String says how often the operation was answered, and how often it failed for each reason.
 func (o Operation) String() string {
-	if o.Answered+o.Refused+o.Failed == 0 {
+	if o.Answered == 0 && len(o.Failed) == 0 {
 		return "not tried"
 	}
 	text := fmt.Sprintf("answered %d", o.Answered)
-	if o.Refused > 0 {
-		text += fmt.Sprintf(", refused %d", o.Refused)
-	}
-	if o.Failed > 0 {
-		text += fmt.Sprintf(", failed %d", o.Failed)
-	}
-	if o.Refused+o.Failed > 0 {
-		text += " (" + words(o.Reason) + ")"
+	for _, reason := range slices.Sorted(maps.Keys(o.Failed)) {
+		text += fmt.Sprintf(", %s %d", words(reason), o.Failed[reason])
 	}
 	return text
 }

@@ -72,17 +72,17 @@ func TestUnready(t *testing.T) {
 func TestWriteSummary(t *testing.T) {
 	p := status.Polling{Farms: 1, Fleets: 2, Workers: 40, OpenSessions: 7, Operations: map[string]status.Operation{
 		"ListFarms":       {},
-		"BatchGetSession": {Refused: 1, Reason: "denied"},
-		"ListWorkers":     {Answered: 12, Failed: 2, Reason: "server_error"},
+		"BatchGetSession": {Failed: map[string]uint64{"denied": 1}},
+		"ListWorkers":     {Answered: 12, Failed: map[string]uint64{"server_error": 2, "throttled": 1}},
 	}}
 	var out strings.Builder
 	if err := p.WriteSummary(&out); err != nil {
 		t.Fatal(err)
 	}
 	want := `Seen: 1 farm, 2 fleets, 40 workers, 7 open sessions.
-  BatchGetSession        answered 0, refused 1 (denied)
+  BatchGetSession        answered 0, denied 1
   ListFarms              not tried
-  ListWorkers            answered 12, failed 2 (server error)
+  ListWorkers            answered 12, server error 2, throttled 1
 `
 	if d := cmp.Diff(want, out.String()); d != "" {
 		t.Errorf("summary (-want +got):\n%s", d)

@@ -12,7 +12,7 @@ type account struct {
 	Transitions int // that happened on the farm while it was watched
 	Told        int // of these, the ones that an event told
 	Passed      int // of these, the statuses that came and went between two polls: no poll could see them
-	Late        int // of these, the ones that Farmwire had no turn to see, because the machine is too slow
+	Late        int // of these, the ones that are not told and not due yet, because the machine is too slow
 	Discovered  int // sessions that were open when the watch began
 	Events      int // events read
 

@@ -74,6 +74,7 @@ func (c *demoCmd) play(ctx context.Context, s *stage, std command.Streams) (acco
 	})
 	err = d.follow(ctx, run, c.Duration)
 	d.ended = time.Now()
+	calls := s.calls()
 	if err == nil {
 		err = d.catchUp(run)
 	}
@@ -81,7 +82,7 @@ func (c *demoCmd) play(ctx context.Context, s *stage, std command.Streams) (acco
 	if err := errors.Join(err, stop()); err != nil {
 		return account{}, err
 	}
-	a.Calls, a.Ran, a.Speed = s.calls(), d.ended.Sub(d.begin), c.Speed
+	a.Calls, a.Ran, a.Speed = calls, d.ended.Sub(d.begin), c.Speed
 	return a, a.print(d.view)
 }
 

@@ -77,7 +77,7 @@ func (a account) rows() [][]view.Cell {
 	}
 	if a.Late > 0 {
 		rows = append(rows,
-			row("late", fmt.Sprint(a.Late), "changes that Farmwire had no turn to see within a minute:", view.Yellow),
+			row("late", fmt.Sprint(a.Late), "changes that were not told within a minute, and that nothing shows to be lost:", view.Yellow),
 			row("", "", "this machine is too slow for this speed; try a lower --speed or fewer --workers", view.Yellow))
 	}
 	switch {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -47,7 +48,7 @@ func showForPeople(v *view.View) func(event.Record) error {
 }
 
 // summarize prints what a dry run saw and how its requests went. It returns an error if something was refused that run
-// needs.
+// needs, or if no request was answered.
 func (c *runCmd) summarize(w io.Writer, p status.Polling) error {
 	all := status.Polling{Farms: p.Farms, Fleets: p.Fleets, Workers: p.Workers, OpenSessions: p.OpenSessions, Operations: map[string]status.Operation{}}
 	for _, name := range operations() {
@@ -57,7 +58,10 @@ func (c *runCmd) summarize(w io.Writer, p status.Polling) error {
 		return fmt.Errorf("write the summary: %w", err)
 	}
 	if refused := c.refused(p.Operations); len(refused) > 0 {
-		return fmt.Errorf("the service refuses what run needs: allow deadline:%s for these credentials", strings.Join(refused, ", deadline:"))
+		return fmt.Errorf("the service refuses what run needs: check the credentials, and that they allow deadline:%s", strings.Join(refused, ", deadline:"))
+	}
+	if !p.Answered && len(p.Operations) > 0 {
+		return errors.New("no request was answered: the log says why, and run publishes nothing until Deadline Cloud answers")
 	}
 	return nil
 }
@@ -83,13 +87,7 @@ func (c *runCmd) refused(by map[string]status.Operation) []string {
 }
 
 // isRefused reports whether the service does not allow an operation, somewhere or at all. That a worker or a session was
-// not found is no refusal: it may have been deleted.
+// not found is no refusal, because it may have been deleted.
 func isRefused(o status.Operation) bool {
-	switch o.Reason {
-	case "denied":
-		return o.Refused > 0
-	case "credentials", "refused":
-		return o.Refused > 0 && o.Answered == 0
-	}
-	return false
+	return o.Failed["denied"] > 0 || o.Answered == 0 && o.Failed["credentials"]+o.Failed["refused"] > 0
 }
