@@ -4,7 +4,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +33,30 @@ var may = map[string][]string{
 
 // Imports point inwards: cmd → farmwire → poller, publisher → event → diff. No product code links a test server.
 func TestImportsPointInwards(t *testing.T) {
+	eachFile(t, func(path string) error { return checkImports(t, path) })
+}
+
+// A library package names no command-line flag of Farmwire, because a program that imports it has other flags, or none.
+func TestLibraryNamesNoFlags(t *testing.T) {
+	flag := regexp.MustCompile(`(^|[^-\w])--[a-z]`)
+	otherTool := regexp.MustCompile(`\baws [a-z ]*--[a-z]|kafka-[a-z]+\.sh .*--[a-z]`)
+	eachFile(t, func(path string) error {
+		text, err := os.ReadFile(path)
+		if slashed := filepath.ToSlash(path); strings.HasPrefix(slashed, "cmd/") || strings.HasPrefix(slashed, "publisher/kafkatest/") || strings.HasPrefix(slashed, "docs/") {
+			return err
+		}
+		for n, line := range strings.Split(string(text), "\n") {
+			if flag.MatchString(line) && !otherTool.MatchString(line) {
+				t.Errorf("%s:%d names a flag: %s", path, n+1, line)
+			}
+		}
+		return err
+	})
+}
+
+// eachFile calls f for every product file.
+func eachFile(t *testing.T, f func(path string) error) {
+	t.Helper()
 	files := 0
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -43,7 +69,7 @@ func TestImportsPointInwards(t *testing.T) {
 			return nil
 		}
 		files++
-		return checkImports(t, path)
+		return f(path)
 	})
 	if err != nil {
 		t.Fatal(err)
