@@ -30,7 +30,7 @@ import (
 type commands struct {
 	Config string `placeholder:"FILE" help:"Read flags from a YAML file whose keys are flag names. A flag beats its environment variable, which beats the file."`
 
-	Run      runCmd      `cmd:"" help:"Watch sessions and publish every lifecycle transition to Kafka."`
+	Run      runCmd      `cmd:"" help:"Watch sessions and publish what changes to Kafka."`
 	Sessions sessionsCmd `cmd:"" help:"List the sessions of one worker, paged as boto3's paginator does."`
 	Topics   topicsCmd   `cmd:"" help:"Create or check the Kafka topics."`
 	Version  versionCmd  `cmd:"" help:"Print the version, as --version does."`
