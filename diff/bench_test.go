@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// listed is a listing of a worker with open and ended sessions, and the snapshot that knows them all.
+// listed returns a listing of a worker with so many open and ended sessions, and the snapshot after it.
 func listed(open, ended int) (Snapshot, Observation) {
 	x := Exchange{Sent: epoch, Arrived: epoch.Add(time.Millisecond), SentTick: 1, ArrivedTick: 2}
 	o := Observation{Worker: testWorker, Source: CompleteListing, FirstRequest: x, Pages: 1}
@@ -22,7 +22,7 @@ func listed(open, ended int) (Snapshot, Observation) {
 	return Apply(s, Between(s, o)), o
 }
 
-// BenchmarkUnchanged is Between and Apply for a listing that teaches nothing.
+// BenchmarkUnchanged measures Between and Apply for a listing that changes nothing.
 func BenchmarkUnchanged(b *testing.B) {
 	for _, size := range []struct{ open, ended int }{{0, 0}, {0, 100}, {2, 0}, {2, 100}, {2, 1000}, {100, 1000}} {
 		b.Run(fmt.Sprintf("open=%d/ended=%d", size.open, size.ended), func(b *testing.B) {
@@ -45,7 +45,7 @@ func BenchmarkUnchanged(b *testing.B) {
 	}
 }
 
-// BenchmarkRemembered is the heap that an ended session takes after a restore and after it was seen to end.
+// BenchmarkRemembered reports the heap for each ended session, after a restore and after its end was observed.
 func BenchmarkRemembered(b *testing.B) {
 	const workers, each = 1000, 1000
 	heap := func() uint64 {
@@ -61,7 +61,7 @@ func BenchmarkRemembered(b *testing.B) {
 			snapshots := fill()
 			b.ReportMetric(float64(heap()-before)/(workers*each), "heap-B/session")
 			n := 0
-			for _, s := range snapshots { // keeps them alive, too
+			for _, s := range snapshots { // which also keeps the snapshots alive
 				n += s.Remembered()
 			}
 			if n != workers*each {
@@ -89,7 +89,7 @@ func BenchmarkRemembered(b *testing.B) {
 
 type loggedRecord struct{ session, farm, fleet, worker []byte }
 
-// records is state records of ended sessions, the workers mixed as in a log.
+// records returns state records of ended sessions. Those of different workers are mixed as in a state topic.
 func records(workers, each int) []loggedRecord {
 	farm, fleet := []byte("farm-0123456789abcdef0123456789abcdef"), []byte("fleet-0123456789abcdef0123456789abcdef")
 	var all []loggedRecord
@@ -103,7 +103,7 @@ func records(workers, each int) []loggedRecord {
 
 func restored(all []loggedRecord) map[string]Snapshot {
 	r := NewRestorer()
-	for n := range 20_000 { // open ones, among which an ended one is looked up
+	for n := range 20_000 { // open sessions, among which PutEnded looks for the ended one
 		r.Put(Record{Session: Session{WorkerKey: testWorker, SessionID: testID(-n)}})
 	}
 	for _, e := range all {
@@ -112,7 +112,7 @@ func restored(all []loggedRecord) map[string]Snapshot {
 	return r.Snapshots(func(string) Watch { return Watch{} })
 }
 
-// BenchmarkRestore is the time that a million records of ended sessions take to become snapshots.
+// BenchmarkRestore measures how fast snapshots are made of a million records of ended sessions.
 func BenchmarkRestore(b *testing.B) {
 	for _, workers := range []int{1, 100, 7500} {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {

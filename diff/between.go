@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Between returns what the observation teaches beyond the snapshot, by the laws of the package comment.
-// The observation must be of the snapshot's worker. The snapshot is not changed.
+// Between returns the changes that an observation shows compared with the snapshot, by the laws of the package
+// comment. The observation must be of the snapshot's worker. The snapshot is not changed.
 func Between(s Snapshot, o Observation) Changes {
 	c := comparison{old: &s, o: &o, out: Changes{Worker: s.worker, Status: o.Status}}
-	places := c.compareRemembered()
-	c.sortBySession(places)
-	c.compareSessions(places)
+	indexes := c.compareRemembered()
+	c.sortBySession(indexes)
+	c.compareSessions(indexes)
 	if o.Source != Lookups {
 		c.out.listing = completeListing{exists: true, sent: o.FirstRequest.Sent, pages: o.Pages}
 		if o.Source == NoSuchWorker {
@@ -22,21 +22,21 @@ func Between(s Snapshot, o Observation) Changes {
 	return c.out
 }
 
-// comparison is the work of one Between.
+// comparison is the state of one call of Between.
 type comparison struct {
 	old *Snapshot
 	o   *Observation
 	out Changes
 }
 
-// compareRemembered compares the sightings of remembered sessions, and returns the places of the others in
-// Observation.Sightings. Sightings of sessions that the watch ignores are left out, unless there are other
-// new sessions, because both may be sightings of the same session.
+// compareRemembered compares the sightings of remembered sessions. It returns the indexes of the other
+// sightings in Observation.Sightings. Sightings that the watch ignores are left out, but only if no sighting is
+// of a new session, because that may be the same session.
 func (c *comparison) compareRemembered() []int32 {
 	var small [8]uint64
 	present := newBits(small[:], c.old.memory.len())
 	var others, ignored []int32
-	var unexpected []int // places in memory
+	var unexpected []int // places in memory of sessions that should not have been shown, or not as open
 	isNew := false
 	for i := range c.o.Sightings {
 		s := &c.o.Sightings[i].Session
@@ -64,8 +64,8 @@ func (c *comparison) compareRemembered() []int32 {
 	return others
 }
 
-// reportUnexpected reports the remembered sessions that should not have been shown, or not as open. A
-// session is not stale if the same observation also shows its end, because ENDED wins.
+// reportUnexpected adds the sessions at these places to Reappeared or Stale. A session is not stale if the same
+// observation also shows its end, because ENDED wins.
 func (c *comparison) reportUnexpected(places []int) {
 	slices.Sort(places)
 	for _, place := range slices.Compact(places) {
@@ -83,7 +83,8 @@ func (c *comparison) reportUnexpected(places []int) {
 	}
 }
 
-// updateMemory notes which remembered sessions are present again, absent for the first time, or forgotten.
+// updateMemory notes which remembered sessions are present again, absent for the first time, or forgotten. Present
+// has the places of those that were seen.
 func (c *comparison) updateMemory(present bits) {
 	m := &c.old.memory
 	for place := range m.len() {
@@ -102,10 +103,10 @@ func (c *comparison) updateMemory(present bits) {
 	}
 }
 
-// sortBySession sorts places of Observation.Sightings by session and then by request. Entries of one page
-// keep their order.
-func (c *comparison) sortBySession(places []int32) {
-	slices.SortFunc(places, func(a, b int32) int {
+// sortBySession sorts indexes of Observation.Sightings by session and then by request. Sightings of one page keep
+// their order.
+func (c *comparison) sortBySession(indexes []int32) {
+	slices.SortFunc(indexes, func(a, b int32) int {
 		x, y := &c.o.Sightings[a], &c.o.Sightings[b]
 		return cmp.Or(
 			strings.Compare(x.Session.SessionID, y.Session.SessionID),
@@ -115,27 +116,27 @@ func (c *comparison) sortBySession(places []int32) {
 	})
 }
 
-// compareSessions goes through the open sessions and the sightings side by side. Both are in the order of
-// session ids.
-func (c *comparison) compareSessions(places []int32) {
+// compareSessions compares the open sessions with their sightings, and takes in sightings of new sessions. Both
+// are in the order of session ids.
+func (c *comparison) compareSessions(indexes []int32) {
 	open := c.old.open
-	for len(places) > 0 {
-		id := c.o.Sightings[places[0]].Session.SessionID
+	for len(indexes) > 0 {
+		id := c.o.Sightings[indexes[0]].Session.SessionID
 		for len(open) > 0 && open[0].session.SessionID < id {
 			c.compareOpen(&open[0], nil)
 			open = open[1:]
 		}
 		n := 1
-		for n < len(places) && c.o.Sightings[places[n]].Session.SessionID == id {
+		for n < len(indexes) && c.o.Sightings[indexes[n]].Session.SessionID == id {
 			n++
 		}
 		if len(open) > 0 && open[0].session.SessionID == id {
-			c.compareOpen(&open[0], places[:n])
+			c.compareOpen(&open[0], indexes[:n])
 			open = open[1:]
 		} else {
-			c.compareNew(places[:n])
+			c.compareNew(indexes[:n])
 		}
-		places = places[n:]
+		indexes = indexes[n:]
 	}
 	for i := range open {
 		c.compareOpen(&open[i], nil)
@@ -143,23 +144,23 @@ func (c *comparison) compareSessions(places []int32) {
 }
 
 // compareOpen compares an open session with its sightings, of which there may be none.
-func (c *comparison) compareOpen(open *openSession, places []int32) {
+func (c *comparison) compareOpen(open *openSession, indexes []int32) {
 	d := open.disappearance
 	changes := sessionChanges{out: &c.out, state: &open.session, sequence: open.sequence}
-	if m, ok := mergeSightings(c.o.Sightings, places, d); ok {
+	if m, ok := mergeSightings(c.o.Sightings, indexes, d); ok {
 		m.session.WorkerKey = c.old.worker
 		changes.bounds, changes.seen = bounds(d.seen, m.first.Arrived), m.last.Sent
 		changes.moveTo(merged(open.session, m.session))
 		d = disappearance{seen: m.last.Sent, arrived: m.last.ArrivedTick}
-	} else if len(places) == 0 {
+	} else if len(indexes) == 0 {
 		d = d.absent(c.o)
 	}
 	c.noteDisappearance(changes, open.disappearance, d)
 }
 
 // compareNew adds the changes of a session that was not known.
-func (c *comparison) compareNew(places []int32) {
-	m, _ := mergeSightings(c.o.Sightings, places, disappearance{})
+func (c *comparison) compareNew(indexes []int32) {
+	m, _ := mergeSightings(c.o.Sightings, indexes, disappearance{})
 	m.session.WorkerKey = c.old.worker
 	changes := sessionChanges{out: &c.out, bounds: bounds(c.old.absentAt, m.first.Arrived), seen: m.last.Sent}
 	changes.firstSight(m.session, c.old.watch)
@@ -168,8 +169,8 @@ func (c *comparison) compareNew(places []int32) {
 	}
 }
 
-// noteDisappearance adds the answers that did not find the session, if it is still open. Then it adds the
-// change Vanished, or notes what has become known.
+// noteDisappearance adds the answers that did not find the session, if it is still open, to what suggests that
+// it has vanished. If that suffices, it adds the change Vanished. Otherwise it adds a note.
 func (c *comparison) noteDisappearance(changes sessionChanges, old, d disappearance) {
 	if changes.state.HasEnded() {
 		return

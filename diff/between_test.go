@@ -2,7 +2,7 @@ package diff
 
 import "testing"
 
-// TestWorkerKey: answers about a worker's sessions may not repeat whose they are.
+// TestWorkerKey: the sessions of an observation need not have its worker key.
 func TestWorkerKey(t *testing.T) {
 	s := NewSnapshot(testWorker, Watch{})
 	for tick, status := range []string{StatusStarted, StatusUpdateInProgress, StatusEnded} {
@@ -16,8 +16,8 @@ func TestWorkerKey(t *testing.T) {
 	}
 }
 
-// TestBig: more remembered sessions than fit the comparison's own space are told apart, too.
-func TestBig(t *testing.T) {
+// TestManyRemembered: Between notices which of many remembered sessions is absent.
+func TestManyRemembered(t *testing.T) {
 	s, o := listed(1, 2000)
 	last := o.Sightings[len(o.Sightings)-1].Session.SessionID
 	o.FirstRequest.SentTick, o.FirstRequest.ArrivedTick = 3, 4

@@ -2,7 +2,7 @@ package diff
 
 import "time"
 
-// VanishAfter is how far apart two requests must be that are answered NotFound for a session to have
+// VanishAfter is the least time between two requests that did not find a session, for the session to count as
 // vanished.
 const VanishAfter = 120 * time.Second
 
@@ -12,18 +12,19 @@ type disappearance struct {
 	seen       time.Time // when the request was sent that last showed the session, by this host's clock
 	arrived    uint64    // the tick at which its answer arrived; 0 after a restore
 	unresolved bool      // a complete listing lacked the session, or its worker did not exist
-	absences   uint8     // complete listings that lacked it, at most 2; NoSuchWorker counts twice, because it stands alone
-	missing    time.Time // when the first request was sent that was answered NotFound
-	confirmed  time.Time // when the NotFound arrived whose request was sent VanishAfter later
+	absences   uint8     // complete listings that lacked it, counted up to 2; NoSuchWorker counts as 2
+	notFoundAt time.Time // when the first request was sent that was answered NotFound
+	confirmed  time.Time // when a NotFound arrived whose request was sent VanishAfter later or more
 }
 
-// outdates reports whether an exchange does not count, because its request was sent before the answer
-// arrived that last showed the session.
+// outdates reports whether an exchange is outdated: its request was sent before the answer arrived that last
+// showed the session.
 func (d disappearance) outdates(x Exchange) bool {
 	return d.arrived != 0 && x.SentTick <= d.arrived
 }
 
-// absent returns the disappearance after an observation that does not show the session.
+// absent returns the disappearance after an observation that does not show the session. Only a complete listing
+// or NoSuchWorker changes it.
 func (d disappearance) absent(o *Observation) disappearance {
 	if o.Source == Lookups || d.outdates(o.FirstRequest) {
 		return d
@@ -37,13 +38,13 @@ func (d disappearance) absent(o *Observation) disappearance {
 	return d
 }
 
-// notFound returns the disappearance after an answer that the service does not know the session.
+// notFound returns the disappearance after a NotFound for the session.
 func (d disappearance) notFound(x Exchange) disappearance {
 	switch {
 	case d.outdates(x):
-	case d.missing.IsZero():
-		d.missing = x.Sent
-	case d.confirmed.IsZero() && x.Sent.Sub(d.missing) >= VanishAfter:
+	case d.notFoundAt.IsZero():
+		d.notFoundAt = x.Sent
+	case d.confirmed.IsZero() && x.Sent.Sub(d.notFoundAt) >= VanishAfter:
 		d.confirmed = x.Arrived
 	}
 	return d

@@ -1,4 +1,5 @@
-// Package diff compares what was observed of a worker's sessions with what is known of them.
+// Package diff finds out what has changed: it compares what was observed of a worker's sessions with what is known
+// of them.
 //
 //	changes := diff.Between(snapshot, observation)
 //	snapshot = diff.Apply(snapshot, changes)
@@ -9,29 +10,28 @@
 //
 // # Laws
 //
-// Observations. A listing is complete, or it is not an observation. Its pages may be handed in in any order
-// and cut anywhere, and may show a session more than once. The sightings of one session are merged. ENDED
-// and endedAt win, and an ENDED target stays. Everything else is taken from the page that was requested
-// later, and within a page from the later entry. What is lost by merging counts as not seen.
+// Observations. Only a complete listing is an observation. The order of its pages does not matter, nor where one
+// page ends and the next begins. A session may be on several pages. The sightings of one session are merged: the
+// status ENDED and an endedAt win, and a target ENDED stays. Everything else is taken from the page that was
+// requested later, and within a page from the later entry. A state that the merge drops counts as not seen.
 //
 // Order of answers. An answer counts for a session only if its request was sent after the answer had
 // arrived that last showed the session. Ticks decide this, never clocks. After a restore every request is
 // later than what was restored. Absence and NotFound follow the same rule.
 //
-// End. A session has ended when its status is ENDED or it has an endedAt. Nothing follows. An endedAt that
-// arrives later is neither an event nor a change of state. An answer that shows an ended session as open is
-// stale. A target is never replaced by no target, and an ENDED target is never replaced.
+// End. A session has ended when its status is ENDED or it has an endedAt. No event follows. An endedAt that
+// arrives later changes nothing. An answer that shows an ended session as open is stale. A target is never
+// replaced by no target, and a target ENDED is never replaced.
 //
-// State. The state of a session is that of its last event, or of the Record by which it was only
-// remembered. An event is made when the status, the target or the end differ. The other fields are taken
-// from the answer at that time, and at no other. Applying an observation results in the merge of the old
-// and the observed state.
+// State. The state of a session is that of its last event or, if there was none, of the Record by which it was
+// remembered. There is an event when the status, the target or the end differ. Only then are the other fields
+// taken from the answer, too. After an observation the state is the merge of the old and the observed state.
 //
 // Order of events. The changes of one session are adjacent. First comes the first sight (Discovered or
 // Started), then the status (Updating, Updated, UpdateFailed, or else Changed), then Ending. If the session
 // has ended, only Ended comes after the first sight. A new target other than ENDED without a new status is
-// Changed. Each event shows what it and those before it changed, and the last equals the merged state.
-// Previous is the session of the event before. Sequences have no holes.
+// Changed. The session of an event has the changes of this event and of those before it, so that of the last event
+// equals the merged state. Previous is the session of the event before. Sequences have no holes.
 //
 // First sight. The Watch decides what a session that was not known is.
 //   - It ended before Since: it is ignored and not stored. With InitialAll it is Discovered, inferred, and
@@ -39,23 +39,23 @@
 //   - Otherwise it started before Since: it is Discovered with the state as seen. If it has ended, the
 //     Discovered is inferred and an Ended follows that is news. With InitialNone an open session is
 //     remembered with sequence 0, and of an ended one only Ended is published.
-//   - Otherwise it is news: it is Started, with an exact time, and then what followed. The Started is
-//     inferred unless the session was seen as STARTED without target and end.
+//   - Otherwise it is news: it is Started, with an exact time, and the changes since then follow. The Started
+//     is inferred unless the session was seen as STARTED without target and end.
 //
 // Bounds. Before is when the page arrived that first showed the new state, rounded up to the millisecond.
-// After is when the last request was sent whose answer showed the old state, rounded down. It is never
-// later than Before, even if a restored time comes from another host's clock. A sighting without a change
-// moves After and makes no event. At first sight all changes have the same After: the first request of the
-// last complete listing that lacked the session. The pages of a listing shift while it is read, so a
-// listing of several pages may miss a session. It proves an absence only together with the complete listing
-// before it, and then After is the first request of that one. The first sights after a restore have no
-// After.
+// After is when the last request was sent whose answer showed the old state, rounded down. It is never later than
+// Before, even if a restored time comes from another host's clock. A sighting without a change moves After
+// without an event. At first sight all changes have the same After: when the first request was sent of the last
+// complete listing that lacked the session. Sessions may move from page to page while a listing is read, so a
+// listing of several pages may miss a session. Such a listing proves an absence only together with the complete
+// listing before it, and then After is when the first request of that one was sent. Sessions that are first seen
+// before there was such a listing in this process have no After.
 //
 // Vanishing. Absence is not an end. An open session is Unresolved from when a complete listing lacks it, or
-// its worker does not exist, until it is seen again. It has Vanished when all of this happened since it was
-// last seen: two requests at least VanishAfter apart were answered NotFound, and two complete listings
-// lacked it or its worker did not exist. Before of Vanished is when the second NotFound arrived. If the
-// session is seen again, it is reported once in Reappeared and stays vanished.
+// its worker does not exist, until it is seen again. It has Vanished when both happened since it was last seen:
+// two requests at least VanishAfter apart were answered NotFound, and two complete listings lacked it or its
+// worker did not exist. Before is when the second NotFound arrived. If the session is seen again, it is reported
+// once in Reappeared and stays vanished.
 //
 // Memory. Ended and vanished sessions are remembered in 24 bytes each. A session is forgotten only when two
 // complete listings at least ForgetAfter apart lacked it and no answer between them showed it, counted

@@ -7,7 +7,7 @@ import (
 	"farmwire/diff"
 )
 
-// Three listings of a worker are compared, each with the snapshot that the one before it left.
+// Each of three listings of a worker is compared with the snapshot that Apply returned for the listing before.
 func Example() {
 	worker := diff.WorkerKey{FarmID: "farm-1", FleetID: "fleet-1", WorkerID: "worker-1"}
 	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)

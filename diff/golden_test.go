@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write what the code says into the golden cases")
+var update = flag.Bool("update", false, "rewrite the results in the golden cases")
 
 // TestGolden runs the cases in testdata; testdata/README.txt describes their form.
 func TestGolden(t *testing.T) {
@@ -46,7 +46,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// golden is the run of one file.
+// golden is the state while one file is run.
 type golden struct {
 	t        *testing.T
 	line     string
@@ -75,7 +75,7 @@ func runGolden(t *testing.T, text string) string {
 	return g.out.String()
 }
 
-// read takes one line that is not a result.
+// read executes one line that is not a result.
 func (g *golden) read(words []string) {
 	if len(words) == 0 {
 		g.compare()
@@ -87,13 +87,13 @@ func (g *golden) read(words []string) {
 	case "missing":
 		g.pending.NotFound = append(g.pending.NotFound, NotFound{g.id(words[0]), g.exchange})
 	case "page", "answer":
-		g.ask(words)
+		g.request(words)
 		g.pending.Pages++
-	case "listing", "answers", "gone":
+	case "listing", "lookups", "noworker":
 		g.compare()
-		g.ask(words)
+		g.request(words)
 		g.pending = &Observation{
-			Worker: testWorker, Source: map[string]Source{"listing": CompleteListing, "answers": Lookups, "gone": NoSuchWorker}[command],
+			Worker: testWorker, Source: map[string]Source{"listing": CompleteListing, "lookups": Lookups, "noworker": NoSuchWorker}[command],
 			FirstRequest: g.exchange, Pages: 1,
 		}
 	case "watch":
@@ -114,8 +114,8 @@ func (g *golden) read(words []string) {
 	}
 }
 
-// ask is a request: when it was sent, and optionally when its answer had arrived and the two ticks.
-func (g *golden) ask(words []string) {
+// request reads an exchange: when the request was sent and, optionally, when its answer arrived and the two ticks.
+func (g *golden) request(words []string) {
 	x := Exchange{Sent: g.time(words[0]), SentTick: g.tick + 1, ArrivedTick: g.tick + 2}
 	x.Arrived = x.Sent.Add(100 * time.Millisecond)
 	if len(words) > 1 {
@@ -140,7 +140,7 @@ func (g *golden) session(words []string) Session {
 	return s
 }
 
-// id is the session's id; one that begins with "!" is not of the documented form.
+// id returns a session id for a name. If the name begins with "!", the id does not have the documented form.
 func (g *golden) id(name string) string {
 	id := name
 	if !strings.HasPrefix(name, "!") {
@@ -158,7 +158,7 @@ func (g *golden) number(word string) uint64 {
 	return n
 }
 
-// time is a time of the first day of 2030, or of a later one if "+1d" or so is before it.
+// time reads a time of the first day of 2030 or, with "+1d" before it, of the day after, and so on.
 func (g *golden) time(word string) time.Time {
 	if word == "-" {
 		return time.Time{}
@@ -175,7 +175,7 @@ func (g *golden) time(word string) time.Time {
 	return at
 }
 
-// compare ends an observation and writes what it taught.
+// compare ends an observation and writes the result of Between.
 func (g *golden) compare() {
 	if g.pending == nil {
 		return

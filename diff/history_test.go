@@ -9,13 +9,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-// truth is what truly happened to one session: its states and from when on the service showed each.
+// truth is the true history of one session: its states, and when the service began to show each.
 type truth struct {
 	states []Session
 	shown  []time.Time
 }
 
-// at is the state that the service shows at a time; ok is false before the session began.
+// at returns the state that the service shows at a time; ok is false before the session began.
 func (h truth) at(now time.Time) (s Session, ok bool) {
 	for i, shown := range h.shown {
 		if !shown.After(now) {
@@ -27,7 +27,7 @@ func (h truth) at(now time.Time) (s Session, ok bool) {
 
 func (h truth) end() Session { return h.states[len(h.states)-1] }
 
-// drawTruth is a session of a service whose reads do not go back: statuses in any order, the target ENDED once, an end.
+// drawTruth draws the history of a session: statuses in any order, perhaps the target ENDED, perhaps an end.
 func drawTruth(t *rapid.T, n int) truth {
 	now := epoch.Add(time.Duration(rapid.IntRange(-300, 900).Draw(t, "start")) * time.Millisecond)
 	s := Session{WorkerKey: testWorker, SessionID: testID(n), LifecycleStatus: StatusStarted, StartedAt: now}
@@ -50,7 +50,7 @@ func drawTruth(t *rapid.T, n int) truth {
 	return h
 }
 
-// sample observes the farm at arbitrary instants, by listings of shifting pages and by single answers.
+// sample observes the worker by a listing or by lookups. A listing may have several pages, between which sessions move.
 func sample(t *rapid.T, farm []truth, now time.Time, tick *uint64, missed map[int]bool, last bool) Observation {
 	ask := func() Exchange {
 		x := Exchange{Sent: now, SentTick: *tick + 1, ArrivedTick: *tick + 2}
@@ -70,7 +70,7 @@ func sample(t *rapid.T, farm []truth, now time.Time, tick *uint64, missed map[in
 	o.FirstRequest = pages[0]
 	for n, h := range farm {
 		_, listed := h.at(o.FirstRequest.Sent.Add(time.Millisecond))
-		// pages may shift so that a session is in none of them, but not in two listings running
+		// A session may be on no page, but not in two listings in a row.
 		if o.Source == Lookups || !last && o.Pages > 1 && !missed[n] && rapid.IntRange(0, 4).Draw(t, "misses") == 0 {
 			listed = false
 		}
@@ -89,8 +89,8 @@ func sample(t *rapid.T, farm []truth, now time.Time, tick *uint64, missed map[in
 	return o
 }
 
-// TestHistory: whatever true history is sampled at whatever instants, with restarts between, the events of a
-// session are an ordered subsequence of it, its start and its end are there, and the bounds are true.
+// TestHistory: whatever happens to sessions, and whenever they are observed, with restarts between observations, the
+// events of a session are an ordered part of its history with its start and its end, and the bounds are true.
 func TestHistory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var farm []truth
@@ -134,7 +134,7 @@ func TestHistory(t *testing.T) {
 	})
 }
 
-// explains holds the events of the session against what truly happened.
+// explains returns an error if the events of the session do not agree with its history.
 func (h truth) explains(events []Change, w Watch) error {
 	first, end := h.states[0], h.end()
 	history := end.HasEnded() && end.EndedAt.Before(w.Since)
@@ -142,22 +142,22 @@ func (h truth) explains(events []Change, w Watch) error {
 	switch {
 	case history && w.Initial != InitialAll:
 		if len(events) > 0 {
-			return fmt.Errorf("events of history")
+			return fmt.Errorf("a session that ended before the watch has events")
 		}
 		return nil
 	case len(events) == 0:
 		if old && w.Initial == InitialNone && !end.HasEnded() {
 			return nil
 		}
-		return fmt.Errorf("lost")
+		return fmt.Errorf("it has no events")
 	case !old && events[0].Kind != Started, old && w.Initial != InitialNone && events[0].Kind != Discovered:
-		return fmt.Errorf("begins with %s", events[0].Kind)
+		return fmt.Errorf("its first event is %s", events[0].Kind)
 	case end.HasEnded() && events[len(events)-1].Kind != Ended:
-		return fmt.Errorf("the end is lost")
+		return fmt.Errorf("its end is not published")
 	case !same(end, events[len(events)-1].Session):
-		return fmt.Errorf("the last state is not the true one")
+		return fmt.Errorf("the state of its last event is not its last state")
 	}
-	place := 0
+	at := 0
 	for i, e := range events {
 		if e.Sequence != uint64(i)+1 {
 			return fmt.Errorf("event %d has sequence %d", i+1, e.Sequence)
@@ -168,21 +168,21 @@ func (h truth) explains(events []Change, w Watch) error {
 		if e.Snapshot != (e.Kind == Discovered || e.Kind == Ended && history) {
 			return fmt.Errorf("event %d: snapshot %v", i+1, e.Snapshot)
 		}
-		from := place
-		if e.Kind == Ending || e.Kind == Ended { // found together with a status, it may have come before it
+		from := at
+		if e.Kind == Ending || e.Kind == Ended { // it may have happened before a status that was observed together with it
 			from = 0
 		}
 		found, ok := h.find(e, from)
 		if !ok {
 			return fmt.Errorf("event %d is not in the history, or not within its bounds", i+1)
 		}
-		place = max(place, found)
+		at = max(at, found)
 	}
 	return nil
 }
 
-// find is the first change, not before the given one, that the event can mean and that was first shown within its
-// bounds.
+// find returns the index of the first state, from the given index on, that the event can be about and that was first
+// shown within the event's bounds.
 func (h truth) find(e Change, from int) (int, bool) {
 	for i := from; i < len(h.states); i++ {
 		s, before := h.states[i], Session{}
@@ -193,7 +193,7 @@ func (h truth) find(e Change, from int) (int, bool) {
 		switch e.Kind {
 		case Started:
 			is = i == 0
-		case Discovered: // no bounds tell when a state began that was there before the watch
+		case Discovered: // the state may have been there long before the watch began
 			if same(s, e.Session) || e.Inferred {
 				return i, true
 			}

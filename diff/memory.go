@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// ForgetAfter is how far apart two complete listings must be that lack a remembered session for it to be
-// forgotten.
+// ForgetAfter is the least time between two complete listings that lack a remembered session, for the session to
+// be forgotten.
 const ForgetAfter = 24 * time.Hour
 
 // memory has the ended and vanished sessions of a worker. An id of the documented form (session- and 32
-// hexadecimal digits) is packed into two words, any other is kept as text. A place is an index into packed,
-// followed by unpacked.
+// hexadecimal digits) is packed into 16 bytes, any other is kept as text. A place is an index into packed and
+// unpacked as if they were one slice.
 type memory struct {
 	base     time.Time  // marks count from here: the first absence that was noted; zero if there was none yet
 	packed   []packed   // by id
@@ -26,19 +26,20 @@ type packed struct {
 	mark mark
 }
 
+// unpacked is a remembered session whose id has another form.
 type unpacked struct {
 	id   string
 	mark mark
 }
 
-// mark is what is known of a remembered session besides its id. The lower 30 bits are 0 if the session was
-// not absent since it was last seen. Otherwise they are 1 plus the seconds from memory.base to the start of
-// the first complete listing that lacked it.
+// mark is what is known of a remembered session besides its id: two bits, and in the lower 30 bits from when on
+// complete listings lack it. These are 0 if no listing lacked it since it was last seen. Otherwise they are 1
+// plus the seconds from memory.base to the first request of the first listing that lacked it, rounded up.
 type mark uint32
 
 const (
 	markVanished   mark = 1 << 31 // it has vanished, not ended
-	markReappeared mark = 1 << 30 // it was shown again after that, which was reported
+	markReappeared mark = 1 << 30 // it was seen again after that, and this was reported
 	markSince      mark = 1<<30 - 1
 )
 
@@ -64,7 +65,7 @@ func (m *memory) id(place int) string {
 	return m.unpacked[place-len(m.packed)].id
 }
 
-// find returns the place of a remembered session.
+// find returns the place of a session, if it is remembered.
 func (m *memory) find(sessionID string) (place int, ok bool) {
 	if m.len() == 0 {
 		return 0, false
@@ -78,8 +79,8 @@ func (m *memory) find(sessionID string) (place int, ok bool) {
 	return len(m.packed) + place, ok
 }
 
-// forgettable reports whether an absent session may be forgotten, because a listing that began at sent
-// lacked it too.
+// forgettable reports whether an absent session may be forgotten after another complete listing that lacks it and
+// whose first request was sent at the given time.
 func (m *memory) forgettable(place int, sent time.Time) bool {
 	since := time.Duration(m.mark(place)&markSince-1) * time.Second
 	return sent.Sub(m.base) >= since+ForgetAfter
@@ -104,7 +105,7 @@ func (m memory) with(c *Changes) memory {
 	return next
 }
 
-// remark changes the marks of sessions.
+// remark changes the marks of the sessions that are remembered.
 func (m *memory) remark(sessionIDs []string, change func(mark) mark) {
 	for _, id := range sessionIDs {
 		if place, ok := m.find(id); ok {
@@ -114,7 +115,7 @@ func (m *memory) remark(sessionIDs []string, change func(mark) mark) {
 	}
 }
 
-// drop removes sessions.
+// drop removes the sessions that are remembered.
 func (m *memory) drop(sessionIDs []string) {
 	if len(sessionIDs) == 0 {
 		return
@@ -137,13 +138,13 @@ func (m *memory) add(a memory) {
 	m.compact()
 }
 
-// compact keeps the first entry of each session.
+// compact keeps the first of the entries with the same id. Both slices are sorted.
 func (m *memory) compact() {
 	m.packed = slices.CompactFunc(m.packed, func(a, b packed) bool { return a.id == b.id })
 	m.unpacked = slices.CompactFunc(m.unpacked, func(a, b unpacked) bool { return a.id == b.id })
 }
 
-// clone returns a copy that has room for exactly so many more packed sessions.
+// clone returns a copy with room for exactly so many more packed sessions.
 func (m *memory) clone(more int) memory {
 	c := memory{base: m.base}
 	if n := len(m.packed); n+more > 0 {
@@ -153,7 +154,7 @@ func (m *memory) clone(more int) memory {
 	return c
 }
 
-// closed returns the sessions that ended or vanished by the events, in the order of the events.
+// closed returns the sessions that ended or vanished, in the order of their events.
 func closed(events []Change) memory {
 	var m memory
 	for i := range events {
@@ -167,7 +168,7 @@ func closed(events []Change) memory {
 	return m
 }
 
-// push appends a session.
+// push appends a session. The caller keeps the order.
 func (m *memory) push(sessionID string, k mark) {
 	if id, ok := pack(sessionID); ok {
 		m.packed = append(m.packed, packed{id: id, mark: k})
@@ -176,6 +177,7 @@ func (m *memory) push(sessionID string, k mark) {
 	}
 }
 
+// findPacked returns the index of a session or, if it is not there, the index at which it would be.
 func findPacked(all []packed, id packedID) (int, bool) {
 	low, high := 0, len(all)
 	for low < high {
@@ -243,10 +245,11 @@ func (id packedID) compare(other packedID) int {
 	return cmp.Compare(id.low, other.low)
 }
 
-// bits is a set of places.
+// bits is a set of places in a memory.
 type bits []uint64
 
-// newBits returns an empty set for places below n. It uses small if they fit.
+// newBits returns an empty set for places below n. If they fit into small, it uses small, which must be zero, and
+// allocates nothing.
 func newBits(small []uint64, n int) bits {
 	if words := (n + 63) / 64; words > len(small) {
 		return make(bits, words)

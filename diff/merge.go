@@ -1,8 +1,8 @@
 package diff
 
-// merged returns the state of a session of which earlier was known before later was seen. ENDED, endedAt
-// and an ENDED target stay once they were seen, and no target does not replace one. Everything else is as
-// it was seen later, unless only the earlier state had ended.
+// merged returns the state of a session after both states were seen. The status ENDED, an end time and a target
+// ENDED stay, and a target is not replaced by no target. Everything else is from the later state, unless only
+// the earlier one has ended.
 func merged(earlier, later Session) Session {
 	m := later
 	if earlier.HasEnded() && !later.HasEnded() {
@@ -21,7 +21,7 @@ func merged(earlier, later Session) Session {
 	return m
 }
 
-// same reports whether going from one state to the other is no change.
+// same reports whether two states of a session differ in nothing that makes a change.
 func same(a, b Session) bool {
 	return a.LifecycleStatus == b.LifecycleStatus &&
 		a.TargetLifecycleStatus == b.TargetLifecycleStatus &&
@@ -35,10 +35,10 @@ type mergedSighting struct {
 	last    Exchange // the last that showed the session
 }
 
-// mergeSightings merges the sightings of one session at the given places, which are in the order of their
-// requests. Outdated sightings do not count; ok is false if none is left.
-func mergeSightings(all []Sighting, places []int32, d disappearance) (m mergedSighting, ok bool) {
-	for _, i := range places {
+// mergeSightings merges the sightings of one session. The indexes are in the order of the requests. Outdated
+// sightings do not count; ok is false if none is left.
+func mergeSightings(all []Sighting, indexes []int32, d disappearance) (m mergedSighting, ok bool) {
+	for _, i := range indexes {
 		s := &all[i]
 		switch {
 		case d.outdates(s.Exchange):
@@ -51,7 +51,7 @@ func mergeSightings(all []Sighting, places []int32, d disappearance) (m mergedSi
 		m.last, ok = s.Exchange, true
 	}
 	m.first = m.last
-	for _, i := range places {
+	for _, i := range indexes {
 		if s := &all[i]; !d.outdates(s.Exchange) && same(s.Session, m.session) {
 			m.first = s.Exchange
 			break

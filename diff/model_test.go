@@ -9,12 +9,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-// model is the laws written down a second time, without regard for cost: what is known of every session ever seen.
+// model is a second implementation of the laws, which is simple and slow. It has all sessions that are not forgotten.
 type model struct {
 	watch    Watch
 	sessions map[string]*modelSession
-	listed   []time.Time // complete listings of this process: first request; a listing of several pages is negative proof only with the one before
-	absentAt time.Time
+	listed   []time.Time // when the first request of each complete listing of this process was sent
+	absentAt time.Time   // Snapshot.absentAt
 }
 
 type modelSession struct {
@@ -24,12 +24,13 @@ type modelSession struct {
 	vanished bool
 	arrived  uint64
 	seen     time.Time
-	recorded time.Time // seen as of the last change
+	recorded time.Time // seen at the last change
 	absences int
-	gone     bool
-	missing  []Exchange
-	lacking  []time.Time // closed: complete listings that lacked it since it was seen
-	told     bool        // Reappeared
+
+	noSuchWorker bool
+	notFound     []Exchange
+	lacking      []time.Time // complete listings since it was seen that lacked it, if it is closed
+	reappeared   bool        // this was reported
 }
 
 func newModel(w Watch) *model {
@@ -40,11 +41,11 @@ func (m *model) restart() {
 	m.listed, m.absentAt = nil, time.Time{}
 	for _, k := range m.sessions {
 		k.seen = k.recorded
-		k.arrived, k.absences, k.gone, k.missing, k.lacking, k.told = 0, 0, false, nil, nil, false
+		k.arrived, k.absences, k.noSuchWorker, k.notFound, k.lacking, k.reappeared = 0, 0, false, nil, nil, false
 	}
 }
 
-// mergedAll is the merge of states in their order, said in another way than the code does.
+// mergedAll returns the merge of states in their order. It is implemented in another way than merged.
 func mergedAll(states []Session) Session {
 	m := states[len(states)-1]
 	for _, s := range states {
@@ -67,7 +68,7 @@ func mergedAll(states []Session) Session {
 	return m
 }
 
-// observe checks what an observation taught and moves the model by it.
+// observe checks the changes of an observation and applies the observation to the model.
 func (m *model) observe(t *rapid.T, o Observation, c Changes) {
 	t.Helper()
 	check(t, "events are in order of session id", true, slices.IsSortedFunc(c.Events, func(a, b Change) int {
@@ -212,7 +213,7 @@ func (m *model) known(t *rapid.T, id string, o Observation, seen []Sighting, eve
 	if len(states) == 1 {
 		if len(seen) == 0 && o.Source != Lookups && (k.arrived == 0 || o.FirstRequest.SentTick > k.arrived) {
 			k.absences++
-			k.gone = k.gone || o.Source == NoSuchWorker
+			k.noSuchWorker = k.noSuchWorker || o.Source == NoSuchWorker
 		}
 		m.notFound(t, id, o, events)
 		return
@@ -238,7 +239,7 @@ func (m *model) known(t *rapid.T, id string, o Observation, seen []Sighting, eve
 		k.sequence += uint64(len(events))
 		k.recorded = last.Sent
 	}
-	k.seen, k.arrived, k.absences, k.gone, k.missing = last.Sent, last.ArrivedTick, 0, false, nil
+	k.seen, k.arrived, k.absences, k.noSuchWorker, k.notFound = last.Sent, last.ArrivedTick, 0, false, nil
 	k.closed = to.HasEnded()
 	m.notFound(t, id, o, nil)
 }
@@ -254,14 +255,14 @@ func (m *model) notFound(t *rapid.T, id string, o Observation, events []Change) 
 	sort.SliceStable(answers, func(i, j int) bool { return answers[i].SentTick < answers[j].SentTick })
 	for _, n := range answers {
 		if n.SessionID == id && (k.arrived == 0 || n.SentTick > k.arrived) {
-			k.missing = append(k.missing, n.Exchange)
+			k.notFound = append(k.notFound, n.Exchange)
 		}
 	}
 	far := false
-	for _, x := range k.missing {
-		far = far || x.Sent.Sub(k.missing[0].Sent) >= 120*time.Second
+	for _, x := range k.notFound {
+		far = far || x.Sent.Sub(k.notFound[0].Sent) >= 120*time.Second
 	}
-	if !far || k.absences < 2 && !k.gone {
+	if !far || k.absences < 2 && !k.noSuchWorker {
 		check(t, "vanished without a reason", 0, len(events))
 		return
 	}
@@ -277,7 +278,7 @@ func (m *model) notFound(t *rapid.T, id string, o Observation, events []Change) 
 	k.closed, k.vanished = true, true
 }
 
-// closed checks what is said of an ended or vanished session.
+// closed checks what an observation says of an ended or vanished session.
 func (m *model) closed(t *rapid.T, id string, o Observation, seen []Sighting, c Changes) {
 	k := m.sessions[id]
 	open := len(seen) > 0
@@ -285,15 +286,15 @@ func (m *model) closed(t *rapid.T, id string, o Observation, seen []Sighting, c 
 		open = open && !s.Session.HasEnded()
 	}
 	check(t, "stale "+id, open && !k.vanished, slices.Contains(c.Stale, id))
-	check(t, "reappeared "+id, len(seen) > 0 && k.vanished && !k.told, slices.Contains(c.Reappeared, id))
-	k.told = k.told || len(seen) > 0 && k.vanished
+	check(t, "reappeared "+id, len(seen) > 0 && k.vanished && !k.reappeared, slices.Contains(c.Reappeared, id))
+	k.reappeared = k.reappeared || len(seen) > 0 && k.vanished
 	forget := false
 	switch {
 	case len(seen) > 0:
 		k.lacking = nil
 	case o.Source != Lookups:
 		for _, earlier := range k.lacking {
-			// an absence is noted in whole seconds, rounded up
+			// an absence is noted in seconds, rounded up
 			forget = forget || o.FirstRequest.Sent.Sub(earlier) >= 24*time.Hour+time.Second
 		}
 		k.lacking = append(k.lacking, o.FirstRequest.Sent)
@@ -310,7 +311,7 @@ func (m *model) closed(t *rapid.T, id string, o Observation, seen []Sighting, c 
 	}
 }
 
-// compare holds a snapshot against the model: no session is lost, and each is as its last event left it.
+// compare compares a snapshot with the model: no session is lost, and the state of each is that of its last event.
 func (m *model) compare(t *rapid.T, s Snapshot) {
 	t.Helper()
 	var open, unresolved []Session

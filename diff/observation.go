@@ -2,10 +2,11 @@ package diff
 
 import "time"
 
-// Exchange is one request to the service and its answer. Times are by this host's clock.
+// Exchange says when a request was sent to the service and when its answer arrived, by this host's clock and in
+// ticks.
 //
-// Ticks are the values of one counter of the process, which counts every request that is sent and every
-// answer that arrives. They order exchanges even where clocks are set back.
+// Ticks are counted from 1: one for every request that is sent and one for every answer that arrives. They order
+// exchanges even if the clock is set back. A new process counts anew.
 type Exchange struct {
 	Sent, Arrived         time.Time
 	SentTick, ArrivedTick uint64
@@ -17,7 +18,7 @@ type Sighting struct {
 	Exchange
 }
 
-// NotFound is an answer that says that the service does not know a session.
+// NotFound is an answer that the service does not know a session, or does not know its job.
 type NotFound struct {
 	SessionID string
 	Exchange
@@ -30,21 +31,22 @@ type Source int
 const (
 	Lookups         Source = iota // answers about single sessions; they say nothing of other sessions
 	CompleteListing               // all pages of a listing; a session that is not in it is absent
-	NoSuchWorker                  // an answer that the worker does not exist; all its sessions are absent
+	NoSuchWorker                  // the answer that the worker does not exist; all its sessions are absent
 )
 
 // WorkerStatus is a worker as ListWorkers last showed it.
 type WorkerStatus struct {
-	Status, HostName string
+	Status   string // such as RUNNING; any value of the service passes through
+	HostName string // empty if the service shows none
 }
 
 // Observation is what was learned about the sessions of one worker by a listing or by lookups.
 type Observation struct {
 	Worker       WorkerKey
-	Status       *WorkerStatus // nil if ListWorkers never showed the worker
+	Status       *WorkerStatus // nil if ListWorkers never showed the worker; never changed
 	Source       Source
-	FirstRequest Exchange // of a CompleteListing or NoSuchWorker
-	Pages        int      // of a CompleteListing
-	Sightings    []Sighting
-	NotFound     []NotFound
+	FirstRequest Exchange   // of a CompleteListing or NoSuchWorker; zero for Lookups
+	Pages        int        // of a CompleteListing
+	Sightings    []Sighting // in any order of pages; a session may be in several
+	NotFound     []NotFound // of Lookups
 }

@@ -14,7 +14,8 @@ import (
 
 var epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// world makes observations as they come from a service that may say anything: stale, early, late, twice.
+// world makes observations of a service that may show anything: stale states, and answers that arrive out of order or
+// twice.
 type world struct {
 	now  time.Time
 	tick uint64
@@ -52,7 +53,7 @@ func drawSession(t *rapid.T, id string) Session {
 	return s
 }
 
-// exchange is the next request, sometimes one that overlaps with those before it.
+// exchange returns the next exchange, which sometimes overlaps with those before it.
 func (w *world) exchange(t *rapid.T) Exchange {
 	w.now = w.now.Add(time.Duration(rapid.SampledFrom([]int64{
 		1, 1_000_001, 10e9, 70e9, 13 * 3600e9,
@@ -69,7 +70,7 @@ func (w *world) exchange(t *rapid.T) Exchange {
 
 func (w *world) observe(t *rapid.T) Observation {
 	o := Observation{Worker: testWorker, FirstRequest: w.exchange(t), Pages: 1}
-	o.Source = rapid.SampledFrom([]Source{CompleteListing, CompleteListing, Lookups, NoSuchWorker}).Draw(t, "disappearance")
+	o.Source = rapid.SampledFrom([]Source{CompleteListing, CompleteListing, Lookups, NoSuchWorker}).Draw(t, "source")
 	if o.Source == NoSuchWorker {
 		return o
 	}
@@ -89,7 +90,7 @@ func (w *world) observe(t *rapid.T) Observation {
 	}
 }
 
-// again is the same answers to later requests.
+// again returns an observation with the same answers to later requests.
 func (w *world) again(t *rapid.T, o Observation) Observation {
 	later := map[Exchange]Exchange{}
 	renew := func(x Exchange) Exchange {
@@ -119,7 +120,7 @@ func (w *world) again(t *rapid.T, o Observation) Observation {
 	return o
 }
 
-// distinctPages reports whether ticks tell the pages of an observation apart, as they do if they are of one process.
+// distinctPages reports whether the pages of an observation have different ticks, as those of one process have.
 func distinctPages(o Observation) bool {
 	pages := map[uint64]Exchange{}
 	for _, s := range o.Sightings {
@@ -147,7 +148,7 @@ func check(t *rapid.T, what string, want, got any) {
 	}
 }
 
-// TestLaws walks through arbitrary observations and restarts and holds every step against the model.
+// TestLaws compares snapshots with the model after arbitrary observations and restarts.
 func TestLaws(t *testing.T) { rapid.Check(t, laws) }
 
 // FuzzLaws is TestLaws with the fuzzer's choices: go test -fuzz FuzzLaws.
@@ -166,7 +167,7 @@ func laws(t *rapid.T) {
 		o := w.observe(t)
 		before := clone(s)
 		c := Between(s, o)
-		check(t, "Between on the same again", c, Between(s, o))
+		check(t, "Between a second time", c, Between(s, o))
 		next := Apply(s, c)
 		check(t, "the old snapshot after Between and Apply", before, s)
 		log.put(c)
@@ -176,7 +177,7 @@ func laws(t *rapid.T) {
 	}
 }
 
-// TestNothingChanges: the same answers again teach nothing.
+// TestNothingChanges: the same answers to later requests change nothing.
 func TestNothingChanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld()
@@ -187,7 +188,7 @@ func TestNothingChanges(t *testing.T) {
 			s = Apply(s, Between(s, o))
 		}
 		o = w.again(t, o)
-		s = Apply(s, Between(s, o)) // now everything counted
+		s = Apply(s, Between(s, o)) // now every answer has counted once
 		c := Between(s, w.again(t, o))
 		check(t, "events", 0, len(c.Events))
 		check(t, "records", 0, len(c.Records()))
@@ -195,7 +196,7 @@ func TestNothingChanges(t *testing.T) {
 	})
 }
 
-// TestPages: the order of pages, cuts between them and entries that come twice do not matter.
+// TestPages: the order of pages and repeated entries do not matter.
 func TestPages(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld()
@@ -227,7 +228,7 @@ func TestPages(t *testing.T) {
 	})
 }
 
-// TestCuts: where a listing is cut into pages decides nothing but times, if every page shows the same.
+// TestCuts: where one page of a listing ends and the next begins only affects times.
 func TestCuts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld()
@@ -276,8 +277,8 @@ func shufflePages(t *rapid.T, seen []Sighting) []Sighting {
 	return shuffled
 }
 
-// restoreSame restores the snapshot from the log, whole and compacted, and checks that it is the one before in
-// all that decides what is published.
+// restoreSame restores the snapshot from the log, once compacted and once not. It checks that everything that decides
+// what is published is as in the snapshot before.
 func restoreSame(t *rapid.T, s Snapshot, log stateLog) Snapshot {
 	t.Helper()
 	restored := log.restore(s.watch)
@@ -285,13 +286,13 @@ func restoreSame(t *rapid.T, s Snapshot, log stateLog) Snapshot {
 	forgetful := clone(s)
 	forgetful.listed, forgetful.absentAt, forgetful.memory.base = time.Time{}, time.Time{}, time.Time{}
 	for i := range forgetful.open {
-		// seen is that of the last change, which is earlier or the same
-		e := &forgetful.open[i].disappearance
+		// The restored seen is that of the last change, which is not later.
+		d := &forgetful.open[i].disappearance
 		seen := restored.open[i].disappearance.seen
-		if seen.IsZero() || seen.After(e.seen) {
-			t.Fatalf("restored seen %v, want at most %v", seen, e.seen)
+		if seen.IsZero() || seen.After(d.seen) {
+			t.Fatalf("restored seen %v, want at most %v", seen, d.seen)
 		}
-		*e = disappearance{seen: seen}
+		*d = disappearance{seen: seen}
 	}
 	for place := range forgetful.memory.len() {
 		*forgetful.memory.markAt(place) &= markVanished

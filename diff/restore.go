@@ -6,44 +6,47 @@ import (
 	"strings"
 )
 
-// Restorer rebuilds the snapshots of a shard from its state records, which it takes in the order of the log.
-// The last record of a session counts, and a tombstone drops the records before it.
+// Restorer rebuilds the snapshots of a shard from its state records. It takes them in the order in which they were
+// written, whether the topic was compacted or not. The last record of a session counts, and a tombstone deletes
+// the records before it.
 //
-// The snapshots publish the same changes as those from which the records came, except that Bounds.After is
-// earlier or missing. Every answer that comes after a restore is later than every record, and absences are
-// counted from the start.
+// Observations cause the same changes of restored snapshots as of the snapshots from which the records came,
+// except that Bounds.After is earlier or missing. Every answer after a restore counts as later than every record.
+// What suggests that sessions have vanished, or may be forgotten, is collected anew.
 type Restorer struct {
 	workers map[string]*restoredWorker // by worker id
 	order   []*restoredWorker          // in the order of their first records
-	ended   [][]endedRecord            // in the order of the log, in pieces of endedPiece
+	ended   [][]endedRecord            // in the order of the records, in pieces of endedPiece
 	open    map[packedID]*Record       // sessions that are open by their last record
-	dropped map[packedID]mark          // the place of the last tombstone of each session
-	place   mark                       // of the last record in the log, counted from 1; below 1<<31
+	dropped map[packedID]mark          // the number of the last tombstone of each session
+	number  mark                       // of the last record, counted from 1; below 1<<31
 
 	unpackedOpen    map[string]*Record // as open, for ids of another form
 	unpackedDropped map[string]mark    // as dropped, for ids of another form
 }
 
-// restoredWorker is what the log says of one worker. The marks of its memory hold places in the log
-// instead of absences.
+// restoredWorker is what the records say of one worker. Until kept is called, the lower bits of the marks in its
+// memory are the numbers of records.
 type restoredWorker struct {
 	key    WorkerKey
-	number uint32 // index in Restorer.order
-	count  int    // of its records in Restorer.ended
+	index  uint32 // in Restorer.order
+	count  int    // how many of Restorer.ended are of this worker
 	open   []openSession
 	memory memory
 }
 
-// endedRecord is a record of an ended or vanished session. It has 24 bytes. The records are kept apart from
-// the workers, so that a million of them need not be moved while they grow.
+// endedRecord is a record of an ended or vanished session. It has 24 bytes. The records are collected in one list
+// and given to their workers at the end, so that a million of them are not copied again and again while the
+// memories of the workers grow.
 type endedRecord struct {
-	packed
-	worker uint32
+	packed        // the lower bits of the mark are the number of the record
+	worker uint32 // index in Restorer.order
 }
 
+// endedPiece is how many records a piece of Restorer.ended has.
 const endedPiece = 1 << 14
 
-// NewRestorer returns a Restorer that has taken no record.
+// NewRestorer returns a Restorer without records.
 func NewRestorer() *Restorer {
 	return &Restorer{
 		workers: map[string]*restoredWorker{},
@@ -59,7 +62,7 @@ func (r *Restorer) Put(record Record) {
 		r.PutEnded([]byte(s.SessionID), []byte(s.FarmID), []byte(s.FleetID), []byte(s.WorkerID), record.Vanished)
 		return
 	}
-	r.place++
+	r.number++
 	s.WorkerKey = r.worker([]byte(s.FarmID), []byte(s.FleetID), []byte(s.WorkerID)).key
 	if id, ok := pack(s.SessionID); ok {
 		r.open[id] = &record
@@ -68,11 +71,12 @@ func (r *Restorer) Put(record Record) {
 	}
 }
 
-// PutEnded takes the next record, of a session that has ended or vanished. It does not keep the bytes. For
-// ids of the documented form it allocates nothing, except when a slice has to grow.
+// PutEnded takes the next record, which is of a session that has ended or, if vanished is true, has vanished. It
+// does not keep the slices. For session ids of the documented form it allocates nothing, except when a slice has
+// to grow.
 func (r *Restorer) PutEnded(sessionID, farmID, fleetID, workerID []byte, vanished bool) {
-	r.place++
-	m := r.place
+	r.number++
+	m := r.number
 	if vanished {
 		m |= markVanished
 	}
@@ -89,23 +93,23 @@ func (r *Restorer) PutEnded(sessionID, farmID, fleetID, workerID []byte, vanishe
 		r.ended = append(r.ended, make([]endedRecord, 0, endedPiece))
 	}
 	last := &r.ended[len(r.ended)-1]
-	*last = append(*last, endedRecord{packed: packed{id: id, mark: m}, worker: w.number})
+	*last = append(*last, endedRecord{packed: packed{id: id, mark: m}, worker: w.index})
 }
 
-// Delete takes the next record, which is a tombstone.
+// Delete takes the next record, which is the tombstone of a session.
 func (r *Restorer) Delete(sessionID string) {
-	r.place++
+	r.number++
 	if id, ok := pack(sessionID); ok {
 		delete(r.open, id)
-		r.dropped[id] = r.place
+		r.dropped[id] = r.number
 	} else {
 		delete(r.unpackedOpen, sessionID)
-		r.unpackedDropped[sessionID] = r.place
+		r.unpackedDropped[sessionID] = r.number
 	}
 }
 
-// Snapshots returns the snapshots of the workers that have any session, by worker id. Watch returns the
-// Watch of a fleet. The Restorer must not be used afterwards.
+// Snapshots returns the snapshots of the workers that have any session, by worker id. The argument returns the
+// Watch of a fleet. The Restorer must not be used after that.
 func (r *Restorer) Snapshots(watch func(fleetID string) Watch) map[string]Snapshot {
 	r.distribute()
 	snapshots := make(map[string]Snapshot, len(r.workers))
@@ -123,7 +127,7 @@ func (r *Restorer) Snapshots(watch func(fleetID string) Watch) map[string]Snapsh
 	return snapshots
 }
 
-// distribute gives each worker its sessions.
+// distribute gives each worker its open sessions and its records of ended ones.
 func (r *Restorer) distribute() {
 	for _, w := range r.order {
 		w.memory.packed = make([]packed, 0, w.count)
@@ -149,8 +153,8 @@ func (r *Restorer) distribute() {
 	}
 }
 
-// kept returns the ended sessions of a worker: the last record of each, unless it was followed by a
-// tombstone or by the record of an open session.
+// kept returns the ended and vanished sessions of a worker: those whose last record says so and was not followed by
+// a tombstone.
 func (r *Restorer) kept(w *restoredWorker) memory {
 	m := w.memory
 	slices.SortFunc(m.packed, func(a, b packed) int {
@@ -181,7 +185,7 @@ func (r *Restorer) kept(w *restoredWorker) memory {
 	return m
 }
 
-// worker returns the worker with these ids, which it adds if it is new.
+// worker returns the worker with this id, which it adds if it is new.
 func (r *Restorer) worker(farmID, fleetID, workerID []byte) *restoredWorker {
 	if w, ok := r.workers[string(workerID)]; ok {
 		return w
@@ -189,7 +193,7 @@ func (r *Restorer) worker(farmID, fleetID, workerID []byte) *restoredWorker {
 	w := &restoredWorker{key: WorkerKey{
 		FarmID: string(farmID), FleetID: string(fleetID), WorkerID: string(workerID),
 	}}
-	w.number = uint32(len(r.order))
+	w.index = uint32(len(r.order))
 	r.workers[w.key.WorkerID], r.order = w, append(r.order, w)
 	return w
 }

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestRestorer feeds logs that no publisher of ours would write: the last record of a session decides all the same.
+// TestRestorer: the last record of a session counts, even in an order of records that no publisher writes.
 func TestRestorer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ids := newWorld().ids
@@ -50,7 +50,8 @@ func TestRestorer(t *testing.T) {
 	})
 }
 
-// TestRestorerWorkers keeps workers apart, takes each fleet's watch, and needs no worker whose sessions are all gone.
+// TestRestorerWorkers: each worker has its own sessions and its fleet's watch, and a worker without sessions has no
+// snapshot.
 func TestRestorerWorkers(t *testing.T) {
 	put := func(r *Restorer, worker, fleet string, n int, ended time.Time) {
 		k := WorkerKey{FarmID: "farm", FleetID: fleet, WorkerID: worker}
@@ -77,7 +78,7 @@ func TestRestorerWorkers(t *testing.T) {
 	}
 }
 
-// TestPack: a session id comes back as it was, or is not packed.
+// TestPack: a packed session id has the same text when it is unpacked.
 func TestPack(t *testing.T) {
 	for id, want := range map[string]bool{
 		"session-0123456789abcdef0123456789abcdef":  true,
@@ -105,7 +106,7 @@ func TestPack(t *testing.T) {
 	}
 }
 
-// TestPutEndedAllocates: restoring a million sessions must not make a million allocations.
+// TestPutEndedAllocates: PutEnded allocates nothing for most records, because there may be millions.
 func TestPutEndedAllocates(t *testing.T) {
 	all := records(1, endedPiece-200)
 	r := NewRestorer()

@@ -2,7 +2,7 @@ package diff
 
 import "time"
 
-// The lifecycle statuses that Farmwire knows. Any other value passes through as it came.
+// The lifecycle statuses that Farmwire knows. Any other status is kept as the service sent it.
 const (
 	StatusStarted          = "STARTED"
 	StatusUpdateInProgress = "UPDATE_IN_PROGRESS"
@@ -11,7 +11,7 @@ const (
 	StatusEnded            = "ENDED"
 )
 
-// WorkerKey names one worker. The identifiers are opaque.
+// WorkerKey identifies a worker. Its parts are opaque identifiers of the service.
 type WorkerKey struct {
 	FarmID, FleetID, WorkerID string
 }
@@ -22,8 +22,8 @@ type Session struct {
 	QueueID, JobID, SessionID string
 	LifecycleStatus           string
 	TargetLifecycleStatus     string    // empty if there is none
-	StartedAt                 time.Time // by the service's clock
-	EndedAt                   time.Time // by the service's clock; zero if there is none
+	StartedAt                 time.Time // UTC, by the service's clock
+	EndedAt                   time.Time // UTC, by the service's clock; zero if there is none
 }
 
 // HasEnded reports whether the service showed the end of the session, by its status or by its end time.
@@ -31,18 +31,19 @@ func (s Session) HasEnded() bool {
 	return s.LifecycleStatus == StatusEnded || !s.EndedAt.IsZero()
 }
 
-// Initial says what is done with the sessions that are older than the watch.
+// Initial is what is published of sessions that started before the watch began.
 type Initial int
 
 // The values of Initial.
 const (
-	InitialOpen Initial = iota // open sessions are discovered, ended ones are ignored
-	InitialAll                 // history is published too, marked as snapshot
-	InitialNone                // open sessions are only remembered
+	InitialOpen Initial = iota // Discovered for open sessions; those that ended before the watch are ignored
+	InitialAll                 // as InitialOpen, and Discovered and Ended for those that ended before the watch
+	InitialNone                // open sessions are remembered without an event
 )
 
-// Watch decides which sessions of a fleet are news when they are first seen.
+// Watch says from when on the sessions of a fleet are watched, and so which of them are news when they are first
+// seen.
 type Watch struct {
-	Since   time.Time // by the service's clock
+	Since   time.Time // when the watch began, by the service's clock
 	Initial Initial
 }

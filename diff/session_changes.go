@@ -2,16 +2,16 @@ package diff
 
 import "time"
 
-// sessionChanges makes the changes of one session from one observation.
+// sessionChanges adds the changes of one session from one observation to Changes.
 type sessionChanges struct {
 	out      *Changes
-	state    *Session // after the last change; nil if the session is not known yet
-	sequence uint64   // of the last change
-	bounds   Bounds
-	seen     time.Time
+	state    *Session  // after the last change; nil if the session is not known yet
+	sequence uint64    // of the last change
+	bounds   Bounds    // of all changes
+	seen     time.Time // Change.Seen of all changes
 }
 
-// add adds a change that leaves the session in the given state.
+// add adds a change. State is the session after it.
 func (c *sessionChanges) add(kind Kind, state Session) *Change {
 	c.sequence++
 	change := Change{Kind: kind, Sequence: c.sequence, Session: state, Observed: c.bounds, Seen: c.seen}
@@ -82,7 +82,7 @@ func (c *sessionChanges) end(state Session) *Change {
 	return change
 }
 
-// statusKind returns the kind of a change of status. If the status is the same, the target has changed.
+// statusKind returns the kind of a change of the status or, if the status is the same, of the target.
 func statusKind(from, to Session) Kind {
 	if from.LifecycleStatus != to.LifecycleStatus {
 		switch to.LifecycleStatus {
@@ -97,14 +97,13 @@ func statusKind(from, to Session) Kind {
 	return Changed
 }
 
-// endedBefore reports whether the session is known to have ended before that time.
+// endedBefore reports whether the session ended before that time, by its end time.
 func endedBefore(s *Session, since time.Time) bool {
 	return !s.EndedAt.IsZero() && s.EndedAt.Before(since)
 }
 
-// bounds returns the Bounds of a change that an answer did not show yet and a later one did. After is when
-// the request of the first answer was sent, before is when the second answer arrived. They become whole
-// milliseconds in UTC.
+// bounds returns the Bounds of a change that one answer did not show and a later answer did. After is when the
+// request of the first was sent, and before is when the second arrived.
 func bounds(after, before time.Time) Bounds {
 	b := Bounds{Before: before.UTC().Truncate(time.Millisecond)}
 	if b.Before.Before(before) {

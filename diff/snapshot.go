@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// Snapshot is what is known of the sessions of one worker: the state of each open session, and the ids of
-// those that ended or vanished. It is a value. Nothing that is reachable from it ever changes.
+// Snapshot is what is known of the sessions of one worker: the state of each open session, and the ids of those
+// that ended or vanished. It is a value, and copies share what they have in common: nothing that is reachable
+// from a Snapshot ever changes.
 type Snapshot struct {
 	worker   WorkerKey
 	watch    Watch
 	open     []openSession // by session id
 	memory   memory
-	listed   time.Time // first request of the last complete listing; zero if there was none in this process
-	absentAt time.Time // first request of the last complete listing that proves the absence of sessions that are not known
+	listed   time.Time // when the first request of the last complete listing was sent; zero if there was none in this process
+	absentAt time.Time // sessions that are not known did not exist when this request was sent, see Bounds in the package comment; zero if not proved
 }
 
 // openSession is a session that has neither ended nor vanished.
@@ -72,8 +73,8 @@ func (s Snapshot) UnresolvedCount() int {
 // Remembered returns the number of ended and vanished sessions that are remembered.
 func (s Snapshot) Remembered() int { return s.memory.len() }
 
-// Empty reports whether no session is known. Such a snapshot can be replaced by a new one; only the next
-// session that is seen first has no Bounds.After then.
+// Empty reports whether no session is known. Such a snapshot can be replaced by a new one. The next session that
+// is first seen then has no Bounds.After.
 func (s Snapshot) Empty() bool { return len(s.open) == 0 && s.memory.len() == 0 }
 
 // Apply returns the snapshot after the changes, which must come from Between with this snapshot.
@@ -98,39 +99,40 @@ func withChanges(open []openSession, c *Changes) []openSession {
 	open = slices.Clone(open)
 	for i := range c.Events {
 		e := &c.Events[i]
-		place, ok := findOpen(open, e.Session.SessionID)
+		at, ok := findOpen(open, e.Session.SessionID)
 		next := openSession{session: e.Session, sequence: e.Sequence, disappearance: disappearance{seen: e.Seen}}
 		switch closed := e.Kind == Vanished || e.Session.HasEnded(); {
 		case closed && ok:
-			open = slices.Delete(open, place, place+1)
+			open = slices.Delete(open, at, at+1)
 		case closed:
 		case ok:
-			open[place] = next
+			open[at] = next
 		default:
-			open = slices.Insert(open, place, next)
+			open = slices.Insert(open, at, next)
 		}
 	}
 	for _, r := range c.Remembered {
-		if place, ok := findOpen(open, r.Session.SessionID); !ok {
+		if at, ok := findOpen(open, r.Session.SessionID); !ok {
 			next := openSession{session: r.Session, sequence: r.Sequence, disappearance: disappearance{seen: r.Seen}}
-			open = slices.Insert(open, place, next)
+			open = slices.Insert(open, at, next)
 		}
 	}
 	for i := range c.notes {
-		if place, ok := findOpen(open, c.notes[i].sessionID); ok {
-			open[place].disappearance = c.notes[i].disappearance
+		if at, ok := findOpen(open, c.notes[i].sessionID); ok {
+			open[at].disappearance = c.notes[i].disappearance
 		}
 	}
 	return open
 }
 
+// findOpen returns the index of a session or, if it is not there, the index at which to insert it.
 func findOpen(open []openSession, sessionID string) (int, bool) {
 	return slices.BinarySearchFunc(open, sessionID, func(o openSession, id string) int {
 		return strings.Compare(o.session.SessionID, id)
 	})
 }
 
-// isOpen reports whether the session is known and open.
+// isOpen reports whether the session is one of the open ones.
 func (s *Snapshot) isOpen(sessionID string) bool {
 	if len(s.open) == 0 {
 		return false
@@ -139,7 +141,7 @@ func (s *Snapshot) isOpen(sessionID string) bool {
 	return ok
 }
 
-// ignores reports whether a session that is not known stays unknown, because it ended before the watch
+// ignores reports whether a session that is not known is to stay unknown, because it ended before the watch
 // began.
 func (s *Snapshot) ignores(seen *Session) bool {
 	return s.watch.Initial != InitialAll && endedBefore(seen, s.watch.Since)

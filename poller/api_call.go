@@ -31,17 +31,17 @@ type startTimes [callKinds]time.Time
 // call asks for one thing. It may take several requests.
 type call struct {
 	kind       callKind
-	target     discoveryTarget    // of a discovery call
+	target     discoveryTarget    // what a discovery call lists
 	workers    []*scheduledWorker // the one to list, or those whose sessions are looked up
-	maxPages   int                // of a listing
+	maxPages   int                // of a listing; with more it fails
 	sessions   []diff.Session     // to look up
-	oneRequest bool               // only the first request is sent, to find out whether the service answers
+	oneRequest bool               // only the first request is sent, see askUntilAnswered
 }
 
-// callOutcome is what the schedule is told of a call that has ended.
+// callOutcome is how a listing or a lookup ended, for the schedule.
 type callOutcome struct {
-	err      error
-	gone     bool                    // the service says that there is no such worker
-	pages    int                     // of a complete listing
-	observed map[diff.WorkerKey]bool // by a lookup: the workers of which something was learned
+	err          error
+	noSuchWorker bool                    // the answer to a listing
+	pages        int                     // of a complete listing
+	observed     map[diff.WorkerKey]bool // by a lookup: the workers of which something was learned
 }

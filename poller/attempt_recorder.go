@@ -19,14 +19,14 @@ type recorder struct {
 	service *service
 	next    deadline.HTTPClient
 
-	sent       time.Time
+	sent       time.Time // zero if the SDK sent nothing
 	sentTick   uint64
-	status     int
-	retryAfter time.Duration
-	date       time.Time
+	status     int           // 0 if there was no answer
+	retryAfter time.Duration // 0 if the answer does not say
+	date       time.Time     // zero if the answer does not say
 }
 
-// options makes the SDK send through the recorder, and keeps it from retrying.
+// options is an option of an operation. It makes the SDK send through the recorder, and only once.
 func (rec *recorder) options(o *deadline.Options) {
 	rec.next, o.HTTPClient = o.HTTPClient, rec
 	o.Retryer = aws.NopRetryer{}
@@ -46,14 +46,15 @@ func (rec *recorder) Do(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// body is a body that is cut off after maxBody bytes.
+// body is the body of an answer, cut off after maxBody bytes.
 type body struct {
 	io.Reader
 	io.Closer
 }
 
-// retryAfter reads a Retry-After header, which holds seconds or a date. A date is relative to that of the
-// answer. The result is 0 if there is no header or it is not valid.
+// retryAfter reads the value of a Retry-After header, which is a number of seconds or a date. The pause until
+// a date counts from the date of the answer. It is 0 if the value is empty or not valid, and at most
+// maxRetryAfter.
 func retryAfter(value string, date time.Time) time.Duration {
 	if value == "" {
 		return 0

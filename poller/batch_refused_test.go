@@ -13,7 +13,7 @@ import (
 	"farmwire/poller/farmtest"
 )
 
-// refusing answers BatchGetSession with an error when it is to, and all else as it is.
+// refusing answers BatchGetSession with an error if when says so of the request's body. It passes all other requests on.
 func refusing(handler http.Handler, status int, kind string, when func(body string) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/batch-get-session") {
@@ -31,7 +31,7 @@ func refusing(handler http.Handler, status int, kind string, when func(body stri
 	})
 }
 
-// Whatever BatchGetSession is refused with as a whole: GetSession tells the end.
+// If BatchGetSession is refused as a whole, for whatever reason, GetSession finds the end of the session.
 func TestBatchIsRefused(t *testing.T) {
 	for status, kind := range map[int]string{
 		400: "ValidationException", 403: "AccessDeniedException", 404: "UnknownOperationException", 500: "InternalServerErrorException", 501: "NotImplemented",
@@ -51,8 +51,8 @@ func TestBatchIsRefused(t *testing.T) {
 				s.End()
 				world.worker.Delete()
 				time.Sleep(time.Minute)
-				if got := w.story(s.ID()); got != "started ended" {
-					t.Errorf("told: %q", got)
+				if got := w.kinds(s.ID()); got != "started ended" {
+					t.Errorf("events: %q", got)
 				}
 				time.Sleep(28 * time.Minute)
 				if n := calls.Load(); n > 60 {
@@ -63,16 +63,16 @@ func TestBatchIsRefused(t *testing.T) {
 				}
 				other.End()
 				time.Sleep(11 * time.Second)
-				if got := w.story(other.ID()); got != "started ended" {
-					t.Errorf("told of the session of a worker that is lost: %q", got)
+				if got := w.kinds(other.ID()); got != "started ended" {
+					t.Errorf("events of the session of a worker that is lost: %q", got)
 				}
 			})
 		})
 	}
 }
 
-// A session with which every BatchGetSession is refused, and GetSession too, harms no other,
-// not even of its own worker.
+// Sessions for which BatchGetSession and GetSession are refused do not keep back the lookup of other sessions, not
+// even of the same worker.
 func TestOneIdentifierIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
@@ -113,8 +113,8 @@ func TestOneIdentifierIsRefused(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		for _, s := range sessions[:2] {
-			if got := w.story(s.ID()); got != "started ended" {
-				t.Errorf("told: %q", got)
+			if got := w.kinds(s.ID()); got != "started ended" {
+				t.Errorf("events: %q", got)
 			}
 		}
 	})

@@ -10,27 +10,29 @@ import (
 const (
 	discoveryShare = 5 // discovery gets at most one part in so many
 
-	maxRetryAfter   = 5 * time.Minute // a longer Retry-After counts as this
-	firstThrottle   = 250 * time.Millisecond
-	maxThrottle     = 5 * time.Second
-	credentialPause = 5 * time.Second
-	firstLookBurst  = 10 // the least number of requests that discovery may send at once at the start
+	maxRetryAfter   = 5 * time.Minute        // a longer Retry-After counts as this
+	firstThrottle   = 250 * time.Millisecond // the pause after a throttled answer without Retry-After, doubled after each in a row
+	maxThrottle     = 5 * time.Second        // the longest such pause
+	credentialPause = 5 * time.Second        // after credentials were refused
+	firstDiscovery  = 10                     // discovery may send at least so many requests at once at the start
 )
 
-// bucket is a token bucket whose tokens can be taken before they are there: take returns the time from
-// which on the token may be used. A bucket may start with more tokens than burst, but never gains more.
+// bucket is a token bucket whose tokens can be taken in advance: take returns the time from which on the
+// token may be used, and the next token is available only after that. A bucket may start with more tokens
+// than burst, but never gains more.
 //
-// Calls in flight take the tokens of their next pages in advance. The loop does not know yet which new call
-// will come next, so it reserves a token in advance for any. Otherwise it would get only tokens that no
-// call in flight wants.
+// Calls in flight take the tokens of their next pages in advance. The loop does not know yet which call will
+// begin next, so it reserves a token in advance for any call. Otherwise new calls would get only the tokens
+// that no call in flight needs.
 type bucket struct {
 	rate     float64 // tokens a second
 	burst    float64
 	tokens   float64
-	at       time.Time
-	reserved time.Time // from when on the token may be used that is reserved for the next new call; zero if none is
+	at       time.Time // when tokens was last brought up to date
+	reserved time.Time // from when on the token that is reserved for the next new call may be used; zero if none is reserved
 }
 
+// fill adds the tokens that the bucket has gained up to now.
 func (b *bucket) fill(now time.Time) {
 	if d := now.Sub(b.at); d > 0 {
 		limit := b.burst
@@ -95,18 +97,18 @@ func (b *bucket) take(now time.Time) time.Time {
 }
 
 // budget is this instance's share of the API budget of its account and region. Every attempt of every
-// operation takes a token. Attempts of discovery also take one of discovery's own bucket, which has a fifth
-// of the rate. A Retry-After pauses only the operation that it answers, because the service's limits are
-// per operation.
+// operation takes a token. An attempt of discovery also takes one of discovery's own bucket, which has a
+// fifth of the rate. If an operation is throttled, only this operation pauses, because the service's limits
+// are per operation.
 type budget struct {
 	total float64 // requests a second of all instances together
 
 	mu        sync.Mutex
 	all       bucket
 	discovery bucket
-	paused    map[string]time.Time // by operation
+	paused    map[string]time.Time // until when, by operation
 	throttled map[string]int       // by operation: throttled answers in a row
-	allPaused time.Time            // no request is sent before
+	allPaused time.Time            // until when all operations pause
 }
 
 func newBudget(rate float64, now time.Time) *budget {
@@ -114,14 +116,14 @@ func newBudget(rate float64, now time.Time) *budget {
 	b.all.at, b.discovery.at = now, now
 	b.setShare(1, 1, now)
 	b.all.tokens = b.all.burst
-	b.discovery.tokens = max(firstLookBurst, 2*rate)
+	b.discovery.tokens = max(firstDiscovery, 2*rate)
 	return b
 }
 
 // setShare sets this instance's share of the budget, which is in proportion to its shards.
 func (b *budget) setShare(owned, shards int, now time.Time) {
 	if owned == 0 {
-		return // nothing is asked then, and calls in flight end at the old rate
+		return // no call begins then, and calls in flight end at the old rate
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -146,8 +148,8 @@ func (b *budget) ready(operation string, now time.Time) time.Time {
 	return at
 }
 
-// reserve reserves a token for a new call that may begin at a time. If the call waits for something else
-// than a token, none is reserved.
+// reserve reserves a token for a new call that may begin at the given time. If the call waits for something
+// else than a token, none is reserved.
 func (b *budget) reserve(discovery bool, at, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -189,6 +191,7 @@ func (b *budget) wait(ctx context.Context, operation string) error {
 	return b.waitPaused(ctx, operation)
 }
 
+// waitPaused waits until the operation is not paused.
 func (b *budget) waitPaused(ctx context.Context, operation string) error {
 	for {
 		b.mu.Lock()
@@ -203,8 +206,8 @@ func (b *budget) waitPaused(ctx context.Context, operation string) error {
 	}
 }
 
-// throttle pauses the operation after it was throttled. The service may say for how long. If it does not,
-// the pause doubles each time in a row.
+// throttle pauses the operation after it was throttled. RetryAfter is how long the service wants to be left
+// alone, or 0 if it does not say. Then the pause doubles each time in a row.
 func (b *budget) throttle(operation string, retryAfter time.Duration, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -227,17 +230,20 @@ func (b *budget) answered(operation string) {
 	delete(b.throttled, operation)
 }
 
-// pauseAll pauses all operations, because no request can succeed with credentials that were refused.
+// pauseAll pauses all operations for credentialPause, because no request can succeed with credentials that
+// were refused.
 func (b *budget) pauseAll(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.allPaused = now.Add(credentialPause)
 }
 
+// isDiscovery reports whether discovery calls the operation.
 func isDiscovery(operation string) bool {
 	return operation == opListFarms || operation == opListFleets || operation == opListWorkers
 }
 
+// latest returns the latest of the times.
 func latest(times ...time.Time) time.Time {
 	var l time.Time
 	for _, t := range times {
@@ -248,7 +254,7 @@ func latest(times ...time.Time) time.Time {
 	return l
 }
 
-// sleepUntil waits until then. An error is the context's.
+// sleepUntil waits until then, or until the context ends, whose error it returns.
 func sleepUntil(ctx context.Context, then time.Time) error {
 	d := time.Until(then)
 	if d <= 0 {
@@ -264,7 +270,7 @@ func sleepUntil(ctx context.Context, then time.Time) error {
 	}
 }
 
-// rate returns this instance's share in requests a second.
+// rate returns this instance's share in requests a second, which is 0 if it owns no shard.
 func (b *budget) rate(owned int) float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -23,18 +23,18 @@ const (
 // ErrRegion means that no region is configured, or that its name is not valid.
 var ErrRegion = errors.New("no AWS region: set AWS_REGION, or region in the profile that AWS_PROFILE names")
 
-// ErrCredentials means that there are no credentials to sign with, or that they have expired.
+// ErrCredentials means that there are no usable credentials, or that they have expired.
 var ErrCredentials = errors.New(noCredentials + "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the host a role")
 
 // NewClient makes a client of Deadline Cloud from the SDK's own settings (AWS_REGION, AWS_PROFILE,
 // AWS_ENDPOINT_URL_DEADLINE and so on). A custom endpoint is used as it is, without the "management."
-// prefix. The SDK's retries are off, because every attempt counts against the API budget; options may
-// turn them on for a client that no Poller uses. A request is given up after 10 seconds. The SDK logs
-// to log, without anything that may be a secret.
+// prefix. The SDK's retries are off, because every attempt counts against the API budget. Options may turn
+// them on for a client that no Poller uses. A request is given up after 10 seconds. What the SDK logs is
+// written to log, without anything that may be a secret.
 //
-// The region is in the client's Options. Any error but the context's is one of configuration, and wraps
-// ErrRegion or ErrCredentials if it is about them. It names the setting that is wrong and never quotes
-// the SDK's own text, which may hold a secret.
+// The region is in the client's Options. An error is the context's, or it is about the configuration. Then it
+// names the setting that is wrong, never quotes the SDK's own text, which may hold a secret, and wraps
+// ErrRegion or ErrCredentials if it is about them.
 func NewClient(ctx context.Context, log *zap.Logger, options ...func(*deadline.Options)) (*deadline.Client, error) {
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithLogger(sdkLogger{log}),

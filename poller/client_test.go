@@ -2,10 +2,8 @@ package poller
 
 import (
 	"errors"
-	"net/http"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"farmwire/poller/farmtest"
 
@@ -15,7 +13,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// environment gives the SDK these settings and no others.
+// environment sets the AWS variables to these settings, and clears the others.
 func environment(t *testing.T, settings map[string]string) {
 	t.Helper()
 	none := filepath.Join(t.TempDir(), "none")
@@ -59,7 +57,7 @@ func TestClientFromTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestClientThatCannotBe(t *testing.T) {
+func TestClientWithoutSettings(t *testing.T) {
 	for name, c := range map[string]struct {
 		settings map[string]string
 		want     error
@@ -73,25 +71,5 @@ func TestClientThatCannotBe(t *testing.T) {
 				t.Errorf("error %v, want %v", err, c.want)
 			}
 		})
-	}
-}
-
-func TestRetryAfterHeader(t *testing.T) {
-	date := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"":       0,
-		"3":      3 * time.Second,
-		"0":      0,
-		"-1":     0,
-		"NaN":    0,
-		"soon":   0,
-		"999999": maxRetryAfter,
-		date.Add(4 * time.Second).Format(http.TimeFormat):  4 * time.Second,
-		date.Add(-4 * time.Second).Format(http.TimeFormat): 0,
-		date.Add(time.Hour).Format(http.TimeFormat):        maxRetryAfter,
-	} {
-		if got := retryAfter(value, date); got != want {
-			t.Errorf("Retry-After %q is %v, want %v", value, got, want)
-		}
 	}
 }

@@ -29,7 +29,7 @@ const (
 	expiryWindow = requestTimeout
 )
 
-// chain is the SDK's chain of credential providers. Its errors are ErrCredentials and quote no secret.
+// chain is the SDK's chain of credential providers. Its errors wrap ErrCredentials and quote no secret.
 type chain struct {
 	*aws.CredentialsCache
 	settings settings
@@ -61,16 +61,16 @@ func (c chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	case keys.CanExpire && time.Now().After(keys.Expires.Add(expiryWindow)):
 		return aws.Credentials{}, unusable(fmt.Sprintf("those of %s expired at %s", c.source(), keys.Expires.Add(expiryWindow).UTC().Format(time.RFC3339)), nil)
 	}
-	if name := c.oddKey(keys); name != "" {
+	if name := c.invalidKey(keys); name != "" {
 		return aws.Credentials{}, unusable(name+" has a line break, a space, a quote or another character that is not allowed in it", nil)
 	}
 	return keys, nil
 }
 
-// oddKey names the key that has a character with which no request can be signed or sent. It is empty if
-// there is none.
-func (c chain) oddKey(keys aws.Credentials) string {
-	isWrong := func(r rune) bool { return isOdd(r) || r == '"' || r == '\'' }
+// invalidKey returns the name of the key that has a character with which no request can be signed or sent, or
+// an empty name if there is none.
+func (c chain) invalidKey(keys aws.Credentials) string {
+	isWrong := func(r rune) bool { return isDisallowed(r) || r == '"' || r == '\'' }
 	for _, key := range [...]struct{ setting, value string }{
 		{"aws_access_key_id", keys.AccessKeyID}, {"aws_secret_access_key", keys.SecretAccessKey}, {"aws_session_token", keys.SessionToken},
 	} {
@@ -93,8 +93,8 @@ func (c chain) check(ctx context.Context) error {
 	return err
 }
 
-// has reports whether the credentials come from one of the sources, directly or by way of a role.
-func (c chain) has(sources ...aws.CredentialSource) bool {
+// comesFrom reports whether the credentials come from one of the sources, directly or by way of a role.
+func (c chain) comesFrom(sources ...aws.CredentialSource) bool {
 	return slices.ContainsFunc(c.ProviderSources(), func(s aws.CredentialSource) bool { return slices.Contains(sources, s) })
 }
 
@@ -102,17 +102,17 @@ func (c chain) has(sources ...aws.CredentialSource) bool {
 func (c chain) source() string {
 	profile := fmt.Sprintf("the profile %s", quoted(profileName()))
 	switch {
-	case c.has(aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceProfileSTSWebIDToken):
+	case c.comesFrom(aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceProfileSTSWebIDToken):
 		return "the web identity of " + firstSet("web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE")
-	case c.has(aws.CredentialSourceProcess):
+	case c.comesFrom(aws.CredentialSourceProcess):
 		return "the credential_process of " + profile
-	case c.has(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy):
+	case c.comesFrom(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy):
 		return "the SSO session of " + profile
-	case c.has(aws.CredentialSourceLogin):
+	case c.comesFrom(aws.CredentialSourceLogin):
 		return "the login session of " + profile
-	case c.has(aws.CredentialSourceHTTP) && c.leaf().CredentialSource != "Environment":
+	case c.comesFrom(aws.CredentialSourceHTTP) && c.leaf().CredentialSource != "Environment":
 		return "the container's endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI)"
-	case c.has(aws.CredentialSourceIMDS):
+	case c.comesFrom(aws.CredentialSourceIMDS):
 		return "the instance's metadata service"
 	case c.settings.env.Credentials.HasKeys() || c.leaf().CredentialSource == "Environment":
 		return "the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN)"
@@ -126,45 +126,46 @@ func (c chain) why(err error) string {
 		return c.source() + " " + processWords(e)
 	}
 	api, answered := errors.AsType[smithy.APIError](err)
-	sent := errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(interface {
+	unanswered := errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(interface {
 		error
 		ConnectionError() bool
 	}))
 	switch {
-	case c.ssoRegion() != "" && sent:
+	case c.ssoRegion() != "" && unanswered:
 		return c.ssoRegion()
-	case c.has(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy) && c.loggedOut(err, api, answered || sent):
+	case c.comesFrom(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy) && c.loggedOut(err, api, answered || unanswered):
 		return fmt.Sprintf("%s has expired or does not exist; run: aws sso login --profile %s", c.source(), quoted(c.leaf().Profile))
-	case c.has(aws.CredentialSourceLogin) && !sent:
+	case c.comesFrom(aws.CredentialSourceLogin) && !unanswered:
 		return fmt.Sprintf("%s has expired or does not exist; run: aws login --profile %s", c.source(), quoted(c.leaf().Profile))
 	case answered:
-		return fmt.Sprintf("%s: %s answered with %s", c.source(), failing(err), awserr.Answer(api, err))
+		return fmt.Sprintf("%s: %s answered with %s", c.source(), failedOperation(err), awserr.DescribeAnswer(api, err))
 	}
 	if errors.As(err, new(*sdkcredentials.StaticCredentialsEmptyError)) {
 		return fmt.Sprintf("the profile %s has credential_source = Environment, and AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set", quoted(profileName()))
 	}
-	if words := tokenFile(firstSet("", "AWS_WEB_IDENTITY_TOKEN_FILE"), c.settings.webIdentityFile(), false); words != "" && c.has(aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceProfileSTSWebIDToken) {
+	if words := tokenFile(firstSet("", "AWS_WEB_IDENTITY_TOKEN_FILE"), c.settings.webIdentityFile(), false); words != "" && c.comesFrom(aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceProfileSTSWebIDToken) {
 		return words
 	}
-	if words := c.settings.containerToken(); words != "" && c.has(aws.CredentialSourceHTTP) {
+	if words := c.settings.containerToken(); words != "" && c.comesFrom(aws.CredentialSourceHTTP) {
 		return words
 	}
-	if c.has(aws.CredentialSourceIMDS) && c.settings.profile.CredentialSource == "" {
-		return c.settings.nowhere()
+	if c.comesFrom(aws.CredentialSourceIMDS) && c.settings.profile.CredentialSource == "" {
+		return c.settings.notConfigured()
 	}
-	return fmt.Sprintf("%s: %s", c.source(), awserr.Transport(err))
+	return fmt.Sprintf("%s: %s", c.source(), awserr.DescribeTransport(err))
 }
 
 // loggedOut reports whether an error is about the SSO session itself, and not about reaching SSO or about a
-// role that the session may not assume.
-func (c chain) loggedOut(err error, api smithy.APIError, asked bool) bool {
+// role that the session may not assume. Requested is whether SSO was sent a request, and api its answer, or
+// nil.
+func (c chain) loggedOut(err error, api smithy.APIError, requested bool) bool {
 	if errors.As(err, new(*ssocreds.InvalidTokenError)) {
 		return true
 	}
 	if api != nil {
 		return slices.Contains([]string{"UnauthorizedException", "InvalidGrantException", "ExpiredTokenException", "InvalidClientException", "UnauthorizedClientException"}, api.ErrorCode())
 	}
-	return !asked
+	return !requested
 }
 
 // ssoRegion describes what is wrong with the region of SSO. It is empty if nothing is, or if there is none.
@@ -188,8 +189,8 @@ func (c chain) leaf() *config.SharedConfig {
 	return p
 }
 
-// failing describes the service and the operation that failed.
-func failing(err error) string {
+// failedOperation names the service and the operation that failed.
+func failedOperation(err error) string {
 	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
 		for inner := op; inner != nil; { // the innermost is the one that failed
 			op = inner
@@ -213,7 +214,7 @@ func processWords(err *processcreds.ProviderError) string {
 	return "did not print a JSON object with Version 1, AccessKeyId and SecretAccessKey; run it by hand to see what it says"
 }
 
-// webIdentityFile returns the name of the file with the web identity token.
+// webIdentityFile returns the name of the configured file with the web identity token.
 func (s settings) webIdentityFile() string {
 	if s.env.WebIdentityTokenFilePath != "" {
 		return s.env.WebIdentityTokenFilePath
@@ -249,8 +250,8 @@ func tokenFile(setting, file string, oneLine bool) string {
 	return ""
 }
 
-// nowhere describes that there are no credentials in the environment or in the profile.
-func (s settings) nowhere() string {
+// notConfigured describes that there are no credentials in the environment or in the profile.
+func (s settings) notConfigured() string {
 	words := strings.TrimPrefix(ErrCredentials.Error(), noCredentials)
 	id, secret := os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY")
 	switch {

@@ -26,7 +26,7 @@ import (
 
 const canary = "CANARY-wJalrXUtnFEMIK7MDENG"
 
-// hides wants an error that says something and does not show the canary.
+// hides checks that an error matches want and does not contain the canary.
 func hides(t *testing.T, what string, err error, want string) {
 	t.Helper()
 	if err == nil {
@@ -43,7 +43,7 @@ func hides(t *testing.T, what string, err error, want string) {
 	}
 }
 
-// saying is an endpoint for credentials that answers so, and echoes the token that it was sent.
+// saying returns the URL of a server that answers so, and appends the token that it was sent.
 func saying(t *testing.T, status int, kind, body string) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -55,8 +55,8 @@ func saying(t *testing.T, status int, kind, body string) string {
 	return server.URL
 }
 
-// Whatever is wrong with the settings and the places where credentials come from, the error names the right one, and
-// nothing of what may be secret there.
+// Whatever is wrong with the settings and the sources of credentials, the error names the one that is wrong, and
+// repeats nothing of it that may be secret.
 func TestWhyThereIsNoClient(t *testing.T) {
 	sts := func(code string) string {
 		return fmt.Sprintf(`<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>the token %s of User: arn:aws:sts::1:assumed-role/x/%s is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::1:role/r</Message></Error><RequestId>%s</RequestId></ErrorResponse>`, code, canary, canary, canary)
@@ -75,8 +75,8 @@ func TestWhyThereIsNoClient(t *testing.T) {
 		"token with newline":    {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "S", "AWS_SESSION_TOKEN": canary + "\n"}, want: `^no usable AWS credentials: AWS_SESSION_TOKEN has a line break`},
 		"secret with newline":   {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": canary + "\r\n"}, want: `^no usable AWS credentials: AWS_SECRET_ACCESS_KEY has a line break`},
 		"quoted secret":         {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": `"` + canary + `"`}, want: `^no usable AWS credentials: AWS_SECRET_ACCESS_KEY has .* a quote`},
-		"id with blank":         {env: map[string]string{"AWS_ACCESS_KEY_ID": canary + " ", "AWS_SECRET_ACCESS_KEY": canary}, want: `^no usable AWS credentials: AWS_ACCESS_KEY_ID has .* a space`},
-		"profile not there":     {env: map[string]string{"AWS_PROFILE": "stduio"}, config: "[profile studio]\n", want: `there is no profile "stduio" in the AWS configuration; check AWS_PROFILE`},
+		"id with space":         {env: map[string]string{"AWS_ACCESS_KEY_ID": canary + " ", "AWS_SECRET_ACCESS_KEY": canary}, want: `^no usable AWS credentials: AWS_ACCESS_KEY_ID has .* a space`},
+		"no such profile":       {env: map[string]string{"AWS_PROFILE": "stduio"}, config: "[profile studio]\n", want: `there is no profile "stduio" in the AWS configuration; check AWS_PROFILE`},
 		"malformed line":        {credentials: "[default]\naws_access_key_id = AKID\naws_secret_access_key " + canary + "\n", want: `the profile "default" has only one of .*; line 3 of the file that AWS_SHARED_CREDENTIALS_FILE names is neither a \[section\] nor name = value`},
 		"malformed section":     {credentials: "[default\naws_access_key_id = AKID\naws_secret_access_key = " + canary + "\n", want: `line 1 of the file that AWS_SHARED_CREDENTIALS_FILE names is neither`},
 		"no section":            {credentials: "aws_access_key_id = AKID\naws_secret_access_key = " + canary + "\n", want: `line 1 of the file that AWS_SHARED_CREDENTIALS_FILE`},
@@ -88,7 +88,7 @@ func TestWhyThereIsNoClient(t *testing.T) {
 		"source profile":        {config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = gone\n", want: `names the source_profile "gone", which does not exist`},
 		"mfa":                   {config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nmfa_serial = x\nsource_profile = base\n" + base, want: `asks for an MFA code`},
 		"process ends":          {config: "[default]\ncredential_process = sh -c 'echo " + canary + "; echo " + canary + " >&2; exit 3'\n", want: `the credential_process of the profile "default" ended with exit code 3`},
-		"process not there":     {config: "[default]\ncredential_process = /nowhere/" + canary + "\n", want: `ended with exit code 127`},
+		"no such process":       {config: "[default]\ncredential_process = /nowhere/" + canary + "\n", want: `ended with exit code 127`},
 		"process prints":        {config: "[default]\ncredential_process = echo " + canary + "\n", want: `did not print a JSON object with Version 1`},
 		"process prints keys":   {config: "[default]\ncredential_process = echo '{\"Version\":1,\"SecretAccessKey\":\"" + canary + "\"}'\n", want: `did not print a JSON object with Version 1`},
 		"process, time":         {config: "[default]\ncredential_process = echo '{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"S\",\"Expiration\":\"" + canary + "\"}'\n", want: `did not print a JSON object with Version 1`},
@@ -102,7 +102,7 @@ func TestWhyThereIsNoClient(t *testing.T) {
 		"container, token":      {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1", "AWS_CONTAINER_AUTHORIZATION_TOKEN": canary + "\n"}, want: `AWS_CONTAINER_AUTHORIZATION_TOKEN has a line break`},
 		"container, no file":    {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/" + canary}, want: `the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names can't be read: no such file`},
 		"container, file":       {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": written(t, canary+"\n")}, want: `the token in the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names has a line break`},
-		"container, nobody":     {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://u:" + canary + "@127.0.0.1:1"}, want: `the container's endpoint .*: connection refused$`},
+		"container, refused":    {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://u:" + canary + "@127.0.0.1:1"}, want: `the container's endpoint .*: connection refused$`},
 		"container, URL":        {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://u:" + canary + "%zz@127.0.0.1:1"}, want: `AWS_CONTAINER_CREDENTIALS_FULL_URI`},
 		"container, host":       {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://u:" + canary + "@192.0.2.1:1"}, want: `AWS_CONTAINER_CREDENTIALS_FULL_URI`},
 		"web identity, no file": {env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "/" + canary, "AWS_ROLE_ARN": "arn:aws:iam::1:role/r"}, want: `the file that AWS_WEB_IDENTITY_TOKEN_FILE names can't be read: no such file`},
@@ -110,7 +110,7 @@ func TestWhyThereIsNoClient(t *testing.T) {
 		"web identity, no role": {env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": written(t, canary)}, want: `AWS_ROLE_ARN`},
 		"web identity, refused": {env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": written(t, canary), "AWS_ROLE_ARN": "arn:aws:iam::1:role/r", "AWS_ENDPOINT_URL_STS": saying(t, 400, "text/xml", sts("InvalidIdentityToken"))}, want: `the web identity of AWS_WEB_IDENTITY_TOKEN_FILE: STS's AssumeRoleWithWebIdentity answered with InvalidIdentityToken, status 400`},
 		"role refused":          {env: map[string]string{"AWS_ENDPOINT_URL_STS": saying(t, 403, "text/xml", sts("AccessDenied"))}, config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\n" + base, want: `STS's AssumeRole answered with AccessDenied, status 403: not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::1:role/r$`},
-		"role, nobody":          {env: map[string]string{"AWS_ENDPOINT_URL_STS": "http://u:" + canary + "@127.0.0.1:1"}, config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\n" + base, want: `connection refused$`},
+		"role, no answer":       {env: map[string]string{"AWS_ENDPOINT_URL_STS": "http://u:" + canary + "@127.0.0.1:1"}, config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\n" + base, want: `connection refused$`},
 		"SSO, no session":       {config: session, want: `the SSO session of the profile "default" has expired or does not exist; run: aws sso login --profile "default"$`},
 		"SSO, incomplete":       {config: "[default]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n", want: `sso`},
 		"login":                 {config: "[default]\nlogin_session = arn:aws:iam::1:user/x\n", want: `the login session of the profile "default" has expired or does not exist; run: aws login --profile "default"$`},
@@ -142,7 +142,7 @@ func TestWhyThereIsNoClient(t *testing.T) {
 	}
 }
 
-// A session of SSO that can't be refreshed, and one that SSO refuses.
+// An SSO session that cannot be refreshed and one that SSO refuses have different errors.
 func TestSSOSession(t *testing.T) {
 	legacy := "[default]\n[profile studio]\nsso_start_url = https://studio.awsapps.com/start\nsso_region = eu-west-1\nsso_account_id = 123456789012\nsso_role_name = r\n" +
 		"[profile role]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = studio\n"
@@ -183,8 +183,9 @@ func TestSSOSession(t *testing.T) {
 	hides(t, "region", err, `sso_region of the profile "studio" is "eu-west-1b", which is not the name of a region; did you mean eu-west-1\?$`)
 }
 
-// Why there was no answer is told from types, without a name of the network, where a password may stand by mistake.
-func TestTransportWords(t *testing.T) {
+// Why there was no answer is described from the types of errors. The host is left out, because it may be a password by
+// mistake.
+func TestDescribeTransport(t *testing.T) {
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
@@ -213,8 +214,8 @@ func TestTransportWords(t *testing.T) {
 	}
 }
 
-// What Deadline Cloud says of a request is repeated in known forms only: an operator learns the action that is missing
-// and the field that is wrong, and nobody the token that an answer echoes.
+// Only known forms of an answer of Deadline Cloud are repeated. So an operator learns the action that is denied and the
+// field that is invalid, and a token that the answer quotes is not shown.
 func TestAnswersAreNotRepeated(t *testing.T) {
 	for name, c := range map[string]struct {
 		status     int

@@ -13,7 +13,7 @@ import (
 	"farmwire/poller/farmtest"
 )
 
-// deleted answers as if the fleet were there no more, while gone is set.
+// deleted answers as if the fleet did not exist, while gone is set. It counts the requests for it in asked.
 func deleted(w *world, fleet *farmtest.Fleet, gone *atomic.Bool, asked *atomic.Int64) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch {
@@ -32,8 +32,8 @@ func deleted(w *world, fleet *farmtest.Fleet, gone *atomic.Bool, asked *atomic.I
 	})
 }
 
-// The workers of a fleet that was deleted are asked for ever more rarely, and nothing is
-// missing. Should they be shown again, they are listed at once.
+// The workers of a fleet that was deleted are listed more and more rarely, and the State shows no problem. If
+// they are shown again, they are listed at once.
 func TestFleetIsDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
@@ -51,7 +51,7 @@ func TestFleetIsDeleted(t *testing.T) {
 		gone.Store(true)
 		time.Sleep(2 * time.Minute)
 		if asked.Load() == 0 {
-			t.Error("nobody asked what had happened last")
+			t.Error("the workers were not listed after the fleet was deleted")
 		}
 		time.Sleep(2 * time.Hour)
 		asked.Store(0)

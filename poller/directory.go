@@ -7,8 +7,8 @@ import (
 	"farmwire/diff"
 )
 
-// Found is what discovery has found since the process began. It does not change: a later call of
-// Poller.Found returns a newer one. Its times are by the service's clock.
+// Found is what discovery has found since the Poller was made. It never changes: a later call of Poller.Found
+// returns a newer one. Its times are by the service's clock.
 type Found struct {
 	Farms  map[string]FoundFarm  // by farm id
 	Fleets map[string]FoundFleet // by fleet id
@@ -24,10 +24,9 @@ type FoundFarm struct {
 // FoundFleet is a fleet that discovery has found.
 type FoundFleet struct {
 	FarmID    string
-	CreatedAt time.Time // zero if not known, because the fleet was configured and not listed
-	// FirstLook is the Date of the answer in which this process first saw the fleet: of ListFleets, or of
-	// ListWorkers for a fleet that was configured. It is set before any of the fleet's workers is asked
-	// about.
+	CreatedAt time.Time // zero if it is not known, because the fleet is named by the Config and was not listed
+	// FirstLook is the Date of the answer that first showed the fleet: to ListFleets or, for a fleet that is
+	// named by the Config, to ListWorkers. It is known before any of the fleet's workers is listed.
 	FirstLook time.Time
 }
 
@@ -35,19 +34,20 @@ type FoundFleet struct {
 type directory struct {
 	found  Found
 	fleets map[string]*knownFleet
-	dirty  bool // found has changed since the last snapshot
+	dirty  bool // found has changed since the last copy
 }
 
-// knownFleet has the workers of a fleet.
+// knownFleet is a fleet with its workers.
 type knownFleet struct {
 	farm    string
 	workers map[string]*knownWorker
 }
 
+// knownWorker is a worker that the last ListWorkers of its fleet showed.
 type knownWorker struct {
 	key        diff.WorkerKey
-	status     *diff.WorkerStatus // replaced, never changed
-	callNumber uint64             // of the call that last showed it
+	status     *diff.WorkerStatus // never changed, only replaced, because observations share it
+	callNumber uint64             // of the call that last showed the worker
 }
 
 func newDirectory() *directory {
@@ -57,8 +57,8 @@ func newDirectory() *directory {
 	}
 }
 
-// snapshot returns a copy of what was found.
-func (d *directory) snapshot() *Found {
+// copyFound returns a copy of what was found.
+func (d *directory) copyFound() *Found {
 	d.dirty = false
 	f := &Found{Farms: make(map[string]FoundFarm, len(d.found.Farms)), Fleets: make(map[string]FoundFleet, len(d.found.Fleets))}
 	for id, farm := range d.found.Farms {
@@ -70,9 +70,9 @@ func (d *directory) snapshot() *Found {
 	return f
 }
 
-// farmListed takes in the fleets of a complete ListFleets of a farm, as far as they are to be polled. It
-// returns the fleets that are no longer shown.
-func (d *directory) farmListed(farm string, listed time.Time, fleets []listedFleet) (lost []string) {
+// farmListed takes in those fleets of a complete ListFleets of a farm that are to be polled. It returns the
+// fleets of the farm that are not shown any more.
+func (d *directory) farmListed(farm string, listed time.Time, fleets []listedFleet) (missing []string) {
 	d.dirty = true
 	d.found.Farms[farm] = FoundFarm{Listed: listed}
 	shown := make(map[string]bool, len(fleets))
@@ -82,11 +82,11 @@ func (d *directory) farmListed(farm string, listed time.Time, fleets []listedFle
 	}
 	for id, f := range d.fleets {
 		if f.farm == farm && !shown[id] {
-			lost = append(lost, id)
+			missing = append(missing, id)
 		}
 	}
-	slices.Sort(lost)
-	return lost
+	slices.Sort(missing)
+	return missing
 }
 
 // addFleet adds a fleet if it is new. The date is that of the answer that shows it.
@@ -109,52 +109,51 @@ func (d *directory) addFleet(farm, fleet string, createdAt, date time.Time) *kno
 	return f
 }
 
-// show takes in a page of ListWorkers, which is part of the call with this number. It returns the workers
-// of the page.
+// show takes in a page of the ListWorkers call with this number, and returns the workers of the page.
 func (d *directory) show(t discoveryTarget, callNumber uint64, page workersPage) []*knownWorker {
 	f := d.addFleet(t.farm, t.fleet, time.Time{}, page.date)
 	shown := make([]*knownWorker, 0, len(page.workers))
 	for _, w := range page.workers {
-		e := f.workers[w.id]
-		if e == nil {
-			e = &knownWorker{key: diff.WorkerKey{FarmID: t.farm, FleetID: t.fleet, WorkerID: w.id}}
-			f.workers[w.id] = e
+		known := f.workers[w.id]
+		if known == nil {
+			known = &knownWorker{key: diff.WorkerKey{FarmID: t.farm, FleetID: t.fleet, WorkerID: w.id}}
+			f.workers[w.id] = known
 		}
-		if e.status == nil || *e.status != w.status {
-			e.status = &w.status
+		if known.status == nil || *known.status != w.status {
+			known.status = &w.status
 		}
-		e.callNumber = callNumber
-		shown = append(shown, e)
+		known.callNumber = callNumber
+		shown = append(shown, known)
 	}
 	return shown
 }
 
-// missingWorkers is called when ListWorkers was complete. It removes the workers that the call did not show,
-// and returns them.
-func (d *directory) missingWorkers(t discoveryTarget, callNumber uint64) (lost []diff.WorkerKey) {
+// removeMissing takes in that the ListWorkers call with this number was complete. It removes the workers of
+// the fleet that the call did not show, and returns them.
+func (d *directory) removeMissing(t discoveryTarget, callNumber uint64) (missing []diff.WorkerKey) {
 	f := d.fleets[t.fleet]
 	if f == nil {
 		return nil
 	}
 	for id, w := range f.workers {
 		if w.callNumber != callNumber {
-			lost = append(lost, w.key)
+			missing = append(missing, w.key)
 			delete(f.workers, id)
 		}
 	}
-	return lost
+	return missing
 }
 
 // removeFleet removes a fleet that does not exist any more, and returns its workers. Found keeps the fleet,
-// because when it was first seen stays true.
-func (d *directory) removeFleet(fleet string) (lost []diff.WorkerKey) {
+// because the time of the first look stays true.
+func (d *directory) removeFleet(fleet string) (workers []diff.WorkerKey) {
 	f := d.fleets[fleet]
 	if f == nil {
 		return nil
 	}
 	for _, w := range f.workers {
-		lost = append(lost, w.key)
+		workers = append(workers, w.key)
 	}
 	delete(d.fleets, fleet)
-	return lost
+	return workers
 }

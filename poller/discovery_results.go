@@ -9,7 +9,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// addConfiguredTargets adds what the configuration names, or else the list of all farms.
+// addConfiguredTargets adds the targets that the configuration names: fleets, farms, or else all farms.
 func (l *loop) addConfiguredTargets(now time.Time) {
 	c := l.poller.config
 	switch {
@@ -54,7 +54,7 @@ func (l *loop) finishDiscovery(r result, now time.Time) {
 	case listFleets:
 		l.foundFleets(r, now)
 	case listWorkers:
-		for _, w := range l.directory.missingWorkers(t, r.callNumber) {
+		for _, w := range l.directory.removeMissing(t, r.callNumber) {
 			l.schedule.workerMissing(w, now)
 		}
 		l.schedule.workersMissingWhere(func(w diff.WorkerKey) bool { return w.FleetID == t.fleet }, now)
@@ -73,6 +73,7 @@ func (l *loop) logDiscovery(t discoveryTarget, failures int, err error) {
 	}
 }
 
+// foundFarms takes in a complete ListFarms.
 func (l *loop) foundFarms(farms []string, now time.Time) {
 	listed := make(map[string]bool, len(farms))
 	for _, farm := range farms {
@@ -88,6 +89,7 @@ func (l *loop) foundFarms(farms []string, now time.Time) {
 	l.schedule.workersMissingWhere(func(w diff.WorkerKey) bool { return !listed[w.FarmID] }, now)
 }
 
+// foundFleets takes in a complete ListFleets of a farm.
 func (l *loop) foundFleets(r result, now time.Time) {
 	farm := r.call.target.farm
 	fleets := slices.DeleteFunc(r.fleets, func(f listedFleet) bool { return !l.isSelected(farm, f.id) })
@@ -103,14 +105,15 @@ func (l *loop) foundFleets(r result, now time.Time) {
 	l.schedule.workersMissingWhere(func(w diff.WorkerKey) bool { return w.FarmID == farm && !listed[w.FleetID] }, now)
 }
 
+// removeFleet takes in that discovery does not show a fleet any more, and so none of its workers.
 func (l *loop) removeFleet(fleet string, now time.Time) {
 	for _, w := range l.directory.removeFleet(fleet) {
 		l.schedule.workerMissing(w, now)
 	}
 }
 
-// showWorkers takes in a page of a fleet's workers. Found names the fleet before any of its workers is
-// asked about.
+// showWorkers takes in a page of a fleet's workers. The fleet is published in Found before any of its
+// workers is listed.
 func (l *loop) showWorkers(r result, now time.Time) {
 	if l.schedule.discovery.targets[r.call.target] == nil || r.call.oneRequest {
 		return
@@ -125,22 +128,9 @@ func (l *loop) showWorkers(r result, now time.Time) {
 	}
 }
 
+// publishFound publishes what was found, if it has changed.
 func (l *loop) publishFound() {
 	if l.directory.dirty {
-		l.poller.found.Store(l.directory.snapshot())
+		l.poller.found.Store(l.directory.copyFound())
 	}
-}
-
-// survey updates the gauges and the State.
-func (l *loop) survey(now time.Time) {
-	s, m := l.schedule, l.service.metrics
-	m.unlisted.Set(float64(len(s.unlisted)))
-	if l.surveys%scanEvery == 0 {
-		l.oldest = s.oldestListing(now)
-		m.oldestListing.Set(l.oldest.Seconds())
-		m.workers.set(s.countWorkers())
-		m.openSessions.set(s.countOpenSessions())
-	}
-	l.surveys++
-	l.publishState(now)
 }

@@ -11,6 +11,7 @@ type discoveryTarget struct {
 	farm, fleet string
 }
 
+// kind returns the kind of the calls that list the target.
 func (t discoveryTarget) kind() callKind {
 	switch {
 	case t.farm == "":
@@ -24,18 +25,18 @@ func (t discoveryTarget) kind() callKind {
 // targetState is what the schedule knows of a target.
 type targetState struct {
 	discoveryTarget
-	due       time.Time
+	due       time.Time // the next call
 	inFlight  bool
-	begun     time.Time     // the last call
-	completed time.Time     // when the last complete call began
-	interval  time.Duration // between the last two complete calls
+	begun     time.Time     // when the last call began
+	completed time.Time     // when the last call began that listed everything
+	interval  time.Duration // between the beginnings of the last two such calls
 	failures  int           // in a row
 	reason    Reason        // of the last failure
 }
 
-// discoverySchedule decides when to list farms, fleets and workers. Each target has its own time, so that a
-// target that fails or is slow delays no other. If the budget is short, all are listed less often. There
-// are few targets, so going through all of them is cheap.
+// discoverySchedule decides when to list farms, fleets and workers. Each target is due at a time of its own,
+// so that a target that fails or is slow delays no other. If the budget is too small, all are listed less
+// often. There are few targets, so going through all of them is cheap.
 type discoverySchedule struct {
 	every   time.Duration
 	random  *rand.Rand
@@ -53,7 +54,8 @@ func (d *discoverySchedule) add(t discoveryTarget, now time.Time) {
 	}
 }
 
-// keep removes the targets that are not listed, after a complete list of farms or of the fleets of a farm.
+// keep removes the targets that a complete list does not show. The list is that of all farms or, if above is
+// a farm, that of its fleets.
 func (d *discoverySchedule) keep(above discoveryTarget, listed map[string]bool) {
 	for t := range d.targets {
 		switch above.kind() {
@@ -119,7 +121,7 @@ func (d *discoverySchedule) failing(farm, fleet string) bool {
 	return false
 }
 
-// longestInterval returns the longest time between the last two complete calls of any target.
+// longestInterval returns the longest of the targets' intervals.
 func (d *discoverySchedule) longestInterval() time.Duration {
 	var longest time.Duration
 	for _, s := range d.targets {
@@ -128,8 +130,8 @@ func (d *discoverySchedule) longestInterval() time.Duration {
 	return longest
 }
 
-// unsearched counts the targets that were never listed completely.
-func (d *discoverySchedule) unsearched() int {
+// pending counts the targets that were never listed completely.
+func (d *discoverySchedule) pending() int {
 	n := 0
 	for _, s := range d.targets {
 		if s.completed.IsZero() {

@@ -2,22 +2,23 @@
 // to ask about next, pages one worker's sessions into a complete listing, and looks up the sessions that a
 // listing does not show. The results are diff.Observation values; what becomes of them is up to the caller.
 //
-// A Poller has one loop, and one goroutine for each call. The loop asks the schedule for the next call, and
-// the budget whether a request may be sent. The goroutine of the call sends its requests through a
-// requester, which meters, times and repeats every attempt. The result goes back to the loop, and from
-// there to the outbox of the worker's shard.
+// A Poller has one loop, and one goroutine for each call. A call is all requests for one purpose, such as the
+// pages of one listing. The loop asks the schedule for the next call, and the budget whether it may begin.
+// The goroutine of the call sends its requests through a requester, which waits for the budget, measures
+// every attempt, and repeats requests that failed. The result goes back to the loop, and from there to the
+// outbox of the worker's shard.
 //
 // # Laws
 //
 // Only a complete listing is an observation. A listing is discarded as a whole if a page fails three times,
 // a page has no list, an entry lacks a required field, a page token comes twice, or the pages do not end.
-// The reason is that diff takes the absence of a session as evidence, so it must be true.
+// The reason is that diff draws conclusions from the absence of a session, so the absence must be true.
 //
-// A worker has at most one observation that is not committed, and is not asked about again before that. This
-// is the back-pressure, and it bounds everything that waits in this package.
+// A worker has at most one observation that is not committed. Until it is committed, no other call about the
+// worker begins. This is the back-pressure, and it bounds everything that waits in this package.
 //
-// Every attempt of every operation takes a token of one budget. A pause that the service asks for holds for
-// one operation, because the service's limits are per operation.
+// Every attempt of every operation takes a token of one budget. If the service asks for a pause, only the
+// operation that it answered pauses, because the service's limits are per operation.
 //
 // Discovery gets at most a fifth of the budget, so that a large farm is not only discovered but also
 // observed. Its first round may use more, because nothing else needs the budget yet.
@@ -28,9 +29,9 @@
 // A worker that could not be listed three times in a row is unlisted. Its open sessions are then looked up
 // as often as it would be listed.
 //
-// That something was not found counts only if the service says what: the session or its job, or for a
-// listing the worker. A refusal or a missing fleet says nothing about them.
+// A NotFound counts only if the service says what it did not find: for a lookup the session or its job, for a
+// listing the worker. Any other refusal, even that the fleet does not exist, says nothing about them.
 //
-// Exchanges are ordered by a counter of the process, because clocks may be set back. The times of discovery
-// (when a fleet was first seen) come from the service's clock, by its Date header.
+// Requests and answers are ordered by a counter of the process, because clocks may be set back. The times in
+// Found are by the service's clock, as its Date header shows it.
 package poller

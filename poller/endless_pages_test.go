@@ -10,9 +10,9 @@ import (
 	"farmwire/poller/farmtest"
 )
 
-// At the default rate a worker whose pages have no end holds up nobody: calls that begin take
-// turns with its pages.
-func TestEndlessPagesStarveNobody(t *testing.T) {
+// A worker whose pages do not end delays no other worker, even at the default rate, because new calls take turns
+// with its pages.
+func TestEndlessPagesDelayNoOtherWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
 		neighbour := world.fleet.AddWorker()
@@ -24,8 +24,8 @@ func TestEndlessPagesStarveNobody(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		s.End()
 		time.Sleep(17 * time.Second)
-		if got := w.story(s.ID()); got != "started ended" {
-			t.Errorf("told of the neighbour's session: %q", got)
+		if got := w.kinds(s.ID()); got != "started ended" {
+			t.Errorf("events of the neighbour's session: %q", got)
 		}
 		time.Sleep(10 * time.Minute)
 		if gap := w.longestGap(neighbour.ID()); gap > 17*time.Second {
@@ -40,13 +40,13 @@ func TestEndlessPagesStarveNobody(t *testing.T) {
 		had := w.seen(world.worker.ID())[diff.CompleteListing]
 		time.Sleep(70 * time.Second)
 		if w.seen(world.worker.ID())[diff.CompleteListing] == had {
-			t.Error("the worker was not listed again when its pages had an end")
+			t.Error("the worker was not listed again after its pages ended")
 		}
 	})
 }
 
-// A fleet whose workers have no end does not keep discovery from the others.
-func TestEndlessFleetStarvesNobody(t *testing.T) {
+// A fleet whose pages of workers do not end does not delay the discovery of other fleets.
+func TestEndlessFleetDelaysNoOtherFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
 		other := world.farm.AddFleet("other")
@@ -61,19 +61,4 @@ func TestEndlessFleetStarvesNobody(t *testing.T) {
 			t.Error("the new worker of the other fleet was not found")
 		}
 	})
-}
-
-// What is reserved is of the burst: a long pause gives no token more for it.
-func TestReservedIsOfTheBurst(t *testing.T) {
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	b := bucket{rate: 50, burst: 5, at: now}
-	b.reserve(now)
-	now = now.Add(time.Minute)
-	n := 0
-	for ; !b.ready(now).After(now); n++ {
-		b.spend(now)
-	}
-	if n != 5 {
-		t.Errorf("%d calls began at once, want 5", n)
-	}
 }

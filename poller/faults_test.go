@@ -21,9 +21,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// A worker that cannot be listed, whatever the reason: nothing of its listings counts, its
-// open session is looked up, it is named, its neighbour does not notice, and all is well when
-// the fault is over.
+// If a worker cannot be listed, for whatever reason, nothing of its listings counts, its open session is looked
+// up, the State names it, and its neighbour is listed as before. When the fault is over, it is listed again.
 func TestWorkerThatCannotBeListed(t *testing.T) {
 	for kind, reason := range map[farmtest.Kind]Reason{
 		farmtest.Throttled:       ReasonThrottled,
@@ -61,13 +60,13 @@ func cannotBeListed(t *testing.T, kind farmtest.Kind, reason Reason) {
 	listings := w.seen(world.worker.ID())[diff.CompleteListing]
 	world.SetFaults(farmtest.Fault{Kind: kind, Worker: world.worker.ID(), Operation: farmtest.ListSessionsForWorker})
 	time.Sleep(100 * time.Second)
-	if more := w.seen(world.worker.ID())[diff.CompleteListing]; more > listings+1 { // one may have been under way
+	if more := w.seen(world.worker.ID())[diff.CompleteListing]; more > listings+1 { // one may have been in flight
 		t.Errorf("%d listings counted", more-listings)
 	}
 	s.End()
 	time.Sleep(11 * time.Second)
-	if got := w.story(s.ID()); got != "started ended" {
-		t.Errorf("told: %q", got)
+	if got := w.kinds(s.ID()); got != "started ended" {
+		t.Errorf("events: %q", got)
 	}
 	named := func(u UnlistedWorker) bool {
 		return u.WorkerID == world.worker.ID() && u.Reason == reason && u.Failures >= 3
@@ -77,7 +76,7 @@ func cannotBeListed(t *testing.T, kind farmtest.Kind, reason Reason) {
 	}
 	limit := 14 * time.Second
 	if reason == ReasonThrottled {
-		limit += 2 * maxThrottle // the pause is everybody's
+		limit += 2 * maxThrottle // all listings pause
 	}
 	if gap := w.longestGap(neighbour.ID()); gap > limit {
 		t.Errorf("the neighbour was not listed for %v", gap)
@@ -93,7 +92,7 @@ func cannotBeListed(t *testing.T, kind farmtest.Kind, reason Reason) {
 	}
 }
 
-// longestGap is the longest time from one listing of a worker to its next.
+// longestGap returns the longest time from one listing of a worker to its next.
 func (w *watcher) longestGap(worker string) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -111,7 +110,7 @@ func (w *watcher) longestGap(worker string) time.Duration {
 	return gap
 }
 
-// Whatever passes by itself is repeated in place: the listing of several pages is complete.
+// A page that fails for a transient reason is requested again, and the listing of several pages is complete.
 func TestPageIsRepeated(t *testing.T) {
 	for _, kind := range []farmtest.Kind{
 		farmtest.Throttled, farmtest.ThrottledBare, farmtest.ThrottledDate, farmtest.ServerError,
@@ -148,7 +147,7 @@ func TestPageIsRepeated(t *testing.T) {
 	}
 }
 
-// The service's Retry-After is kept: nothing of the operation is sent before.
+// The service's Retry-After is obeyed: no request of the operation is sent before.
 func TestRetryAfter(t *testing.T) {
 	for kind, want := range map[farmtest.Kind]time.Duration{farmtest.Throttled: 7 * time.Second, farmtest.ThrottledBare: 7 * time.Second, farmtest.ThrottledDate: 6 * time.Second} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -171,13 +170,13 @@ func TestRetryAfter(t *testing.T) {
 				time.Sleep(9 * time.Second)
 				mu.Lock()
 				defer mu.Unlock()
-				// Those that were on their way may still arrive; then there is silence.
+				// Requests that were sent before the answer may still arrive. After them there is none for some time.
 				var gap time.Duration
 				for i := 1; i < len(times); i++ {
 					gap = max(gap, times[i].Sub(times[i-1]))
 				}
 				if gap < want {
-					t.Errorf("the longest silence lasted %v: %v", gap, times)
+					t.Errorf("the longest time without a request was %v: %v", gap, times)
 				}
 				if len(times) < 4 {
 					t.Errorf("%d requests", len(times))
@@ -187,7 +186,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// Faults of discovery leave alone what was found; the workers go on being polled.
+// If discovery fails, the workers that were found before are polled as before.
 func TestDiscoveryFails(t *testing.T) {
 	for _, kind := range []farmtest.Kind{
 		farmtest.Denied, farmtest.Throttled, farmtest.Unavailable, farmtest.ListAbsent, farmtest.ListNull,
@@ -207,8 +206,8 @@ func TestDiscoveryFails(t *testing.T) {
 					}
 					s.End()
 					time.Sleep(11 * time.Second)
-					if got := w.story(s.ID()); got != "started ended" {
-						t.Errorf("told: %q", got)
+					if got := w.kinds(s.ID()); got != "started ended" {
+						t.Errorf("events: %q", got)
 					}
 					world.SetFaults()
 					time.Sleep(31*time.Second + maxThrottle)
@@ -221,7 +220,7 @@ func TestDiscoveryFails(t *testing.T) {
 	}
 }
 
-// With credentials that are refused little is sent, and it is said.
+// If the credentials are refused, few requests are sent, and the State shows it.
 func TestCredentialsExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
@@ -257,7 +256,7 @@ func total(w *world) int {
 	return n
 }
 
-// What only a connection can do: the page is repeated, and nobody waits for what hangs.
+// If a connection breaks, the page is requested again. If a request is never answered, other workers do not wait.
 func TestConnectionFaults(t *testing.T) {
 	for _, kind := range []farmtest.Kind{farmtest.Cut, farmtest.Reset, farmtest.Truncated} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -280,7 +279,7 @@ func TestConnectionFaults(t *testing.T) {
 	})
 }
 
-// A request that hangs ends after its time.
+// A request that is not answered is given up after requestTimeout.
 func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
@@ -294,7 +293,7 @@ func TestTimeout(t *testing.T) {
 		}}), testConfig)
 		time.Sleep(2*requestTimeout + 2*time.Second)
 		if n := w.seen(world.worker.ID())[diff.CompleteListing]; n == 0 {
-			t.Error("no listing after two requests that hung")
+			t.Error("no listing after two requests that were not answered")
 		}
 		if n := value(t, w.poller.service.metrics.requests.WithLabelValues(opListSessions, string(ReasonTimeout))); n != 2 {
 			t.Errorf("%v timeouts were counted", n)
@@ -302,7 +301,7 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// serve starts the server and gives a client of it.
+// serve starts the server and returns a client of it.
 func (w *world) serve(t *testing.T) *deadline.Client {
 	t.Helper()
 	if err := w.Start(""); err != nil {
@@ -323,7 +322,7 @@ func (w *world) serve(t *testing.T) *deadline.Client {
 	})
 }
 
-// await waits for one more listing of a worker.
+// await waits until a worker is listed once more.
 func (w *watcher) await(t *testing.T, worker string) {
 	t.Helper()
 	had := w.seen(worker)[diff.CompleteListing]
@@ -335,7 +334,7 @@ func (w *watcher) await(t *testing.T, worker string) {
 	t.Fatalf("worker %s was not listed for 10 s", worker)
 }
 
-// value is the sum of all that a collector counts.
+// value returns the sum of a collector's counters and gauges.
 func value(t *testing.T, c prometheus.Collector) float64 {
 	t.Helper()
 	metrics := make(chan prometheus.Metric)

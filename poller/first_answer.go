@@ -7,11 +7,12 @@ import (
 	"go.uber.org/zap"
 )
 
-// firstAnswerEvery is the time between two requests of askUntilAnswered.
+// firstAnswerEvery is the least time between two requests of askUntilAnswered.
 const firstAnswerEvery = time.Second
 
-// askUntilAnswered sends the first request of discovery while this instance owns no shard and the service
-// has never answered. It returns when to call it again; zero means when a call has ended.
+// askUntilAnswered sends the first request of discovery again and again until there is a usable answer. The
+// loop calls it while no shard is owned. It returns when to call it again; zero means after the next command
+// or result.
 //
 // After the first answer an instance without a shard sends nothing, because the API budget belongs to the
 // instances that own shards. Until then it uses as much of the budget as one shard has.

@@ -41,7 +41,7 @@ func isAnswered(p *Poller) bool {
 	}
 }
 
-// Without a shard the service is asked about once a second until it answers usably, and then no more.
+// Without a shard about one request a second is sent until there is a usable answer, and none after that.
 func TestAnswered(t *testing.T) {
 	refusals := map[string]http.HandlerFunc{
 		"403": func(w http.ResponseWriter, _ *http.Request) {
@@ -79,7 +79,7 @@ func TestAnswered(t *testing.T) {
 					p := unowned(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						requests.Add(1)
 						if !strings.HasSuffix(r.URL.Path, first) {
-							t.Errorf("asked for %s", r.URL.Path)
+							t.Errorf("requested %s, want only %s", r.URL.Path, first)
 						}
 						if !good.Load() {
 							refuse(w, r)
@@ -96,7 +96,7 @@ func TestAnswered(t *testing.T) {
 						t.Errorf("%d requests in a minute", n)
 					}
 					if isAnswered(p) {
-						t.Fatal("it is answered")
+						t.Fatal("Answered is closed without a usable answer")
 					}
 					if s := p.State(); s.Phase != Polling || s.Answered || s.Refusal == "" {
 						t.Errorf("state: %+v", s)
@@ -104,7 +104,7 @@ func TestAnswered(t *testing.T) {
 					good.Store(true)
 					time.Sleep(12 * time.Second)
 					if !isAnswered(p) {
-						t.Fatal("it is not answered")
+						t.Fatal("Answered is not closed after a usable answer")
 					}
 					before := requests.Load()
 					time.Sleep(time.Hour)
@@ -120,8 +120,9 @@ func TestAnswered(t *testing.T) {
 	}
 }
 
-// One page is enough, the budget holds, and what was asked for does not stand in the way of what a shard's owner asks.
-func TestAnsweredCosts(t *testing.T) {
+// Until the first usable answer the budget of one shard is kept. One page is enough for an answer. When a shard is
+// owned after that, discovery begins.
+func TestRequestsUntilAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
 		for range 250 {

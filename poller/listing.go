@@ -15,15 +15,15 @@ import (
 
 const (
 	pageSize = 100  // the most that the service returns
-	maxPages = 1000 // of one listing
+	maxPages = 1000 // of one list of farms, fleets, workers or sessions
 
 	unknownPages = 100 // the limit after an endless listing, if none was ever complete
 )
 
-// list pages one worker's sessions into a complete listing. If the service answers the first request with
-// no such worker, the observation's source is NoSuchWorker. Any other error is returned, and so are a page
-// without a list, a repeated token, an entry without a required field, and more pages than the limit. Then
-// nothing of the listing counts.
+// list pages one worker's sessions into a complete listing. If the answer to the first request is that there
+// is no such worker, the observation's source is NoSuchWorker. Any other failure is an error, and so are a
+// page without a list, a repeated token, an entry without a required field, and more pages than the limit.
+// Then nothing of the listing counts.
 func (r *requester) list(ctx context.Context, w diff.WorkerKey, limit int) (diff.Observation, error) {
 	o := diff.Observation{Worker: w, Source: diff.CompleteListing}
 	in := &deadline.ListSessionsForWorkerInput{
@@ -44,8 +44,8 @@ func (r *requester) list(ctx context.Context, w diff.WorkerKey, limit int) (diff
 	return o, nil
 }
 
-// addPage adds a page to a listing.
-func addPage(o *diff.Observation, limit int, sessions []types.WorkerSessionSummary, e diff.Exchange) error {
+// addPage adds a page to a listing. X is the exchange of the page.
+func addPage(o *diff.Observation, limit int, sessions []types.WorkerSessionSummary, x diff.Exchange) error {
 	if sessions == nil {
 		return errNoList
 	}
@@ -53,7 +53,7 @@ func addPage(o *diff.Observation, limit int, sessions []types.WorkerSessionSumma
 		return errTooManyPages
 	}
 	if o.Pages == 0 {
-		o.FirstRequest = e
+		o.FirstRequest = x
 	}
 	o.Pages++
 	for i, s := range sessions {
@@ -66,18 +66,17 @@ func addPage(o *diff.Observation, limit int, sessions []types.WorkerSessionSumma
 		if !hasRequired(session) {
 			return fmt.Errorf("entry %d: %w", i, errMissingField)
 		}
-		o.Sightings = append(o.Sightings, diff.Sighting{Session: session, Exchange: e})
+		o.Sightings = append(o.Sightings, diff.Sighting{Session: session, Exchange: x})
 	}
 	return nil
 }
 
-// hasRequired reports whether the session has all fields that the API requires. Year 1 as a start means
-// that the field was not sent.
+// hasRequired reports whether the session has all fields that the API requires.
 func hasRequired(s diff.Session) bool {
 	return s.SessionID != "" && s.QueueID != "" && s.JobID != "" && s.LifecycleStatus != "" && !s.StartedAt.IsZero()
 }
 
-// utc returns the time in UTC. The zero time stands for nil.
+// utc returns the time in UTC. For nil it is the zero time.
 func utc(t *time.Time) time.Time {
 	if t == nil {
 		return time.Time{}

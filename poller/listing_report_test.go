@@ -14,7 +14,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
-// When no worker of a fleet can be listed there is one warning, and one line when all can be again.
+// If no worker of a fleet can be listed, one warning is logged for all, and one line when all can be listed again.
 func TestOneWarningForAFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})

@@ -18,8 +18,8 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
-// What the service says of a bad signature quotes the request, with the session token. The
-// log has the error's code and the operation, and nothing of that.
+// The service's message about a bad signature quotes the request with its session token. The error's code and the
+// operation are logged, and the message is not.
 func TestTokenIsNotLogged(t *testing.T) {
 	const canary = "CANARY-IQoJb3JpZ2luX2VjE"
 	for _, code := range []string{"InvalidSignatureException", "SignatureDoesNotMatch", "AccessDeniedException", ""} {
@@ -47,16 +47,16 @@ func TestTokenIsNotLogged(t *testing.T) {
 				time.Sleep(time.Minute)
 				bad.Store(true)
 				time.Sleep(5 * time.Minute)
-				told := false
+				logged := false
 				for _, entry := range logs.All() {
 					text := entry.Message + fmt.Sprint(entry.ContextMap())
 					if strings.Contains(text, canary) {
 						t.Errorf("logged: %s", text)
 						break
 					}
-					told = told || strings.Contains(text, opListWorkers) && strings.Contains(text, code)
+					logged = logged || strings.Contains(text, opListWorkers) && strings.Contains(text, code)
 				}
-				if !told {
+				if !logged {
 					t.Error("the error was not logged")
 				}
 				if s := p.State(); strings.Contains(fmt.Sprintf("%+v", s), canary) {

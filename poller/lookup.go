@@ -18,31 +18,31 @@ const (
 	maxSingleLookups = 10  // the most sessions that one call looks up by GetSession
 )
 
-// The values of the lookups metric's label: what a lookup learned of one session.
+// The values of the answer label of farmwire_lookups_total: what was learned of one session.
 const (
 	lookupFound    = "found"
 	lookupNotFound = "not_found"
 	lookupUnsure   = "unsure" // nothing; the session is looked up again
 )
 
-// lookup collects what the service says of single sessions.
+// lookup collects what the answers to one lookup say of its sessions.
 type lookup struct {
 	requester *requester
-	asked     map[string]diff.Session // by session id
-	answered  map[string]bool         // by session id
+	sessions  map[string]diff.Session // those to look up, by session id
+	answered  map[string]bool         // those of which something was learned, by session id
 	workers   map[diff.WorkerKey]*diff.Observation
 }
 
 func newLookup(r *requester, sessions []diff.Session) *lookup {
-	l := &lookup{requester: r, asked: make(map[string]diff.Session, len(sessions)), answered: make(map[string]bool), workers: make(map[diff.WorkerKey]*diff.Observation)}
+	l := &lookup{requester: r, sessions: make(map[string]diff.Session, len(sessions)), answered: make(map[string]bool), workers: make(map[diff.WorkerKey]*diff.Observation)}
 	for _, s := range sessions {
-		l.asked[s.SessionID] = s
+		l.sessions[s.SessionID] = s
 	}
 	return l
 }
 
-// batch looks up at most batchSize sessions of one farm by BatchGetSession. Its answer may leave open what
-// was not found; then GetSession is asked, which says it.
+// batch looks up at most batchSize sessions of one farm by BatchGetSession. The answer may say that something
+// was not found and not what. Such sessions are looked up by GetSession, which says it.
 func (l *lookup) batch(ctx context.Context, sessions []diff.Session) error {
 	in := &deadline.BatchGetSessionInput{}
 	for _, s := range sessions {
@@ -52,43 +52,43 @@ func (l *lookup) batch(ctx context.Context, sessions []diff.Session) error {
 	if err != nil {
 		return err
 	}
-	e := l.requester.last.Exchange
+	x := l.requester.last.Exchange
 	for i := range out.Sessions {
-		l.addItem(&out.Sessions[i], e)
+		l.addItem(&out.Sessions[i], x)
 	}
 	var unclear []diff.Session
 	for i := range out.Errors {
-		if s, ok := l.addItemError(&out.Errors[i], e); !ok {
+		if s, ok := l.addItemError(&out.Errors[i], x); !ok {
 			unclear = append(unclear, s)
 		}
 	}
-	// If there are too many, each has its turn sooner or later. The error is ignored, because the sessions
-	// of which nothing was learned are looked up again.
+	// If there are too many, a random choice gives each of them a chance. The error is ignored, because
+	// sessions of which nothing was learned are looked up again.
 	rand.Shuffle(len(unclear), func(i, j int) { unclear[i], unclear[j] = unclear[j], unclear[i] })
 	_ = l.each(ctx, unclear[:min(len(unclear), maxSingleLookups)])
 	l.countUnsure(len(sessions))
 	return nil
 }
 
-// addItem takes in a session that was found, if it is one that was asked for.
-func (l *lookup) addItem(it *types.BatchGetSessionItem, e diff.Exchange) {
-	s, ok := l.asked[aws.ToString(it.SessionId)]
+// addItem takes in a session of the answer, if it is one of those to look up.
+func (l *lookup) addItem(it *types.BatchGetSessionItem, x diff.Exchange) {
+	s, ok := l.sessions[aws.ToString(it.SessionId)]
 	if !ok || aws.ToString(it.FarmId) != s.FarmID || aws.ToString(it.QueueId) != s.QueueID || aws.ToString(it.JobId) != s.JobID {
 		return
 	}
-	l.found(s, it.FleetId, it.WorkerId, withAnswer(s, it.LifecycleStatus, it.TargetLifecycleStatus, it.StartedAt, it.EndedAt), e)
+	l.found(s, it.FleetId, it.WorkerId, withAnswer(s, it.LifecycleStatus, it.TargetLifecycleStatus, it.StartedAt, it.EndedAt), x)
 }
 
 // addItemError takes in the error of one session. It reports false if the error says that something was not
-// found, and does not say what.
-func (l *lookup) addItemError(it *types.BatchGetSessionError, e diff.Exchange) (diff.Session, bool) {
-	s, ok := l.asked[aws.ToString(it.SessionId)]
+// found and not what.
+func (l *lookup) addItemError(it *types.BatchGetSessionError, x diff.Exchange) (diff.Session, bool) {
+	s, ok := l.sessions[aws.ToString(it.SessionId)]
 	if !ok || it.Code != types.BatchGetSessionErrorCodeResourceNotFoundException {
 		return s, true // throttled, an internal error, refused, or an unknown code: it is looked up again
 	}
 	switch namedKind(aws.ToString(it.Message), identifiers(s)) {
 	case "session", "job":
-		l.notFound(s, e)
+		l.notFound(s, x)
 		return s, true
 	case "":
 		return s, false
@@ -99,11 +99,11 @@ func (l *lookup) addItemError(it *types.BatchGetSessionError, e diff.Exchange) (
 // single looks up one session by GetSession.
 func (l *lookup) single(ctx context.Context, s diff.Session) error {
 	out, err := l.requester.GetSession(ctx, &deadline.GetSessionInput{FarmId: &s.FarmID, QueueId: &s.QueueID, JobId: &s.JobID, SessionId: &s.SessionID})
-	e := l.requester.last.Exchange
+	x := l.requester.last.Exchange
 	if err != nil {
 		switch notFoundKind(err, identifiers(s)) {
 		case "session", "job":
-			l.notFound(s, e)
+			l.notFound(s, x)
 			return nil
 		}
 		return err
@@ -111,11 +111,12 @@ func (l *lookup) single(ctx context.Context, s diff.Session) error {
 	if aws.ToString(out.SessionId) != s.SessionID {
 		return nil
 	}
-	l.found(s, out.FleetId, out.WorkerId, withAnswer(s, out.LifecycleStatus, out.TargetLifecycleStatus, out.StartedAt, out.EndedAt), e)
+	l.found(s, out.FleetId, out.WorkerId, withAnswer(s, out.LifecycleStatus, out.TargetLifecycleStatus, out.StartedAt, out.EndedAt), x)
 	return nil
 }
 
-// singly looks up sessions by GetSession. It returns the first error, unless something was learned.
+// singly looks up sessions by GetSession. It returns the first error if nothing was learned, or if the call
+// was cancelled.
 func (l *lookup) singly(ctx context.Context, sessions []diff.Session) error {
 	first := l.each(ctx, sessions)
 	l.countUnsure(len(sessions))
@@ -125,11 +126,11 @@ func (l *lookup) singly(ctx context.Context, sessions []diff.Session) error {
 	return first
 }
 
-// each looks up sessions by GetSession, one after the other. It stops at an error that the next request
-// would meet too, and returns the first error.
+// each looks up sessions by GetSession, one after the other. It stops at an error with which the next request
+// would probably fail, too. It returns the first error.
 func (l *lookup) each(ctx context.Context, sessions []diff.Session) error {
 	var first error
-	transient := 0 // errors that are still there after all attempts
+	transient := 0 // sessions of which all attempts failed with transient errors
 	for _, s := range sessions {
 		err := l.single(ctx, s)
 		if err == nil {
@@ -142,28 +143,31 @@ func (l *lookup) each(ctx context.Context, sessions []diff.Session) error {
 		if isTransient(reason) {
 			transient++
 		}
-		if !isOfOneSession(reason) || transient == 2 { // two are hardly the fault of the sessions
+		if !isOfOneSession(reason) || transient == 2 { // two in one lookup are hardly the fault of the sessions
 			break
 		}
 	}
 	return first
 }
 
-func (l *lookup) found(s diff.Session, fleet, worker *string, shown diff.Session, e diff.Exchange) {
+// found takes in what an answer shows of a session. An incomplete answer, or one that places the session on
+// another worker, is ignored.
+func (l *lookup) found(s diff.Session, fleet, worker *string, shown diff.Session, x diff.Exchange) {
 	if !hasRequired(shown) || aws.ToString(worker) != s.WorkerID || aws.ToString(fleet) != s.FleetID {
 		return
 	}
 	o := l.observation(s)
-	o.Sightings = append(o.Sightings, diff.Sighting{Session: shown, Exchange: e})
+	o.Sightings = append(o.Sightings, diff.Sighting{Session: shown, Exchange: x})
 	l.countAnswer(s, lookupFound)
 }
 
-func (l *lookup) notFound(s diff.Session, e diff.Exchange) {
+// notFound takes in an answer that the session does not exist.
+func (l *lookup) notFound(s diff.Session, x diff.Exchange) {
 	if l.answered[s.SessionID] {
-		return // an answer that has the session both found and not found counts as found
+		return // if the answer says both found and not found, found counts
 	}
 	o := l.observation(s)
-	o.NotFound = append(o.NotFound, diff.NotFound{SessionID: s.SessionID, Exchange: e})
+	o.NotFound = append(o.NotFound, diff.NotFound{SessionID: s.SessionID, Exchange: x})
 	l.countAnswer(s, lookupNotFound)
 }
 
@@ -173,8 +177,8 @@ func (l *lookup) countAnswer(s diff.Session, answer string) {
 }
 
 // countUnsure counts the sessions of which nothing was learned.
-func (l *lookup) countUnsure(asked int) {
-	l.requester.metrics.lookups.WithLabelValues(lookupUnsure).Add(float64(asked - len(l.answered)))
+func (l *lookup) countUnsure(sessions int) {
+	l.requester.metrics.lookups.WithLabelValues(lookupUnsure).Add(float64(sessions - len(l.answered)))
 }
 
 // observation returns the observation of the session's worker, which it adds if there is none.
@@ -203,7 +207,7 @@ func identifiers(s diff.Session) map[string]string {
 	}
 }
 
-// withAnswer returns the session with the fields of an answer.
+// withAnswer returns the session with the status and the times of an answer.
 func withAnswer(s diff.Session, status types.SessionLifecycleStatus, target types.SessionLifecycleTargetStatus, started, ended *time.Time) diff.Session {
 	s.LifecycleStatus, s.TargetLifecycleStatus = string(status), string(target)
 	s.StartedAt, s.EndedAt = utc(started), utc(ended)

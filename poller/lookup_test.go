@@ -12,8 +12,8 @@ import (
 	"farmwire/poller/farmtest"
 )
 
-// What BatchGetSession says of one session does not harm another, and only what names the
-// session or its job says that it is not there.
+// An error of BatchGetSession for one session does not affect another session. Only an error that names the session
+// or its job means that the session does not exist.
 func TestItemFaults(t *testing.T) {
 	for _, kind := range []farmtest.Kind{
 		farmtest.ItemServerError, farmtest.ItemInvalid, farmtest.ItemElsewhere, farmtest.ItemUnknownCode, farmtest.ItemOmitted,
@@ -28,31 +28,31 @@ func TestItemFaults(t *testing.T) {
 				world.worker.Lose()
 				two.Job().Delete()
 				time.Sleep(6 * time.Minute)
-				if got := w.story(one.ID()); got != "started" {
-					t.Errorf("told of the session that cannot be looked up: %q", got)
+				if got := w.kinds(one.ID()); got != "started" {
+					t.Errorf("events of the session that cannot be looked up: %q", got)
 				}
-				if got := w.story(two.ID()); got != "started vanished" {
-					t.Errorf("told of the session whose job was deleted: %q", got)
+				if got := w.kinds(two.ID()); got != "started vanished" {
+					t.Errorf("events of the session whose job was deleted: %q", got)
 				}
 				for _, o := range w.all() {
 					for _, n := range o.NotFound {
 						if n.SessionID == one.ID() {
-							t.Fatal("a session was taken for not found")
+							t.Fatal("a session that exists counts as not found")
 						}
 					}
 				}
 				one.End()
 				world.SetFaults()
 				time.Sleep(11 * time.Second)
-				if got := w.story(one.ID()); got != "started ended" {
-					t.Errorf("told when the fault is over: %q", got)
+				if got := w.kinds(one.ID()); got != "started ended" {
+					t.Errorf("events when the fault is over: %q", got)
 				}
 			})
 		})
 	}
 }
 
-// Faults of whole lookups: tried again, and the end is told in the end.
+// If whole lookups fail, they are repeated, and the end of the session is found when the fault is over.
 func TestLookupFaults(t *testing.T) {
 	for _, kind := range []farmtest.Kind{farmtest.Throttled, farmtest.Unavailable, farmtest.Truncated, farmtest.NotJSON, farmtest.EmptyBody} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -65,8 +65,8 @@ func TestLookupFaults(t *testing.T) {
 				world.SetFaults(farmtest.Fault{Kind: kind, Operation: farmtest.BatchGetSession}, farmtest.Fault{Kind: kind, Operation: farmtest.GetSession})
 				world.worker.Delete()
 				time.Sleep(3 * time.Minute)
-				if got := w.story(s.ID()); got != "started" {
-					t.Errorf("told: %q", got)
+				if got := w.kinds(s.ID()); got != "started" {
+					t.Errorf("events: %q", got)
 				}
 				if calls := world.Calls()[farmtest.BatchGetSession]; sum(calls) > 60 {
 					t.Errorf("calls in three minutes: %v", calls)
@@ -76,8 +76,8 @@ func TestLookupFaults(t *testing.T) {
 				}
 				world.SetFaults()
 				time.Sleep(70 * time.Second)
-				if got := w.story(s.ID()); got != "started ended" {
-					t.Errorf("told when the fault is over: %q", got)
+				if got := w.kinds(s.ID()); got != "started ended" {
+					t.Errorf("events when the fault is over: %q", got)
 				}
 			})
 		})
@@ -92,8 +92,8 @@ func sum(outcomes map[string]int) int {
 	return n
 }
 
-// Which of the identifiers a message names decides what was not found.
-func TestNamed(t *testing.T) {
+// The identifier in a message decides what was not found.
+func TestNamedKind(t *testing.T) {
 	s := diff.Session{WorkerKey: diff.WorkerKey{FarmID: "farm-1", FleetID: "fleet-1", WorkerID: "worker-1"}, QueueID: "queue-1", JobID: "job-1", SessionID: "session-1"}
 	for message, want := range map[string]string{
 		"Resource of type session with id session-1 does not exist.": "session",
@@ -109,9 +109,9 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-// More sessions than one call asks for by GetSession, of which BatchGetSession does not say
-// what was not found, and most of them cannot be asked for: those that can are.
-func TestUnclearSessionsHaveTheirTurn(t *testing.T) {
+// BatchGetSession says of all sessions that something was not found and not what. They are more than one call looks
+// up by GetSession, and for most GetSession is denied. The others are looked up nevertheless.
+func TestUnclearSessionsAreAllTried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
 		var ids []string
@@ -144,6 +144,6 @@ func TestUnclearSessionsHaveTheirTurn(t *testing.T) {
 				return
 			}
 		}
-		t.Error("the session that can be looked up never was")
+		t.Error("the session that GetSession shows was never looked up")
 	})
 }

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	surveyEvery = time.Second
-	scanEvery   = 5 // every so many surveys go through all workers
+	publishEvery = time.Second
+	countEvery   = 5 // the workers are counted for the gauges every so many times
 )
 
 // loop owns the schedule and the directory. It starts a goroutine for each call, takes in the results, and
@@ -32,10 +32,10 @@ type loop struct {
 	running   sync.WaitGroup
 	inFlight  [callKinds]int
 	calls     uint64        // started so far
-	lastAsked time.Time     // by askUntilAnswered
-	refusal   Reason        // of the last call that failed
-	oldest    time.Duration // the age of the oldest listing at the last scan
-	surveys   int
+	lastAsked time.Time     // when askUntilAnswered last sent a request
+	refusal   Reason        // why the last call that failed did
+	oldest    time.Duration // State.OldestListing
+	published int           // how often publish was called
 }
 
 // shard is a shard that is owned.
@@ -45,10 +45,10 @@ type shard struct {
 	box    *outbox
 }
 
-// result is what a call resulted in, or a page of a call that goes on.
+// result is the result of a call, or a page of a call that goes on.
 type result struct {
 	call         call
-	callNumber   uint64
+	callNumber   uint64       // counts the calls from 1
 	page         *workersPage // not nil: a page of ListWorkers, and the call goes on
 	farms        []string
 	fleets       []listedFleet
@@ -76,9 +76,9 @@ func newLoop(ctx context.Context, p *Poller, random *rand.Rand) *loop {
 func (l *loop) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	survey := time.NewTicker(surveyEvery)
-	defer survey.Stop()
-	l.survey(time.Now())
+	publish := time.NewTicker(publishEvery)
+	defer publish.Stop()
+	l.publish(time.Now())
 	for l.ctx.Err() == nil {
 		if wake := l.begin(); wake.IsZero() {
 			timer.Stop()
@@ -90,19 +90,18 @@ func (l *loop) run() {
 		case <-timer.C:
 		case <-l.poller.wake:
 			l.execute(l.poller.take())
-			l.publishCounts(*l.poller.state.Load())
 		case r := <-l.results:
 			l.finish(r, time.Now())
 			l.publishCounts(*l.poller.state.Load())
-		case <-survey.C:
-			l.survey(time.Now())
+		case <-publish.C:
+			l.publish(time.Now())
 		}
 	}
 }
 
-// end waits for everything that the loop has started. The context of the loop has ended.
+// end stops everything that the loop has started, and waits for it. The context of the loop has ended.
 func (l *loop) end() {
-	l.survey(time.Now())
+	l.publish(time.Now())
 	for _, s := range l.shards {
 		s.close()
 	}
@@ -114,8 +113,8 @@ func (s *shard) close() {
 	close(s.box.stop)
 }
 
-// begin begins the calls that may begin now. It returns when to call it again; zero means when something
-// has happened.
+// begin begins the calls that may begin now. It returns when to call it again. Zero means after the next
+// command or result.
 func (l *loop) begin() (wake time.Time) {
 	if len(l.shards) == 0 {
 		return l.askUntilAnswered(time.Now())
@@ -149,11 +148,11 @@ func (l *loop) reserve(earliest *startTimes, wake, now time.Time) {
 // their own limit of calls in flight, so that none of them uses up all.
 func (l *loop) startTimes(now time.Time) (earliest startTimes) {
 	discovering := l.inFlight[listFarms] + l.inFlight[listFleets] + l.inFlight[listWorkers]
-	looking := l.inFlight[lookUpBatch] + l.inFlight[lookUpSingle]
+	lookingUp := l.inFlight[lookUpBatch] + l.inFlight[lookUpSingle]
 	full := [callKinds]bool{
 		listFarms: discovering >= 4, listFleets: discovering >= 4, listWorkers: discovering >= 4,
 		listSessions: l.inFlight[listSessions] >= 48,
-		lookUpBatch:  looking >= 12, lookUpSingle: looking >= 12,
+		lookUpBatch:  lookingUp >= 12, lookUpSingle: lookingUp >= 12,
 	}
 	for k := listFarms; k < callKinds; k++ {
 		if full[k] {
@@ -165,7 +164,7 @@ func (l *loop) startTimes(now time.Time) (earliest startTimes) {
 	return earliest
 }
 
-// start makes a call in a goroutine of its own. The token of its first attempt is spent already.
+// start makes a call in a goroutine of its own. The token of its first attempt was spent before.
 func (l *loop) start(c call) {
 	ctx := l.ctx
 	if c.kind == listSessions {
@@ -176,7 +175,7 @@ func (l *loop) start(c call) {
 	l.inFlight[c.kind]++
 	l.service.metrics.callsInFlight.Inc()
 	l.running.Go(func() {
-		_ = l.post(l.makeCall(ctx, c, callNumber)) // the error means that the loop has ended
+		_ = l.post(l.makeCall(ctx, c, callNumber)) // an error means that the loop has ended
 	})
 }
 
@@ -245,7 +244,7 @@ func (l *loop) finishSessions(r result, now time.Time) {
 	o := callOutcome{err: r.err, observed: make(map[diff.WorkerKey]bool, len(r.observations))}
 	for _, observation := range r.observations {
 		o.observed[observation.Worker] = true
-		o.gone = o.gone || observation.Source == diff.NoSuchWorker
+		o.noSuchWorker = o.noSuchWorker || observation.Source == diff.NoSuchWorker
 		o.pages += observation.Pages
 	}
 	if r.call.kind == listSessions {
@@ -255,30 +254,37 @@ func (l *loop) finishSessions(r result, now time.Time) {
 	}
 	l.schedule.callDone(r.call, o, now)
 	for _, observation := range r.observations {
-		i := slices.IndexFunc(r.call.workers, func(e *scheduledWorker) bool {
-			return e.key == observation.Worker && e.activity != dropped
+		i := slices.IndexFunc(r.call.workers, func(w *scheduledWorker) bool {
+			return w.key == observation.Worker && w.activity != dropped
 		})
 		if i >= 0 {
-			e := r.call.workers[i]
-			observation.Status = e.status
-			l.shards[e.shard].box.in <- observation // an outbox always receives
+			w := r.call.workers[i]
+			observation.Status = w.status
+			l.shards[w.shard].box.in <- observation // an outbox always receives
 		}
 	}
 }
 
-// execute executes the commands of the Poller's methods.
+// execute executes the commands of the Poller's methods, and publishes the State that results.
 func (l *loop) execute(commands []command) {
-	now := time.Now()
+	now, shardsChange := time.Now(), false
 	for _, c := range commands {
 		switch {
 		case c.own != nil:
+			shardsChange = true
 			l.disown(c.own.shard)
 			l.own(c.own, now)
 		case c.disown != nil:
+			shardsChange = true
 			l.disown(*c.disown)
 		default:
 			l.schedule.committed(c.commit.Worker(), committedSessionsOf(*c.commit), now)
 		}
+	}
+	if shardsChange {
+		l.publishState(now)
+	} else {
+		l.publishCounts(*l.poller.state.Load())
 	}
 }
 

@@ -11,12 +11,12 @@ type metrics struct {
 	latency        *prometheus.HistogramVec
 	listings       prometheus.Counter
 	discarded      *prometheus.CounterVec
-	workersGone    prometheus.Counter
+	noSuchWorker   prometheus.Counter
 	pages          prometheus.Histogram
 	listingAge     prometheus.Histogram
 	oldestListing  prometheus.Gauge
-	workers        *farmGauge
-	openSessions   *farmGauge
+	workers        *fleetGauge
+	openSessions   *fleetGauge
 	unlisted       prometheus.Gauge
 	callsInFlight  prometheus.Gauge
 	lookups        *prometheus.CounterVec
@@ -37,8 +37,8 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	gauge := func(name, help string) prometheus.Gauge {
 		return auto.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
 	}
-	gauges := func(name, help string, labels ...string) *farmGauge {
-		return &farmGauge{vec: auto.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)}
+	byFleet := func(name, help string, labels ...string) *fleetGauge {
+		return &fleetGauge{vec: auto.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)}
 	}
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
 		return auto.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
@@ -50,32 +50,32 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}, []string{"operation"}),
 		listings:       counter("farmwire_listings_complete_total", "Complete listings of a worker's sessions."),
 		discarded:      counters("farmwire_listings_discarded_total", "Listings that were not complete and were discarded.", "reason"),
-		workersGone:    counter("farmwire_listings_gone_total", "Listings that were answered with: no such worker."),
+		noSuchWorker:   counter("farmwire_listings_gone_total", "Listings that were answered with: no such worker."),
 		pages:          histogram("farmwire_listing_pages", "Pages of a complete listing.", []float64{1, 2, 5, 10, 20, 50, 100, 1000}),
 		listingAge:     histogram("farmwire_listing_age_seconds", "Time from one complete listing of a worker to its next.", prometheus.ExponentialBuckets(1, 2, 12)),
-		oldestListing:  gauge("farmwire_oldest_listing_seconds", "Age of the oldest last complete listing among the workers that ListWorkers shows."),
-		workers:        gauges("farmwire_workers", "Workers of the owned shards, by fleet and by the status that ListWorkers last showed.", "fleet", "status"),
-		openSessions:   gauges("farmwire_open_sessions", "Open sessions of those workers as committed, by fleet.", "fleet"),
+		oldestListing:  gauge("farmwire_oldest_listing_seconds", "Time since the last complete listing of a worker; the longest of all workers that ListWorkers shows."),
+		workers:        byFleet("farmwire_workers", "Workers of the owned shards, by fleet and by the status that ListWorkers last showed.", "fleet", "status"),
+		openSessions:   byFleet("farmwire_open_sessions", "Open sessions of those workers as committed, by fleet.", "fleet"),
 		unlisted:       gauge("farmwire_workers_unlisted", "Workers whose last three listings or more were discarded."),
 		callsInFlight:  gauge("farmwire_api_calls_in_flight", "Calls in flight, including those that wait for the budget."),
-		lookups:        counters("farmwire_lookups_total", "Sessions that were looked up one by one, by the answer.", "answer"),
+		lookups:        counters("farmwire_lookups_total", "Sessions that were looked up by BatchGetSession or GetSession, by the answer.", "answer"),
 		discoveryRound: gauge("farmwire_discovery_round_seconds", "Time from one complete list of farms, fleets or workers to its next; the longest of them."),
 		clockSkew:      gauge("farmwire_clock_skew_seconds", "How far the service's clock is ahead of this host's."),
 		requestRate:    gauge("farmwire_api_share_requests_per_second", "Requests a second that this instance may make."),
 	}
 }
 
-// farmGauge is a gauge whose labels come from the farm.
-type farmGauge struct {
+// fleetGauge is a gauge by fleet, or by fleet and worker status.
+type fleetGauge struct {
 	vec  *prometheus.GaugeVec
-	last map[farmLabels]int
+	last map[fleetLabels]int // the values
 }
 
-// farmLabels are the labels of a farmGauge.
-type farmLabels struct{ fleet, status string }
+// fleetLabels are the labels of a fleetGauge. The status is empty if the gauge is by fleet only.
+type fleetLabels struct{ fleet, status string }
 
-// set replaces all values. Labels without a value are removed.
-func (g *farmGauge) set(values map[farmLabels]int) {
+// set replaces all values.
+func (g *fleetGauge) set(values map[fleetLabels]int) {
 	for labels, value := range values {
 		g.vec.With(g.labels(labels)).Set(float64(value))
 	}
@@ -87,8 +87,8 @@ func (g *farmGauge) set(values map[farmLabels]int) {
 	g.last = values
 }
 
-// labels returns the labels that the gauge has; a gauge by fleet has no status.
-func (g *farmGauge) labels(l farmLabels) prometheus.Labels {
+// labels returns the labels of one value.
+func (g *fleetGauge) labels(l fleetLabels) prometheus.Labels {
 	if l.status == "" {
 		return prometheus.Labels{"fleet": l.fleet}
 	}

@@ -7,18 +7,18 @@ import (
 
 // operations counts the attempts of every API operation for State.
 type operations struct {
-	mu    sync.Mutex
-	named map[string]Operation
+	mu     sync.Mutex
+	byName map[string]Operation
 }
 
-// note counts an attempt. The reason of one that was answered is empty.
+// note counts an attempt. The reason is empty if it succeeded.
 func (o *operations) note(operation string, reason Reason) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.named == nil {
-		o.named = make(map[string]Operation)
+	if o.byName == nil {
+		o.byName = make(map[string]Operation)
 	}
-	counts := o.named[operation]
+	counts := o.byName[operation]
 	if reason == "" {
 		counts.Answered++
 	} else {
@@ -27,15 +27,15 @@ func (o *operations) note(operation string, reason Reason) {
 		}
 		counts.Failed[reason]++
 	}
-	o.named[operation] = counts
+	o.byName[operation] = counts
 }
 
 // all returns the counts so far.
 func (o *operations) all() map[string]Operation {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	all := make(map[string]Operation, len(o.named))
-	for name, counts := range o.named {
+	all := make(map[string]Operation, len(o.byName))
+	for name, counts := range o.byName {
 		counts.Failed = maps.Clone(counts.Failed)
 		all[name] = counts
 	}

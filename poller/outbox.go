@@ -2,16 +2,17 @@ package poller
 
 import "farmwire/diff"
 
-// outboxSize is how many observations the channel holds, so that a receiver who comes late finds many at
-// once.
+// outboxSize is how many observations wait in the channel. A receiver that was busy finds them all at once, and
+// can publish them in one transaction.
 const outboxSize = 512
 
-// outbox passes a shard's observations to the shard's owner, in order, without ever blocking the loop. A
-// worker has at most one observation that is not committed, so no more wait than the shard has workers.
+// outbox passes a shard's observations to the receiver of Poller.Own's channel, in order, without ever
+// blocking the loop. A worker has at most one observation that is not committed, so there are never more
+// observations in the outbox than the shard has workers.
 type outbox struct {
-	in   chan diff.Observation
-	out  chan diff.Observation
-	stop chan struct{}
+	in   chan diff.Observation // for the loop; always received from until stop is closed
+	out  chan diff.Observation // the channel that Poller.Own returns
+	stop chan struct{}         // closed by the loop
 }
 
 func newOutbox() *outbox {

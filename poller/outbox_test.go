@@ -7,7 +7,8 @@ import (
 	"farmwire/diff"
 )
 
-// What arrives while a transaction is in flight must be found in one go, or each of it costs a transaction.
+// Observations that arrive while a transaction is in flight can all be received at once after it, so that they need
+// only one more transaction.
 func TestOutboxGathers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		box := newOutbox()
@@ -25,7 +26,7 @@ func TestOutboxGathers(t *testing.T) {
 		}
 		close(box.stop)
 		if _, open := <-box.out; open {
-			t.Error("the channel is open after the end")
+			t.Error("the channel is open after the outbox was stopped")
 		}
 	})
 }

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Without a Run, before and after it, nobody waits; Run closes what it opened.
+// The methods do not block before and after Run, and Run closes all channels.
 func TestOwnWithoutRun(t *testing.T) {
 	world := newWorld(farmtest.Config{})
 	p := New(directClient(direct{handler: world}), testConfig, zap.NewNop(), prometheus.NewRegistry())
@@ -38,7 +38,7 @@ func TestOwnWithoutRun(t *testing.T) {
 	p.Committed(diff.Snapshot{})
 	for _, observations := range []<-chan diff.Observation{early, again, p.Own(1, nil)} {
 		if _, open := <-observations; open {
-			t.Error("an observation of a poller that never ran")
+			t.Error("an observation of a Poller whose Run ended at once")
 		}
 	}
 	if s := p.State(); s.Phase != Ended {
@@ -46,8 +46,8 @@ func TestOwnWithoutRun(t *testing.T) {
 	}
 }
 
-// A worker whose observation is not committed is not asked again, and one that nobody takes
-// holds up no other shard.
+// A worker whose observation is not committed is not listed again. If no observation of a shard is received, other
+// shards are not delayed.
 func TestBackPressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
@@ -61,7 +61,7 @@ func TestBackPressure(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- p.Run(ctx) }()
-		p.Own(0, nil) // nobody reads
+		p.Own(0, nil) // the observations are never received
 		second := p.Own(1, nil)
 		seen := make(map[diff.WorkerKey]int)
 		timeout := time.After(2 * time.Minute)
@@ -95,8 +95,8 @@ func TestBackPressure(t *testing.T) {
 	})
 }
 
-// What is answered to a shard's former owner does not reach its new one.
-func TestDisownDropsCallsUnderWay(t *testing.T) {
+// An answer to a call that began before a shard was disowned is not delivered after the shard is owned again.
+func TestDisownDropsCallsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{Faults: []farmtest.Fault{{Kind: farmtest.Slow, Delay: 4 * time.Second, Operation: farmtest.ListSessionsForWorker}}})
 		p := New(directClient(direct{handler: world}), testConfig, zap.NewNop(), prometheus.NewRegistry())
@@ -104,15 +104,15 @@ func TestDisownDropsCallsUnderWay(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- p.Run(ctx) }()
 		first := p.Own(0, nil)
-		time.Sleep(100 * time.Millisecond) // its listing is under way
+		time.Sleep(100 * time.Millisecond) // its listing is in flight
 		p.Disown(0)
-		handed := time.Now()
+		ownedAgain := time.Now()
 		second := p.Own(0, nil)
 		if o, open := <-first; open {
-			t.Errorf("the former owner got %+v", o)
+			t.Errorf("the channel of the disowned shard delivered %+v", o)
 		}
-		if o := <-second; o.FirstRequest.Sent.Before(handed) {
-			t.Error("the new owner got what the former one asked for")
+		if o := <-second; o.FirstRequest.Sent.Before(ownedAgain) {
+			t.Error("the observation is of a request that was sent before the shard was owned again")
 		}
 		cancel()
 		if err := <-ended; err != nil {
@@ -121,7 +121,7 @@ func TestDisownDropsCallsUnderWay(t *testing.T) {
 	})
 }
 
-// The same for lookups, which no shard's end cancels, as they may be of several shards.
+// The same holds for lookups. Disown does not cancel them, because they may be of several shards.
 func TestDisownDropsLookups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
@@ -140,14 +140,14 @@ func TestDisownDropsLookups(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- p.Run(ctx) }()
 		p.Own(0, []diff.Snapshot{snapshot})
-		<-asked // three listings later
+		<-asked // after three listings failed
 		time.Sleep(time.Second)
 		p.Disown(0)
-		handed := time.Now()
+		ownedAgain := time.Now()
 		second := p.Own(0, []diff.Snapshot{snapshot})
 		o := <-second
-		if o.Source != diff.Lookups || o.Sightings[0].Sent.Before(handed) {
-			t.Errorf("the new owner got %+v, handed over at %v", o, handed)
+		if o.Source != diff.Lookups || o.Sightings[0].Sent.Before(ownedAgain) {
+			t.Errorf("observation %+v, but the shard was owned again at %v", o, ownedAgain)
 		}
 		cancel()
 		if err := <-ended; err != nil {
@@ -156,7 +156,7 @@ func TestDisownDropsLookups(t *testing.T) {
 	})
 }
 
-// restored is a worker's snapshot with an open session, as a restart finds it.
+// restored returns a restored snapshot of the world's worker with an open session.
 func restored(w *world, s *farmtest.Session) diff.Snapshot {
 	r := diff.NewRestorer()
 	r.Put(diff.Record{Sequence: 1, Seen: time.Now(), Session: diff.Session{
@@ -167,7 +167,7 @@ func restored(w *world, s *farmtest.Session) diff.Snapshot {
 	return r.Snapshots(func(string) diff.Watch { return diff.Watch{} })[w.worker.ID()]
 }
 
-// Farms and fleets that are named are not looked for, and others are left alone.
+// If the Config names farms or fleets, discovery does not list more than it needs, and no others are polled.
 func TestNamedFarmsAndFleets(t *testing.T) {
 	for name, c := range map[string]struct {
 		farms, fleets bool
@@ -217,8 +217,8 @@ func TestNamedFarmsAndFleets(t *testing.T) {
 	}
 }
 
-// The first look is in the service's time, and stays.
-func TestFirstLookIsTheServices(t *testing.T) {
+// FirstLook is by the service's clock, and never changes.
+func TestFirstLookIsByTheServicesClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		skew := 100 * time.Second
 		world := newWorld(farmtest.Config{Skew: skew})
@@ -238,8 +238,8 @@ func TestFirstLookIsTheServices(t *testing.T) {
 	})
 }
 
-// A worker that only snapshots know, and discovery does not: its open session is resolved.
-func TestRestoredWorkerThatIsGone(t *testing.T) {
+// If discovery does not show a worker of a restored snapshot, a lookup finds out what became of its open session.
+func TestRestoredWorkerThatDoesNotExist(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
 		s := world.worker.StartSession(nil)
@@ -247,8 +247,8 @@ func TestRestoredWorkerThatIsGone(t *testing.T) {
 		world.worker.Delete()
 		second := watch(t, directClient(direct{handler: world}), testConfig, snapshot)
 		time.Sleep(5 * time.Second)
-		if got := second.story(s.ID()); got != "ended" {
-			t.Errorf("told: %q", got)
+		if got := second.kinds(s.ID()); got != "ended" {
+			t.Errorf("events: %q", got)
 		}
 	})
 }

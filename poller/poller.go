@@ -16,9 +16,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// Config says what to poll and how fast. Zero fields have the defaults.
+// Config says what to poll and how fast. A field that is zero has its default.
 type Config struct {
-	Farms, Fleets []string                  // identifiers of those to poll; by default all that can be listed
+	Farms, Fleets []string                  // identifiers of the farms and fleets to poll; by default all that can be listed
 	Rate          float64                   // requests a second of all instances together, counting every attempt; default 10
 	Staleness     time.Duration             // how old the last listing of a worker may become if the budget suffices; default 15 s
 	Discovery     time.Duration             // how often farms, fleets and workers are listed; default 30 s
@@ -38,7 +38,7 @@ func (c Config) withDefaults() Config {
 }
 
 // Poller observes the sessions of workers. Its methods may be called from any goroutine, before, during and
-// after Run. Only Run blocks.
+// after Run. None of them blocks, except Run.
 type Poller struct {
 	config  Config
 	service *service
@@ -48,25 +48,26 @@ type Poller struct {
 
 	mu       sync.Mutex
 	commands []command
-	hasEnded bool // Run has returned
+	hasEnded bool // Run has ended, so that no command is executed any more
 }
 
-// command is what the loop is to do. One of its fields is set.
+// command is what a method of the Poller asks the loop to do. Exactly one field is set.
 type command struct {
 	own    *ownership
-	disown *int // a shard
+	disown *int // the number of a shard
 	commit *diff.Snapshot
 }
 
-// ownership is a shard that is owned from now on.
+// ownership is a shard that is owned from now on, with the arguments and the result of Own.
 type ownership struct {
 	shard     int
 	snapshots []diff.Snapshot
 	box       *outbox
 }
 
-// New makes a Poller. The client should come from NewClient; its own retries are not used. The registry may
-// be nil; otherwise it must not have the metrics of another Poller.
+// New makes a Poller. The client should come from NewClient, or have ClientOptions. The SDK's retries are
+// switched off for every request. The registry may be nil. It must not have the metrics of another Poller
+// already.
 func New(client *deadline.Client, config Config, log *zap.Logger, registry prometheus.Registerer) *Poller {
 	config = config.withDefaults()
 	p := &Poller{
@@ -80,7 +81,7 @@ func New(client *deadline.Client, config Config, log *zap.Logger, registry prome
 		},
 		wake: make(chan struct{}, 1),
 	}
-	p.found.Store(newDirectory().snapshot())
+	p.found.Store(newDirectory().copyFound())
 	p.state.Store(&State{})
 	return p
 }
@@ -88,9 +89,10 @@ func New(client *deadline.Client, config Config, log *zap.Logger, registry prome
 // Own starts polling a shard's workers: those of the snapshots and those that discovery finds. A shard that
 // is owned already is disowned first.
 //
-// The channel delivers what is observed of the workers. After an observation of a worker there is no other
-// until Committed was called for it. The channel is closed by Disown and when Run returns. The snapshots
-// must be restored, or result from observations of this Poller, because ticks are counted by the Poller.
+// The channel delivers the observations of the workers. After an observation of a worker there is no other
+// until Committed was called for the worker. The channel is closed by Disown and before Run returns. The
+// snapshots must come from a diff.Restorer, or from observations of this Poller, because every Poller
+// counts the ticks of diff.Exchange anew.
 func (p *Poller) Own(shard int, snapshots []diff.Snapshot) <-chan diff.Observation {
 	box := newOutbox()
 	if !p.command(command{own: &ownership{shard: shard, snapshots: snapshots, box: box}}) {
@@ -105,8 +107,9 @@ func (p *Poller) Disown(shard int) {
 	p.command(command{disown: &shard})
 }
 
-// Committed tells the Poller that the observation of a worker is committed, even if it made no changes. The
-// snapshot is what is known of the worker now. The worker may then be asked about again.
+// Committed tells the Poller that the observation of a worker is committed. It must be called even if the
+// observation made no changes. The snapshot is what is known of the worker now. From then on the worker is
+// listed and its sessions are looked up again.
 func (p *Poller) Committed(s diff.Snapshot) {
 	p.command(command{commit: &s})
 }
@@ -114,21 +117,21 @@ func (p *Poller) Committed(s diff.Snapshot) {
 // Found returns what discovery has found so far.
 func (p *Poller) Found() Found { return *p.found.Load() }
 
-// State returns what the Poller knows of its own work. Its counts are of now. The rest is at most a few
-// seconds old, and final once Run has returned.
+// State returns what the Poller knows of its own work. OldestListing is at most five seconds old, what
+// cannot be observed at most one second, and the counts are of now. All is final once Run has returned.
 func (p *Poller) State() State {
 	s := *p.state.Load()
 	s.Operations = p.service.operations.all()
 	return s
 }
 
-// Answered returns a channel that is closed when Deadline Cloud has answered usably for the first time,
-// which means successfully and with the fields that the API requires. Until then the Poller sends the first
-// request of discovery about once a second, even while it owns no shard.
+// Answered returns a channel that is closed at the first usable answer of Deadline Cloud: one that reports
+// success and has the fields that the API requires. Until then the Poller sends the first request of
+// discovery about once a second, even while it owns no shard.
 func (p *Poller) Answered() <-chan struct{} { return p.service.answered }
 
-// command passes a command to the loop. It reports false if the loop has ended. The number of commands that
-// wait is bounded, by one for each worker and some for each shard that changes hands.
+// command passes a command to the loop. It reports false if the loop has ended. Few commands wait at any
+// time: at most one for each worker, and some for each shard that is owned or disowned.
 func (p *Poller) command(c command) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,7 +147,7 @@ func (p *Poller) command(c command) bool {
 }
 
 // Run polls until the context ends, and returns nil when everything that it started has ended. It must be
-// called only once. That the API refuses something is not an error of Run; see State. The only error is that
+// called only once. Failures of requests are not errors of Run; State shows them. The only error is that
 // there is no client.
 func (p *Poller) Run(ctx context.Context) error {
 	if p.service.client == nil {
@@ -168,7 +171,7 @@ func (p *Poller) take() []command {
 	return c
 }
 
-// end refuses all further commands, and closes the channels that waiting commands have returned.
+// end refuses all further commands, and closes the channels of the Own commands that still wait.
 func (p *Poller) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

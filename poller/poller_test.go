@@ -26,11 +26,11 @@ import (
 	"go.uber.org/zap/zaptest"
 )
 
-// direct carries requests to a handler without a network, so that a test's time stands still
-// while they are answered. It can do what a network does to a call that is given up.
+// direct is an HTTP client that passes requests to a handler without a network, so that the time of a synctest
+// bubble stands still while they are answered. It delays requests, and gives up those whose context ends.
 type direct struct {
 	handler http.Handler
-	delay   func(*http.Request) time.Duration
+	delay   func(*http.Request) time.Duration // nil for a millisecond
 }
 
 func (d direct) Do(r *http.Request) (resp *http.Response, err error) {
@@ -59,7 +59,7 @@ func (d direct) Do(r *http.Request) (resp *http.Response, err error) {
 	return resp, nil
 }
 
-// directClient is a client of a handler.
+// directClient returns the SDK's client of a handler.
 func directClient(d direct) *deadline.Client {
 	return deadline.New(deadline.Options{
 		Region:       "eu-west-1",
@@ -70,8 +70,8 @@ func directClient(d direct) *deadline.Client {
 	})
 }
 
-// watcher is the loop around a Poller: it compares, keeps the snapshots, and remembers the
-// events.
+// watcher owns the shards of a Poller as Farmwire does: it compares the observations with snapshots and commits
+// them. It keeps the observations and the events.
 type watcher struct {
 	t      *testing.T
 	poller *Poller
@@ -130,8 +130,8 @@ func (w *watcher) take(o diff.Observation) {
 	w.poller.Committed(s)
 }
 
-// story is what was told of a session, as words.
-func (w *watcher) story(session string) string {
+// kinds returns the kinds of a session's events, separated by spaces.
+func (w *watcher) kinds(session string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var words []string
@@ -143,14 +143,14 @@ func (w *watcher) story(session string) string {
 	return strings.Join(words, " ")
 }
 
-// all is what was observed so far.
+// all returns the observations so far.
 func (w *watcher) all() []diff.Observation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.observations)
 }
 
-// seen counts the observations of a worker, by evidence.
+// seen counts the observations of a worker by their source.
 func (w *watcher) seen(worker string) map[diff.Source]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -178,7 +178,7 @@ func newWorld(cfg farmtest.Config) *world {
 	return &world{Server: srv, farm: farm, fleet: fleet, worker: fleet.AddWorker()}
 }
 
-// config polls fast enough for any test.
+// testConfig polls fast enough for most tests.
 var testConfig = Config{Rate: 50, Staleness: 10 * time.Second, Discovery: 30 * time.Second}
 
 func TestLifeOfASession(t *testing.T) {
@@ -192,8 +192,8 @@ func TestLifeOfASession(t *testing.T) {
 		time.Sleep(11 * time.Second)
 		s.End()
 		time.Sleep(11 * time.Second)
-		if got, want := w.story(s.ID()), "started ending ended"; got != want {
-			t.Errorf("told: %q, want %q", got, want)
+		if got, want := w.kinds(s.ID()), "started ending ended"; got != want {
+			t.Errorf("events: %q, want %q", got, want)
 		}
 		if s := w.poller.State(); !isFine(s) {
 			t.Errorf("state: %+v", s)
@@ -206,8 +206,8 @@ func TestLifeOfASession(t *testing.T) {
 	})
 }
 
-// A new worker is found within a round, and one that was deleted with an open session is
-// resolved by a lookup.
+// A new worker is found by the next ListWorkers. If a worker is deleted, a lookup finds out what became of its
+// open session.
 func TestWorkerComesAndGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
@@ -218,23 +218,23 @@ func TestWorkerComesAndGoes(t *testing.T) {
 		second := world.fleet.AddWorker()
 		s := second.StartSession(nil)
 		time.Sleep(12 * time.Minute)
-		if got := w.story(s.ID()); got != "started" {
-			t.Fatalf("told of a new worker's session: %q", got)
+		if got := w.kinds(s.ID()); got != "started" {
+			t.Fatalf("events of a new worker's session: %q", got)
 		}
 		second.Delete()
 		time.Sleep(6 * time.Minute)
-		if got := w.story(s.ID()); got != "started ended" {
-			t.Errorf("told of a deleted worker's session: %q", got)
+		if got := w.kinds(s.ID()); got != "started ended" {
+			t.Errorf("events of a deleted worker's session: %q", got)
 		}
-		// Twice more, a day apart, to forget; then never again.
+		// It is listed twice more, a day apart, to let diff forget its session, and never again after that.
 		time.Sleep(52 * time.Hour)
-		gone := w.seen(second.ID())[diff.NoSuchWorker]
-		if gone < 2 || gone > 8 {
-			t.Errorf("a worker that is gone was asked for %d times", gone)
+		listings := w.seen(second.ID())[diff.NoSuchWorker]
+		if listings < 2 || listings > 8 {
+			t.Errorf("a worker that does not exist was listed %d times", listings)
 		}
 		time.Sleep(30 * time.Hour)
-		if more := w.seen(second.ID())[diff.NoSuchWorker]; more != gone {
-			t.Errorf("a worker of which nothing is known was asked for %d times more", more-gone)
+		if more := w.seen(second.ID())[diff.NoSuchWorker]; more != listings {
+			t.Errorf("a worker of which no session is known was listed %d times more", more-listings)
 		}
 	})
 }
@@ -256,15 +256,15 @@ func TestLookupOfWorkerThatIsLost(t *testing.T) {
 				s.End()
 				forgotten.Forget()
 				time.Sleep(11 * time.Second)
-				if got := w.story(s.ID()); got != "discovered ended" {
-					t.Errorf("told of the session that ended: %q", got)
+				if got := w.kinds(s.ID()); got != "discovered ended" {
+					t.Errorf("events of the session that ended: %q", got)
 				}
-				if got := w.story(forgotten.ID()); got != "discovered" {
-					t.Errorf("told too soon of the session that was forgotten: %q", got)
+				if got := w.kinds(forgotten.ID()); got != "discovered" {
+					t.Errorf("events of the session that was forgotten, before it can have vanished: %q", got)
 				}
 				time.Sleep(4 * time.Minute)
-				if got := w.story(forgotten.ID()); got != "discovered vanished" {
-					t.Errorf("told of the session that was forgotten: %q", got)
+				if got := w.kinds(forgotten.ID()); got != "discovered vanished" {
+					t.Errorf("events of the session that was forgotten: %q", got)
 				}
 			})
 		})

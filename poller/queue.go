@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// place is a worker's place in a queue.
+// place is a worker's place in a queue, or in none.
 type place struct {
 	worker *scheduledWorker
-	at     time.Time
-	index  int
-	in     *queue // nil if it is in none
+	at     time.Time // the earliest goes first
+	index  int       // in the heap
+	in     *queue    // nil if the place is in none
 }
 
-// enter puts the place into the queue with a time. It leaves the queue that it was in.
+// enter puts the place into the queue with the given time. The place leaves the queue that it was in.
 func (p *place) enter(q *queue, at time.Time) {
 	if p.in == q {
 		p.at = at
@@ -33,7 +33,7 @@ func (p *place) leave() {
 	}
 }
 
-// queue has places in the order of their times.
+// queue is a priority queue of places by their times.
 type queue struct {
 	places places
 }
@@ -46,7 +46,7 @@ func (q *queue) first() *place {
 	return q.places[0]
 }
 
-// places implements heap.Interface.
+// places is the heap of a queue. It implements heap.Interface.
 type places []*place
 
 func (p places) Len() int           { return len(p) }

@@ -22,27 +22,27 @@ type Reason string
 
 // The reasons of attempts.
 const (
-	ReasonThrottled   Reason = "throttled"
+	ReasonThrottled   Reason = "throttled"    // status 429
 	ReasonServerError Reason = "server_error" // a status of 500 or more
-	ReasonTimeout     Reason = "timeout"
-	ReasonConnection  Reason = "connection" // no connection, or it broke before there was an answer
-	ReasonMalformed   Reason = "malformed"  // an answer with status 200 that cannot be read
-	ReasonDenied      Reason = "denied"     // a policy does not allow the operation
-	ReasonCredentials Reason = "credentials"
-	ReasonNotFound    Reason = "not_found"
-	ReasonRefused     Reason = "refused" // any other status from 300 to 499
-	ReasonOther       Reason = "other"
+	ReasonTimeout     Reason = "timeout"      // no complete answer within 10 seconds
+	ReasonConnection  Reason = "connection"   // no connection, or it broke before there was an answer
+	ReasonMalformed   Reason = "malformed"    // an answer with status 200 that cannot be read
+	ReasonDenied      Reason = "denied"       // a policy does not allow the operation
+	ReasonCredentials Reason = "credentials"  // there are none, or the service refuses them
+	ReasonNotFound    Reason = "not_found"    // status 404
+	ReasonRefused     Reason = "refused"      // any other status from 300 to 499
+	ReasonOther       Reason = "other"        // an error that did not come from an attempt
 )
 
 // The reasons why pages that could be read are not a complete list.
 const (
 	ReasonRepeatedToken Reason = "repeated_token" // the service returned a page token twice
-	ReasonNoList        Reason = "no_list"
-	ReasonMissingField  Reason = "missing_field" // of an entry
-	ReasonTooManyPages  Reason = "too_many_pages"
+	ReasonNoList        Reason = "no_list"        // a page has no list, or null instead
+	ReasonMissingField  Reason = "missing_field"  // an entry lacks a field that the API requires
+	ReasonTooManyPages  Reason = "too_many_pages" // the pages did not end
 )
 
-// text is the reason as a part of an error's text.
+// text returns the reason for the text of an error.
 func (r Reason) text() string { return strings.ReplaceAll(string(r), "_", " ") }
 
 // attemptError is why one attempt failed. The text of its cause is safe to print.
@@ -54,6 +54,7 @@ type attemptError struct {
 func (e *attemptError) Error() string { return e.reason.text() + ": " + e.cause.Error() }
 func (e *attemptError) Unwrap() error { return e.cause }
 
+// failedAttempt returns the error of an attempt. The status is the answer's, or 0 if there was no answer.
 func failedAttempt(err error, status int) *attemptError {
 	return &attemptError{reason: classify(err, status), cause: awserr.Describe(err)}
 }
@@ -95,8 +96,8 @@ func isTransient(reason Reason) bool {
 	return false
 }
 
-// isOfOneSession reports whether an error may concern only the session that was asked for. Others are
-// of other queues and jobs.
+// isOfOneSession reports whether an error may concern only the session that was looked up, or its queue and
+// job. Then the next session may succeed.
 func isOfOneSession(reason Reason) bool {
 	switch reason {
 	case ReasonNotFound, ReasonDenied, ReasonRefused, ReasonServerError, ReasonMalformed:
@@ -105,8 +106,7 @@ func isOfOneSession(reason Reason) bool {
 	return false
 }
 
-// classify returns the reason of an attempt's error. The status is that of the answer, or 0 if there was
-// none.
+// classify returns the reason of an attempt's error. The status is the answer's, or 0 if there was no answer.
 func classify(err error, status int) Reason {
 	if isCredentials(err) {
 		return ReasonCredentials
@@ -148,8 +148,8 @@ func classifyTransport(err error) Reason {
 	return ReasonConnection
 }
 
-// isCredentials reports whether an error says that the signature or the credentials are invalid, or that
-// the SDK could not find any credentials.
+// isCredentials reports whether an error means that the signature or the credentials are invalid, or that the
+// SDK could not get any credentials.
 func isCredentials(err error) bool {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		switch api.ErrorCode() {
@@ -169,9 +169,10 @@ func isCredentials(err error) bool {
 		strings.Contains(text, "get identity:") || strings.Contains(text, "failed to refresh cached credentials")
 }
 
-// notFoundKind returns the kind of resource that the service says it did not find. It reads the type of
-// the resource, else its identifier, else the identifier that the message names. The kind is empty if
-// the error is another one, or if it does not say what was not found.
+// notFoundKind returns the kind of resource that the service says it did not find: farm, fleet, queue, worker,
+// job or session. It reads the type of the resource, else its identifier, else the identifier in the message.
+// Ids maps identifiers to kinds. The kind is empty if the error is another one, or if it does not say what
+// was not found.
 func notFoundKind(err error, ids map[string]string) (kind string) {
 	e, ok := errors.AsType[*types.ResourceNotFoundException](err)
 	if !ok {
@@ -186,8 +187,8 @@ func notFoundKind(err error, ids map[string]string) (kind string) {
 	return namedKind(aws.ToString(e.Message), ids)
 }
 
-// namedKind returns the kind of the identifier that a message names; ids maps identifiers to kinds. The
-// kind is empty if the message names none of them, or identifiers of several kinds.
+// namedKind returns the kind of the identifier in a message. Ids maps identifiers to kinds. The kind is empty
+// if the message has none of them, or identifiers of several kinds.
 func namedKind(message string, ids map[string]string) (kind string) {
 	for id, k := range ids {
 		if id == "" || !strings.Contains(message, id) {

@@ -7,8 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/deadline/types"
 )
 
-// What was not found: by the type if it is one of ours, else by the identifier, else by the
-// message.
+// The type says what was not found, if it is a known one. Otherwise the identifier does, or else the message.
 func TestNotFoundKind(t *testing.T) {
 	ids := map[string]string{"fleet-1": "fleet", "worker-1": "worker"}
 	for _, c := range []struct{ kind, id, message, want string }{
@@ -25,7 +24,7 @@ func TestNotFoundKind(t *testing.T) {
 	} {
 		err := &types.ResourceNotFoundException{ResourceType: aws.String(c.kind), ResourceId: aws.String(c.id), Message: aws.String(c.message)}
 		if got := notFoundKind(err, ids); got != c.want {
-			t.Errorf("type %q, id %q, message %q: %q is missing, want %q", c.kind, c.id, c.message, got, c.want)
+			t.Errorf("type %q, id %q, message %q: %q was not found, want %q", c.kind, c.id, c.message, got, c.want)
 		}
 	}
 }

@@ -27,17 +27,17 @@ const (
 const (
 	maxAttempts  = 3                      // of one request
 	firstPause   = 100 * time.Millisecond // between two attempts, doubled after each
-	longestPause = 10 * time.Second       // after an attempt; a call that would have to wait longer fails instead
+	longestPause = 10 * time.Second       // between two attempts; if Retry-After is longer, the call fails instead
 )
 
-// errOneRequest means that a call has sent the one request that it was to send.
-var errOneRequest = errors.New("only one request was to be made")
+// errOneRequest means that a call has sent its only request, see call.oneRequest.
+var errOneRequest = errors.New("the call may send only one request")
 
-// service is what all calls share.
+// service is what all calls share: the client of Deadline Cloud, the budget, and what is measured.
 type service struct {
 	client  *deadline.Client
 	budget  *budget
-	ticks   atomic.Uint64 // counts requests and answers, see diff.Exchange
+	ticks   atomic.Uint64 // the last tick, see diff.Exchange
 	metrics *metrics
 	log     *zap.Logger
 	skew    skew
@@ -57,20 +57,20 @@ func (s *service) hasAnswered() bool {
 	}
 }
 
-// requester sends the requests of one call. Each attempt waits for the budget and is measured, and a
-// request is sent again after a transient failure. The methods are the SDK's operations, so that
+// requester sends the requests of one call. Each attempt waits for the budget and is measured, and a request
+// is sent again after a transient failure. The methods have the signatures of the SDK's client, so that
 // paginators can use a requester as their client. It is used by one goroutine.
 type requester struct {
 	*service
-	oneRequest bool   // only one request is sent
-	prepaid    bool   // the token of the first attempt was spent when the call began
-	last       answer // to the last request, even if it was an error
+	oneRequest bool   // only one attempt is made, see askUntilAnswered
+	prepaid    bool   // the token of the next attempt was spent when the call began
+	last       answer // to the last attempt, even if it was an error
 }
 
 // answer is when a request was sent and answered.
 type answer struct {
 	diff.Exchange
-	date time.Time // by the service's clock, in whole seconds
+	date time.Time // of the answer, by the service's clock, in whole seconds
 }
 
 func (r *requester) ListFarms(ctx context.Context, in *deadline.ListFarmsInput, o ...func(*deadline.Options)) (*deadline.ListFarmsOutput, error) {
@@ -100,8 +100,8 @@ func (r *requester) GetSession(ctx context.Context, in *deadline.GetSessionInput
 // operationFunc is an operation of the SDK's client.
 type operationFunc[In, Out any] func(context.Context, *In, ...func(*deadline.Options)) (*Out, error)
 
-// request sends a request until it is answered, at most maxAttempts times. The error is an attemptError,
-// errOneRequest, or the context's.
+// request sends a request, and sends it again after a transient failure, up to maxAttempts times. The error is
+// an attemptError, errOneRequest, or the context's.
 func request[In, Out any](ctx context.Context, r *requester, operation string, send operationFunc[In, Out], in *In, options []func(*deadline.Options)) (*Out, error) {
 	for n := 1; ; n++ {
 		if err := r.waitForBudget(ctx, operation); err != nil {
@@ -133,7 +133,7 @@ func request[In, Out any](ctx context.Context, r *requester, operation string, s
 }
 
 // isUsable reports whether an answer that the SDK could read has what the API requires. If the endpoint is
-// wrong, something that is not Deadline Cloud may answer {} to every request.
+// wrong, another service may answer every request with {}.
 func isUsable(out any) bool {
 	switch o := out.(type) {
 	case *deadline.ListFarmsOutput:
@@ -171,7 +171,7 @@ func attempt[In, Out any](ctx context.Context, send operationFunc[In, Out], in *
 	return send(ctx, in, options...)
 }
 
-// record takes in what was recorded of an attempt, whether it succeeded or not.
+// record measures an attempt, whether it succeeded or not, and sets r.last.
 func (r *requester) record(operation string, rec *recorder, err error) {
 	arrived := time.Now()
 	tick := r.ticks.Add(1)
@@ -190,12 +190,12 @@ func (r *requester) record(operation string, rec *recorder, err error) {
 		Exchange: diff.Exchange{Sent: rec.sent, Arrived: arrived, SentTick: rec.sentTick, ArrivedTick: tick},
 		date:     rec.date,
 	}
-	if r.last.date.IsZero() { // there was no Date header, so this host's clock is the best guess
+	if r.last.date.IsZero() { // without a Date header this host's clock is the best guess
 		r.last.date = rec.sent.UTC().Truncate(time.Second)
 	}
 }
 
-// countAttempt counts an attempt by its outcome.
+// countAttempt counts an attempt for the metrics and for State.Operations.
 func (r *requester) countAttempt(operation string, rec *recorder, err error) {
 	outcome := "ok"
 	switch {
@@ -211,7 +211,7 @@ func (r *requester) countAttempt(operation string, rec *recorder, err error) {
 	r.metrics.requests.WithLabelValues(operation, outcome).Inc()
 }
 
-// applyPauses makes all calls of this instance obey what one answer asks for.
+// applyPauses makes all calls of this instance pause if an attempt failed for a reason that concerns them too.
 func (r *requester) applyPauses(operation string, reason Reason, retryAfter time.Duration) {
 	switch {
 	case reason == ReasonThrottled || retryAfter > 0 && reason == ReasonServerError:
@@ -224,7 +224,8 @@ func (r *requester) applyPauses(operation string, reason Reason, retryAfter time
 	}
 }
 
-// jitter changes a duration by up to a tenth in either direction. At is between 0 and 1.
+// jitter changes a duration by up to a tenth in either direction: at 0 it is a tenth shorter, at 1 a tenth
+// longer.
 func jitter(d time.Duration, at float64) time.Duration {
 	return time.Duration(float64(d) * (0.9 + 0.2*at))
 }

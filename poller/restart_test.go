@@ -9,8 +9,8 @@ import (
 	"farmwire/poller/farmtest"
 )
 
-// After a restart while discovery fails, workers without open sessions that only snapshots
-// know are listed nevertheless, also those of a shard that is owned later.
+// If discovery fails after a restart, workers that are only known from snapshots are listed even if they have no open
+// sessions. This holds for a shard that is owned later, too.
 func TestRestartWithoutDiscovery(t *testing.T) {
 	for _, operation := range []farmtest.Operation{farmtest.ListFarms, farmtest.ListFleets, farmtest.ListWorkers} {
 		for _, kind := range []farmtest.Kind{farmtest.Denied, farmtest.ServerError} {
@@ -31,8 +31,8 @@ func restartWithoutDiscovery(t *testing.T, operation farmtest.Operation, kind fa
 	time.Sleep(100 * time.Second)
 	s := world.worker.StartSession(nil)
 	time.Sleep(11 * time.Second)
-	if got := w.story(s.ID()); got != "started" && got != "discovered" {
-		t.Errorf("told of a session of a restored worker: %q", got)
+	if got := w.kinds(s.ID()); got != "started" && got != "discovered" {
+		t.Errorf("events of a session of a restored worker: %q", got)
 	}
 	w.mu.Lock()
 	w.snapshots[second.ID()] = snapshots[1]
@@ -50,7 +50,7 @@ func restartWithoutDiscovery(t *testing.T, operation farmtest.Operation, kind fa
 	}
 }
 
-// idle is the snapshot of a worker of which only a session that has ended is known.
+// idle returns the restored snapshot of a worker that has only an ended session.
 func idle(world *world, worker *farmtest.Worker) diff.Snapshot {
 	old := worker.StartSession(nil)
 	old.End()

@@ -12,16 +12,16 @@ const (
 	maxBackoff     = time.Minute
 	failingAfter   = 3                             // failures in a row after which a listing, lookup or discovery target counts as failing
 	activeWeight   = 4                             // how many times the waiting of a worker with open sessions counts
-	goneInterval   = time.Minute                   // between listings of a worker that does not exist while sessions of it are open
+	noSuchInterval = time.Minute                   // between listings of a worker that does not exist while sessions of it are open
 	restoredSpread = 4 * time.Hour                 // restored workers without open sessions are listed within this time
-	forgetInterval = 24*time.Hour + 10*time.Minute // two listings this far apart let diff forget a session
+	forgetInterval = 24*time.Hour + 10*time.Minute // between two listings of a retired worker; a little more than diff.ForgetAfter
 )
 
-// schedule decides which call to make next. It has no clock, does no I/O and starts no goroutine. It is
-// told which workers there are, how each call ended, and what was committed of each worker.
+// schedule decides which call to make next. It has no clock, does no I/O and starts no goroutine. The loop
+// reports to it which workers there are, how each call ended, and what was committed of each worker.
 //
-// Every worker is listed again before its listing has become as old as the staleness allows. If the budget
-// is too small for that, two rules decide.
+// Every worker is listed again before its last listing is older than the staleness. If the budget is too
+// small for that, two rules decide.
 //
 // Pressing calls go first, in the order in which they became due: listings of workers that are new or whose
 // status has changed, and lookups of sessions. But they take at most every second call while other listings
@@ -32,25 +32,25 @@ const (
 // A worker that does not exist or cannot be listed counts as idle, because its sessions are looked up.
 //
 // A worker is in at most one call, and in none while its observation is not committed. The queues are heaps,
-// so that the cost of a call hardly grows with the number of workers.
+// so the time to choose a call hardly grows with the number of workers.
 type schedule struct {
 	staleness      time.Duration
-	random         *rand.Rand
+	random         *rand.Rand // spreads the calls in time
 	discovery      *discoverySchedule
 	workers        map[diff.WorkerKey]*scheduledWorker
-	unlisted       map[*scheduledWorker]struct{} // whose listings are failing
+	unlisted       map[*scheduledWorker]struct{} // those whose listings are failing, see failingAfter
 	lookupsFailing map[*scheduledWorker]struct{}
 	batches        map[string]batchSupport // by farm
-	openCount      int
+	openCount      int                     // open sessions of all workers
 
 	// All are ordered by when they become or became due.
 	waiting queue // listings that are not due yet
 	urgent  queue // due listings of workers that are new or have changed
 	active  queue // due listings of workers with open sessions
 	idle    queue // due listings of all other workers
-	lookups queue
+	lookups queue // workers with sessions to look up
 
-	lastWasPressing bool // the last call
+	lastWasPressing bool // the last listing or lookup was pressing
 }
 
 func newSchedule(staleness, discovery time.Duration, random *rand.Rand) *schedule {
@@ -97,7 +97,7 @@ func (s *schedule) next(now time.Time, earliest *startTimes) (call, time.Time) {
 	return call{}, wake
 }
 
-// promote moves the listings that have become due to the queues from which they are taken.
+// promote moves the listings that have become due from waiting to the other queues.
 func (s *schedule) promote(now time.Time) {
 	for p := s.waiting.first(); p != nil && !p.at.After(now); p = s.waiting.first() {
 		switch {
@@ -150,139 +150,140 @@ func (s *schedule) nextRegular(now time.Time) *place {
 	return idle
 }
 
-func (s *schedule) beginListing(e *scheduledWorker, now time.Time) call {
-	s.leaveQueues(e)
-	e.urgency = routine
-	e.listingBegun = now
-	return call{kind: listSessions, workers: []*scheduledWorker{e}, maxPages: e.pageLimit()}
+func (s *schedule) beginListing(w *scheduledWorker, now time.Time) call {
+	s.leaveQueues(w)
+	w.urgency = routine
+	w.listingBegun = now
+	return call{kind: listSessions, workers: []*scheduledWorker{w}, maxPages: w.pageLimit()}
 }
 
-// leaveQueues takes a worker out of all queues, because a call about it begins.
-func (s *schedule) leaveQueues(e *scheduledWorker) {
-	e.activity = inCall
-	e.listingPlace.leave()
-	e.lookupPlace.leave()
+// leaveQueues takes a worker out of all queues, because a call begins that lists it or looks up its sessions.
+func (s *schedule) leaveQueues(w *scheduledWorker) {
+	w.activity = inCall
+	w.listingPlace.leave()
+	w.lookupPlace.leave()
 }
 
-// callDone takes in how a listing or a lookup ended. Discovery calls are done in finishDiscovery.
+// callDone takes in how a listing or a lookup ended. Those of discovery are handled by finishDiscovery.
 func (s *schedule) callDone(c call, o callOutcome, now time.Time) {
 	if c.kind == lookUpBatch {
 		s.judgeBatch(c.workers[0].key.FarmID, o.err, now)
 	}
-	for _, e := range c.workers {
-		if e.activity == dropped {
+	for _, w := range c.workers {
+		if w.activity == dropped {
 			continue
 		}
 		if c.kind == listSessions {
-			s.listingDone(e, o, now)
+			s.listingDone(w, o, now)
 		} else {
-			s.lookupDone(c, e, o, now)
+			s.lookupDone(c, w, o, now)
 		}
 	}
 }
 
-func (s *schedule) listingDone(e *scheduledWorker, o callOutcome, now time.Time) {
+func (s *schedule) listingDone(w *scheduledWorker, o callOutcome, now time.Time) {
 	if o.err != nil {
-		s.listingFailed(e, reasonOf(o.err), now)
+		s.listingFailed(w, reasonOf(o.err), now)
 		return
 	}
-	e.listingFailures, e.failureReason = 0, ""
-	delete(s.unlisted, e)
-	e.activity = uncommittedListing
-	if o.gone {
-		e.answer = noSuchWorker
+	w.listingFailures, w.failureReason = 0, ""
+	delete(s.unlisted, w)
+	w.activity = uncommittedListing
+	if o.noSuchWorker {
+		w.answer = noSuchWorker
 		return
 	}
-	e.answer = listed
-	e.listedAt = e.listingBegun
-	e.lastPages, e.endlessListings = o.pages, 0
+	w.answer = listed
+	w.listedAt = w.listingBegun
+	w.lastPages, w.endlessListings = o.pages, 0
 }
 
-func (s *schedule) listingFailed(e *scheduledWorker, reason Reason, now time.Time) {
-	e.listingFailures++
-	e.failureReason = reason
+func (s *schedule) listingFailed(w *scheduledWorker, reason Reason, now time.Time) {
+	w.listingFailures++
+	w.failureReason = reason
 	if reason == ReasonTooManyPages {
-		e.endlessListings++
+		w.endlessListings++
 	}
-	e.listingDue = now.Add(backoff(e.listingFailures, s.random))
+	w.listingDue = now.Add(backoff(w.listingFailures, s.random))
 	switch {
-	case e.isRetired() && len(e.open) == 0:
-		// The fleet may not exist either, and then no answer will ever be about the worker.
-		e.listingDue = now.Add(retiredBackoff(e.listingFailures, s.random))
-		delete(s.unlisted, e)
-	case e.listingFailures >= failingAfter:
-		s.unlisted[e] = struct{}{}
+	case w.isRetired() && len(w.open) == 0:
+		// The fleet may not exist either. Then the service names the fleet and never the worker.
+		w.listingDue = now.Add(retiredBackoff(w.listingFailures, s.random))
+		delete(s.unlisted, w)
+	case w.listingFailures >= failingAfter:
+		s.unlisted[w] = struct{}{}
 	}
-	s.rest(e, now)
+	s.rest(w, now)
 }
 
-// committed takes in what was committed of a worker. The worker may then be asked about again.
-func (s *schedule) committed(w diff.WorkerKey, c committedSessions, now time.Time) {
-	e := s.workers[w]
-	if e == nil || !e.isUncommitted() {
+// committed takes in what was committed of a worker, which may then be in a call again.
+func (s *schedule) committed(key diff.WorkerKey, c committedSessions, now time.Time) {
+	w := s.workers[key]
+	if w == nil || !w.isUncommitted() {
 		return
 	}
-	s.setCommitted(e, c)
-	if e.activity == uncommittedListing {
-		e.listingDue = s.nextDue(e, now)
+	s.setCommitted(w, c)
+	if w.activity == uncommittedListing {
+		w.listingDue = s.nextDue(w, now)
 	}
-	s.rest(e, now)
+	s.rest(w, now)
 }
 
-func (s *schedule) setCommitted(e *scheduledWorker, c committedSessions) {
-	s.openCount += len(c.open) - len(e.open)
-	e.committedSessions = c
-	e.pruneLookups()
+func (s *schedule) setCommitted(w *scheduledWorker, c committedSessions) {
+	s.openCount += len(c.open) - len(w.open)
+	w.committedSessions = c
+	w.pruneLookups()
 }
 
-// nextDue returns when a worker that was listed is to be listed again.
-func (s *schedule) nextDue(e *scheduledWorker, now time.Time) time.Time {
-	if e.isRetired() && len(e.open) > 0 {
-		// The listing only confirms that the worker does not exist, in case its sessions are not found.
-		return now.Add(jitter(max(goneInterval, s.staleness), s.random.Float64()))
+// nextDue returns when a worker is to be listed again after a listing that is committed.
+func (s *schedule) nextDue(w *scheduledWorker, now time.Time) time.Time {
+	if w.isRetired() && len(w.open) > 0 {
+		// diff may need this listing to conclude that sessions have vanished that are not found.
+		return now.Add(jitter(max(noSuchInterval, s.staleness), s.random.Float64()))
 	}
-	if e.isRetired() {
+	if w.isRetired() {
 		return now.Add(forgetInterval + time.Duration(s.random.Float64()*float64(time.Hour)))
 	}
-	// A tenth less than the staleness, give or take a tenth, so that the staleness is the limit.
+	// The interval is between 0.81 and 0.99 of the staleness.
 	interval := jitter(s.staleness*9/10, s.random.Float64())
-	if !e.staggered {
-		// Workers that were first listed together must not be due together again and again.
-		e.staggered = true
+	if !w.staggered {
+		// Workers that were first listed together must not stay due together.
+		w.staggered = true
 		interval = time.Duration((0.1 + 0.9*s.random.Float64()) * float64(interval))
 	}
-	return e.listingBegun.Add(interval)
+	return w.listingBegun.Add(interval)
 }
 
-// rest queues a worker about which no call is in flight and of which all is committed.
-func (s *schedule) rest(e *scheduledWorker, now time.Time) {
-	e.activity = resting
-	if e.isDisposable() {
-		s.drop(e)
+// rest queues a worker that is in no call and has no uncommitted observation.
+func (s *schedule) rest(w *scheduledWorker, now time.Time) {
+	w.activity = resting
+	if w.isDisposable() {
+		s.drop(w)
 		return
 	}
 	switch {
-	case !e.isDueAtOnce():
-		e.listingPlace.enter(&s.waiting, e.listingDue)
-	case e.listingPlace.in == &s.urgent: // it keeps its place
+	case !w.isDueAtOnce():
+		w.listingPlace.enter(&s.waiting, w.listingDue)
+	case w.listingPlace.in == &s.urgent: // it keeps its place
 	default:
-		e.listingPlace.enter(&s.waiting, now)
+		w.listingPlace.enter(&s.waiting, now)
 	}
-	if at, ok := e.lookupDue(now, s.staleness); ok {
-		e.lookupPlace.enter(&s.lookups, at)
+	if at, ok := w.lookupDue(now, s.staleness); ok {
+		w.lookupPlace.enter(&s.lookups, at)
 	} else {
-		e.lookupPlace.leave()
+		w.lookupPlace.leave()
 	}
 }
 
-func (s *schedule) drop(e *scheduledWorker) {
-	e.activity = dropped
-	e.listingPlace.leave()
-	e.lookupPlace.leave()
-	delete(s.workers, e.key)
-	delete(s.unlisted, e)
-	delete(s.lookupsFailing, e)
-	s.openCount -= len(e.open)
+// drop removes a worker from the schedule.
+func (s *schedule) drop(w *scheduledWorker) {
+	w.activity = dropped
+	w.listingPlace.leave()
+	w.lookupPlace.leave()
+	delete(s.workers, w.key)
+	delete(s.unlisted, w)
+	delete(s.lookupsFailing, w)
+	s.openCount -= len(w.open)
 }
 
 // backoff returns the pause after so many failures in a row: a second, doubled for each further failure,
@@ -292,13 +293,13 @@ func backoff(failures int, random *rand.Rand) time.Duration {
 	return min(maxBackoff, jitter(d, random.Float64()))
 }
 
-// retiredBackoff is backoff for a retired worker. It goes on doubling until forgetInterval.
+// retiredBackoff is backoff for a retired worker. The pause doubles until it is forgetInterval.
 func retiredBackoff(failures int, random *rand.Rand) time.Duration {
 	d := time.Second << min(max(failures-1, 0), 17)
 	return min(forgetInterval, jitter(d, random.Float64()))
 }
 
-// soonest returns the earlier of two times. The zero time means never.
+// soonest returns the earlier of two times. The zero time stands for never.
 func soonest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

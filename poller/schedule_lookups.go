@@ -4,25 +4,26 @@ import "time"
 
 const (
 	batchDeniedPause = time.Hour        // for BatchGetSession after it was denied
-	batchFailedPause = 10 * time.Minute // for BatchGetSession after it was refused otherwise, or keeps failing
+	batchFailedPause = 10 * time.Minute // for BatchGetSession after it was refused for another reason, or has failed failingAfter times
 )
 
-// batchSupport says whether BatchGetSession works in a farm.
+// batchSupport is whether BatchGetSession works in a farm.
 type batchSupport struct {
 	off      time.Time // GetSession is used instead until then
-	failures int       // in a row, each of which may have been by chance
+	failures int       // in a row, of the kinds that may pass by themselves
 }
 
 // lookupKind returns how the sessions of a worker are looked up.
-func (s *schedule) lookupKind(e *scheduledWorker, now time.Time) callKind {
-	if s.batches[e.key.FarmID].off.After(now) {
+func (s *schedule) lookupKind(w *scheduledWorker, now time.Time) callKind {
+	if s.batches[w.key.FarmID].off.After(now) {
 		return lookUpSingle
 	}
 	return lookUpBatch
 }
 
-// nextLookup returns the lookup that may begin first, and the time at which it may begin. This is the one
-// that is due first, unless its operation is paused and that of another farm's lookup is not.
+// nextLookup returns the lookup that may begin first, and the time at which it may begin. Normally it is the
+// one that is due first. But if its operation is paused, it does not keep back the lookups of other farms
+// that use the other operation.
 func (s *schedule) nextLookup(now time.Time, earliest *startTimes) (*place, time.Time) {
 	first := s.lookups.first()
 	if first == nil {
@@ -42,27 +43,27 @@ func (s *schedule) nextLookup(now time.Time, earliest *startTimes) (*place, time
 
 // beginLookup begins a call that looks up the due sessions of a worker. BatchGetSession takes the sessions
 // of several workers of one farm.
-func (s *schedule) beginLookup(e *scheduledWorker, now time.Time) call {
-	c := call{kind: s.lookupKind(e, now)}
+func (s *schedule) beginLookup(w *scheduledWorker, now time.Time) call {
+	c := call{kind: s.lookupKind(w, now)}
 	limit := batchSize
 	if c.kind == lookUpSingle {
 		limit = maxSingleLookups
 	}
 	for {
-		c.workers = append(c.workers, e)
-		c.sessions = e.takeDueSessions(c.sessions, limit, now, s.staleness)
-		s.leaveQueues(e)
+		c.workers = append(c.workers, w)
+		c.sessions = w.takeDueSessions(c.sessions, limit, now, s.staleness)
+		s.leaveQueues(w)
 		p := s.lookups.first()
-		if c.kind == lookUpSingle || len(c.sessions) >= limit || p == nil || p.at.After(now) || p.worker.key.FarmID != e.key.FarmID {
+		if c.kind == lookUpSingle || len(c.sessions) >= limit || p == nil || p.at.After(now) || p.worker.key.FarmID != w.key.FarmID {
 			break
 		}
-		e = p.worker
+		w = p.worker
 	}
 	return c
 }
 
-// judgeBatch takes in how BatchGetSession went. A single session that the service refuses or fails on makes
-// the whole batch fail, so the same batch is not sent again and again.
+// judgeBatch takes in how a BatchGetSession ended. One session on which the service fails makes the whole
+// batch fail. So after a failure GetSession is used for some time, instead of the same batch again and again.
 func (s *schedule) judgeBatch(farm string, err error, now time.Time) {
 	if err == nil {
 		delete(s.batches, farm)
@@ -82,26 +83,27 @@ func (s *schedule) judgeBatch(farm string, err error, now time.Time) {
 	s.batches[farm] = b
 }
 
-func (s *schedule) lookupDone(c call, e *scheduledWorker, o callOutcome, now time.Time) {
+// lookupDone takes in how a lookup of some of a worker's sessions ended.
+func (s *schedule) lookupDone(c call, w *scheduledWorker, o callOutcome, now time.Time) {
 	switch {
 	case o.err == nil:
-		e.lookupFailures = 0
-		delete(s.lookupsFailing, e)
-	case c.kind == lookUpBatch && s.lookupKind(e, now) == lookUpSingle:
-		e.forgetLookups(c.sessions) // so that GetSession is tried at once
+		w.lookupFailures = 0
+		delete(s.lookupsFailing, w)
+	case c.kind == lookUpBatch && s.lookupKind(w, now) == lookUpSingle:
+		w.forgetLookups(c.sessions) // so that GetSession is tried at once
 	default:
-		e.lookupFailures++
-		e.nextLookup = now.Add(backoff(e.lookupFailures, s.random))
+		w.lookupFailures++
+		w.nextLookup = now.Add(backoff(w.lookupFailures, s.random))
 		if !isOfOneSession(reasonOf(o.err)) {
-			e.forgetLookups(c.sessions)
-		} // else other sessions have their turn first
-		if e.lookupFailures >= failingAfter {
-			s.lookupsFailing[e] = struct{}{}
+			w.forgetLookups(c.sessions)
+		} // else the worker's other sessions are looked up first
+		if w.lookupFailures >= failingAfter {
+			s.lookupsFailing[w] = struct{}{}
 		}
 	}
-	if o.observed[e.key] {
-		e.activity = uncommittedLookup
+	if o.observed[w.key] {
+		w.activity = uncommittedLookup
 	} else {
-		s.rest(e, now)
+		s.rest(w, now)
 	}
 }

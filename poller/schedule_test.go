@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// play drives a schedule through simulated time: a budget, calls that last, and answers.
+// play is a simulation of a schedule in virtual time, with a budget and calls that take time.
 type play struct {
 	schedule *schedule
 	now      time.Time
@@ -20,18 +20,20 @@ type play struct {
 	latency  func() time.Duration
 	answer   func(call) callOutcome
 	sessions func(diff.WorkerKey) committedSessions
-	flight   []flight
+	inFlight []flight
 
 	calls  []made
-	asking map[diff.WorkerKey]bool
-	broken error // a law of every play was broken
+	busy   map[diff.WorkerKey]bool // workers of the calls in flight
+	broken error                   // a law that holds for every schedule was broken
 }
 
+// flight is a call in flight.
 type flight struct {
 	call call
 	ends time.Time
 }
 
+// made is a call that was made.
 type made struct {
 	call
 	at time.Time
@@ -46,7 +48,7 @@ func newPlay(staleness time.Duration, rate float64, seed uint64) *play {
 		latency:  func() time.Duration { return 50 * time.Millisecond },
 		answer:   func(call) callOutcome { return callOutcome{} },
 		sessions: func(diff.WorkerKey) committedSessions { return committedSessions{} },
-		asking:   make(map[diff.WorkerKey]bool),
+		busy:     make(map[diff.WorkerKey]bool),
 	}
 }
 
@@ -63,7 +65,7 @@ func (p *play) add(from, to int) {
 
 func (p *play) run(d time.Duration) {
 	for end := p.now.Add(d); p.now.Before(end) && p.broken == nil; {
-		p.land()
+		p.end()
 		var earliest startTimes
 		ready := p.budget.ready(p.now)
 		for k := range earliest {
@@ -78,11 +80,11 @@ func (p *play) run(d time.Duration) {
 		if !wake.IsZero() && wake.Before(next) {
 			next = wake
 		}
-		for _, f := range p.flight {
+		for _, f := range p.inFlight {
 			next = soonest(next, f.ends)
 		}
 		if !next.After(p.now) {
-			p.broken = fmt.Errorf("the schedule asks to be asked again at once, at %v", p.now)
+			p.broken = fmt.Errorf("at %v the schedule has no call and does not want to wait", p.now)
 		}
 		p.now = next
 	}
@@ -90,22 +92,22 @@ func (p *play) run(d time.Duration) {
 
 func (p *play) begin(c call) {
 	if p.budget.take(p.now).After(p.now) {
-		p.broken = errors.New("a call began that the gates did not let in")
+		p.broken = errors.New("a call began before startTimes allowed it")
 	}
-	for _, e := range c.workers {
-		if p.asking[e.key] {
-			p.broken = fmt.Errorf("worker %s is asked twice at a time", e.key.WorkerID)
+	for _, w := range c.workers {
+		if p.busy[w.key] {
+			p.broken = fmt.Errorf("worker %s is in two calls at a time", w.key.WorkerID)
 		}
-		p.asking[e.key] = true
+		p.busy[w.key] = true
 	}
 	p.calls = append(p.calls, made{c, p.now})
-	p.flight = append(p.flight, flight{c, p.now.Add(p.latency())})
+	p.inFlight = append(p.inFlight, flight{c, p.now.Add(p.latency())})
 }
 
-// land lets the calls end whose time it is.
-func (p *play) land() {
+// end ends the calls whose time has come.
+func (p *play) end() {
 	var still []flight
-	for _, f := range p.flight {
+	for _, f := range p.inFlight {
 		if f.ends.After(p.now) {
 			still = append(still, f)
 			continue
@@ -113,24 +115,24 @@ func (p *play) land() {
 		o := p.answer(f.call)
 		if f.call.kind >= lookUpBatch && o.err == nil && o.observed == nil {
 			o.observed = make(map[diff.WorkerKey]bool)
-			for _, e := range f.call.workers {
-				o.observed[e.key] = true
+			for _, w := range f.call.workers {
+				o.observed[w.key] = true
 			}
 		}
-		for _, e := range f.call.workers {
-			delete(p.asking, e.key)
+		for _, w := range f.call.workers {
+			delete(p.busy, w.key)
 		}
 		p.schedule.callDone(f.call, o, p.now)
-		for _, e := range f.call.workers {
-			if o.err == nil && (f.call.kind == listSessions || o.observed[e.key]) {
-				p.schedule.committed(e.key, p.sessions(e.key), p.now)
+		for _, w := range f.call.workers {
+			if o.err == nil && (f.call.kind == listSessions || o.observed[w.key]) {
+				p.schedule.committed(w.key, p.sessions(w.key), p.now)
 			}
 		}
 	}
-	p.flight = still
+	p.inFlight = still
 }
 
-// gaps are the times between two listings of each worker, those that began before from aside.
+// gaps returns the times between the listings of each worker that began at from or later.
 func (p *play) gaps(from time.Time) map[diff.WorkerKey][]time.Duration {
 	last := make(map[diff.WorkerKey]time.Time)
 	gaps := make(map[diff.WorkerKey][]time.Duration)
@@ -151,8 +153,8 @@ func openSession(w diff.WorkerKey, n int) diff.Session {
 	return diff.Session{WorkerKey: w, QueueID: "queue-1", JobID: "job-1", SessionID: fmt.Sprintf("session-%s-%d", w.WorkerID, n), LifecycleStatus: diff.StatusStarted}
 }
 
-// Where the budget suffices every worker is listed again within the staleness, not much
-// sooner, and the calls are spread evenly.
+// If the budget suffices, every worker is listed again within the staleness and not much sooner, and the calls are
+// spread evenly.
 func TestScheduleWithinTheBudget(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(100, 300).Draw(t, "workers")
@@ -187,8 +189,8 @@ func TestScheduleWithinTheBudget(t *testing.T) {
 	})
 }
 
-// Where the budget is short, workers with open sessions are listed more often than idle ones,
-// and the idle ones still within a bound.
+// If the budget is too small, workers with open sessions are listed more often than idle ones, but the time between
+// listings of idle ones has a bound, too.
 func TestScheduleUnderScarcity(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		hot := rapid.IntRange(5, 60).Draw(t, "hot")
@@ -222,7 +224,7 @@ func TestScheduleUnderScarcity(t *testing.T) {
 				bound = bounds[1]
 			}
 			if len(gaps[key(n)]) == 0 {
-				t.Fatalf("worker %d is starved", n)
+				t.Fatalf("worker %d was never listed again", n)
 			}
 			for _, gap := range gaps[key(n)] {
 				if gap > bound {
@@ -233,8 +235,8 @@ func TestScheduleUnderScarcity(t *testing.T) {
 	})
 }
 
-// Whatever happens in whatever order, one call at a time is made for a worker, nobody is
-// forgotten, and the queues hold who rests.
+// Whatever happens in whatever order, a worker is in at most one call, and a worker that is not busy is in the right
+// queues.
 func TestScheduleKeepsItsLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 12).Draw(t, "workers")
@@ -249,17 +251,17 @@ func TestScheduleKeepsItsLaws(t *testing.T) {
 			case 1:
 				return callOutcome{err: &attemptError{ReasonDenied, errors.New("403")}}
 			case 2:
-				return callOutcome{gone: c.kind == listSessions}
+				return callOutcome{noSuchWorker: c.kind == listSessions}
 			}
 			return callOutcome{}
 		}
 		p.sessions = func(w diff.WorkerKey) committedSessions {
-			h := committedSessions{empty: true}
+			c := committedSessions{empty: true}
 			for i := range random.IntN(4) {
-				h.open, h.empty = append(h.open, openSession(w, i)), false
+				c.open, c.empty = append(c.open, openSession(w, i)), false
 			}
-			h.unresolved = h.open[:len(h.open)/2]
-			return h
+			c.unresolved = c.open[:len(c.open)/2]
+			return c
 		}
 		p.add(0, n)
 		steps := rapid.SliceOfN(rapid.IntRange(0, 5), 1, 60).Draw(t, "steps")
@@ -289,7 +291,7 @@ func (p *play) stir(step, n int) {
 		p.schedule.committed(key(n), p.sessions(key(n)), p.now)
 	case 4:
 		p.schedule.disown(0)
-		clear(p.asking) // the old calls are no calls of the new owner
+		clear(p.busy) // the results of the calls in flight are ignored
 		p.add(0, n)
 	case 5:
 		p.schedule.addKnown(key(n), 0, p.sessions(key(n)), p.now)
@@ -299,18 +301,18 @@ func (p *play) stir(step, n int) {
 // consistent checks that every worker is either busy or queued, in the right queues.
 func consistent(s *schedule) error {
 	listings, lookups, open := 0, 0, 0
-	for _, e := range s.workers {
-		open += len(e.open)
-		if e.isBusy() != (e.listingPlace.in == nil) {
-			return fmt.Errorf("%s: busy %v, queued %v", e.key.WorkerID, e.isBusy(), e.listingPlace.in != nil)
+	for _, w := range s.workers {
+		open += len(w.open)
+		if w.isBusy() != (w.listingPlace.in == nil) {
+			return fmt.Errorf("%s: busy %v, queued %v", w.key.WorkerID, w.isBusy(), w.listingPlace.in != nil)
 		}
-		if e.isBusy() && e.lookupPlace.in != nil || !e.isBusy() && (len(e.sessionsToLookUp()) > 0) != (e.lookupPlace.in != nil) {
-			return fmt.Errorf("%s: %d sessions to ask for, queued %v", e.key.WorkerID, len(e.sessionsToLookUp()), e.lookupPlace.in != nil)
+		if w.isBusy() && w.lookupPlace.in != nil || !w.isBusy() && (len(w.sessionsToLookUp()) > 0) != (w.lookupPlace.in != nil) {
+			return fmt.Errorf("%s: %d sessions to look up, queued %v", w.key.WorkerID, len(w.sessionsToLookUp()), w.lookupPlace.in != nil)
 		}
-		if e.listingPlace.in != nil {
+		if w.listingPlace.in != nil {
 			listings++
 		}
-		if e.lookupPlace.in != nil {
+		if w.lookupPlace.in != nil {
 			lookups++
 		}
 	}
@@ -320,7 +322,7 @@ func consistent(s *schedule) error {
 	return nil
 }
 
-// Changed workers go first; those that fail back off; lookups are gathered.
+// Workers whose status has changed go first, failing ones back off, and one call looks up sessions of many workers.
 func TestScheduleOrder(t *testing.T) {
 	t.Run("status", func(t *testing.T) {
 		p := newPlay(10*time.Second, 1, 1)
@@ -376,7 +378,7 @@ func TestScheduleOrder(t *testing.T) {
 			s := []diff.Session{openSession(w, 0), openSession(w, 1)}
 			return committedSessions{open: s, unresolved: s}
 		}
-		p.answer = func(c call) callOutcome { return callOutcome{gone: c.kind == listSessions} }
+		p.answer = func(c call) callOutcome { return callOutcome{noSuchWorker: c.kind == listSessions} }
 		for n := range 70 {
 			p.schedule.addKnown(key(n), 0, p.sessions(key(n)), p.now)
 		}
@@ -412,39 +414,7 @@ func TestScheduleOrder(t *testing.T) {
 	})
 }
 
-// The budget gives no more than its rate, and discovery no more than its fifth.
-func TestBudgetIsKept(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		rate := rapid.Float64Range(1, 200).Draw(t, "rate")
-		owned := rapid.IntRange(1, 12).Draw(t, "owned")
-		start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-		b := newBudget(rate, start)
-		b.setShare(owned, 12, start)
-		share := rate * float64(owned) / 12
-		now, all, discovery := start, 0, 0
-		for now.Before(start.Add(time.Minute)) {
-			now = b.ready(opListSessions, now)
-			operation := opListSessions
-			if rapid.Bool().Draw(t, "discovery") && !b.ready(opListWorkers, now).After(now) {
-				operation = opListWorkers
-				discovery++
-			}
-			if taken := b.take(operation, now); taken.After(now) {
-				t.Fatalf("ready at %v, but taken for %v", now, taken)
-			}
-			all++
-			seconds := now.Sub(start).Seconds()
-			if limit := max(1, rate/10) + share*seconds + 1; float64(all) > limit {
-				t.Fatalf("%d requests in %f s", all, seconds)
-			}
-			if limit := max(firstLookBurst, 2*rate) + share/5*seconds + 1; float64(discovery) > limit {
-				t.Fatalf("%d requests of discovery in %f s", discovery, seconds)
-			}
-		}
-	})
-}
-
-// BenchmarkSchedule measures a call, which must not cost more for more workers.
+// BenchmarkSchedule measures the time to choose a call, which must hardly grow with the number of workers.
 func BenchmarkSchedule(b *testing.B) {
 	for _, n := range []int{75, 750, 7500, 75000} {
 		b.Run(fmt.Sprintf("workers=%d", n), func(b *testing.B) {
@@ -466,8 +436,8 @@ func BenchmarkSchedule(b *testing.B) {
 	}
 }
 
-// A pause of BatchGetSession holds up no farm whose sessions are asked for by GetSession.
-func TestPausedBatchHoldsUpNoOtherFarm(t *testing.T) {
+// A pause of BatchGetSession does not delay farms whose sessions are looked up by GetSession.
+func TestPausedBatchDelaysNoOtherFarm(t *testing.T) {
 	p := newPlay(15*time.Second, 10, 1)
 	a, b := key(1), diff.WorkerKey{FarmID: "farm-2", FleetID: "fleet-2", WorkerID: "worker-2"}
 	for _, w := range []diff.WorkerKey{a, b} {

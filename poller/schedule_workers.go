@@ -6,125 +6,128 @@ import (
 	"farmwire/diff"
 )
 
-// randomDue returns the time at which a worker that is polled from now on is said to have become due. It is
-// in the past, so that the worker is due at once, and random. So shards that are taken over together have
-// their turns, and the workers that ListWorkers shows last are not always asked about last, which an
-// instance that never lives long would never do.
+// randomDue returns the time at which the listing of a worker becomes due that is polled from now on. It is a
+// random time in the past, so that the worker is due at once. If all these workers had become due now,
+// their order would decide. Then of several shards that are owned together the last would wait for all
+// others, and an instance that is restarted often would never list the workers that ListWorkers shows last.
 func (s *schedule) randomDue(now time.Time) time.Time {
 	return now.Add(-time.Duration(s.random.Float64() * float64(s.staleness)))
 }
 
-// addKnown adds a worker of which a snapshot is restored. It is due at once if it has open sessions. Any
-// other may no longer exist, so it has time, unless discovery shows it or fails.
-func (s *schedule) addKnown(w diff.WorkerKey, shard int, c committedSessions, now time.Time) {
-	e := s.workers[w]
-	if e == nil {
-		e = newScheduledWorker(w, shard, now)
-		s.workers[w] = e
+// addKnown adds a worker that has a snapshot. The time is when it becomes due if it has open sessions. Any
+// other worker may not exist any more, so it is listed much later, unless discovery shows it or fails.
+func (s *schedule) addKnown(key diff.WorkerKey, shard int, c committedSessions, now time.Time) {
+	w := s.workers[key]
+	if w == nil {
+		w = newScheduledWorker(key, shard, now)
+		s.workers[key] = w
 		if len(c.open) == 0 {
-			e.listingDue = now.Add(time.Duration(s.random.Float64() * float64(restoredSpread)))
-			s.listSoonIfUnsure(e, now)
+			w.listingDue = now.Add(time.Duration(s.random.Float64() * float64(restoredSpread)))
+			s.listSoonIfUnsure(w, now)
 		}
 	}
-	s.setCommitted(e, c)
-	if !e.isBusy() {
-		s.rest(e, now)
+	s.setCommitted(w, c)
+	if !w.isBusy() {
+		s.rest(w, now)
 	}
 }
 
-// discoveryFails is called when discovery has failed for the third time in a row to list something. Then
-// nobody knows whether the workers exist that only snapshots know.
+// discoveryFails takes in that a list of discovery could not be read for the third time in a row. So it is
+// not known whether workers still exist that are only known from snapshots.
 func (s *schedule) discoveryFails(now time.Time) {
-	for _, e := range s.workers {
-		if s.listSoonIfUnsure(e, now) && !e.isBusy() {
-			s.rest(e, now)
+	for _, w := range s.workers {
+		if s.listSoonIfUnsure(w, now) && !w.isBusy() {
+			s.rest(w, now)
 		}
 	}
 }
 
-// listSoonIfUnsure makes a worker due within a minute if discovery should say whether it exists and cannot.
-// From then on the worker is listed as any other.
-func (s *schedule) listSoonIfUnsure(e *scheduledWorker, now time.Time) bool {
+// listSoonIfUnsure makes a worker due within a minute if it is only known from a snapshot and discovery
+// fails that would show it. From then on the worker is listed like any other. The result is whether the
+// worker's due time has changed.
+func (s *schedule) listSoonIfUnsure(w *scheduledWorker, now time.Time) bool {
 	soon := now.Add(time.Duration(s.random.Float64() * float64(time.Minute)))
-	if e.presence != presenceUnknown || e.answer == noSuchWorker || !e.listingDue.After(soon) || !s.discovery.failing(e.key.FarmID, e.key.FleetID) {
+	if w.presence != presenceUnknown || w.answer == noSuchWorker || !w.listingDue.After(soon) || !s.discovery.failing(w.key.FarmID, w.key.FleetID) {
 		return false
 	}
-	e.listingDue = soon
+	w.listingDue = soon
 	return true
 }
 
-// disown drops a shard's workers. Answers that come later are ignored.
+// disown drops a shard's workers. The results of their calls in flight are ignored.
 func (s *schedule) disown(shard int) {
-	for _, e := range s.workers {
-		if e.shard == shard {
-			s.drop(e)
+	for _, w := range s.workers {
+		if w.shard == shard {
+			s.drop(w)
 		}
 	}
 }
 
-// workerShown takes in that ListWorkers shows a worker with a status. A worker that it did not show before
-// is to be listed in its turn among such, and one with a new status at once.
-func (s *schedule) workerShown(w diff.WorkerKey, shard int, status *diff.WorkerStatus, now time.Time) {
-	e := s.workers[w]
-	if e == nil {
-		e = newScheduledWorker(w, shard, now)
-		e.empty = true
-		s.workers[w] = e
+// workerShown takes in that ListWorkers shows a worker with a status. If the worker is new or has a new
+// status, its listing is urgent.
+func (s *schedule) workerShown(key diff.WorkerKey, shard int, status *diff.WorkerStatus, now time.Time) {
+	w := s.workers[key]
+	if w == nil {
+		w = newScheduledWorker(key, shard, now)
+		w.empty = true
+		s.workers[key] = w
 	}
-	if e.isRetired() {
-		delete(s.unlisted, e)
-		e.listingFailures = 0 // else it would wait for its turn among the retired
+	if w.isRetired() {
+		delete(s.unlisted, w)
+		w.listingFailures = 0 // else its back-off would go on, which may be a day
 	}
-	isNew := e.presence != presenceShown
-	hasChanged := !isNew && e.status.Status != status.Status
-	e.presence, e.status = presenceShown, status
+	isNew := w.presence != presenceShown
+	hasChanged := !isNew && w.status.Status != status.Status
+	w.presence, w.status = presenceShown, status
 	switch {
 	case isNew:
-		s.makeUrgent(e, s.randomDue(now))
+		s.makeUrgent(w, s.randomDue(now))
 	case hasChanged:
-		s.makeUrgent(e, now)
+		s.makeUrgent(w, now)
 	}
 }
 
 // workerMissing takes in that a complete ListWorkers does not show a worker. If one did before, the worker
 // is listed at once, to see what has happened to its sessions.
-func (s *schedule) workerMissing(w diff.WorkerKey, now time.Time) {
-	e := s.workers[w]
-	if e == nil || e.presence == presenceMissing {
+func (s *schedule) workerMissing(key diff.WorkerKey, now time.Time) {
+	w := s.workers[key]
+	if w == nil || w.presence == presenceMissing {
 		return
 	}
-	wasShown := e.presence == presenceShown
-	e.presence = presenceMissing
+	wasShown := w.presence == presenceShown
+	w.presence = presenceMissing
 	if wasShown {
-		s.makeUrgent(e, now)
-	} else if !e.isBusy() {
-		s.rest(e, now)
+		s.makeUrgent(w, now)
+	} else if !w.isBusy() {
+		s.rest(w, now)
 	}
 }
 
-// workersMissingWhere takes in that discovery did not show workers that only snapshots know.
-func (s *schedule) workersMissingWhere(isThere func(diff.WorkerKey) bool, now time.Time) {
-	for w, e := range s.workers {
-		if e.presence == presenceUnknown && isThere(w) {
-			s.workerMissing(w, now)
+// workersMissingWhere takes in that discovery has listed the workers of a fleet completely, or that some
+// fleets do not exist any more. So workers there that are only known from snapshots are missing.
+func (s *schedule) workersMissingWhere(where func(diff.WorkerKey) bool, now time.Time) {
+	for key, w := range s.workers {
+		if w.presence == presenceUnknown && where(key) {
+			s.workerMissing(key, now)
 		}
 	}
 }
 
-func (s *schedule) makeUrgent(e *scheduledWorker, now time.Time) {
-	e.urgency = urgent
-	if !e.isBusy() {
-		s.rest(e, now)
+// makeUrgent makes a worker's listing urgent. It becomes due at the given time.
+func (s *schedule) makeUrgent(w *scheduledWorker, now time.Time) {
+	w.urgency = urgent
+	if !w.isBusy() {
+		s.rest(w, now)
 	}
 }
 
-// oldestListing returns the age of the oldest last complete listing among the workers that ListWorkers
-// shows and that exist.
+// oldestListing returns how long ago the last complete listing of a worker began; the longest of all workers
+// that ListWorkers shows and that exist.
 func (s *schedule) oldestListing(now time.Time) time.Duration {
 	var age time.Duration
-	for _, e := range s.workers {
-		if e.presence == presenceShown && e.answer != noSuchWorker && !e.listedAt.IsZero() {
-			age = max(age, now.Sub(e.listedAt))
+	for _, w := range s.workers {
+		if w.presence == presenceShown && w.answer != noSuchWorker && !w.listedAt.IsZero() {
+			age = max(age, now.Sub(w.listedAt))
 		}
 	}
 	return age
@@ -134,23 +137,23 @@ func (s *schedule) oldestListing(now time.Time) time.Duration {
 const unknownStatus = "unknown"
 
 // countWorkers counts the workers by fleet and status.
-func (s *schedule) countWorkers() map[farmLabels]int {
-	counts := make(map[farmLabels]int)
-	for w, e := range s.workers {
+func (s *schedule) countWorkers() map[fleetLabels]int {
+	counts := make(map[fleetLabels]int)
+	for key, w := range s.workers {
 		status := unknownStatus
-		if e.status != nil && e.status.Status != "" {
-			status = e.status.Status
+		if w.status != nil && w.status.Status != "" {
+			status = w.status.Status
 		}
-		counts[farmLabels{w.FleetID, status}]++
+		counts[fleetLabels{key.FleetID, status}]++
 	}
 	return counts
 }
 
 // countOpenSessions counts the open sessions by fleet.
-func (s *schedule) countOpenSessions() map[farmLabels]int {
-	counts := make(map[farmLabels]int)
-	for w, e := range s.workers {
-		counts[farmLabels{fleet: w.FleetID}] += len(e.open)
+func (s *schedule) countOpenSessions() map[fleetLabels]int {
+	counts := make(map[fleetLabels]int)
+	for key, w := range s.workers {
+		counts[fleetLabels{fleet: key.FleetID}] += len(w.open)
 	}
 	return counts
 }

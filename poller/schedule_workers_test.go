@@ -8,9 +8,8 @@ import (
 	"farmwire/diff"
 )
 
-// TestTurns takes over several shards at a time: long before all workers of the first were
-// asked for, each shard has had its turn.
-func TestTurns(t *testing.T) {
+// If several shards are owned at the same time, workers of each are listed long before all workers of the first.
+func TestShardsTakeTurns(t *testing.T) {
 	const shards, workers = 6, 100
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	s := newSchedule(15*time.Second, 30*time.Second, rand.New(rand.NewPCG(1, 1)))
@@ -25,28 +24,27 @@ func TestTurns(t *testing.T) {
 			}
 		}
 	}
-	asked := map[int]int{}
+	listed := map[int]int{}
 	for range workers {
 		c, at := s.next(now, &startTimes{})
 		if c.kind != listSessions {
 			t.Fatalf("kind %d at %s, want a listing at once", c.kind, at)
 		}
-		asked[c.workers[0].shard]++
+		listed[c.workers[0].shard]++
 	}
 	for shard := range shards {
-		if asked[shard] < workers/shards/3 {
-			t.Errorf("of the first %d calls %d were for shard %d: %v", workers, asked[shard], shard, asked)
+		if listed[shard] < workers/shards/3 {
+			t.Errorf("of the first %d calls %d were for shard %d: %v", workers, listed[shard], shard, listed)
 		}
 	}
 }
 
-// TestTurnsOfShortLives starts again and again and never comes to the end of the workers that
-// ListWorkers shows, page by page and always in the same order: those of the last page have
-// their turn too.
-func TestTurnsOfShortLives(t *testing.T) {
+// An instance that is restarted again and again never has the time to list all workers, and ListWorkers always shows
+// them in the same order. Nevertheless each worker is listed in one of its lives.
+func TestShortLivesReachAllWorkers(t *testing.T) {
 	const lives, pages, page, calls = 60, 6, 10, 5
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	asked := map[diff.WorkerKey]int{}
+	listed := map[diff.WorkerKey]int{}
 	for life := range uint64(lives) {
 		s := newSchedule(15*time.Second, 30*time.Second, rand.New(rand.NewPCG(life, 1)))
 		for n := range pages * page {
@@ -56,14 +54,14 @@ func TestTurnsOfShortLives(t *testing.T) {
 			}
 			for range calls {
 				c, _ := s.next(now, &startTimes{})
-				asked[c.workers[0].key]++
+				listed[c.workers[0].key]++
 			}
 			now = now.Add(100 * time.Millisecond)
 		}
 	}
 	for n := range pages * page {
-		if asked[key(n)] == 0 {
-			t.Errorf("worker %d was never asked for in %d lives", n, lives)
+		if listed[key(n)] == 0 {
+			t.Errorf("worker %d was never listed in %d lives", n, lives)
 		}
 	}
 }

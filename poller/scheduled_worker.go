@@ -7,52 +7,52 @@ import (
 	"farmwire/diff"
 )
 
-// committedSessions is what the committed snapshot of a worker says about whom to ask.
+// committedSessions is what the schedule needs of the committed snapshot of a worker.
 type committedSessions struct {
 	open       []diff.Session
-	unresolved []diff.Session // open sessions that must be looked up
-	empty      bool           // the snapshot knows no session
+	unresolved []diff.Session // those of the open sessions that must be looked up
+	empty      bool           // the snapshot has no session, open or remembered
 }
 
 func committedSessionsOf(s diff.Snapshot) committedSessions {
 	return committedSessions{open: s.Open(), unresolved: s.Unresolved(), empty: s.Empty()}
 }
 
-// presence says whether discovery shows a worker.
+// presence is whether discovery shows a worker.
 type presence int
 
 const (
-	presenceUnknown presence = iota // no ListWorkers of its fleet was complete yet
+	presenceUnknown presence = iota // the worker is known from a snapshot; no ListWorkers of its fleet was complete yet
 	presenceShown
-	presenceMissing // from the last complete ListWorkers
+	presenceMissing // the last complete ListWorkers lacked the worker, or its fleet does not exist any more
 )
 
 // activity is what is being done about a worker.
 type activity int
 
 const (
-	resting            activity = iota // it may be asked about
-	inCall                             // it is being asked about
+	resting            activity = iota // it waits in the queues
+	inCall                             // it is being listed, or its sessions are being looked up
 	uncommittedListing                 // it was listed, and the observation is not committed yet
 	uncommittedLookup                  // its sessions were looked up, and the observation is not committed yet
-	dropped                            // it has left the schedule, and answers about it are ignored
+	dropped                            // it has left the schedule, and the result of its call is ignored
 )
 
-// listingAnswer is how the service last answered the listing of a worker.
+// listingAnswer is the result of the last listing of a worker that was not discarded.
 type listingAnswer int
 
 const (
-	notListed listingAnswer = iota
+	notListed listingAnswer = iota // there was none
 	listed
 	noSuchWorker
 )
 
-// urgency says how soon a worker is to be listed.
+// urgency is how soon a worker is to be listed.
 type urgency int
 
 const (
-	routine urgency = iota
-	urgent          // something has changed since the last listing began
+	routine urgency = iota // at listingDue
+	urgent                 // at once, because what discovery shows of it has changed since the last listing began
 )
 
 // scheduledWorker is one worker of the schedule.
@@ -66,93 +66,97 @@ type scheduledWorker struct {
 	activity  activity
 	urgency   urgency
 	answer    listingAnswer
-	staggered bool // its listings have drifted apart from those of workers that were first listed with it
+	staggered bool // its first interval was shortened at random, see nextDue
 
-	listingBegun    time.Time // the last listing
+	listingBegun    time.Time // when the last listing began
 	listedAt        time.Time // when the last complete listing began
-	listingDue      time.Time // the next listing, unless urgent
+	listingDue      time.Time // when the next listing is due, unless it is urgent
 	listingFailures int       // in a row
-	failureReason   Reason    // of the last one of them
+	failureReason   Reason    // of the last failure
 	lastPages       int       // of the last complete listing; 0 if there was none
-	endlessListings int       // listings since then that had too many pages
+	endlessListings int       // how many listings since then had too many pages
 
-	lookedUpAt     map[string]time.Time // when a session was last looked up, by session id
+	lookedUpAt     map[string]time.Time // when each session was last looked up, by session id
 	lookupFailures int                  // lookups in a row that failed as a whole
-	nextLookup     time.Time            // no lookup begins before
+	nextLookup     time.Time            // no lookup begins before this
 
 	listingPlace place
 	lookupPlace  place
 }
 
-func newScheduledWorker(w diff.WorkerKey, shard int, now time.Time) *scheduledWorker {
-	e := &scheduledWorker{key: w, shard: shard, listingDue: now, lookedUpAt: make(map[string]time.Time)}
-	e.listingPlace.worker, e.lookupPlace.worker = e, e
-	return e
+func newScheduledWorker(key diff.WorkerKey, shard int, now time.Time) *scheduledWorker {
+	w := &scheduledWorker{key: key, shard: shard, listingDue: now, lookedUpAt: make(map[string]time.Time)}
+	w.listingPlace.worker, w.lookupPlace.worker = w, w
+	return w
 }
 
-// isBusy reports whether the worker is being asked about, or has an observation that is not committed.
-func (e *scheduledWorker) isBusy() bool {
-	return e.activity != resting && e.activity != dropped
+// isBusy reports whether the worker is in a call, or has an observation that is not committed.
+func (w *scheduledWorker) isBusy() bool {
+	return w.activity != resting && w.activity != dropped
 }
 
 // isUncommitted reports whether the worker has an observation that is not committed.
-func (e *scheduledWorker) isUncommitted() bool {
-	return e.activity == uncommittedListing || e.activity == uncommittedLookup
+func (w *scheduledWorker) isUncommitted() bool {
+	return w.activity == uncommittedListing || w.activity == uncommittedLookup
 }
 
-// isDueAtOnce reports whether the worker is to be listed before those whose time has come.
-func (e *scheduledWorker) isDueAtOnce() bool {
-	return e.urgency == urgent && e.listingFailures == 0
+// isDueAtOnce reports whether the worker is to be listed at once. After a failure even an urgent listing waits
+// for the back-off.
+func (w *scheduledWorker) isDueAtOnce() bool {
+	return w.urgency == urgent && w.listingFailures == 0
 }
 
-// isActive reports whether the worker goes before idle ones.
-func (e *scheduledWorker) isActive() bool {
-	return len(e.open) > 0 && e.answer != noSuchWorker && e.listingFailures < failingAfter
+// isActive reports whether the worker's due listings are queued among the active ones. If listings show
+// nothing of its open sessions, they are not.
+func (w *scheduledWorker) isActive() bool {
+	return len(w.open) > 0 && w.answer != noSuchWorker && w.listingFailures < failingAfter
 }
 
-// isRetired reports whether a listing of the worker can only show that its sessions may be forgotten:
-// discovery does not show it, and either the service says that it does not exist or none of its sessions
-// is open.
-func (e *scheduledWorker) isRetired() bool {
-	return e.presence != presenceShown && (e.answer == noSuchWorker || e.presence == presenceMissing && len(e.open) == 0)
+// isRetired reports whether no new sessions are expected of the worker. Discovery does not show it, and
+// either the service says that it does not exist or none of its sessions is open. Listings of it only
+// serve to let diff forget or resolve its sessions.
+func (w *scheduledWorker) isRetired() bool {
+	return w.presence != presenceShown && (w.answer == noSuchWorker || w.presence == presenceMissing && len(w.open) == 0)
 }
 
-// isDisposable reports whether nothing is lost if the worker is dropped.
-func (e *scheduledWorker) isDisposable() bool {
-	return e.empty && e.presence == presenceMissing && (e.urgency != urgent || e.listingFailures >= failingAfter)
+// isDisposable reports whether nothing is lost if the worker is dropped: no session of it is known, discovery
+// does not show it, and it was listed since then or cannot be.
+func (w *scheduledWorker) isDisposable() bool {
+	return w.empty && w.presence == presenceMissing && (w.urgency != urgent || w.listingFailures >= failingAfter)
 }
 
 // pageLimit returns how many pages the next listing may have. After an endless listing the limit is small,
-// because endless ones use up the budget for nothing. But the worker may really have grown, so the full
-// limit is tried again, more and more rarely.
-func (e *scheduledWorker) pageLimit() int {
+// because endless listings use up the budget for nothing. But a worker may really have that many sessions,
+// so the full limit is tried again after 8 endless listings, 16, 32, and so on.
+func (w *scheduledWorker) pageLimit() int {
 	switch {
-	case e.endlessListings == 0, e.endlessListings >= 8 && e.endlessListings&(e.endlessListings-1) == 0:
+	case w.endlessListings == 0, w.endlessListings >= 8 && w.endlessListings&(w.endlessListings-1) == 0:
 		return maxPages
-	case e.lastPages == 0:
+	case w.lastPages == 0:
 		return unknownPages
 	}
-	return min(maxPages, 2*e.lastPages+10)
+	return min(maxPages, 2*w.lastPages+10)
 }
 
-// sessionsToLookUp returns the unresolved sessions or, if no listing will show them, all open ones.
-func (e *scheduledWorker) sessionsToLookUp() []diff.Session {
-	if e.answer == noSuchWorker || e.listingFailures >= failingAfter {
-		return e.open
+// sessionsToLookUp returns the unresolved sessions or, if listings cannot show the open sessions, all of them.
+func (w *scheduledWorker) sessionsToLookUp() []diff.Session {
+	if w.answer == noSuchWorker || w.listingFailures >= failingAfter {
+		return w.open
 	}
-	return e.unresolved
+	return w.unresolved
 }
 
-// takeDueSessions appends the sessions whose lookup is due, up to the limit, and notes that they are looked
-// up now. Those that have waited longest come first. Sessions that are due a little later are included.
-func (e *scheduledWorker) takeDueSessions(to []diff.Session, limit int, now time.Time, interval time.Duration) []diff.Session {
-	for _, session := range e.byLastLookup(limit - len(to)) {
+// takeDueSessions appends the sessions whose lookup is due, until there are as many as the limit, and notes
+// that they are looked up now. Those that have waited longest come first. To save requests, sessions are
+// included that become due a little later, see lookupDue.
+func (w *scheduledWorker) takeDueSessions(to []diff.Session, limit int, now time.Time, interval time.Duration) []diff.Session {
+	for _, session := range w.byLastLookup(limit - len(to)) {
 		if len(to) >= limit {
 			break
 		}
-		if last, ok := e.lookedUpAt[session.SessionID]; !ok || now.Sub(last) >= interval*7/10 {
+		if last, ok := w.lookedUpAt[session.SessionID]; !ok || now.Sub(last) >= interval*7/10 {
 			to = append(to, session)
-			e.lookedUpAt[session.SessionID] = now
+			w.lookedUpAt[session.SessionID] = now
 		}
 	}
 	return to
@@ -160,50 +164,51 @@ func (e *scheduledWorker) takeDueSessions(to []diff.Session, limit int, now time
 
 // byLastLookup returns the sessions to look up. If there are more than the limit, those that were looked up
 // longest ago come first.
-func (e *scheduledWorker) byLastLookup(limit int) []diff.Session {
-	sessions := e.sessionsToLookUp()
+func (w *scheduledWorker) byLastLookup(limit int) []diff.Session {
+	sessions := w.sessionsToLookUp()
 	if len(sessions) <= limit {
 		return sessions
 	}
 	sessions = slices.Clone(sessions)
 	slices.SortStableFunc(sessions, func(a, b diff.Session) int {
-		return e.lookedUpAt[a.SessionID].Compare(e.lookedUpAt[b.SessionID])
+		return w.lookedUpAt[a.SessionID].Compare(w.lookedUpAt[b.SessionID])
 	})
 	return sessions
 }
 
-// lookupDue returns when the first of the sessions is to be looked up. It reports false if there is none.
-func (e *scheduledWorker) lookupDue(now time.Time, interval time.Duration) (time.Time, bool) {
+// lookupDue returns when the next lookup of sessions is due. Each session is looked up about once in the
+// interval. It reports false if there is no session to look up.
+func (w *scheduledWorker) lookupDue(now time.Time, interval time.Duration) (time.Time, bool) {
 	var first time.Time
-	for _, session := range e.sessionsToLookUp() {
+	for _, session := range w.sessionsToLookUp() {
 		due := now
-		if last, ok := e.lookedUpAt[session.SessionID]; ok {
+		if last, ok := w.lookedUpAt[session.SessionID]; ok {
 			due = last.Add(interval * 9 / 10)
 		}
 		first = soonest(first, due)
 	}
-	return latest(first, e.nextLookup), !first.IsZero()
+	return latest(first, w.nextLookup), !first.IsZero()
 }
 
-// forgetLookups makes the sessions due again. It ignores sessions of other workers.
-func (e *scheduledWorker) forgetLookups(sessions []diff.Session) {
+// forgetLookups makes the lookup of the sessions due again. It ignores sessions of other workers.
+func (w *scheduledWorker) forgetLookups(sessions []diff.Session) {
 	for _, session := range sessions {
-		delete(e.lookedUpAt, session.SessionID)
+		delete(w.lookedUpAt, session.SessionID)
 	}
 }
 
-// pruneLookups removes what was noted of sessions that are no longer open.
-func (e *scheduledWorker) pruneLookups() {
-	if len(e.lookedUpAt) == 0 {
+// pruneLookups removes the times of lookups of sessions that are not open any more.
+func (w *scheduledWorker) pruneLookups() {
+	if len(w.lookedUpAt) == 0 {
 		return
 	}
-	open := make(map[string]bool, len(e.open))
-	for _, session := range e.open {
+	open := make(map[string]bool, len(w.open))
+	for _, session := range w.open {
 		open[session.SessionID] = true
 	}
-	for id := range e.lookedUpAt {
+	for id := range w.lookedUpAt {
 		if !open[id] {
-			delete(e.lookedUpAt, id)
+			delete(w.lookedUpAt, id)
 		}
 	}
 }

@@ -13,8 +13,9 @@ import (
 
 // sdkLogger writes what the AWS SDK logs to a zap.Logger: warnings as warnings, all else at debug.
 //
-// The SDK logs header values, URLs, profile names and, if it is told to, whole requests, any of which
-// may hold a secret. So only its own texts, numbers and times are kept, and errors are described again.
+// The SDK logs header values, URLs, profile names and, if that is configured, whole requests. Any of them may
+// hold a secret. So only the text of its format strings, numbers and times are kept, and errors are
+// described by package awserr.
 type sdkLogger struct {
 	log *zap.Logger
 }

@@ -20,24 +20,26 @@ const (
 	Ended // Run has returned
 )
 
-// State is what a Poller knows of its own work. It never changes: a later call of Poller.State returns
-// a newer one. While no shard is owned, the Poller asks for nothing once Deadline Cloud has answered,
-// and everything from Discovery to OldestListing is empty.
+// State is what a Poller knows of its own work. It never changes: a later call of Poller.State returns a
+// newer one.
+//
+// While no shard is owned, everything from Discovery to OldestListing is empty, because the Poller sends no
+// requests then, except those until Deadline Cloud has answered.
 type State struct {
 	Phase    Phase
 	Answered bool   // Deadline Cloud has answered usably at least once
-	Refusal  Reason // why the last call failed; empty if Answered, or if none has failed yet
+	Refusal  Reason // why the last call that failed did; empty if Answered, or if none has failed yet
 	Shards   int    // how many are owned
 
-	Discovery          []DiscoveryFailure // what discovery last failed to list, by farm and fleet
-	Searches           int                // how many lists discovery asks for: of farms, of fleets and of workers
-	Unsearched         int                // how many of them were never listed completely
-	MissingFleets      []string           // fleets of the Config that are in none of the farms; known once Unsearched is 0
-	CredentialsRefused bool               // within the last seconds; all requests pause for some seconds after that
-	Unlisted           []UnlistedWorker   // at most 10, by worker id
-	UnlistedCount      int                // how many there are
-	LookupsFailing     int                // workers whose sessions could not be looked up three times in a row
-	OldestListing      time.Duration      // the age of the oldest last complete listing among the workers that ListWorkers shows
+	Discovery          []DiscoveryFailure // lists that could not be read the last time, by farm and fleet
+	Targets            int                // how many lists discovery reads again and again: of farms, of fleets and of workers
+	PendingTargets     int                // how many of them were never read completely
+	MissingFleets      []string           // fleets of the Config that are in none of the farms; known once PendingTargets is 0
+	CredentialsRefused bool               // in the last 5 seconds, during which no request is sent
+	Unlisted           []UnlistedWorker   // at most 10 of them, by worker id
+	UnlistedCount      int                // all of them
+	LookupsFailing     int                // workers whose sessions could not be looked up three times in a row or more
+	OldestListing      time.Duration      // how long ago the last complete listing of a worker began; the longest of all workers that ListWorkers shows
 
 	Farms, Fleets int // known to discovery
 	Workers       int // of the owned shards
@@ -46,7 +48,7 @@ type State struct {
 	Operations map[string]Operation // by the name of the API operation; those that were never tried are left out
 }
 
-// DiscoveryFailure is a list of farms, fleets or workers that could not be read.
+// DiscoveryFailure is a list of farms, fleets or workers that discovery could not read.
 type DiscoveryFailure struct {
 	FarmID    string // empty for ListFarms
 	FleetID   string // empty for ListFarms and ListFleets
@@ -55,26 +57,41 @@ type DiscoveryFailure struct {
 	Reason    Reason // of the last one
 }
 
-// UnlistedWorker is a worker whose last three listings or more were discarded. Its open sessions are
-// looked up one by one.
+// UnlistedWorker is a worker whose last three listings or more were discarded. Its open sessions are looked
+// up by BatchGetSession or GetSession.
 type UnlistedWorker struct {
 	diff.WorkerKey
 	Failures int    // in a row
 	Reason   Reason // of the last one
 }
 
-// Operation counts the attempts of one API operation. Attempts that were cancelled are not counted. A
-// refusal is not always a lack of permission: ReasonNotFound is also how the service says that a worker or a
-// session does not exist any more.
+// Operation counts the attempts of one API operation since the Poller was made. Attempts that were cancelled
+// are not counted. Not every failure is a fault: ReasonNotFound is also how the service says that a worker or
+// a session does not exist any more.
 type Operation struct {
-	Answered uint64
+	Answered uint64            // with status 200, and the SDK could read the answer
 	Failed   map[Reason]uint64 // by the reason
 }
 
 // maxUnlisted is how many workers State.Unlisted names.
 const maxUnlisted = 10
 
-// publishState publishes the State of now.
+// publish sets the gauges and publishes the State. Counting the workers takes some time for large farms, so
+// it is done less often.
+func (l *loop) publish(now time.Time) {
+	s, m := l.schedule, l.service.metrics
+	m.unlisted.Set(float64(len(s.unlisted)))
+	if l.published%countEvery == 0 {
+		l.oldest = s.oldestListing(now)
+		m.oldestListing.Set(l.oldest.Seconds())
+		m.workers.set(s.countWorkers())
+		m.openSessions.set(s.countOpenSessions())
+	}
+	l.published++
+	l.publishState(now)
+}
+
+// publishState publishes the State of now, except for the age of the oldest listing.
 func (l *loop) publishState(now time.Time) {
 	s := State{Phase: Polling, Shards: len(l.shards)}
 	if s.Shards > 0 {
@@ -83,11 +100,11 @@ func (l *loop) publishState(now time.Time) {
 	l.publishCounts(s)
 }
 
-// addProblems adds what cannot be observed, and the age of the listings.
+// addProblems adds what cannot be observed now, and the age of the oldest listing.
 func (l *loop) addProblems(s *State, now time.Time) {
 	s.Discovery = l.schedule.discovery.failures()
-	s.Searches, s.Unsearched = len(l.schedule.discovery.targets), l.schedule.discovery.unsearched()
-	if s.Unsearched == 0 {
+	s.Targets, s.PendingTargets = len(l.schedule.discovery.targets), l.schedule.discovery.pending()
+	if s.PendingTargets == 0 {
 		s.MissingFleets = l.missingFleets()
 	}
 	s.CredentialsRefused = l.service.budget.isPaused(now)
@@ -96,8 +113,8 @@ func (l *loop) addProblems(s *State, now time.Time) {
 	s.OldestListing = l.oldest
 }
 
-// publishCounts publishes a State with the counts of now. They cost little, so that they can be published after every
-// result.
+// publishCounts publishes a State with the counts of now. That costs little, so it is done after every
+// result and command.
 func (l *loop) publishCounts(s State) {
 	s.Answered, s.Refusal = l.service.hasAnswered(), l.refusal
 	if s.Answered {
@@ -150,8 +167,8 @@ func (l *loop) unlistedWorkers() []UnlistedWorker {
 		return strings.Compare(a.key.WorkerID, b.key.WorkerID)
 	})
 	var named []UnlistedWorker
-	for _, e := range all[:min(len(all), maxUnlisted)] {
-		named = append(named, UnlistedWorker{WorkerKey: e.key, Failures: e.listingFailures, Reason: e.failureReason})
+	for _, w := range all[:min(len(all), maxUnlisted)] {
+		named = append(named, UnlistedWorker{WorkerKey: w.key, Failures: w.listingFailures, Reason: w.failureReason})
 	}
 	return named
 }

@@ -14,20 +14,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// isFine reports whether a Poller can observe all that it is to observe.
+// isFine reports whether nothing keeps a Poller from observing everything.
 func isFine(s State) bool {
-	return s.Phase == Polling && s.Answered && len(s.Discovery) == 0 && s.Unsearched == 0 && len(s.MissingFleets) == 0 &&
+	return s.Phase == Polling && s.Answered && len(s.Discovery) == 0 && s.PendingTargets == 0 && len(s.MissingFleets) == 0 &&
 		!s.CredentialsRefused && s.UnlistedCount == 0 && s.LookupsFailing == 0
 }
 
-// The State counts what is there and how the requests went, and names a fleet that is in no farm.
+// The State counts what was found and how the requests ended, and names a configured fleet that is in no farm.
 func TestState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
 		world.worker.StartSession(nil)
 		world.fleet.AddWorker()
 		config := testConfig
-		config.Fleets = []string{world.fleet.ID(), "fleet-of-nobody"}
+		config.Fleets = []string{world.fleet.ID(), "fleet-of-no-farm"}
 		var denied atomic.Bool
 		h := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			if denied.Load() && strings.HasSuffix(r.URL.Path, "/farms") {
@@ -57,7 +57,7 @@ func TestState(t *testing.T) {
 		}
 		s.OldestListing, s.Operations, s.Discovery = 0, nil, nil
 		want := State{
-			Phase: Polling, Answered: true, Shards: 1, Searches: 3, MissingFleets: []string{"fleet-of-nobody"},
+			Phase: Polling, Answered: true, Shards: 1, Targets: 3, MissingFleets: []string{"fleet-of-no-farm"},
 			Farms: 1, Fleets: 1, Workers: 2, OpenSessions: 1,
 		}
 		if diff := cmp.Diff(want, s); diff != "" {
@@ -73,8 +73,8 @@ func series(c prometheus.Collector) int {
 	return len(collected)
 }
 
-// The gauges of the farm have a value for each fleet and status, and none when the shard is given up.
-func TestFarmGauges(t *testing.T) {
+// The gauges have a value for each fleet and status, and none after the shard was disowned.
+func TestFleetGauges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
 		world.worker.StartSession(nil)
@@ -95,6 +95,28 @@ func TestFarmGauges(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		if workers, open := series(m.workers.vec), series(m.openSessions.vec); workers+open != 0 {
 			t.Errorf("%d and %d labels are left", workers, open)
+		}
+	})
+}
+
+// A shard that was just owned counts at once, with all that discovery has not listed yet. Otherwise the
+// Poller would seem to observe everything.
+func TestStateOfAShardJustOwned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := unowned(t, newWorld(farmtest.Config{}), testConfig)
+		time.Sleep(10*time.Second + publishEvery/2)
+		if s := p.State(); s.Shards != 0 || !isFine(s) {
+			t.Errorf("state without a shard: %+v", s)
+		}
+		p.Own(0, nil)
+		synctest.Wait()
+		if s := p.State(); s.Shards != 1 || s.Targets != 1 || s.PendingTargets != 1 {
+			t.Errorf("state of a shard that was just owned: %+v", s)
+		}
+		p.Disown(0)
+		synctest.Wait()
+		if s := p.State(); s.Shards != 0 || s.Targets != 0 {
+			t.Errorf("state after the shard was disowned: %+v", s)
 		}
 	})
 }

@@ -49,8 +49,8 @@ type Polling struct {
 	Refusal  string // why the last request failed, while there was no usable answer; "" if none has failed
 
 	Discovery          []Failure // lists of farms, fleets or workers that fail
-	Searches           int       // lists of farms, fleets and workers that are looked up again and again
-	Unsearched         int       // of these, the ones that were never read completely
+	Targets            int       // lists of farms, fleets and workers that are looked up again and again
+	PendingTargets     int       // of these, the ones that were never read completely
 	MissingFleets      []string  // fleets that were asked for and that none of the farms has
 	CredentialsRefused bool      // no request is sent for a while, because the credentials were refused
 

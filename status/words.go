@@ -42,15 +42,15 @@ func (p Polling) unready() []string {
 		return []string{"polling has not started"}
 	case p.Phase == Ended:
 		return []string{"polling has ended"}
-	case !p.Answered && p.Searches == 0 && p.Refusal != "":
+	case !p.Answered && p.Targets == 0 && p.Refusal != "":
 		return []string{"Deadline Cloud has not answered yet: " + words(p.Refusal)}
-	case !p.Answered && p.Searches == 0:
+	case !p.Answered && p.Targets == 0:
 		return []string{"Deadline Cloud has not answered yet"}
 	}
 	lines := failures(p.Discovery)
 	switch {
-	case p.Unsearched > 0:
-		lines = append(lines, fmt.Sprintf("%d of %d lists of farms, fleets and workers have not been read yet", p.Unsearched, p.Searches))
+	case p.PendingTargets > 0:
+		lines = append(lines, fmt.Sprintf("%d of %d lists of farms, fleets and workers have not been read yet", p.PendingTargets, p.Targets))
 	default:
 		for _, fleet := range p.MissingFleets {
 			lines = append(lines, fmt.Sprintf("fleet %s is in none of the farms", fleet))

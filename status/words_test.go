@@ -19,7 +19,7 @@ func TestUnready(t *testing.T) {
 		r := status.Report{
 			Stage:   status.Running,
 			Shards:  []status.Shard{{Number: 0, State: status.Followed}},
-			Polling: status.Polling{Phase: status.Started, Answered: true, Searches: 3},
+			Polling: status.Polling{Phase: status.Started, Answered: true, Targets: 3},
 		}
 		change(&r)
 		return r
@@ -39,7 +39,7 @@ func TestUnready(t *testing.T) {
 		}), []string{"shard 2 is being acquired", "shard 10 waits to be acquired again: fenced"}},
 		"polling has ended": {running(func(r *status.Report) { r.Polling.Phase = status.Ended }), []string{"polling has ended"}},
 		"discovery": {running(func(r *status.Report) {
-			r.Polling.Unsearched = 2
+			r.Polling.PendingTargets = 2
 			r.Polling.MissingFleets = []string{"fleet-1"} // is not told before everything was searched
 			r.Polling.Discovery = []status.Failure{
 				{FarmID: "farm-1", FleetID: "fleet-2", Operation: "ListWorkers", Failures: 2, Reason: "server_error"},

@@ -127,9 +127,9 @@ func TestSessionsRecordedCases(t *testing.T) {
 	}
 }
 
-func TestSessionsRecordedWalks(t *testing.T) {
+func TestSessionsRecordedResumed(t *testing.T) {
 	file := recorded.Load(t)
-	for _, w := range file.Walks {
+	for _, w := range file.Resumed {
 		t.Run(w.Name, func(t *testing.T) {
 			for _, step := range w.Steps {
 				server, err := file.Server(w.Pages)

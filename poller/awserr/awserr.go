@@ -1,8 +1,8 @@
-// Package awserr says in its own words why a request to AWS failed.
+// Package awserr describes why a request to AWS failed, without repeating a secret.
 //
-// The texts of the SDK, of the service and of credential programs may quote a password, a key or a
-// token, so they are never repeated. What an error is about is read from its type, and of what a
-// service says only those parts are repeated whose form leaves no room for a secret.
+// The texts of the SDK, of the service and of credential programs may quote a password, a key or a token, so
+// they are not repeated. What an error is about is read from its type. Of the text of a service only those
+// parts are repeated whose form leaves no room for a secret.
 package awserr
 
 import (
@@ -22,14 +22,14 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// An Error has a text that is safe to print. Its cause is there for errors.Is and errors.As only,
-// because the cause's own text may quote a secret.
+// Error is an error with a text that is safe to print. Its cause is for errors.Is and errors.As only, because
+// the cause's own text may quote a secret.
 type Error struct {
 	text  string
 	cause error
 }
 
-// New makes an Error of a text that quotes nothing which may be secret, and of its cause.
+// New returns an Error with the text, which must not quote anything that may be secret, and its cause.
 func New(text string, cause error) *Error { return &Error{text, cause} }
 
 func (e *Error) Error() string { return e.text }
@@ -37,8 +37,9 @@ func (e *Error) Error() string { return e.text }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Describe returns the error of a request with a text that is safe to print. If there is an Error in the
-// chain, the text is that Error's. The cancellation of a context is returned as it is.
+// Describe returns the error of a request as one with a text that is safe to print, which wraps it. If there is
+// an Error in the chain, the text is that Error's. If the context was cancelled, the error is returned as it
+// is.
 func Describe(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
@@ -51,14 +52,14 @@ func describe(err error) string {
 		return e.text
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return Answer(api, err)
+		return DescribeAnswer(api, err)
 	}
-	return Transport(err)
+	return DescribeTransport(err)
 }
 
-// Answer describes the error that a service answered with: its code, the HTTP status, the request's
-// id, and what is known to be safe of the rest. Err is the whole error around api.
-func Answer(api smithy.APIError, err error) string {
+// DescribeAnswer returns the text of an error that a service answered with: its code, the HTTP status, the
+// request's id, and what is known to be safe of the rest. Err is the whole error around api.
+func DescribeAnswer(api smithy.APIError, err error) string {
 	words := "an error without a code"
 	if code := api.ErrorCode(); regexp.MustCompile(`^[A-Za-z][A-Za-z.]{0,60}$`).MatchString(code) {
 		words = code
@@ -78,7 +79,7 @@ func Answer(api smithy.APIError, err error) string {
 	return words
 }
 
-// statusOf returns the HTTP status of an answer as the end of a text, or nothing.
+// statusOf returns the HTTP status of an answer for the end of a text. It is empty if there is none.
 func statusOf(err error) string {
 	s, ok := errors.AsType[interface {
 		error
@@ -90,9 +91,9 @@ func statusOf(err error) string {
 	return fmt.Sprintf(", status %d", s.HTTPStatusCode())
 }
 
-// explained returns what an answer says besides its code, as far as that has a known form: the action
-// that is denied and the kind of policy that denies it, the kind of the resource that does not exist,
-// or the fields that are invalid.
+// explained returns those parts of an answer besides its code that have a known form: the action that is
+// denied and the kind of policy that denies it, the kind of the resource that does not exist, or the fields
+// that are invalid.
 func explained(err error, message string) string {
 	const action, resource = `[a-z0-9-]{2,30}:[A-Z][A-Za-z]{2,50}`, `arn:[a-z-]+:[a-z0-9-]*:[a-z0-9-]*:[0-9]*:[a-z-]+/[A-Za-z0-9*_-]+`
 	const policy = `with an explicit deny in an? [a-z][a-z -]{2,40} policy|because no [a-z][a-z -]{2,40} policy allows the ` + action + ` action`
@@ -127,8 +128,8 @@ func explained(err error, message string) string {
 	return strings.Join(fields, " ")
 }
 
-// Transport describes why a request got no answer, or one that cannot be read.
-func Transport(err error) string {
+// DescribeTransport returns a text that says why a request got no answer, or one that cannot be read.
+func DescribeTransport(err error) string {
 	through := ""
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "proxyconnect" {
 		through = "the proxy of HTTPS_PROXY or HTTP_PROXY: "

@@ -10,8 +10,8 @@ import (
 	"farmwire/poller/paginator"
 )
 
-// A worker's sessions four at a time, each piece by a new Paginator. With AWS the client is
-// deadline.NewFromConfig or paginator.NewClient.
+// A worker's sessions are listed four at a time, each piece by a new Paginator. For AWS, poller.NewClient or
+// deadline.NewFromConfig makes the client.
 func ExamplePaginator() {
 	if err := printPieces(context.Background(), exampleClient()); err != nil {
 		fmt.Println(err)

@@ -18,13 +18,13 @@ import (
 // maxPageBytes is far above any real page: one of a hundred sessions has about 40 kB.
 const maxPageBytes = 64 << 20
 
-// withBodyCheck is an option of one call of ListSessionsForWorker. It makes the client read the body
-// before the SDK does and return ErrBrokenPage for what the SDK would accept or change silently: text
-// after the JSON value, text that is not Unicode, a null entry, and times in forms that Go's parser
-// accepts and RFC 3339 does not.
+// withBodyCheck is an option of ListSessionsForWorker. It makes the client check the body before the SDK reads
+// it, and return ErrBrokenPage for what the SDK would accept or change silently: text after the JSON value,
+// text that is not Unicode, a null entry, and times in forms that Go's parser accepts and RFC 3339 does not
+// allow.
 //
-// The SDK's types cannot tell an empty status from an absent one, and they cut times to nanoseconds. So
-// the fields as they were sent are added to the answer's metadata.
+// In the SDK's types an empty status looks like an absent one, and times end after nanoseconds. So the fields
+// are added to the metadata of the answer as they were sent.
 func withBodyCheck(o *deadline.Options) {
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		return stack.Deserialize.Add(bodyCheck{}, middleware.After)
@@ -34,6 +34,7 @@ func withBodyCheck(o *deadline.Options) {
 // sentKey is the key of the []sentSession in the answer's metadata.
 type sentKey struct{}
 
+// bodyCheck is a middleware of the SDK that reads the body of an answer, checks it and puts it back.
 type bodyCheck struct{}
 
 func (bodyCheck) ID() string { return "FarmwirePageBody" }
@@ -62,8 +63,8 @@ func (bodyCheck) HandleDeserialize(ctx context.Context, in middleware.Deserializ
 	return out, metadata, nil
 }
 
-// readPage checks a body and returns the sessions of its list as they were sent. The list is nil for an
-// empty body and for null.
+// readPage checks a body and returns the sessions of its list as they were sent. It returns nil if the body is
+// empty or null, or has no list.
 func readPage(body []byte) ([]sentSession, error) {
 	switch {
 	case len(body) == 0:
@@ -99,8 +100,8 @@ func readPage(body []byte) ([]sentSession, error) {
 	return sent, nil
 }
 
-// sentSession is a session with the fields that the service sent. Their order is that of the JSON that
-// is written. A field that was absent or null is nil. Times are RFC 3339 in UTC.
+// sentSession has the fields of a session as they were sent, in the order in which they are written. A field
+// that was absent or null is nil. Times were converted to UTC.
 type sentSession struct {
 	SessionID             *string `json:"sessionId,omitempty"`
 	QueueID               *string `json:"queueId,omitempty"`

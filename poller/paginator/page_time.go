@@ -8,8 +8,8 @@ import (
 
 const secondsLayout = "2006-01-02T15:04:05"
 
-// timeInUTC converts an RFC 3339 time to UTC. It keeps every digit of the fraction except zeros at its
-// end. A time without a zone is in UTC. Leap seconds and lower-case letters are errors, because the SDK
+// timeInUTC converts an RFC 3339 time to UTC. It keeps every digit of the fraction except zeros at its end. A
+// time without a zone is taken to be in UTC. Leap seconds, and t and z in lower case, are errors, because the SDK
 // does not read them either.
 func timeInUTC(wire string) (string, error) {
 	refused := errors.New("it has a time that is not in the form of RFC 3339")

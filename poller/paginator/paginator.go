@@ -1,9 +1,9 @@
 // Package paginator lists the sessions of one Deadline Cloud worker as boto3's paginator of
-// ListSessionsForWorker does: it sends the same requests, cuts the same pieces, and resumes from the
-// same tokens.
+// ListSessionsForWorker does: it sends the same requests, returns the same pieces of the list, and resumes
+// from the same tokens.
 //
-// A Paginator is what `farmwire sessions` runs. Responses is the part below it that pages through the
-// answers and refuses broken ones; package poller uses it to observe workers.
+// Paginator is for `farmwire sessions` and other programs. It is built on Responses, which reads all pages
+// and refuses broken ones; package poller observes workers by it.
 package paginator
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/deadline/types"
 )
 
-// ErrRefused means that options were refused before any request was made.
+// ErrRefused means that the arguments of New are not valid. No request was sent.
 var ErrRefused = errors.New("refused")
 
 // ErrUsed means that a Paginator was used a second time.
@@ -33,30 +33,30 @@ var ErrUsed = errors.New("a paginator can be used only once")
 type Options struct {
 	MaxItems      *int    // the most sessions to return; 0 makes one request and does not advance
 	PageSize      *int    // maxResults of every request, 1 or more; the service takes up to 100
-	StartingToken *string // a NextToken of a Paginator or of boto3, or a token of the service itself
+	StartingToken *string // a NextToken of a Paginator or of boto3, or a page token of the service
 }
 
 // A Paginator lists the sessions of one worker. Its NextToken has the same bytes as boto3's, so that
 // either can resume a listing that the other has begun.
 //
-// It is stricter than boto3 where boto3 silently returns wrong pieces or nothing. A MaxItems or an
+// It is stricter than boto3 where boto3 silently returns a wrong piece of the list or nothing. A MaxItems or an
 // offset below 0, and a starting token with unknown members, are ErrRefused. A page that is not valid is
-// ErrBrokenPage. A page token that was received at any time before in this listing is ErrRepeatedToken;
-// boto3 notices only if it came with the page before.
+// ErrBrokenPage. A page token that was received before in the same listing is ErrRepeatedToken; boto3
+// notices only if it came with the previous page.
 //
-// A Paginator is used once and by one goroutine.
+// A Paginator is used once, and by one goroutine.
 type Paginator struct {
 	client SessionLister
 	worker diff.WorkerKey
 	params *deadline.ListSessionsForWorkerInput
 	start  resumePoint
-	limit  int
-	used   bool
-	next   string
+	limit  int    // the most sessions to return
+	used   bool   // Pages was called
+	next   string // NextToken
 }
 
-// New prepares the listing of a worker's sessions. It sends no request. The client may be the SDK's or
-// one that wraps it (see Responses). An error is ErrRefused.
+// New makes a Paginator of a worker's sessions. It sends no request. The client may be the SDK's or one that
+// wraps it, see Responses. An error is ErrRefused.
 func New(client SessionLister, worker diff.WorkerKey, options Options) (*Paginator, error) {
 	if worker.FarmID == "" || worker.FleetID == "" || worker.WorkerID == "" {
 		return nil, fmt.Errorf("%w: farm, fleet and worker must be named", ErrRefused)
@@ -85,15 +85,15 @@ func New(client SessionLister, worker diff.WorkerKey, options Options) (*Paginat
 	return p, nil
 }
 
-// Page is the answer to one request, cut to what the options ask for.
+// Page is the part of one answer that the options select.
 type Page struct {
 	Sessions []Session // nil if the answer had no list
 }
 
-// Pages yields the pages, each before the next one is requested. NextToken is known when the last page
-// is yielded. An error is yielded last, and then the pages before it are not a complete listing. It is
-// ErrUsed, ErrBrokenPage, ErrRepeatedToken, or the client's or context's error with a text that is safe
-// to print.
+// Pages yields the pages. The next page is requested after the caller has processed the one before. NextToken
+// is known when the last page is yielded. An error is yielded last; then the pages before it are not the
+// whole listing. It is ErrUsed, ErrBrokenPage, ErrRepeatedToken, or the client's or the context's error with a
+// text that is safe to print.
 func (p *Paginator) Pages(ctx context.Context) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
 		if p.used {
@@ -118,7 +118,7 @@ func (p *Paginator) Pages(ctx context.Context) iter.Seq2[Page, error] {
 				p.next = resumePoint{token: out.NextToken}.encode()
 			}
 			room -= len(page.Sessions)
-			// Responses checks the new token only when it is asked for more.
+			// A repeated token is no error for a caller that stops here: Responses checks it afterwards.
 			if !yield(page, nil) || p.next != "" {
 				return
 			}
@@ -127,19 +127,20 @@ func (p *Paginator) Pages(ctx context.Context) iter.Seq2[Page, error] {
 	}
 }
 
-// NextToken returns the StartingToken of a Paginator that goes on where this one stopped because of
-// MaxItems, or "" if it did not stop there. Resume with the same PageSize, because inside a page the
-// token counts the sessions of that page.
+// NextToken returns the StartingToken with which another Paginator goes on where this one stopped because of
+// MaxItems. It is empty if the listing ended before. The other Paginator must have the same PageSize, because
+// the token may contain an offset into a page.
 func (p *Paginator) NextToken() string { return p.next }
 
-// Result is a whole listing, or the piece of one that the options ask for. Its JSON is what boto3 and
-// `farmwire sessions` return: `sessions` (left out if no page had a list), then `NextToken`.
+// Result is a whole listing, or the piece of one that the options select. Its JSON is what boto3 and
+// `farmwire sessions` return: `sessions`, which is left out if no page had a list, and `NextToken`, which is
+// left out if it is empty.
 type Result struct {
 	Sessions  []Session // nil if no page had a list
 	NextToken string    // empty if the listing ends here
 }
 
-// Collect reads all pages. The result is empty if there is an error, which is one of those of Pages.
+// Collect reads all pages. An error is one of those of Pages; then the result is empty.
 func (p *Paginator) Collect(ctx context.Context) (Result, error) {
 	var result Result
 	for page, err := range p.Pages(ctx) {
@@ -165,18 +166,18 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	return marshal(members)
 }
 
-// Session is a session as ListSessionsForWorker showed it. Its JSON has those of the seven known fields
-// that the service sent. Times are RFC 3339 in UTC, with every digit of the fraction that was sent.
+// Session is a session as ListSessionsForWorker showed it. Its JSON has those of the seven known fields that the
+// service sent. Times are RFC 3339 in UTC, with every digit of the fraction that was sent except zeros at the
+// end.
 type Session struct {
 	types.WorkerSessionSummary
-	sent *sentSession
+	sent *sentSession // nil if the client did not check the body
 }
 
 // MarshalJSON writes the fields that were sent.
 func (s Session) MarshalJSON() ([]byte, error) { return marshal(s.fields()) }
 
-// fields returns the fields as they were sent. If the client did not check the body, it returns what
-// the SDK's type shows of them.
+// fields returns the fields as they were sent or, if the client did not check the body, as the SDK read them.
 func (s Session) fields() sentSession {
 	if s.sent != nil {
 		return *s.sent
@@ -196,8 +197,8 @@ func (s Session) fields() sentSession {
 	return fields
 }
 
-// sessionsOf combines what the SDK read with what was sent. A wrapping client may have changed the page,
-// so the fields as sent are used only where they belong to the same session.
+// sessionsOf returns the sessions as the SDK read them, with their fields as they were sent. A client that
+// wraps the SDK's may have changed the page, so the fields are used only if they are of the same session.
 func sessionsOf(out *deadline.ListSessionsForWorkerOutput) []Session {
 	if out.Sessions == nil {
 		return nil
@@ -213,11 +214,12 @@ func sessionsOf(out *deadline.ListSessionsForWorkerOutput) []Session {
 	return sessions
 }
 
+// equal reports whether both are nil or both are the same text.
 func equal(a, b *string) bool {
 	return a == b || a != nil && b != nil && *a == *b
 }
 
-// marshal is json.Marshal without escaping < > &, which boto3 does not escape either.
+// marshal is json.Marshal, but does not escape <, > and &, as boto3 does not.
 func marshal(v any) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

@@ -30,7 +30,7 @@ func decode(t *testing.T, token string) string {
 	return string(text)
 }
 
-// body makes a client of a server that answers everything with one body.
+// body returns a client of a server that answers every request with the same body.
 func body(t *testing.T, text string) *deadline.Client {
 	return serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, text) }))
 }
@@ -63,7 +63,7 @@ func TestBrokenPages(t *testing.T) {
 		"time with a comma":           `{"sessions":[{"startedAt":"2026-01-02T03:04:05,5Z"}]}`,
 		"hour of one digit":           `{"sessions":[{"startedAt":"2026-01-02T3:04:05Z"}]}`,
 		"no digits after the point":   `{"sessions":[{"startedAt":"2026-01-02T03:04:05.Z"}]}`,
-		"day that is none":            `{"sessions":[{"endedAt":"2026-02-30T03:04:05Z"}]}`,
+		"no such day":                 `{"sessions":[{"endedAt":"2026-02-30T03:04:05Z"}]}`,
 		"zone of a whole day":         `{"sessions":[{"endedAt":"2026-02-03T03:04:05+24:00"}]}`,
 		"zone of one digit":           `{"sessions":[{"endedAt":"2026-02-03T03:04:05+2:00"}]}`,
 		"year 10000 in UTC":           `{"sessions":[{"endedAt":"9999-12-31T23:00:00-02:00"}]}`,
@@ -89,7 +89,7 @@ func TestPagesAsTheyAre(t *testing.T) {
 		"order of the fields":   {`{"sessions":[{"jobId":"j","sessionId":"<&>é"}]}`, `{"sessions":[{"sessionId":"<&>é","jobId":"j"}]}`},
 		"twelve digits":         {`{"sessions":[{"startedAt":"2026-01-02T03:04:05.123456789012+01:00"}]}`, `{"sessions":[{"startedAt":"2026-01-02T02:04:05.123456789012Z"}]}`},
 		"zeros after the point": {`{"sessions":[{"startedAt":"2026-01-02T03:04:05.120"}]}`, `{"sessions":[{"startedAt":"2026-01-02T03:04:05.12Z"}]}`},
-		"numbers nobody reads":  {`{"sessions":[{"jobId":"j","x":1e999}],"y":` + strings.Repeat("9", 400) + `}`, `{"sessions":[{"jobId":"j"}]}`},
+		"numbers not read":      {`{"sessions":[{"jobId":"j","x":1e999}],"y":` + strings.Repeat("9", 400) + `}`, `{"sessions":[{"jobId":"j"}]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pages, err := paginator.New(body(t, c.body), testWorker(), paginator.Options{})
@@ -118,7 +118,7 @@ func TestCutBodyIsAnError(t *testing.T) {
 	}
 }
 
-// lister is a client without HTTP: the pages of a function of the token ("": the first).
+// lister is a client without HTTP. It is a function from the token to the page; the token of the first page is "".
 type lister func(token string) *deadline.ListSessionsForWorkerOutput
 
 func (l lister) ListSessionsForWorker(_ context.Context, in *deadline.ListSessionsForWorkerInput, _ ...func(*deadline.Options)) (*deadline.ListSessionsForWorkerOutput, error) {
@@ -137,7 +137,7 @@ func sessionsNamed(names ...string) []types.WorkerSessionSummary {
 	return sessions
 }
 
-func TestRingOfTokens(t *testing.T) {
+func TestTokensInACircle(t *testing.T) {
 	requests := 0
 	client := lister(func(token string) *deadline.ListSessionsForWorkerOutput {
 		requests++
@@ -151,7 +151,7 @@ func TestRingOfTokens(t *testing.T) {
 		requests int
 	}{
 		{exit: 1, requests: 4},
-		{start: new("A"), exit: 1, requests: 4}, // A did not come in this run before it came back
+		{start: new("A"), exit: 1, requests: 4}, // A was received once, which is no repetition
 		{max: new(4), exit: 0, requests: 4},     // reached on the page with the repeated token
 		{max: new(5), exit: 1, requests: 4},
 	} {
@@ -184,7 +184,7 @@ func TestAnyClient(t *testing.T) {
 		result, err := pages.Collect(t.Context())
 		if c.want == "" {
 			if !errors.Is(err, paginator.ErrBrokenPage) {
-				t.Errorf("an entry with nothing in it gave %v, %v", result, err)
+				t.Errorf("an entry without any field gave %v, %v", result, err)
 			}
 			continue
 		}
@@ -194,7 +194,7 @@ func TestAnyClient(t *testing.T) {
 	}
 }
 
-// reversing is a client around another that changes what it gets.
+// reversing is a client that wraps another and swaps the first two sessions.
 type reversing struct{ paginator.SessionLister }
 
 func (r reversing) ListSessionsForWorker(ctx context.Context, in *deadline.ListSessionsForWorkerInput, options ...func(*deadline.Options)) (*deadline.ListSessionsForWorkerOutput, error) {
@@ -232,7 +232,7 @@ func TestUsedOnce(t *testing.T) {
 	}
 }
 
-// Pages come one by one, none is asked for ahead, and the token is known with the last.
+// No page is requested before the one before it was processed, and NextToken is known with the last page.
 func TestPageByPage(t *testing.T) {
 	file := recorded.Load(t)
 	server, err := file.Server([]byte(`"EMPTY"`))
@@ -293,8 +293,8 @@ func TestInterruptedListing(t *testing.T) {
 	}
 }
 
-// A listing of 100,000 sessions, read in pieces of random size with a new paginator for each, is the
-// listing; some pages are empty.
+// A listing of 100,000 sessions with some empty pages is read in pieces of random size, each by a new
+// Paginator. Together the pieces are the listing.
 func TestPiecesJoined(t *testing.T) {
 	const sessions = 100_000
 	seed := uint64(time.Now().UnixNano())
@@ -330,7 +330,7 @@ func TestPiecesJoined(t *testing.T) {
 	}
 }
 
-// longListing pages through numbered sessions; every seventh token is of an empty page.
+// longListing has numbered sessions, 100 on a page. Every seventh page is empty.
 func longListing(sessions int) lister {
 	return func(token string) *deadline.ListSessionsForWorkerOutput {
 		from, page := 0, 0

@@ -48,7 +48,7 @@ func serve(t *testing.T, handler http.Handler) *deadline.Client {
 	})
 }
 
-// optionsOf turns a recorded configuration into ours; false if a number is none, which only text can be.
+// optionsOf converts a recorded configuration. It reports false if a text is not a number, which Options cannot express.
 func optionsOf(c recorded.Config) (options paginator.Options, ok bool) {
 	options.StartingToken, ok = c.StartingToken, true
 	for _, n := range []struct {
@@ -67,7 +67,7 @@ func optionsOf(c recorded.Config) (options paginator.Options, ok bool) {
 	return options, ok
 }
 
-// list pages through a listing and says what a command would exit with.
+// list collects a listing, and returns the exit code of a command that did so.
 func list(t *testing.T, client paginator.SessionLister, options paginator.Options) (*recorded.Result, int, error) {
 	t.Helper()
 	pages, err := paginator.New(client, testWorker(), options)
@@ -119,7 +119,7 @@ func expect(t *testing.T, server *recorded.Server, c recorded.Case, got *recorde
 	if want.Result.NextTokenDecoded != "" {
 		decoded := decode(t, got.NextToken)
 		if decoded != want.Result.NextTokenDecoded {
-			t.Errorf("NextToken is of %s, want %s", decoded, want.Result.NextTokenDecoded)
+			t.Errorf("NextToken holds %s, want %s", decoded, want.Result.NextTokenDecoded)
 		}
 		got.NextToken, want.Result.NextTokenDecoded = "", ""
 	}
@@ -128,7 +128,7 @@ func expect(t *testing.T, server *recorded.Server, c recorded.Case, got *recorde
 	}
 }
 
-// checkKind compares an error with boto3's: of the service the code, of a repeated token the token.
+// checkKind compares an error with boto3's: the code of a service error, the token of a repeated token.
 func checkKind(t *testing.T, kind, message string, err error) {
 	t.Helper()
 	switch {
@@ -139,7 +139,7 @@ func checkKind(t *testing.T, kind, message string, err error) {
 	case kind == "PaginationError":
 		token := strings.Trim(message[strings.LastIndex(message, ": ")+2:], `'"}`)
 		if !errors.Is(err, paginator.ErrRepeatedToken) || !strings.Contains(err.Error(), token) {
-			t.Errorf("error %q is not of the repeated token %q", err, token)
+			t.Errorf("error %q is not about the repeated token %q", err, token)
 		}
 	}
 }
@@ -158,9 +158,9 @@ func TestRecordedCases(t *testing.T) {
 			options, ok := optionsOf(c.Config)
 			if !ok {
 				if c.Expect.Exit != 2 {
-					t.Fatal("a configuration that is no number is expected to work")
+					t.Fatal("boto3 accepts a text that is not a number")
 				}
-				return // cannot be said in Go
+				return
 			}
 			got, exit, err := list(t, serve(t, server), options)
 			expect(t, server, c, got, exit, err)
@@ -168,9 +168,9 @@ func TestRecordedCases(t *testing.T) {
 	}
 }
 
-func TestRecordedWalks(t *testing.T) {
+func TestRecordedResumed(t *testing.T) {
 	file := recorded.Load(t)
-	for _, w := range file.Walks {
+	for _, w := range file.Resumed {
 		t.Run(w.Name, func(t *testing.T) {
 			var next *string
 			for _, step := range w.Steps {
@@ -180,33 +180,33 @@ func TestRecordedWalks(t *testing.T) {
 				}
 				options, _ := optionsOf(step.Config)
 				if diff := cmp.Diff(options.StartingToken, next); diff != "" {
-					t.Errorf("the token of the step before (-want +got):\n%s", diff)
+					t.Errorf("NextToken of the previous step (-want +got):\n%s", diff)
 				}
 				got, exit, err := list(t, serve(t, server), options)
 				expect(t, server, recorded.Case{Expect: step.Expect}, got, exit, err)
 				next = &got.NextToken
 			}
 			if *next != "" {
-				t.Error("the walk goes on after its last step")
+				t.Error("the listing has more sessions after its last step")
 			}
 		})
 	}
 }
 
-// The tables of bodies and times also say what the Go SDK makes of them; what we build on it holds
-// only as long as that is so.
+// The recorded bodies and times come with what the Go SDK reads of them. The checks of the body are written
+// for that, so they must be reviewed if the SDK reads something else.
 func TestRecordedSDK(t *testing.T) {
 	file := recorded.Load(t)
 	for _, r := range file.Responses {
 		t.Run(r.Name, func(t *testing.T) {
-			out, err := askSDK(t, string(r.Body))
+			out, err := listBySDK(t, string(r.Body))
 			if err != nil {
 				t.Fatal(err)
 			}
 			var want []map[string]string
 			if string(r.GoSDK) == `"nil list"` {
 				if out.Sessions != nil {
-					t.Errorf("a list came: %v", out.Sessions)
+					t.Errorf("the SDK read a list: %v", out.Sessions)
 				}
 				return
 			}
@@ -225,7 +225,7 @@ func TestRecordedSDK(t *testing.T) {
 	for _, c := range file.Times {
 		t.Run(string(c.Wire), func(t *testing.T) {
 			got := "error"
-			if out, err := askSDK(t, `{"sessions":[{"startedAt":`+string(c.Wire)+`}]}`); err == nil {
+			if out, err := listBySDK(t, `{"sessions":[{"startedAt":`+string(c.Wire)+`}]}`); err == nil {
 				got = out.Sessions[0].StartedAt.Format(time.RFC3339Nano)
 			}
 			if got != c.GoSDK {
@@ -235,14 +235,14 @@ func TestRecordedSDK(t *testing.T) {
 	}
 }
 
-func askSDK(t *testing.T, body string) (*deadline.ListSessionsForWorkerOutput, error) {
+func listBySDK(t *testing.T, body string) (*deadline.ListSessionsForWorkerOutput, error) {
 	t.Helper()
 	client := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(body)) }))
 	w := testWorker()
 	return client.ListSessionsForWorker(t.Context(), &deadline.ListSessionsForWorkerInput{FarmId: &w.FarmID, FleetId: &w.FleetID, WorkerId: &w.WorkerID})
 }
 
-// shownBySDK is a session with the fields that the tables show.
+// shownBySDK returns the fields of a session that the recorded cases have.
 func shownBySDK(s types.WorkerSessionSummary) map[string]string {
 	fields := map[string]string{}
 	for name, value := range map[string]string{

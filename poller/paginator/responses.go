@@ -13,35 +13,34 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/deadline/types"
 )
 
-// SessionLister is the part of a client that lists sessions: the interface of the SDK's own
-// paginator. *deadline.Client implements it.
+// SessionLister is the part of a client that lists sessions. The SDK's own paginator has the same interface, and
+// *deadline.Client implements it.
 type SessionLister = deadline.ListSessionsForWorkerAPIClient
 
-// ErrRepeatedToken means that the service returned a page token that it had returned before in the
-// same listing. Following it would repeat pages for ever.
+// ErrRepeatedToken means that the service returned a page token that it had returned before in the same
+// listing. Following it would repeat pages without end.
 var ErrRepeatedToken = errors.New("the same next token was received twice")
 
-// ErrBrokenPage means that an answer is not a valid page: it is not JSON, a member has the wrong type,
-// an entry is null or has no known field, or a time is not an RFC 3339 string.
+// ErrBrokenPage means that an answer is not a valid page: it is not a JSON object in Unicode, a member has the
+// wrong type, an entry is null or has no known field, or a time is not an RFC 3339 string.
 var ErrBrokenPage = errors.New("broken page")
 
-// brokenPage returns an ErrBrokenPage with a detail that quotes nothing of the page.
+// brokenPage returns an ErrBrokenPage with a detail, which must not quote the page.
 func brokenPage(detail error) error {
 	err := fmt.Errorf("%w: %w", ErrBrokenPage, detail)
 	return awserr.New(err.Error(), err)
 }
 
-// Responses yields the answers to ListSessionsForWorker, page by page, starting at the page of
-// params.NextToken. It sends one request at a time, and only when the next page is asked for. A page
-// without a list is yielded as it is, with nil Sessions; the caller decides what that means.
+// Responses yields the answers to ListSessionsForWorker, page by page, from the page of params.NextToken on. It
+// sends one request at a time, after the caller has processed the page before. A page without a list is
+// yielded with nil Sessions; the caller decides what that means.
 //
-// An error is yielded last, with a nil page. It is ErrRepeatedToken, ErrBrokenPage, or the client's. A
-// page is yielded before its NextToken is checked, so a caller that stops early never learns that the
-// token was a repeated one. The token that the listing starts at was not received in it, so it may be
-// received once.
+// An error is yielded last, with a nil page. It is ErrRepeatedToken, ErrBrokenPage, or the client's. A page is
+// yielded before its NextToken is checked. So a caller that stops early does not learn that the token was
+// repeated. params.NextToken itself may be received once, because it was not received in this listing.
 //
-// Responses passes options to the client which check the page's body. A client that wraps another
-// must pass them on; if it does not, only what the SDK makes of the page is checked.
+// Responses calls the client with an option that checks the body of the answer. A client that wraps another
+// must pass it on. If it does not, only what the SDK has read of the page is checked.
 func Responses(ctx context.Context, client SessionLister, params *deadline.ListSessionsForWorkerInput) iter.Seq2[*deadline.ListSessionsForWorkerOutput, error] {
 	return func(yield func(*deadline.ListSessionsForWorkerOutput, error) bool) {
 		pages := deadline.NewListSessionsForWorkerPaginator(client, params)
@@ -66,8 +65,8 @@ func Responses(ctx context.Context, client SessionLister, params *deadline.ListS
 	}
 }
 
-// checkEntries refuses entries without any known field, which is also how the SDK reads a null entry.
-// It has nothing to do if the body was checked.
+// checkEntries returns ErrBrokenPage if an entry has no known field, which is also how the SDK reads a null
+// entry. If the body was checked, this was checked too.
 func checkEntries(page *deadline.ListSessionsForWorkerOutput) error {
 	if page.ResultMetadata.Has(sentKey{}) {
 		return nil
@@ -80,12 +79,12 @@ func checkEntries(page *deadline.ListSessionsForWorkerOutput) error {
 	return nil
 }
 
-// TokenSet holds the page tokens that were received in one listing. A token may be 4096 characters
-// long, so the set keeps only 16 bytes of a hash of each.
+// TokenSet is the set of the page tokens that were received in one listing. A token may be 4096 characters long,
+// so the set has only 16 bytes of the hash of each.
 type TokenSet map[[16]byte]struct{}
 
-// Add adds the NextToken of a page. It returns ErrRepeatedToken if the set has the token already. A nil
-// or empty token marks the last page and is not added.
+// Add adds the NextToken of a page. It returns ErrRepeatedToken if the set has the token already. A nil or empty
+// token, which is that of the last page, is not added.
 func (s TokenSet) Add(token *string) error {
 	if token == nil || *token == "" {
 		return nil

@@ -11,18 +11,18 @@ import (
 	"unicode/utf8"
 )
 
-// resumePoint is the place at which a listing resumes.
+// resumePoint is where a listing resumes: at a page, after some of its sessions.
 type resumePoint struct {
 	token  *string // the service's token of the page; nil for the first page
-	inside bool    // the place is inside the page; a token without offset means its start
+	inside bool    // the token has an offset, even if it is 0
 	offset int     // how many sessions of the page were returned before
 }
 
 const (
 	tokenMember   = "nextToken"
 	offsetMember  = "boto_truncate_amount"
-	oldSeparator  = "___"
-	noneToken     = "None" // how Python writes no token in the old form
+	oldSeparator  = "___"  // between token and offset in the form that old versions of boto3 wrote
+	noneToken     = "None" // stands for the first page in the old form, because Python writes None so
 	base64Symbols = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 )
 
@@ -42,8 +42,8 @@ func (p resumePoint) encode() string {
 	return base64.StdEncoding.EncodeToString(append(text, '}'))
 }
 
-// appendASCII appends a JSON string as Python writes it. What is not printable ASCII is escaped, and
-// above U+FFFF as a surrogate pair.
+// appendASCII appends a JSON string as Python writes it. Characters other than printable ASCII are escaped, those
+// above U+FFFF as surrogate pairs.
 func appendASCII(text []byte, s string) []byte {
 	text = append(text, '"')
 	for _, r := range s {
@@ -61,15 +61,16 @@ func appendASCII(text []byte, s string) []byte {
 	return append(text, '"')
 }
 
-// parseStartingToken reads a starting token in every form that boto3 accepts: a NextToken, the old form
-// <token>___<offset>, or a token of the service as it is. A token that is visibly broken is ErrRefused.
+// parseStartingToken reads a starting token in every form that boto3 accepts: a NextToken of boto3, its old form
+// <token>___<offset>, or a token of the service. A token that looks like one of boto3's and is not valid is
+// ErrRefused.
 func parseStartingToken(s string) (resumePoint, error) {
 	if !utf8.ValidString(s) {
 		return resumePoint{}, fmt.Errorf("%w: starting token %q is not UTF-8", ErrRefused, s)
 	}
-	point, isObject, err := parseOwnToken(s)
+	point, isObject, err := parseNextToken(s)
 	if !isObject && err == nil {
-		point, err = parseForeignToken(s)
+		point, err = parseOldToken(s)
 	}
 	if err != nil {
 		return resumePoint{}, fmt.Errorf("%w: starting token %q: %w", ErrRefused, s, err)
@@ -80,9 +81,9 @@ func parseStartingToken(s string) (resumePoint, error) {
 	return point, nil
 }
 
-// parseOwnToken reads a NextToken, which is the base64 of a JSON object. It reports false for a token of
-// another form: anything that is not JSON, or a JSON list. A JSON scalar is an error, as in boto3.
-func parseOwnToken(s string) (resumePoint, bool, error) {
+// parseNextToken reads a NextToken, which is the base64 of a JSON object. It reports false for a token of another
+// form: anything that is not JSON, or a JSON list. A JSON scalar is an error, as in boto3.
+func parseNextToken(s string) (resumePoint, bool, error) {
 	text, ok := decodeBase64(s)
 	if !ok || !utf8.Valid(text) || !json.Valid(text) {
 		return resumePoint{}, false, nil
@@ -105,6 +106,7 @@ func parseOwnToken(s string) (resumePoint, bool, error) {
 	return point, true, err
 }
 
+// pointOf reads the members of a NextToken.
 func pointOf(members map[string]json.RawMessage) (resumePoint, error) {
 	var point resumePoint
 	token, ok := members[tokenMember]
@@ -130,9 +132,8 @@ func pointOf(members map[string]json.RawMessage) (resumePoint, error) {
 	return point, nil
 }
 
-// parseForeignToken reads the form that old versions of boto3 wrote. Any other text is a token of the
-// service.
-func parseForeignToken(s string) (resumePoint, error) {
+// parseOldToken reads the form that old versions of boto3 wrote. Any other text is a token of the service.
+func parseOldToken(s string) (resumePoint, error) {
 	parts := strings.Split(s, oldSeparator)
 	if len(parts) > 2 {
 		return resumePoint{}, errors.New("it has more than one separator " + oldSeparator)
@@ -148,8 +149,8 @@ func parseForeignToken(s string) (resumePoint, error) {
 	return resumePoint{token: &s}, nil
 }
 
-// parsePythonInteger reads the ASCII texts that Python's int() accepts, which allows space around the
-// digits and single underscores between them.
+// parsePythonInteger reads the ASCII texts that Python's int() accepts. There may be space around the digits and
+// single underscores between them.
 func parsePythonInteger(s string) (int, bool) {
 	s = strings.TrimSpace(s)
 	digits := strings.TrimLeft(s, "+-")
@@ -159,8 +160,8 @@ func parsePythonInteger(s string) (int, bool) {
 	return parseInteger(strings.ReplaceAll(s, "_", ""))
 }
 
-// parseInteger reads a decimal integer of any length. An integer that does not fit becomes the nearest
-// one that does, because no listing is that long.
+// parseInteger reads a decimal integer of any length. One that does not fit into an int becomes the nearest that
+// does, because no page is that long.
 func parseInteger(s string) (int, bool) {
 	digits := strings.TrimPrefix(strings.TrimPrefix(s, "-"), "+")
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
@@ -170,7 +171,7 @@ func parseInteger(s string) (int, bool) {
 	return n, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
-// decodeBase64 decodes as Python's default does. It skips characters outside the alphabet, ignores
+// decodeBase64 decodes as Python's base64.b64decode does. It skips characters outside the alphabet, ignores
 // everything after complete padding, and reports false if padding is missing.
 func decodeBase64(s string) (decoded []byte, ok bool) {
 	var quad, pads, rest int
@@ -201,8 +202,8 @@ func decodeBase64(s string) (decoded []byte, ok bool) {
 	return decoded, quad == 0
 }
 
-// hasLoneSurrogate reports whether JSON has a \u escape that is only half of a character. Go would read
-// it as U+FFFD, so that a token would silently become another one.
+// hasLoneSurrogate reports whether JSON has a \u escape that is only half of a surrogate pair. Go would read it as
+// U+FFFD, so that a token would silently become another one.
 func hasLoneSurrogate(text []byte) bool {
 	for i := 0; i < len(text); i++ {
 		if text[i] != '\\' {
@@ -226,7 +227,7 @@ func hasLoneSurrogate(text []byte) bool {
 	return false
 }
 
-// escapedUnit reads the UTF-16 unit of a \u0000 at the start of the text.
+// escapedUnit reads the UTF-16 unit of an escape such as \u00e9 at the start of the text.
 func escapedUnit(text []byte) (rune, bool) {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return 0, false

@@ -10,7 +10,7 @@ import (
 	"farmwire/poller/paginator/recorded"
 )
 
-// What boto3 made of a token and an offset we make too, byte for byte, and read back.
+// A token and an offset are encoded to the same bytes as boto3 encodes them to, and can be read back.
 func TestRecordedTokens(t *testing.T) {
 	tokens := recorded.Load(t).Tokens
 	if len(tokens) == 0 {
@@ -26,10 +26,10 @@ func TestRecordedTokens(t *testing.T) {
 				t.Errorf("encoded to\n%s, want\n%s", got, c.Token)
 			}
 			if decoded, _ := base64.StdEncoding.DecodeString(c.Token); string(decoded) != c.JSON {
-				t.Errorf("the case contradicts itself: %s", decoded)
+				t.Errorf("the recorded case contradicts itself: %s", decoded)
 			}
 			if c.NextToken != nil && *c.NextToken == "None" {
-				point.token = nil // reading it means the first page
+				point.token = nil // it is read as the first page
 			}
 			got, err := parseStartingToken(c.Token)
 			if diff := cmp.Diff(point, got, cmp.AllowUnexported(resumePoint{})); diff != "" || err != nil {
@@ -60,8 +60,8 @@ func TestStartingTokenForms(t *testing.T) {
 		"None in the JSON":                   {token: own(`{"nextToken": "None", "boto_truncate_amount": 1}`), offset: 1},
 		"text after the padding is not read": {token: own(`{"nextToken": "A"} `) + "QUJD", want: new("A")},
 		"padding is missing":                 {token: "eyJuZXh0VG9rZW4iOiAiQUIifQ", want: new("eyJuZXh0VG9rZW4iOiAiQUIifQ")},
-		"padding alone":                      {token: "====", want: new("====")},
-		"a member twice: the last":           {token: own(`{"nextToken": "A", "nextToken": "B"}`), want: new("B")},
+		"only padding":                       {token: "====", want: new("====")},
+		"a member twice, the last":           {token: own(`{"nextToken": "A", "nextToken": "B"}`), want: new("B")},
 		"offset minus zero":                  {token: own(`{"nextToken": "A", "boto_truncate_amount": -0}`), want: new("A")},
 		"offset true":                        {token: own(`{"nextToken": "A", "boto_truncate_amount": true}`), bad: true},
 		"offset null":                        {token: own(`{"nextToken": "A", "boto_truncate_amount": null}`), bad: true},
@@ -75,7 +75,7 @@ func TestStartingTokenForms(t *testing.T) {
 		"space before a list":                {token: own(` [1]`), want: new(own(` [1]`))},
 		"true":                               {token: own(`true`), bad: true},
 		"not UTF-8":                          {token: "A\xff", bad: true},
-		"base64 of what is not UTF-8":        {token: "/////w==", want: new("/////w==")},
+		"base64 of bytes not in UTF-8":       {token: "/////w==", want: new("/////w==")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := parseStartingToken(c.token)
@@ -98,11 +98,11 @@ func TestStartingTokenForms(t *testing.T) {
 func TestOffsetBeyondAnyInteger(t *testing.T) {
 	point, err := parseStartingToken("A___99999999999999999999999999")
 	if err != nil || point.offset < 1<<62 {
-		t.Errorf("read as %v, %v; boto3 drops the whole page", point, err)
+		t.Errorf("read as %v, %v; want an offset beyond any page", point, err)
 	}
 }
 
-// Whatever a token is, what we write of it we read back.
+// Every token can be encoded and read back.
 func FuzzResumePoint(f *testing.F) {
 	f.Add("A", 0, true)
 	f.Add("None___3", 7, false)

@@ -16,12 +16,12 @@ import (
 //go:embed vectors.json
 var vectors []byte
 
-// File is the content of vectors.json.
+// File is the content of vectors.json. Its header describes the fields.
 type File struct {
 	Template  json.RawMessage
 	Layouts   []Layout
 	Cases     []Case
-	Walks     []Walk
+	Resumed   []Resumed `json:"walks"`
 	Tokens    []Token
 	Responses []Response
 	Times     []Time
@@ -86,8 +86,8 @@ type Request struct {
 	NextToken  *string `json:"nextToken,omitempty"`
 }
 
-// Walk is a listing that is read in steps. Each step starts with the NextToken of the previous one.
-type Walk struct {
+// Resumed is a listing that is read in steps. Each step starts with the NextToken of the previous one.
+type Resumed struct {
 	Name  string
 	Pages json.RawMessage
 	Steps []struct {

@@ -19,7 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 )
 
-// settings are what the SDK has read from the environment and the profile.
+// settings is what the SDK has read from the environment and the profile.
 type settings struct {
 	env     config.EnvConfig
 	profile config.SharedConfig
@@ -47,7 +47,8 @@ func profileName() string {
 	return config.DefaultSharedConfigProfile
 }
 
-// quoted quotes a name from the configuration, unless it may be a key or a password in the wrong place.
+// quoted quotes a name from the configuration. It hides a name that may be a key or a password, which was
+// written in the wrong place.
 func quoted(name string) string {
 	if regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,32}$`).MatchString(name) {
 		return strconv.Quote(name)
@@ -55,7 +56,7 @@ func quoted(name string) string {
 	return `"…"`
 }
 
-// firstSet names the first of the variables that is set, or else the setting of the profile.
+// firstSet names the first of the variables that is set or, if none is, the setting in the profile.
 func firstSet(setting string, variables ...string) string {
 	for _, name := range variables {
 		if os.Getenv(name) != "" {
@@ -65,9 +66,9 @@ func firstSet(setting string, variables ...string) string {
 	return fmt.Sprintf("%s of the profile %s", setting, quoted(profileName()))
 }
 
-// checkRegion refuses what is not the name of a region, such as an availability zone. Otherwise it would
-// become part of every event's source and of the state topic before anybody notices. New regions have names
-// of the same form.
+// checkRegion refuses what is not the name of a region, such as an availability zone. Otherwise the name would
+// become part of every event's source and of the state topic before anybody notices. It accepts regions
+// that do not exist yet, because their names will have the same form.
 func checkRegion(region string) error {
 	if region == "" {
 		return ErrRegion
@@ -81,7 +82,7 @@ func checkRegion(region string) error {
 // regionWords describes why a setting is not the name of a region. It is empty if it is one.
 func regionWords(setting, region string) string {
 	const form = `[a-z]+(-[a-z]+)+-[0-9]{1,2}`
-	isPseudo := strings.HasPrefix(region, "fips-") // the SDK's own name for another region
+	isPseudo := strings.HasPrefix(region, "fips-") // the SDK accepts fips-us-west-2 as another name of us-west-2
 	if regexp.MustCompile(`^`+form+`$`).MatchString(region) && !isPseudo {
 		return ""
 	}
@@ -105,7 +106,7 @@ func checkEndpoint(endpoint string) error {
 	name := firstSet("endpoint_url", "AWS_ENDPOINT_URL_DEADLINE", "AWS_ENDPOINT_URL")
 	u, err := url.Parse(endpoint)
 	switch {
-	case strings.ContainsFunc(endpoint, isOdd):
+	case strings.ContainsFunc(endpoint, isDisallowed):
 		return fmt.Errorf("%s has a line break, a space or another character that is not allowed in a URL; give a URL such as https://host:port", name)
 	case !strings.Contains(endpoint, "://"):
 		return fmt.Errorf("%s has no scheme; give a URL such as https://host:port", name)
@@ -126,14 +127,14 @@ func checkProxy(scheme string) error {
 	if !strings.Contains(value, "://") {
 		value = "http://" + value
 	}
-	if u, err := url.Parse(value); err != nil || u.Hostname() == "" || strings.ContainsFunc(value, isOdd) {
+	if u, err := url.Parse(value); err != nil || u.Hostname() == "" || strings.ContainsFunc(value, isDisallowed) {
 		return fmt.Errorf("%s is not the URL of a proxy; give one such as http://host:port, and write characters of a password other than letters and digits as %%xx", name)
 	}
 	return nil
 }
 
-// isOdd reports whether a character is not allowed in a header, a key or a URL.
-func isOdd(r rune) bool { return r <= ' ' || r > '~' }
+// isDisallowed reports whether a character is not allowed in a header, a key or a URL.
+func isDisallowed(r rune) bool { return r <= ' ' || r > '~' }
 
 // loadError describes which setting keeps the SDK from loading its configuration.
 func loadError(ctx context.Context, err error) error {
@@ -192,8 +193,8 @@ func profileError(err error) string {
 	return ""
 }
 
-// because returns the operating system's reason why a file could not be read. It leaves out the name of the
-// file, which may be a secret in the wrong place.
+// because returns the operating system's reason why a file could not be read, after a colon. It leaves out the
+// name of the file, which may be a secret that was written in the wrong place.
 func because(err error) string {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return ": " + e.Err.Error()
@@ -201,8 +202,8 @@ func because(err error) string {
 	return ""
 }
 
-// brokenLines describes the files of the AWS configuration that the SDK cannot read, and their first lines
-// that it ignores silently.
+// brokenLines describes the files of the AWS configuration that cannot be read, and the first line of each
+// file that the SDK ignores silently.
 func brokenLines() string {
 	var words strings.Builder
 	for _, place := range [...]struct{ variable, file string }{

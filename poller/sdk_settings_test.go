@@ -22,8 +22,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// A region that can be none is refused with the name of the setting, and without odd bytes.
-func TestRegionsForm(t *testing.T) {
+// A text that cannot be a region is refused. The error names the setting and is printable.
+func TestFormOfRegion(t *testing.T) {
 	keys := map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "SECRET"}
 	for _, region := range []string{
 		"us-west-2", "us-gov-east-1", "cn-north-1", "us-iso-east-1", "us-isob-east-1", "us-isof-south-1", "eu-isoe-west-1", "eusc-de-east-1",
@@ -60,7 +60,7 @@ func TestRegionsForm(t *testing.T) {
 	}
 }
 
-// written is the path of a file with this text.
+// written writes a file with this text and returns its path.
 func written(t *testing.T, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "file")
@@ -70,7 +70,7 @@ func written(t *testing.T, text string) string {
 	return file
 }
 
-// The authorities of AWS_CA_BUNDLE, and of the profile's ca_bundle, hold for Deadline Cloud and for STS.
+// The authorities of AWS_CA_BUNDLE and of the profile's ca_bundle are trusted for Deadline Cloud and for STS.
 func TestCABundle(t *testing.T) {
 	world := newWorld(farmtest.Config{})
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -103,7 +103,7 @@ func TestCABundle(t *testing.T) {
 			transport := client.Options().HTTPClient.(*awshttp.BuildableClient).GetTransport()
 			defer transport.CloseIdleConnections()
 			if client.Options().HTTPClient.(*awshttp.BuildableClient).GetTimeout() != requestTimeout || transport.MaxConnsPerHost != connectionsPerHost {
-				t.Error("the client has not the settings that all have")
+				t.Error("the client lacks the settings of ClientOptions")
 			}
 			_, err = client.ListFarms(t.Context(), &deadline.ListFarmsInput{})
 			if name == "none" {
@@ -128,18 +128,18 @@ func TestCABundle(t *testing.T) {
 	}
 }
 
-// Credentials of a container are good until they end, and new ones are asked for shortly before.
+// Credentials of a container are used until shortly before they expire.
 func TestContainerCredentials(t *testing.T) {
-	asked := 0
+	requests := 0
 	var left time.Duration
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked++
+		requests++
 		fmt.Fprintf(w, `{"AccessKeyId":"AKID","SecretAccessKey":"SECRET","Token":"TOKEN","Expiration":%q}`, time.Now().Add(left).UTC().Format(time.RFC3339))
 	}))
 	t.Cleanup(server.Close)
 	for left = range map[time.Duration]bool{4 * time.Minute: true, time.Minute: true, 5 * time.Second: true, time.Hour: true} {
 		environment(t, map[string]string{"AWS_REGION": "eu-west-1", "AWS_CONTAINER_CREDENTIALS_FULL_URI": server.URL})
-		asked = 0
+		requests = 0
 		client, err := NewClient(t.Context(), zap.NewNop())
 		if err != nil {
 			t.Errorf("%s left: %v", left, err)
@@ -150,8 +150,8 @@ func TestContainerCredentials(t *testing.T) {
 				t.Errorf("%s left: %v", left, err)
 			}
 		}
-		if left > expiryWindow && asked != 1 {
-			t.Errorf("%s left: asked for %d times", left, asked)
+		if left > expiryWindow && requests != 1 {
+			t.Errorf("%s left: %d requests for credentials", left, requests)
 		}
 	}
 	left = -time.Minute
@@ -161,7 +161,7 @@ func TestContainerCredentials(t *testing.T) {
 	}
 }
 
-// encodings are the ways in which a secret may stand in a text.
+// encodings returns the forms in which a text may contain a secret.
 func encodings(secret string) []string {
 	all := []string{secret, hex.EncodeToString([]byte(secret)), strings.Trim(fmt.Sprint([]byte(secret)), "[]")}
 	for shift := range 3 {

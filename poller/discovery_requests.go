@@ -31,7 +31,7 @@ type listedWorker struct {
 	status diff.WorkerStatus
 }
 
-// farms lists all farms.
+// farms lists the identifiers of all farms.
 func (r *requester) farms(ctx context.Context) ([]string, error) {
 	var farms []string
 	seen := make(paginator.TokenSet)
@@ -79,7 +79,7 @@ func (r *requester) fleets(ctx context.Context, farm string) (fleets []listedFle
 	return fleets, listed, nil
 }
 
-// workers lists the workers of a fleet, and calls show with each page as it arrives.
+// workers lists the workers of a fleet, and calls show with each page when it arrives.
 func (r *requester) workers(ctx context.Context, farm, fleet string, show func(workersPage) error) error {
 	seen := make(paginator.TokenSet)
 	pages := deadline.NewListWorkersPaginator(r, &deadline.ListWorkersInput{FarmId: &farm, FleetId: &fleet, MaxResults: aws.Int32(pageSize)})
@@ -109,7 +109,8 @@ func (r *requester) workers(ctx context.Context, farm, fleet string, show func(w
 	return nil
 }
 
-// checkPage returns an error if a page makes the list incomplete or endless.
+// checkPage returns an error if the list is not complete or does not end: if a page has no list, if next was
+// seen before, or if there are too many pages. The first page is number 1.
 func checkPage(noList bool, next *string, seen paginator.TokenSet, page int) error {
 	switch {
 	case noList:

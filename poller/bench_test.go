@@ -16,8 +16,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// BenchmarkPollLargeFarm polls farms of different sizes at the same rate and shows the
-// processor time per call, which must not follow the number of workers.
+// BenchmarkPollLargeFarm polls farms of different sizes at the same rate. It reports the processor time for each call,
+// which must not grow with the number of workers.
 func BenchmarkPollLargeFarm(b *testing.B) {
 	for _, workers := range []int{75, 7500} {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
@@ -50,7 +50,7 @@ func BenchmarkPollLargeFarm(b *testing.B) {
 	}
 }
 
-// largeFarm answers ListWorkers with so many workers, and ListSessionsForWorker with nothing.
+// largeFarm answers ListWorkers with so many workers, and ListSessionsForWorker with an empty list.
 func largeFarm(workers int, calls *atomic.Int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		calls.Add(1)

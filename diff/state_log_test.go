@@ -2,15 +2,15 @@ package diff
 
 var testWorker = WorkerKey{FarmID: "farm", FleetID: "fleet", WorkerID: "worker"}
 
-// stateLog is the state topic's part of one worker: in its order, never compacted.
+// stateLog has the state records of one worker in their order. It is not compacted.
 type stateLog []stateRecord
 
 type stateRecord struct {
 	id     string
-	record *Record // nil: a tombstone
+	record *Record // nil for a tombstone
 }
 
-// put stores what the changes say.
+// put appends the records and tombstones of the changes.
 func (l *stateLog) put(c Changes) {
 	for _, r := range c.Records() {
 		*l = append(*l, stateRecord{r.Session.SessionID, &r})
@@ -20,7 +20,7 @@ func (l *stateLog) put(c Changes) {
 	}
 }
 
-// restore is the worker's snapshot from the log.
+// restore returns the worker's snapshot from the log.
 func (l stateLog) restore(w Watch) Snapshot {
 	r := NewRestorer()
 	for _, e := range l {
@@ -36,7 +36,7 @@ func (l stateLog) restore(w Watch) Snapshot {
 	return NewSnapshot(testWorker, w)
 }
 
-// compacted is the log with only the last record of each session.
+// compacted returns the last record of each session.
 func (l stateLog) compacted() stateLog {
 	last := map[string]int{}
 	for i, e := range l {
@@ -51,7 +51,7 @@ func (l stateLog) compacted() stateLog {
 	return kept
 }
 
-// testID is a session id of the documented form.
+// testID returns a session id of the documented form.
 func testID(n int) string {
 	return packedID{high: uint64(uint32(n)) << 32, low: 7}.String()
 }
