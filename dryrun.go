@@ -9,7 +9,7 @@ import (
 	"farmwire/publisher"
 )
 
-// dryRunWriter is the shardWriter of a dry run. It hands each event to Config.DryRun as the record that Kafka would have.
+// dryRunWriter is the shardWriter of a dry run. It calls Config.DryRun with the record that Kafka would get.
 type dryRunWriter struct {
 	region string
 	show   func(event.Record) error
@@ -18,7 +18,7 @@ type dryRunWriter struct {
 // PublishWatch stores nothing, because a dry run is never restored.
 func (d dryRunWriter) PublishWatch(context.Context, event.WatchRecord) error { return nil }
 
-// Publish shows the events of the changes.
+// Publish encodes the events of the changes and shows them.
 func (d dryRunWriter) Publish(_ context.Context, changes []diff.Changes) error {
 	recorded := publisher.RecordedAt(changes)
 	for _, c := range changes {

@@ -5,12 +5,14 @@
 //	observation := Poll; changes := diff.Between(snapshot, observation); Publish(changes); snapshot = diff.Apply(snapshot, changes)
 //
 // The snapshot moves forward only when the transaction that published the changes has committed. A worker is not
-// polled again before that. So a crash, a fence or a lost answer of a broker can stop the steps anywhere: the snapshot
-// that is restored from Kafka is the one that was published, and the next observation is compared with it.
+// polled again before that. So a crash or a lost answer of a broker may interrupt the steps anywhere: the snapshot that
+// is restored from Kafka is the one that was published, and the next observation is compared with it.
 //
-// The workers are spread over shards. The file shard.go has the life of a shard: it is fenced and restored, its workers
-// are polled until the consumer group gives the shard to another instance, and then it is handed over. Run composes the
-// packages: poller observes, diff compares, publisher publishes.
+// The workers are spread over shards. A shard is a partition of the state topic and the workers whose ids hash to it.
+// The file shard.go has its life in one instance. The instance fences the shard, so that brokers reject what a previous
+// owner still writes, and restores its snapshots from the state topic. Then it polls the shard's workers until the
+// consumer group gives the shard to another instance. Run composes the packages: poller observes, diff compares,
+// publisher publishes.
 package farmwire
 
 import (
@@ -32,7 +34,8 @@ import (
 	"farmwire/status"
 )
 
-// StopTimeout is how long a stop may take. A transaction that is still open then is aborted by the next fence.
+// StopTimeout is how long a stop may take. A transaction that is still open after that is aborted when its shard is fenced
+// the next time.
 const StopTimeout = 5 * time.Second
 
 // Config says what is watched and where it is published.
@@ -42,45 +45,49 @@ type Config struct {
 	Publisher publisher.Config
 	Topics    publisher.TopicSpec
 	Create    bool         // create missing topics
-	Listener  net.Listener // serves the probes and the metrics until Run ends; nil: they are not served
+	Listener  net.Listener // serves the probes and the metrics until Run returns, which closes it; nil: they are not served
 
-	// DryRun, if it is not nil, gets each event instead of Kafka, which is not used. An error of it ends Run. Calls do
-	// not overlap, and the record is valid until the function returns.
+	// DryRun, if it is not nil, is called with each event. Kafka is not used then. If DryRun returns an error, Run ends
+	// with it. Calls do not overlap, and the record is valid until the function returns.
 	DryRun func(event.Record) error
 
-	// Ended, if it is not nil, gets the report of the moment at which ctx ended or Run failed. It is called once, before
-	// Run returns.
+	// Ended, if it is not nil, is called once before Run returns, with the instance's report from the moment at which ctx
+	// ended or Run failed.
 	Ended func(status.Report)
 
-	// Registry takes the metrics for as long as Run runs, and is served at /metrics. One registry serves one Run at a
-	// time. Nil is a registry of Run's own.
+	// Registry has the metrics until Run returns, and is served at /metrics. It can be used by one Run at a time. If it is
+	// nil, Run makes one.
 	Registry *prometheus.Registry
-	Version  string // of the program, for the metric farmwire_build_info
+	Version  string // the program's version, for the metric farmwire_build_info
 }
 
 // Run watches the farms and publishes their changes until ctx ends. Then it stops gracefully and returns nil.
 //
-// It returns an error if it cannot go on, and the error says what to do: topics are missing or unsafe, the state topic
-// belongs to another region or was written by a newer version, brokers cannot be reached, or a right is missing.
+// It returns an error if it cannot go on. The error says what to do: topics are missing or unsafe, the state topic belongs
+// to another region or was written by a newer version, brokers cannot be reached, or a permission is missing. If the stop
+// takes longer than StopTimeout, Run returns an error too, and what is not finished goes on in the background.
 func Run(ctx context.Context, cfg Config, log *zap.Logger) error {
-	registry := cmp.Or(cfg.Registry, prometheus.NewRegistry())
-	registered := &registration{Registerer: registry}
-	defer registered.close()
-	metrics, err := newMetrics(registered, cfg.Version)
-	if err != nil {
-		return err
+	if cfg.Listener != nil {
+		defer cfg.Listener.Close() // It is still open if it was never served, or if the stop took too long.
 	}
-	i := &instance{config: cfg, log: log, metrics: metrics}
+	i := &instance{config: cfg, log: log}
 	if cfg.Ended != nil {
 		var report func()
 		ctx, report = i.reportAtEnd(ctx)
 		defer report()
 	}
+	registry := cmp.Or(cfg.Registry, prometheus.NewRegistry())
+	registered := &registration{Registerer: registry}
+	defer registered.close()
+	var err error
+	if i.metrics, err = newMetrics(registered, cfg.Version); err != nil {
+		return err
+	}
 	polling, stopPolling := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopPolling()
 
 	var actors run.Group
-	actors.Add(whileRunning(ctx, func(ctx context.Context) error { return i.watch(ctx, polling, registered) }))
+	actors.Add(whileRunning(ctx, func(ctx context.Context) error { return i.run(ctx, polling, registered) }))
 	if cfg.Listener != nil { // The probes are answered while the topics are still being opened.
 		actors.Add(serveProbes(cfg.Listener, i.report, registry))
 	}
@@ -112,7 +119,7 @@ func stopWithin(ctx context.Context, d time.Duration, f func() error) error {
 
 // ignoreStop returns nil instead of the error with which f ended because ctx did.
 func ignoreStop(ctx context.Context, err error) error {
-	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, errPolled)) {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, ctx.Err()) || errors.Is(err, errPolled)) {
 		return nil
 	}
 	return err

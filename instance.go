@@ -22,12 +22,12 @@ type instance struct {
 	log         *zap.Logger
 	metrics     metrics
 	loop        atomic.Pointer[loop] // nil until the topics are open
-	initialized atomic.Bool          // the state topic is initialized, or is not used
+	initialized atomic.Bool          // the state topic is initialized, or this is a dry run
 }
 
-// watch opens the topics, polls, and follows the observations until ctx ends. The poller works until polling ends or
-// watch returns. It ends after the loop, because a shard fails if its poller ends first.
-func (i *instance) watch(ctx, polling context.Context, registry prometheus.Registerer) error {
+// run opens the topics, and then runs the poller and the loop until ctx ends. The poller has a context of its own, polling,
+// because it must outlast the loop: a shard whose poller has ended fails.
+func (i *instance) run(ctx, polling context.Context, registry prometheus.Registerer) error {
 	l, follow, err := i.open(ctx, registry)
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -42,8 +42,8 @@ func (i *instance) watch(ctx, polling context.Context, registry prometheus.Regis
 	return actors.Run()
 }
 
-// open makes the loop, and the function that runs it: for the shards that the consumer group assigns, or in a dry run
-// for a single shard that is not published.
+// open makes the loop and the function that runs it. The loop serves the shards that the consumer group assigns, or in a
+// dry run a single shard that is not published.
 func (i *instance) open(ctx context.Context, registry prometheus.Registerer) (*loop, func(context.Context) error, error) {
 	if i.config.DryRun != nil {
 		l := i.newLoop(registry, 1, func(string) int { return 0 })
@@ -86,8 +86,9 @@ func (i *instance) newLoop(registry prometheus.Registerer, shards int, shardOf f
 	}
 }
 
-// initialize initializes the state topic if that has not been done yet. It waits until answered is closed, at the first
-// answer of Deadline Cloud, because the topic belongs to one region for ever, and a mistyped region does not answer.
+// initialize initializes the state topic if that has not been done yet. Before it does so, it waits until answered is
+// closed, which happens at the first answer of Deadline Cloud: the topic belongs to one region for ever, and a mistyped
+// region does not answer.
 func (i *instance) initialize(ctx context.Context, kafka *publisher.Publisher, answered <-chan struct{}) error {
 	done, err := kafka.Initialized(ctx)
 	if err != nil {
@@ -121,8 +122,8 @@ func (i *instance) report() status.Report {
 	return r
 }
 
-// reportAtEnd returns a context that ends right after ctx, when Config.Ended has got the report. A report from the stop
-// would be of an instance that has given up its workers already. The returned function reports if ctx has not ended.
+// reportAtEnd returns a context that ends when ctx has ended and Config.Ended has returned. So the report is made before
+// the stop begins, when the instance still has its workers. The returned function makes the report if ctx has not ended.
 func (i *instance) reportAtEnd(ctx context.Context) (later context.Context, report func()) {
 	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var once sync.Once
@@ -130,9 +131,9 @@ func (i *instance) reportAtEnd(ctx context.Context) (later context.Context, repo
 		once.Do(func() { i.config.Ended(i.report()) })
 		cancel()
 	}
-	stop := context.AfterFunc(ctx, end)
+	release := context.AfterFunc(ctx, end)
 	return later, func() {
-		stop()
+		release()
 		end()
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,8 +17,8 @@ type metrics struct {
 	stale, reappeared, forgotten prometheus.Counter
 }
 
-// newMetrics registers the metrics. They are the first that a Run registers: it is an error if they are there already,
-// because then another Run uses the registry.
+// newMetrics registers the metrics. They are the first that a Run registers. If they are registered already, another Run
+// uses the registry, and newMetrics returns an error.
 func newMetrics(registry prometheus.Registerer, version string) (metrics, error) {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
@@ -35,7 +36,7 @@ func newMetrics(registry prometheus.Registerer, version string) (metrics, error)
 	build.Set(1)
 	for _, c := range []prometheus.Collector{m.stale, m.reappeared, m.forgotten, build} {
 		if err := registry.Register(c); errors.As(err, new(prometheus.AlreadyRegisteredError)) {
-			return m, errors.New("Config.Registry is used by another Run: give each its own")
+			return m, errors.New("Config.Registry is used by another Run: give each Run a registry of its own")
 		} else if err != nil {
 			return m, fmt.Errorf("register the metrics: %w", err)
 		}
@@ -43,33 +44,38 @@ func newMetrics(registry prometheus.Registerer, version string) (metrics, error)
 	return m, nil
 }
 
-// count counts what was committed of one observation.
+// count counts the changes that were committed for one observation.
 func (m metrics) count(c diff.Changes) {
 	m.stale.Add(float64(len(c.Stale)))
 	m.reappeared.Add(float64(len(c.Reappeared)))
 	m.forgotten.Add(float64(len(c.Forgotten)))
 }
 
-// registration registers the metrics of one Run on the caller's registry, and takes them away at its end, so that the
+// registration registers the metrics of one Run on the caller's registry, and removes them at its end, so that the
 // registry can serve another Run.
 type registration struct {
 	prometheus.Registerer
 	mu         sync.Mutex
+	closed     bool
 	collectors []prometheus.Collector
 }
 
-// Register registers a collector and notes it for close.
+// Register registers a collector that close will unregister. After close it does nothing, because what is left of a Run
+// whose stop took too long may still call it.
 func (r *registration) Register(c prometheus.Collector) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil
+	}
 	if err := r.Registerer.Register(c); err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.collectors = append(r.collectors, c)
 	return nil
 }
 
-// MustRegister panics where Register returns an error, as prometheus.Registerer asks for.
+// MustRegister registers collectors. It panics where Register returns an error, as the interface requires.
 func (r *registration) MustRegister(collectors ...prometheus.Collector) {
 	for _, c := range collectors {
 		if err := r.Register(c); err != nil {
@@ -78,11 +84,12 @@ func (r *registration) MustRegister(collectors ...prometheus.Collector) {
 	}
 }
 
-// close unregisters everything.
+// close unregisters everything. The first collector goes last, because its presence keeps another Run from starting.
 func (r *registration) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, c := range r.collectors {
+	r.closed = true
+	for _, c := range slices.Backward(r.collectors) {
 		r.Unregister(c)
 	}
 }

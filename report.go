@@ -7,12 +7,12 @@ import (
 	"farmwire/status"
 )
 
-// polling gives the poller's own state the form of a report.
+// polling converts the poller's state into its part of the report.
 func polling(s poller.State) status.Polling {
 	p := status.Polling{
 		Phase:              phase(s.Phase),
 		Answered:           s.Answered,
-		Refusal:            string(s.Refusal),
+		LastFailure:        string(s.LastFailure),
 		Targets:            s.Targets,
 		PendingTargets:     s.PendingTargets,
 		MissingFleets:      s.MissingFleets,
@@ -58,7 +58,7 @@ type shardStates struct {
 	shards map[int]status.Shard // by number
 }
 
-// set notes the state of a shard. Err is why the shard waits.
+// set stores the state of a shard. err is why the shard waits, or nil.
 func (s *shardStates) set(number int, state status.ShardState, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

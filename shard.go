@@ -18,10 +18,10 @@ import (
 	"farmwire/status"
 )
 
-// batchObservations is how many observations one transaction takes at most. More of them wait for the next one.
-const batchObservations = 500
+// maxObservations is the most observations that are published together. Others wait for the next transaction.
+const maxObservations = 500
 
-// watchInterval is how often a shard looks for new fleets while there is no observation.
+// watchInterval is how often a shard whose workers give no observation stores what discovery has found.
 const watchInterval = time.Second
 
 // shardWriter publishes to a shard. Each call commits before it returns. After an error the shard must be acquired
@@ -35,15 +35,15 @@ type shardWriter interface {
 type loop struct {
 	poller  *poller.Poller
 	initial string    // Config.Publisher.Initial
-	warned  sync.Once // that initial is ignored
-	quiet   bool      // events are not logged, because a dry run shows them
+	warned  sync.Once // for the warning that initial is ignored
+	quiet   bool      // do not log events; a dry run shows them already
 	log     *zap.Logger
 	metrics metrics
 	states  shardStates
 }
 
-// serve is the life of a shard in this instance: it is fenced and restored, followed, and handed over. serve returns nil
-// or an error of ctx when ctx ends, and any other error when the shard must be acquired again.
+// serve is the life of a shard in this instance. It fences and restores the shard, and then follows it until ctx ends,
+// because the shard is given to another instance or this one stops. After any error the shard must be acquired again.
 func (l *loop) serve(ctx context.Context, kafka *publisher.Publisher, shard int) error {
 	l.states.set(shard, status.Acquiring, nil)
 	acquired, err := kafka.Acquire(ctx, shard)
@@ -58,8 +58,8 @@ func (l *loop) serve(ctx context.Context, kafka *publisher.Publisher, shard int)
 	return err
 }
 
-// follow publishes the changes of a shard's workers as their observations arrive, from the restored watch and snapshots
-// on. The snapshots are by worker id.
+// follow publishes the changes of a shard's workers as their observations arrive. It begins with the restored watch and
+// snapshots, which are by worker id.
 func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, snapshots map[string]diff.Snapshot, to shardWriter) error {
 	observations := l.poller.Own(shard, slices.Collect(maps.Values(snapshots)))
 	defer l.disown(ctx, shard)()
@@ -74,7 +74,7 @@ func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, s
 		if err != nil {
 			return err
 		}
-		// That a fleet is watched must be stored before the first listing of one of its workers is compared.
+		// The watch on a fleet must be stored before the first listing of one of its workers is compared.
 		if next, changed := renewed(watch, l.poller.Found()); changed {
 			if err := to.PublishWatch(ctx, next); err != nil {
 				return fmt.Errorf("publish the watch of shard %d: %w", shard, err)
@@ -87,8 +87,8 @@ func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, s
 	}
 }
 
-// disown stops polling a shard as soon as ctx ends, even while a transaction is still open. The returned function stops
-// it too, and returns when it is stopped.
+// disown stops the polling of a shard as soon as ctx ends, even while a transaction is still open. The returned function
+// stops it in any case, and returns when the poller has been told.
 func (l *loop) disown(ctx context.Context, shard int) func() {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -104,7 +104,7 @@ func (l *loop) disown(ctx context.Context, shard int) func() {
 	}
 }
 
-// warnOfInitial warns once if the first start was with another Initial than this one. What the first start stored holds.
+// warnOfInitial warns once if the first start had another Initial than this one. The stored one is used.
 func (l *loop) warnOfInitial(watch event.WatchRecord) {
 	if watch.Initial != l.initial {
 		l.warned.Do(func() {
@@ -113,11 +113,11 @@ func (l *loop) warnOfInitial(watch event.WatchRecord) {
 	}
 }
 
-// errPolled says that the poller has ended, so that no observation will come.
+// errPolled says that the poller has ended, so no observation will arrive any more.
 var errPolled = errors.New("polling has ended")
 
-// gather waits for an observation or for the tick, and takes all other observations that are there already. So one
-// transaction publishes what arrived while the one before was in flight.
+// gather waits for an observation or for the tick. With an observation it also returns those that have arrived already. So
+// one transaction publishes everything that arrived while the previous one was in flight.
 func gather(ctx context.Context, observations <-chan diff.Observation, tick <-chan time.Time) ([]diff.Observation, error) {
 	var batch []diff.Observation
 	select {
@@ -131,7 +131,7 @@ func gather(ctx context.Context, observations <-chan diff.Observation, tick <-ch
 		}
 		batch = append(batch, o)
 	}
-	for len(batch) < batchObservations {
+	for len(batch) < maxObservations {
 		select {
 		case o, ok := <-observations:
 			if !ok {
@@ -187,6 +187,6 @@ func (l *loop) logChanges(c diff.Changes) {
 		l.log.Debug("an answer showed an ended session as open", zap.String("session", id), zap.String("worker", c.Worker.WorkerID))
 	}
 	for _, id := range c.Reappeared {
-		l.log.Warn("a session that was published as vanished was seen again; no event", zap.String("session", id), zap.String("worker", c.Worker.WorkerID))
+		l.log.Warn("a session that was published as vanished was seen again; it gives no event", zap.String("session", id), zap.String("worker", c.Worker.WorkerID))
 	}
 }

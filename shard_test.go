@@ -14,11 +14,11 @@ import (
 // What waits is gathered up to the bound of a transaction, a tick gathers nothing, and the end of polling is an end.
 func TestGather(t *testing.T) {
 	never := make(chan time.Time)
-	observations := make(chan diff.Observation, batchObservations+1)
-	for range batchObservations + 1 {
+	observations := make(chan diff.Observation, maxObservations+1)
+	for range maxObservations + 1 {
 		observations <- diff.Observation{}
 	}
-	for _, want := range []int{batchObservations, 1} {
+	for _, want := range []int{maxObservations, 1} {
 		if got, err := gather(t.Context(), observations, never); err != nil || len(got) != want {
 			t.Errorf("gathered %d, %v; want %d", len(got), err, want)
 		}
@@ -31,11 +31,11 @@ func TestGather(t *testing.T) {
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	if _, err := gather(stopped, observations, never); !errors.Is(err, context.Canceled) {
-		t.Errorf("a stop is told as %v", err)
+		t.Errorf("a stop is reported as %v", err)
 	}
 	close(observations)
 	if _, err := gather(t.Context(), observations, never); !errors.Is(err, errPolled) {
-		t.Errorf("the end of polling is told as %v", err)
+		t.Errorf("the end of polling is reported as %v", err)
 	}
 }
 

@@ -8,12 +8,12 @@ import (
 	"farmwire/poller"
 )
 
-// listedInterval is how old the stored time of a farm's last complete ListFleets may become.
+// listedInterval is how old the stored time of a farm's last complete ListFleets may become before it is stored again.
 const listedInterval = time.Minute
 
-// renewed returns the watch with what discovery has found, and whether it must be stored. The watch on a fleet begins at the
-// fleet's creation if the fleet was created after the last complete ListFleets of its farm. Otherwise it begins when
-// discovery first saw the fleet.
+// renewed adds to the watch what discovery has found, and reports whether the result must be stored. The watch on a fleet
+// begins at the fleet's creation if the fleet was created after the last complete ListFleets of its farm. Otherwise it
+// begins when discovery first looked for the fleet.
 func renewed(watch event.WatchRecord, found poller.Found) (event.WatchRecord, bool) {
 	next := watch
 	next.Fleets = maps.Clone(watch.Fleets)

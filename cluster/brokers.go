@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// ValidateBrokers finds bootstrap brokers that are not host:port. Its error is an ErrConfiguration that tells the broker by
-// its place in the list, from 1, and does not quote it: a URL may hold a password.
+// ValidateBrokers returns an error if a bootstrap broker is not host:port. The error is an ErrConfiguration. It names the
+// broker by its number in the list, from 1, and does not quote it, because a URL may hold a password.
 func ValidateBrokers(brokers []string) error {
 	for i, broker := range brokers {
 		if err := validateBroker(broker); err != nil {
@@ -19,7 +19,7 @@ func ValidateBrokers(brokers []string) error {
 	return nil
 }
 
-// validateBroker says what an address is that is not host:port.
+// validateBroker returns an error that says what is wrong with an address that is not host:port.
 func validateBroker(address string) error {
 	host, port, err := net.SplitHostPort(address)
 	switch {

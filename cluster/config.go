@@ -14,7 +14,7 @@ const ClientID = "farmwire"
 
 // Config says how to reach a cluster.
 type Config struct {
-	Brokers []string // bootstrap brokers: host:port of some brokers, which name the others
+	Brokers []string // bootstrap brokers: host:port of some brokers, from which clients learn the others
 	TLS     TLS
 	SASL    SASL
 }
@@ -25,7 +25,7 @@ type TLS struct {
 	CAFile     string // PEM file of the authorities that sign the brokers' certificates; "": those of the system
 	CertFile   string // PEM file of a client certificate; "": none
 	KeyFile    string // PEM file of the client certificate's key
-	ServerName string // the name to find in the brokers' certificates; "": the broker's host name
+	ServerName string // the name that the brokers' certificates must have; "": the broker's host name
 }
 
 // SASL says how a client logs in. The zero value does not log in.
@@ -41,14 +41,15 @@ type Mechanism string
 // The mechanisms that are supported.
 const (
 	MechanismNone        Mechanism = ""
-	MechanismPlain       Mechanism = "plain" // without TLS the password can be read on its way
+	MechanismPlain       Mechanism = "plain" // without TLS the password crosses the network in clear text
 	MechanismScramSHA256 Mechanism = "scram-sha-256"
 	MechanismScramSHA512 Mechanism = "scram-sha-512"
 	MechanismMSKIAM      Mechanism = "aws-msk-iam" // with the AWS SDK's own settings and credentials
 )
 
-// Validate finds settings that cannot work, without asking anybody. Its error is an ErrConfiguration and quotes no value,
-// because a password may have been given in the place of another setting.
+// Validate returns an error if the settings cannot work, whatever the cluster is like. It neither reads files nor connects.
+// The error is an ErrConfiguration and quotes no value, because a password may have been given in the place of another
+// setting.
 func (c Config) Validate() error {
 	for _, validate := range []func() error{c.TLS.validate, c.SASL.validate, c.validateTogether} {
 		if err := validate(); err != nil {
@@ -103,11 +104,11 @@ func (c Config) validateTogether() error {
 	return nil
 }
 
-// DialTimeout bounds the start of a connection, so that the next broker is soon tried.
+// DialTimeout is how long a connection attempt may take, so that the next broker is soon tried.
 const DialTimeout = 5 * time.Second
 
-// Transport is how a client of kafka-go reaches the cluster. The caller sets its Addr. Errors are an ErrConfiguration, or
-// say that the AWS SDK's settings cannot be read.
+// Transport returns a transport for clients of kafka-go, with TLS, SASL and the client id. The error is an ErrConfiguration,
+// or says that the AWS SDK's settings cannot be read.
 func (c Config) Transport() (*kafka.Transport, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -129,8 +130,8 @@ func (c Config) Transport() (*kafka.Transport, error) {
 	}, nil
 }
 
-// ClientOptions is how a client of franz-go reaches the cluster: bootstrap brokers, client id, TLS and SASL. The caller adds
-// what the client is for. Errors are those of Transport.
+// ClientOptions returns the options by which a client of franz-go reaches the cluster: bootstrap brokers, client id, TLS and
+// SASL. The caller adds the options for its own purpose. The errors are those of Transport.
 func (c Config) ClientOptions() ([]kgo.Opt, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err

@@ -10,10 +10,10 @@ import (
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// unreached is a broker's address that could not be connected to.
+// unreached is the error of a connection attempt to a broker's address.
 type unreached struct {
 	address   string
-	bootstrap bool // it is one of the bootstrap brokers; else the cluster advertises it
+	bootstrap bool // the address is one of the bootstrap brokers; otherwise the cluster advertises it
 	err       error
 }
 
@@ -32,8 +32,8 @@ func (c Config) unreached(address string, err error) error {
 	return &unreached{address, slices.Contains(c.Brokers, address), err}
 }
 
-// dial connects to a broker, for both clients. Its errors tell a bootstrap broker from an address that the cluster
-// advertises.
+// dial connects to a broker, for both clients. Its error says whether the address is one of the bootstrap brokers or one that
+// the cluster advertises.
 func (c Config) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := (&net.Dialer{Timeout: DialTimeout}).DialContext(ctx, network, address)
 	if err != nil {
@@ -42,7 +42,7 @@ func (c Config) dial(ctx context.Context, network, address string) (net.Conn, er
 	return conn, nil
 }
 
-// overTLS adds the handshake, which the transport of kafka-go does by itself.
+// overTLS adds the TLS handshake to dial. Only franz-go needs it: the transport of kafka-go does the handshake itself.
 func overTLS(dial dialFunc, config *tls.Config) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		plain, err := dial(ctx, network, address)
@@ -51,7 +51,7 @@ func overTLS(dial dialFunc, config *tls.Config) dialFunc {
 		}
 		config := config.Clone()
 		if config.ServerName == "" {
-			config.ServerName, _, _ = net.SplitHostPort(address) // it was dialed
+			config.ServerName, _, _ = net.SplitHostPort(address) // address is valid, because it was dialed
 		}
 		ctx, cancel := context.WithTimeout(ctx, DialTimeout)
 		defer cancel()

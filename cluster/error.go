@@ -9,17 +9,17 @@ import (
 // problem goes with it.
 var ErrConfiguration = errors.New("wrong configuration")
 
-// Error is a problem with a cluster, with the way to it, or with what it holds. It is found in a chain of errors by
-// [errors.AsType]. Packages that use a cluster report their own problems by it too, with kinds of their own.
+// Error is a problem with a cluster, with the way to it, or with what it holds. [errors.AsType] finds it in a chain of errors.
+// Packages that use a cluster report their own problems as an Error too, with kinds of their own.
 type Error struct {
-	Kind Kind   // for programs, which may know by it which of their own settings to change
-	Text string // for people: what is wrong and what it means. It never holds a secret, nor what others have said, except brokers' addresses
-	Err  error  // what the broker or the client said; nil for nothing
+	Kind Kind   // for programs, which can add which of their own settings to change
+	Text string // for people: what is wrong and what it means, without secrets, and nothing that others said but addresses
+	Err  error  // what the broker or the client said; may be nil
 
 	quiet bool // Err may quote a secret: it can be unwrapped, but not read
 }
 
-// Error is one line: the text, and in parentheses what the broker or the client said.
+// Error returns one line: the text, and in parentheses what the broker or the client said.
 func (e *Error) Error() string {
 	if e.Err == nil || e.quiet {
 		return e.Text
@@ -30,12 +30,12 @@ func (e *Error) Error() string {
 // Unwrap returns what the broker or the client said.
 func (e *Error) Unwrap() error { return e.Err }
 
-// wrong is an ErrConfiguration.
+// wrong makes an ErrConfiguration.
 func wrong(kind Kind, format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrConfiguration, &Error{Kind: kind, Text: fmt.Sprintf(format, args...)})
 }
 
-// Kind says what is wrong. A program compares kinds, and shows the [Error]'s text.
+// Kind identifies a problem. A program compares kinds, and shows the [Error]'s text.
 type Kind string
 
 // The kinds of a wrong configuration.
@@ -56,7 +56,7 @@ const (
 	AWSSettingsUnreadable       Kind = "AWS settings unreadable" // without ErrConfiguration: the AWS SDK may have asked a service
 )
 
-// The kinds of what goes wrong with TLS.
+// The kinds of problems with TLS.
 const (
 	TLSRequired               Kind = "TLS required" // by the broker's port or by the SASL mechanism
 	TLSNotSpoken              Kind = "TLS not spoken"
@@ -70,7 +70,7 @@ const (
 	ClientCertificateRefused  Kind = "client certificate refused" // it has expired or was revoked
 )
 
-// The kinds of what goes wrong with SASL.
+// The kinds of problems with SASL.
 const (
 	SASLRequired         Kind = "SASL required"
 	SASLNotSpoken        Kind = "SASL not spoken"
@@ -79,7 +79,7 @@ const (
 	LoginNotBegun        Kind = "login not begun" // before the broker was asked: for aws-msk-iam, credentials are missing
 )
 
-// The kinds of a connection that the broker closes instead of answering, where that has several possible causes.
+// The kinds of problems by which a broker closes the connection instead of answering.
 const (
 	ClosedAtOnce     Kind = "closed at once"     // the port requires TLS or SASL
 	ClosedWithTLS    Kind = "closed with TLS"    // the port speaks no TLS, or the broker refuses this client
@@ -88,7 +88,7 @@ const (
 	ControllerPort   Kind = "controller port"    // a KRaft controller does not serve clients
 )
 
-// The kinds of a broker that cannot be reached.
+// The kinds of problems by which a broker cannot be reached.
 const (
 	HostUnknown        Kind = "host unknown"
 	HostLookupFailed   Kind = "host lookup failed"
@@ -100,10 +100,10 @@ const (
 	NoUsableAnswer     Kind = "no usable answer"   // in time, but there were other answers
 )
 
-// The kinds of what brokers answer to requests that arrive.
+// The kinds of problems that brokers report in their answers.
 const (
 	CoordinatorUnavailable   Kind = "coordinator unavailable"
-	TooFewReplicas           Kind = "too few replicas in sync"
+	TooFewInSync             Kind = "too few replicas in sync"
 	TopicNotAllowed          Kind = "topic not allowed"
 	GroupNotAllowed          Kind = "group not allowed"
 	ClusterNotAllowed        Kind = "cluster not allowed" // to create topics

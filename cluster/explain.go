@@ -15,10 +15,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Explain puts an [Error] around an error of either client whose cause is known: TLS, SASL, the network, missing rights, or
-// an answer of a broker. Any other error, and one that holds an Error already, stays what it is. In any case the text
-// becomes one line, and the password is taken out of what a broker or a client said. names are texts of the caller's own
-// that stay even if the password is a part of one, because its absence would tell it.
+// Explain wraps an error of either client in an [Error] if its cause is known: TLS, SASL, the network, missing permissions,
+// or an answer of a broker. Any other error, and one that holds an Error already, is not wrapped. In any case the text
+// becomes one line, and the password is removed from what a broker or a client said. names are names that the caller uses,
+// such as those of topics. If the password is a part of one of them, nothing is removed, because a changed name would
+// reveal the password.
 func (c Config) Explain(err error, names ...string) error {
 	if err == nil {
 		return nil
@@ -38,9 +39,9 @@ func (c Config) Explain(err error, names ...string) error {
 	return err
 }
 
-// ExplainClosed is Explain for an error after which the brokers may have closed the connection. The port of a KRaft
-// controller closes it in the same way as a port that requires SASL, but lists the requests that it takes. ExplainClosed
-// asks for that list over a new connection, because the closed one may not be known to be closed yet.
+// ExplainClosed is Explain, but also recognizes the port of a KRaft controller. Such a port closes the connection in the same
+// way as one that requires SASL, but it lists the requests that it accepts. So if the broker has closed the connection,
+// ExplainClosed asks for that list over a new one.
 func (c Config) ExplainClosed(ctx context.Context, err error, names ...string) error {
 	if errors.Is(err, io.EOF) && c.isController(ctx) {
 		err = &Error{Kind: ControllerPort, Text: "this is a port of a KRaft controller, which does not serve clients", Err: err}
@@ -48,7 +49,7 @@ func (c Config) ExplainClosed(ctx context.Context, err error, names ...string) e
 	return c.Explain(err, names...)
 }
 
-// isController reports whether a bootstrap broker answers but takes no requests for metadata.
+// isController reports whether a bootstrap broker answers, but accepts no requests for metadata.
 func (c Config) isController(ctx context.Context) bool {
 	const metadata = 3
 	options, err := c.ClientOptions()
@@ -75,7 +76,7 @@ func (c Config) isController(ctx context.Context) bool {
 	return false
 }
 
-// explain is Explain without the care for the text.
+// explain finds the cause of an error. Unlike Explain, it does not change the text of an error that it cannot explain.
 func (c Config) explain(err error) error {
 	if _, already := errors.AsType[*Error](err); already {
 		return err
@@ -89,19 +90,19 @@ func (c Config) explain(err error) error {
 	return err
 }
 
-// reworded is an error whose text is not its own.
+// reworded is an error with another text.
 type reworded struct {
 	text string
 	err  error
 }
 
-// Error is the text.
+// Error returns the text.
 func (e *reworded) Error() string { return e.text }
 
 func (e *reworded) Unwrap() error { return e.err }
 
-// said is the text of an error in one line. It leaves out what a broker says about a login, because the broker knows the
-// password and may repeat it.
+// said returns the text of an error in one line. It leaves out what a broker says about a login, because the broker knows
+// the password and may repeat it.
 func said(err error) string {
 	text := err.Error()
 	if answer := answerIn(err); answer != nil && isOfLogin(Code(err)) {
@@ -112,7 +113,8 @@ func said(err error) string {
 	return OneLine(text)
 }
 
-// OneLine keeps the control characters of a text that others made out of terminals and logs.
+// OneLine returns the text on one line and without control characters. It is for texts of brokers and clients that are shown
+// on terminals and in logs.
 func OneLine(text string) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 	return strings.Map(func(r rune) rune {
@@ -123,7 +125,7 @@ func OneLine(text string) string {
 	}, text)
 }
 
-// Code is Kafka's error code in an error of either client, and 0 if there is none.
+// Code returns the error code of Kafka's protocol in an error of either client, or 0 if there is none.
 func Code(err error) int16 {
 	switch answer := answerIn(err).(type) {
 	case kafka.Error:
@@ -134,7 +136,7 @@ func Code(err error) int16 {
 	return 0
 }
 
-// answerIn is the answer of a broker in an error of either client, and nil if there is none.
+// answerIn returns the error that a broker answered with, from an error of either client, or nil if there is none.
 func answerIn(err error) error {
 	if answer, ok := errors.AsType[kafka.Error](err); ok {
 		return answer
@@ -147,7 +149,7 @@ func answerIn(err error) error {
 
 func isOfLogin(code int16) bool { return code == 58 || code == 33 || code == 34 }
 
-// IsTimeout reports whether an error says that time ran out, that of a context or that of a connection.
+// IsTimeout reports whether an error says that the time of a context or of a connection ran out.
 func IsTimeout(err error) bool {
 	timeout, ok := errors.AsType[net.Error](err)
 	return errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout()

@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// explainCode is for what brokers answer. Source: the error codes of Kafka's protocol.
+// explainCode explains the errors that brokers answer with. Source: the error codes of Kafka's protocol.
 func explainCode(err error) *Error {
 	switch Code(err) {
 	case 58:
@@ -20,7 +20,7 @@ func explainCode(err error) *Error {
 	case 15:
 		return &Error{Kind: CoordinatorUnavailable, Text: "the coordinator of transactions, or of the consumer group, is not available: the usual cause is that transaction.state.log.replication.factor (or .min.isr) or offsets.topic.replication.factor is above the number of brokers, else a broker is down"}
 	case 19, 20:
-		return &Error{Kind: TooFewReplicas, Text: "too few replicas are in sync to write (min.insync.replicas): start the brokers that are down"}
+		return &Error{Kind: TooFewInSync, Text: "too few replicas are in sync to write (min.insync.replicas): start the brokers that are down"}
 	case 29:
 		return &Error{Kind: TopicNotAllowed, Text: "the broker does not allow this on the topic: grant Write, Read, Describe and DescribeConfigs on the topics, and Create to whoever creates them"}
 	case 30:
@@ -33,11 +33,11 @@ func explainCode(err error) *Error {
 	return nil
 }
 
-// explainClosed is for brokers that close the connection instead of answering. It leaves out causes that the configuration
-// rules out.
+// explainClosed explains that a broker closed the connection instead of answering. It does not name causes that the
+// configuration excludes.
 func (c Config) explainClosed(err error) *Error {
 	if first, ok := errors.AsType[*kgo.ErrFirstReadEOF](err); ok {
-		// franz-go tells the cases apart by how far it got, and says so only in its text.
+		// franz-go tells the cases apart by how far it got, and only its text shows which it was.
 		switch text := first.Error(); {
 		case strings.Contains(text, "SASL is missing"), strings.Contains(text, "is SASL missing"):
 			return c.closedBeforeLogin()
@@ -60,7 +60,7 @@ func notTLS() *Error {
 	return &Error{Kind: TLSNotSpoken, Text: "the broker closed the connection during the TLS handshake: its port speaks no TLS"}
 }
 
-// closedBeforeLogin is for a broker that did not wait for the login, or that did not answer it.
+// closedBeforeLogin explains that the broker did not wait for a login, or did not answer it.
 func (c Config) closedBeforeLogin() *Error {
 	if c.SASL.Mechanism != MechanismNone {
 		return closedInLogin()
@@ -72,7 +72,7 @@ func closedInLogin() *Error {
 	return &Error{Kind: ClosedInLogin, Text: "the broker closed the connection during the login instead of answering: it refuses this user, password or mechanism, or its port requires TLS too; its log says which"}
 }
 
-// closed is for a broker that closed the connection, nobody knows when.
+// closed explains that the broker closed the connection, where it is not known how far the client had got.
 func (c Config) closed() *Error {
 	switch {
 	case c.TLS.Enabled:

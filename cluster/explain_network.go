@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Unreached adds the address of a broker to an error of a request to it, where time ran out before the broker was
-// connected to. Any other error stays as it is. Explain then says whether the cluster advertises that address.
+// Unreached adds a broker's address to the error of a request to that broker, if the time ran out before there was a
+// connection. It does not change any other error. By the address, Explain can say whether the cluster advertises it.
 func (c Config) Unreached(address string, err error) error {
 	if _, named := errors.AsType[*unreached](err); named || !IsTimeout(err) {
 		return err
@@ -17,7 +17,7 @@ func (c Config) Unreached(address string, err error) error {
 	return c.unreached(address, err)
 }
 
-// explainNetwork is for brokers that cannot be reached.
+// explainNetwork explains why a broker cannot be reached.
 func explainNetwork(err error) *Error {
 	for _, sign := range []string{"invalid large response size", "beginning of an HTTP response"} {
 		if strings.Contains(err.Error(), sign) {
@@ -47,7 +47,7 @@ func explainNetwork(err error) *Error {
 	return nil
 }
 
-// explainAdvertised is for an address that only the cluster has named.
+// explainAdvertised explains why an address cannot be reached that the cluster advertises.
 func explainAdvertised(address string, err error) *Error {
 	problem := ""
 	switch dns, isDNS := errors.AsType[*net.DNSError](err); {

@@ -19,7 +19,7 @@ import (
 // The last answer is the cause, and not the time that ran out.
 func TestTheLastAnswerIsTheCause(t *testing.T) {
 	for answer, want := range map[error]Kind{
-		kafka.Error(15): CoordinatorUnavailable, kafka.Error(5): NoUsableAnswer, kafka.Error(19): TooFewReplicas, errors.New("none"): NoAnswer,
+		kafka.Error(15): CoordinatorUnavailable, kafka.Error(5): NoUsableAnswer, kafka.Error(19): TooFewInSync, errors.New("none"): NoAnswer,
 	} {
 		err := Config{}.Explain(fmt.Errorf("fence: %w; last answer: %w", context.DeadlineExceeded, answer))
 		if kindOf(err) != want || !errors.Is(err, context.DeadlineExceeded) {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// explainTLS is for handshakes that fail, on either side.
+// explainTLS explains TLS handshakes that fail, on either side.
 func explainTLS(err error) *Error {
 	_, isUnknown := errors.AsType[x509.UnknownAuthorityError](err)
 	_, isOfOther := errors.AsType[x509.HostnameError](err)
@@ -44,7 +44,7 @@ func explainCertificate(invalid x509.CertificateInvalidError) string {
 	return "the broker's certificate has expired or is not valid yet: renew it at the broker, and check the clocks"
 }
 
-// explainAlert is for what a broker does not like about our side. Only the text holds the alert.
+// explainAlert explains the TLS alert by which a broker ended the handshake. Only the error's text shows which alert it was.
 func explainAlert(text string) *Error {
 	has := func(alerts ...string) bool {
 		return slices.ContainsFunc(alerts, func(alert string) bool { return strings.Contains(text, "tls: "+alert) })

@@ -15,8 +15,8 @@ import (
 	kgoscram "github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// kafkaMechanism is the login of kafka-go, nil for none. For plain and scram it uses franz-go's login, because kafka-go's
-// own scram changes a password by SASLprep, which brokers, Java and librdkafka do not.
+// kafkaMechanism returns the mechanism for kafka-go, or nil if there is no login. For plain and scram it uses franz-go's
+// login, because kafka-go's own scram changes a password by SASLprep, which brokers, Java and librdkafka do not.
 func (s SASL) kafkaMechanism() (sasl.Mechanism, error) {
 	if s.Mechanism == MechanismMSKIAM {
 		account, err := awsAccount()
@@ -32,7 +32,7 @@ func (s SASL) kafkaMechanism() (sasl.Mechanism, error) {
 	return sameLogin{login}, nil
 }
 
-// franzMechanism is the login of franz-go, nil for none.
+// franzMechanism returns the mechanism for franz-go, or nil if there is no login.
 func (s SASL) franzMechanism() (kgosasl.Mechanism, error) {
 	switch s.Mechanism {
 	case MechanismPlain:
@@ -54,7 +54,7 @@ func (s SASL) franzMechanism() (kgosasl.Mechanism, error) {
 	return nil, nil
 }
 
-// awsAccount is what the AWS SDK finds in its usual places. Credentials are asked for at each connection.
+// awsAccount returns the AWS SDK's own configuration. The credentials are retrieved anew for each connection.
 func awsAccount() (aws.Config, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), DialTimeout)
 	defer cancel()
@@ -79,7 +79,7 @@ func wrongAnswer(err error) error {
 		Text: "the broker's answer to the login is not what the mechanism requires: it does not know the password, or is not a Kafka broker"}
 }
 
-// quiet is a mechanism whose errors quote neither the credentials nor what the broker said.
+// quiet is a mechanism whose error texts quote neither the credentials nor what the broker said.
 type quiet struct{ kgosasl.Mechanism }
 
 // Authenticate begins a login.
@@ -102,10 +102,10 @@ func (s quietSession) Challenge(said []byte) (bool, []byte, error) {
 	return done, answer, nil
 }
 
-// sameLogin lets kafka-go log in by a mechanism of franz-go.
+// sameLogin adapts a mechanism of franz-go to kafka-go.
 type sameLogin struct{ of kgosasl.Mechanism }
 
-// Name is what the broker calls the mechanism.
+// Name returns the mechanism's name in SASL.
 func (l sameLogin) Name() string { return l.of.Name() }
 
 // Start begins a login.
@@ -125,7 +125,7 @@ func (s sameSession) Next(_ context.Context, said []byte) (bool, []byte, error) 
 	return s.of.Challenge(said)
 }
 
-// quietMSK is the mechanism aws-msk-iam of kafka-go. Its errors quote neither the AWS credentials nor their source.
+// quietMSK is the mechanism aws-msk-iam of kafka-go. Its error texts quote neither the AWS credentials nor their source.
 type quietMSK struct{ sasl.Mechanism }
 
 // Start begins a login.

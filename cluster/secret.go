@@ -24,7 +24,7 @@ type Secret string
 
 const redacted = "REDACTED"
 
-// reveal is the text itself, for the places that need it.
+// reveal returns the secret itself. Only what logs in, checks or removes a secret may call it.
 func (s Secret) reveal() string { return string(s) }
 
 // String does not show the secret.
@@ -47,8 +47,8 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // LogValue does not show the secret.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// Validate says what is wrong with a secret that cannot be a password. The text is to be put behind the name of the place
-// that the secret came from, and is the same for every secret with that fault.
+// Validate returns an error if the secret cannot be a password. The error's text continues a sentence that begins with the
+// name of the place that the secret came from. It does not depend on the secret.
 func (s Secret) Validate() error {
 	text := s.reveal()
 	switch {
@@ -66,11 +66,12 @@ func (s Secret) Validate() error {
 	return nil
 }
 
-// leastScrubbed is the length from which a secret is looked for in other texts. A shorter one is a part of too many words.
+// leastScrubbed is the length of the shortest secret that Scrub looks for. Shorter ones are parts of too many words.
 const leastScrubbed = 4
 
-// Scrub takes the secret out of a text that others made, in every form in which it may stand there. names are texts that are
-// shown anyway. If the secret is a part of one of them, the text stays as it is, because the secret's absence would tell it.
+// Scrub removes the secret from a text of a broker or a client, in every encoding in which it may be there. names are shown
+// elsewhere anyway. If the secret is a part of one of them, the text is not changed, because a changed name would reveal the
+// secret.
 func (s Secret) Scrub(text string, names ...string) string {
 	secret := s.reveal()
 	if len(secret) < leastScrubbed || slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, secret) }) {
@@ -109,8 +110,8 @@ func foldASCII(text string) string {
 	return string(folded)
 }
 
-// forms are the ways in which a secret may stand in a text: as it is, as SASLprep changes it, quoted, escaped, in
-// hexadecimal or decimal bytes, and in base64, also in that of a longer text that holds it.
+// forms returns the encodings in which a secret may be in a text: as it is, as SASLprep changes it, quoted, escaped, in
+// hexadecimal or decimal bytes, and in base64, also as a part of a longer text in base64.
 func forms(secret string) []string {
 	var list []string
 	for _, text := range []string{secret, norm.NFKC.String(secret)} {

@@ -14,7 +14,8 @@ import (
 	"unicode"
 )
 
-// config is nil without TLS. Errors are an ErrConfiguration and quote nothing of the files.
+// config returns the configuration of TLS, or nil if TLS is not enabled. The error is an ErrConfiguration and quotes nothing
+// of the files.
 func (t TLS) config() (*tls.Config, error) {
 	if !t.Enabled {
 		return nil, nil
@@ -40,8 +41,8 @@ func (t TLS) config() (*tls.Config, error) {
 	return config, nil
 }
 
-// renewed reads the client's certificate anew at each connection, so that a renewed one is shown without a restart.
-// While the files do not fit together, as in the middle of a renewal, it shows the last pair that did.
+// renewed returns a function that reads the client's certificate and key anew for each connection, so that they can be
+// replaced without a restart. As long as the files do not fit together, it returns the last pair that did.
 func (t TLS) renewed(last *tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	var mu sync.Mutex
 	return func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -54,7 +55,7 @@ func (t TLS) renewed(last *tls.Certificate) func(*tls.CertificateRequestInfo) (*
 	}
 }
 
-// pair is the client's certificate with its key.
+// pair reads the client's certificate and its key.
 func (t TLS) pair() (*tls.Certificate, error) {
 	certificate, err := t.cert().read()
 	if err != nil {
@@ -84,7 +85,7 @@ func (t TLS) pair() (*tls.Certificate, error) {
 
 const noCertificate = "holds no certificate in PEM"
 
-// pemKinds are the kinds of a text's blocks. An encrypted block of the old form counts as ENCRYPTED.
+// pemKinds returns the types of the PEM blocks in a text, and the old headers that say that a block is ENCRYPTED.
 func pemKinds(text []byte) string {
 	var kinds []string
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
@@ -115,8 +116,8 @@ func (f pemFile) read() ([]byte, error) {
 	return text, nil
 }
 
-// wrong is an error that says what is wrong with the file. It quotes the path only if that cannot be a secret. The path of
-// the key may be the key itself.
+// wrong makes an error that says what is wrong with the file. It quotes the path only if that cannot be a secret: somebody
+// may have given the key itself instead of the key's path.
 func (f pemFile) wrong(what string) error {
 	if f.kind != KeyFileInvalid && looksLikePath(f.path) {
 		return wrong(f.kind, "%s %s %s", f.name, f.path, what)
@@ -131,8 +132,8 @@ func looksLikePath(path string) bool {
 	return slices.Contains([]string{".pem", ".crt", ".cer", ".cert"}, filepath.Ext(path)) && len(path) <= longest && !strings.ContainsFunc(path, odd)
 }
 
-// Unreadable says why a file cannot be read, to be put behind the name of the file. It quotes neither the path, which may be
-// a secret in the wrong place, nor the file's text.
+// Unreadable says why a file cannot be read, as the end of a sentence that begins with the file. It quotes neither the path,
+// which may be a secret in the wrong place, nor the file's text.
 func Unreadable(err error) string {
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		return "cannot be read: " + at.Err.Error()

@@ -6,7 +6,7 @@
 //   - deadline.sessions.events has every change of every session. Each record is a CloudEvents 1.0 event in binary mode:
 //     its attributes are headers, and its value is JSON. Encode writes it and Decode reads it.
 //   - deadline.sessions.ended has a copy of each event that tells of an end, with the same key, headers and value.
-//   - deadline.sessions.state is compacted and has the last known state of each session, and records of Farmwire's own.
+//   - deadline.sessions.state is compacted and has the last known state of each session, and Farmwire's own records.
 //     DecodeState reads them.
 //
 // A consumer must read with the isolation level read_committed. Otherwise it also sees records of transactions that were

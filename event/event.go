@@ -30,7 +30,7 @@ type Header struct {
 	Value []byte
 }
 
-// Envelope is what an event says beside its change.
+// Envelope is what an event says besides its change.
 type Envelope struct {
 	Region   string             // AWS region of the farm
 	Status   *diff.WorkerStatus // nil if ListWorkers has never shown the worker
@@ -39,8 +39,8 @@ type Envelope struct {
 
 // Event is a decoded record of the events topic or of the ended topic. All its times are UTC with milliseconds.
 //
-// The embedded change has what the wire has of it. Seen is not on the wire and stays zero. Of Previous the wire has
-// LifecycleStatus, TargetLifecycleStatus and EndedAt; its other fields are copied from Session.
+// The embedded Change has what the record holds of it. Seen is not in the record and stays zero. Of Previous the record
+// holds LifecycleStatus, TargetLifecycleStatus and EndedAt. Its other fields are copied from Session.
 type Event struct {
 	diff.Change
 
@@ -61,42 +61,46 @@ func Encode(c *diff.Change, env Envelope) Record {
 	return e.Encode(c, env)
 }
 
-// Encoder encodes events without allocating: it uses its buffers again. The zero value is ready to use.
+// Encoder encodes events without allocating, because it reuses its buffers. The zero value is ready to use.
 type Encoder struct {
 	value   []byte
 	headers []Header
-	text    []byte // the values of the headers point into it
+	text    []byte // the key and the values of the headers are slices of it
 }
 
 // Encode returns the record of a change. The record is valid until the next call.
 func (e *Encoder) Encode(c *diff.Change, env Envelope) Record {
 	e.value = appendValue(e.value[:0], c, env.Status)
 	e.text = append(e.text[:0], c.Session.SessionID...)
-	key := e.since(0)
+	key := e.textFrom(0)
 	e.headers = e.headers[:0]
 	e.encodeHeaders(c, env, key)
 	return Record{Key: key, Value: e.value, Headers: e.headers}
 }
 
 // Decode reads a record of the events topic or of the ended topic. It ignores headers and JSON members that it does not
-// know, and takes every status as it comes.
+// know, and accepts any status.
 //
 // The error is ErrUnknown if the type or its version is not known, and ErrMalformed if the record breaks the wire form.
 // Nothing but the type is looked at before ErrUnknown is returned.
 func Decode(key, value []byte, headers []Header) (Event, error) {
+	kind, err := kindOf(headers)
+	if err != nil {
+		return Event{}, err
+	}
 	a, err := attributesOf(headers)
 	if err != nil {
 		return Event{}, err
 	}
-	e, err := a.event(key)
+	e, err := a.event(key, kind)
 	if err != nil {
 		return Event{}, err
 	}
-	told, err := decodeValue(value, &e)
+	v, err := decodeValue(value, &e)
 	if err != nil {
 		return Event{}, err
 	}
-	if err := a.fits(&e, told); err != nil {
+	if err := a.compare(&e, v); err != nil {
 		return Event{}, err
 	}
 	return e, nil

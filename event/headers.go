@@ -43,17 +43,17 @@ func (e *Encoder) encodeHeaders(c *diff.Change, env Envelope, subject []byte) {
 	e.text = append(append(e.text, s.SessionID...), '.')
 	number := len(e.text)
 	e.text = appendSequence(e.text, c.Sequence)
-	ceID, ceSequence := e.since(id), e.since(number)
+	ceID, ceSequence := e.textFrom(id), e.textFrom(number)
 	e.add(idHeader, ceID)
 
 	source := len(e.text)
 	e.text = append(append(e.text, sourcePrefix...), env.Region...)
 	e.text = appendWorkerPath(e.text, s.WorkerKey)
-	e.add(sourceHeader, e.since(source))
+	e.add(sourceHeader, e.textFrom(source))
 
 	kind := len(e.text)
 	e.text = append(append(append(e.text, typePrefix...), c.Kind...), typeSuffix...)
-	e.add(typeHeader, e.since(kind))
+	e.add(typeHeader, e.textFrom(kind))
 	e.add(subjectHeader, subject)
 	e.time(timeHeader, changedAt(c))
 	e.add(sequenceHeader, ceSequence)
@@ -63,28 +63,29 @@ func (e *Encoder) encodeHeaders(c *diff.Change, env Envelope, subject []byte) {
 	e.literal(contentTypeHeader, contentType)
 }
 
-// since returns the text from a place on. It stays valid when the buffer grows.
-func (e *Encoder) since(from int) []byte { return e.text[from:len(e.text):len(e.text)] }
+// textFrom returns the text from an index on. The slice stays valid when the buffer grows.
+func (e *Encoder) textFrom(from int) []byte { return e.text[from:len(e.text):len(e.text)] }
 
 func (e *Encoder) add(key string, value []byte) {
 	e.headers = append(e.headers, Header{Key: key, Value: value})
 }
 
+// literal appends a header with a fixed value.
 func (e *Encoder) literal(key, value string) {
 	from := len(e.text)
 	e.text = append(e.text, value...)
-	e.add(key, e.since(from))
+	e.add(key, e.textFrom(from))
 }
 
 func (e *Encoder) time(key string, t time.Time) {
 	from := len(e.text)
 	e.text = appendTime(e.text, t)
-	e.add(key, e.since(from))
+	e.add(key, e.textFrom(from))
 }
 
 // appendSequence appends a number with at least six digits.
 func appendSequence(b []byte, n uint64) []byte {
-	for least := uint64(100_000); n < least && least > 1; least /= 10 {
+	for limit := uint64(100_000); n < limit && limit > 1; limit /= 10 {
 		b = append(b, '0')
 	}
 	return strconv.AppendUint(b, n, 10)
@@ -98,8 +99,8 @@ func appendWorkerPath(b []byte, w diff.WorkerKey) []byte {
 	return b
 }
 
-// changedAt is the change's own time where the service tells it, else the time when an answer that shows the change had
-// arrived.
+// changedAt returns the change's own time if the service shows it. Otherwise it returns the time when the answer that first
+// showed the change had arrived.
 func changedAt(c *diff.Change) time.Time {
 	if c.Observed.Exact {
 		switch c.Kind {
@@ -112,10 +113,10 @@ func changedAt(c *diff.Change) time.Time {
 	return c.Observed.Before
 }
 
-// attributes are the headers of an event by their names.
+// attributes are the values of an event's headers, by the headers' names.
 type attributes map[string]string
 
-// attributesOf collects the headers that an event has. It leaves out those that it does not know.
+// attributesOf collects the headers that this version knows, and ignores all others.
 func attributesOf(headers []Header) (attributes, error) {
 	a := make(attributes, 11)
 	for _, h := range headers {
@@ -131,11 +132,9 @@ func attributesOf(headers []Header) (attributes, error) {
 	return a, nil
 }
 
-// event reads all that the headers tell. Whether they fit the value is for fits.
-func (a attributes) event(key []byte) (e Event, err error) {
-	if e.Kind, err = decodeType(a[typeHeader]); err != nil {
-		return e, err
-	}
+// event reads everything that is in the headers. It does not compare them with the value, as compare does.
+func (a attributes) event(key []byte, kind diff.Kind) (e Event, err error) {
+	e.Kind = kind
 	e.ID, e.Source, e.Type, e.Subject, e.DataSchema = a[idHeader], a[sourceHeader], a[typeHeader], a[subjectHeader], a[dataSchemaHeader]
 	if e.Subject == "" || e.Subject != string(key) {
 		return e, malformed("%s is %q and the key %q, and both should be the session id", subjectHeader, e.Subject, key)
@@ -163,10 +162,20 @@ func (a attributes) event(key []byte) (e Event, err error) {
 
 func (a attributes) time(header string) (time.Time, error) {
 	t, err := time.Parse(timeLayout, a[header])
-	if err != nil {
+	// time.Parse accepts other forms too, such as a comma before the milliseconds.
+	if err != nil || string(appendTime(nil, t)) != a[header] {
 		return t, malformed("%s is %q and should have the form %s", header, a[header], timeLayout)
 	}
 	return t, nil
+}
+
+// kindOf returns the change of the first header ce_type.
+func kindOf(headers []Header) (diff.Kind, error) {
+	at := slices.IndexFunc(headers, func(h Header) bool { return h.Key == typeHeader })
+	if at < 0 {
+		return "", malformed("there is no header %s", typeHeader)
+	}
+	return decodeType(string(headers[at].Value))
 }
 
 // decodeType returns the change of a type of the form farmwire.session.<change>.v1. A type of the form
@@ -189,7 +198,7 @@ func isVersion(s string) bool {
 	return ok && err == nil && n > 0 && strconv.FormatUint(n, 10) == number
 }
 
-// kinds are the changes that version 1 of the wire form has.
+// kinds returns the changes that version 1 of the wire form has.
 func kinds() []diff.Kind {
 	return []diff.Kind{diff.Discovered, diff.Started, diff.Updating, diff.Updated, diff.UpdateFailed, diff.Changed,
 		diff.Ending, diff.Ended, diff.Vanished}
@@ -203,21 +212,24 @@ func decodeSequence(text string) (uint64, error) {
 	return n, nil
 }
 
-// fits compares the headers with what the value tells.
-func (a attributes) fits(e *Event, told valueFields) error {
+// compare returns an error if the headers do not agree with the value. It takes the region out of ce_source.
+func (a attributes) compare(e *Event, v valueFields) error {
 	path := string(appendWorkerPath(nil, e.Session.WorkerKey))
 	switch {
-	case diff.Kind(told.Change) != e.Kind:
-		return malformed("%s is %q and the value tells the change %q", typeHeader, e.Type, told.Change)
-	case told.Sequence != e.Sequence:
-		return malformed("%s is %s and the value has the sequence %d", sequenceHeader, a[sequenceHeader], told.Sequence)
+	case diff.Kind(v.Change) != e.Kind:
+		return malformed("%s is %q and the value has the change %q", typeHeader, e.Type, v.Change)
+	case v.Sequence != e.Sequence:
+		return malformed("%s is %s and the value has the sequence %d", sequenceHeader, a[sequenceHeader], v.Sequence)
 	case e.Session.SessionID != e.Subject:
 		return malformed("%s is %q and the value is of the session %q", subjectHeader, e.Subject, e.Session.SessionID)
-	case !strings.HasPrefix(e.Source, sourcePrefix), !strings.HasSuffix(e.Source, path), len(e.Source) < len(sourcePrefix)+len(path):
-		return malformed("%s is %q and should be %s<region>%s", sourceHeader, e.Source, sourcePrefix, path)
 	case !e.Time.Equal(changedAt(&e.Change)):
-		return malformed("%s is %s and the value tells %s", timeHeader, a[timeHeader], appendTime(nil, changedAt(&e.Change)))
+		return malformed("%s is %s and should be %s as in the value", timeHeader, a[timeHeader], appendTime(nil, changedAt(&e.Change)))
 	}
-	e.Region = e.Source[len(sourcePrefix) : len(e.Source)-len(path)]
+	region, hasPrefix := strings.CutPrefix(e.Source, sourcePrefix)
+	region, hasPath := strings.CutSuffix(region, path)
+	if !hasPrefix || !hasPath || region == "" || strings.Contains(region, "/") {
+		return malformed("%s is %q and should be %s<region>%s", sourceHeader, e.Source, sourcePrefix, path)
+	}
+	e.Region = region
 	return nil
 }

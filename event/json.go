@@ -11,14 +11,14 @@ import (
 // timeLayout is RFC 3339 in UTC with milliseconds. Finer digits are cut off.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// The functions below append JSON to a buffer. Each transition of a farm is encoded, and reflection would cost more than
-// the rest of publishing it. before is the text between the value and the one before it.
+// The functions below append JSON to a buffer. They do not use encoding/json, because its reflection would cost more than
+// all the rest of publishing an event. The parameter before is the text that precedes the value, such as `,"sequence":`.
 
 func appendTime(b []byte, t time.Time) []byte {
 	return t.UTC().AppendFormat(b, timeLayout)
 }
 
-// appendInstant appends a time as a JSON string, and null for the zero time.
+// appendInstant appends a time as a JSON string, or null for the zero time.
 func appendInstant(b []byte, before string, t time.Time) []byte {
 	b = append(b, before...)
 	if t.IsZero() {
@@ -41,7 +41,7 @@ func appendText(b []byte, before, s string) []byte {
 	return appendString(append(b, before...), s)
 }
 
-// appendOptional appends a JSON string, and null for the empty one.
+// appendOptional appends a JSON string, or null for an empty string.
 func appendOptional(b []byte, before, s string) []byte {
 	b = append(b, before...)
 	if s == "" {

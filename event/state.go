@@ -11,8 +11,8 @@ import (
 // session is in the shard of its worker, not in the partition of its key. It holds two kinds of records:
 //
 //	key <session id>  {"schema":1,"sequence":3,"session":{…the ten fields of the event…},"seen":"…Z"}
-//	                  and ,"vanished":true before the last brace if the service stopped knowing the session without
-//	                  showing its end. A null value says that the session was forgotten
+//	                  with ,"vanished":true at the end if the service stopped knowing the session without showing
+//	                  its end. A null value says that the session was forgotten
 //	key watch         {"schema":1,"region":…,"partitions":…,"initial":…,"farms":{id:{"listed":…}},"fleets":{id:{"since":…}}}
 
 // Schema is the version of the state records that AppendSession writes, and the newest that is read.
@@ -25,10 +25,10 @@ const WatchKey = "watch"
 type State struct {
 	Key     string       // the session id, or WatchKey
 	Session *diff.Record // the last state of a session
-	Watch   *WatchRecord // what a shard knows beside its sessions
+	Watch   *WatchRecord // what a shard knows besides its sessions
 }
 
-// Forgotten reports whether the record is a tombstone: Farmwire has forgotten what has the key.
+// Forgotten reports whether the record is a tombstone, by which Farmwire forgets what it stored under the key.
 func (s State) Forgotten() bool { return s.Session == nil && s.Watch == nil }
 
 // DecodeState reads a record of the state topic.
@@ -82,14 +82,15 @@ func decodeSession(key, value []byte) (diff.Record, error) {
 	if v.Session == nil {
 		return diff.Record{}, unknown("a state record with the key %q", key)
 	}
-	if v.Session.SessionID != string(key) {
-		return diff.Record{}, malformed("the key is %q and the value is of the session %q", key, v.Session.SessionID)
+	session := v.Session.session()
+	if session.SessionID != string(key) {
+		return diff.Record{}, malformed("the key is %q and the value is of the session %q", key, session.SessionID)
 	}
-	return diff.Record{Session: v.Session.session(), Sequence: v.Sequence, Seen: time.Time(v.Seen), Vanished: v.Vanished}, nil
+	return diff.Record{Session: session, Sequence: v.Sequence, Seen: time.Time(v.Seen), Vanished: v.Vanished}, nil
 }
 
-// unmarshalState reads the value of a state record after a look at its schema. The rest of a newer schema may make no sense
-// to this version.
+// unmarshalState reads the value of a state record. It reads the schema first, because the members of a newer schema may have
+// types that this version cannot read.
 func unmarshalState(value []byte, into any) error {
 	var versioned struct {
 		Schema int `json:"schema"`
@@ -98,7 +99,7 @@ func unmarshalState(value []byte, into any) error {
 		return malformed("a state record: %w", err)
 	}
 	if versioned.Schema > Schema {
-		return unknown("a state record with schema %d, and the newest that is known is %d", versioned.Schema, Schema)
+		return unknown("a state record with schema %d; the newest that is known is %d", versioned.Schema, Schema)
 	}
 	if err := json.Unmarshal(value, into); err != nil {
 		return malformed("a state record: %w", err)

@@ -7,8 +7,8 @@ import (
 	"farmwire/diff"
 )
 
-// ScannedSession is a session's record in the state topic, read without copying. It is for programs that read very many:
-// a restore reads a million of them, and of most it needs only the ids. Its slices point into the value that was scanned.
+// ScannedSession is a session's record in the state topic, read without copying. It is for programs that read very many
+// records: a restore may read a million, and needs only the ids of most of them. Its slices point into the scanned value.
 type ScannedSession struct {
 	Farm, Fleet, Worker, Session []byte // ids
 	Vanished                     bool
@@ -25,8 +25,8 @@ func (r *ScannedSession) Ended() bool {
 	return r.Vanished || r.endedAt != nil || string(r.status) == diff.StatusEnded
 }
 
-// Scan reads a value exactly as AppendSession writes it, without allocating. It reports false for every other form and
-// for texts with an escape, which DecodeState reads.
+// Scan reads a value in the form in which AppendSession writes it, without allocating. It reports false for every other form
+// and for strings with an escape. DecodeState reads those. Scan does not check the times; Record does.
 func (r *ScannedSession) Scan(v []byte) bool {
 	if bytes.IndexByte(v, '\\') >= 0 {
 		return false // a string with an escape
@@ -61,8 +61,8 @@ func (r *ScannedSession) Scan(v []byte) bool {
 	return !s.failed && s.at == len(s.all)
 }
 
-// scanner takes one piece after the other from the text, until one is not what was expected. It moves a number instead of
-// a slice, which would cost a write barrier at each step while the garbage collector runs.
+// scanner reads one token after the other, and fails at the first one that is not what was expected. It advances an index
+// and does not reslice, because storing a slice costs a write barrier while the garbage collector runs.
 type scanner struct {
 	all    []byte
 	at     int
@@ -97,7 +97,7 @@ func (s *scanner) number() uint64 {
 	return n
 }
 
-// text takes a string. There are no escapes in what is scanned.
+// text reads a string. Scan has made sure that there are no escapes.
 func (s *scanner) text() []byte {
 	if s.at >= len(s.all) || s.all[s.at] != '"' {
 		s.fail()
@@ -113,7 +113,7 @@ func (s *scanner) text() []byte {
 	return s.all[from : from+n]
 }
 
-// optional takes a string or null.
+// optional reads a string or null.
 func (s *scanner) optional() []byte {
 	if s.accept("null") {
 		return nil
@@ -121,7 +121,7 @@ func (s *scanner) optional() []byte {
 	return s.text()
 }
 
-// Record returns a copy of what was scanned. The error is ErrMalformed if a time is none.
+// Record returns a copy of what was scanned. The error is ErrMalformed if a time cannot be parsed.
 func (r *ScannedSession) Record() (diff.Record, error) {
 	out := diff.Record{
 		Session: diff.Session{

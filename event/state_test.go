@@ -122,6 +122,11 @@ func TestDecodeStateRefuses(t *testing.T) {
 		"another key":         {"session-2", value, ErrMalformed},
 		"cut short":           {s.SessionID, `{"schema":1`, ErrMalformed},
 		"a watch that is cut": {WatchKey, `{"schema":1`, ErrMalformed},
+		"a watch of nothing":  {WatchKey, `null`, ErrMalformed},
+		"no schema of watch":  {WatchKey, `{}`, ErrMalformed},
+		"no session":          {s.SessionID, `null`, ErrUnknown},
+		"sequence 10^18":      {s.SessionID, strings.Replace(value, `"sequence":1`, `"sequence":1000000000000000000`, 1), nil},
+		"sequence 2^64":       {s.SessionID, strings.Replace(value, `"sequence":1`, `"sequence":18446744073709551616`, 1), ErrMalformed},
 		"no JSON":             {s.SessionID, "", ErrMalformed},
 	} {
 		got, err := DecodeState([]byte(test.key), []byte(test.value))

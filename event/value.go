@@ -1,7 +1,9 @@
 package event
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"farmwire/diff"
@@ -59,7 +61,7 @@ func appendWorker(b []byte, w *diff.WorkerStatus) []byte {
 	return append(b, '}')
 }
 
-// valueFields is the value of an event as JSON.
+// valueFields is the value of an event as JSON. Pointers are members that must not be null, except for previous and worker.
 type valueFields struct {
 	Change   string         `json:"change"`
 	Sequence uint64         `json:"sequence"`
@@ -67,70 +69,92 @@ type valueFields struct {
 	Snapshot *bool          `json:"snapshot"`
 	Session  *sessionFields `json:"session"`
 	Previous *struct {
-		LifecycleStatus       string  `json:"lifecycleStatus"`
+		LifecycleStatus       *string `json:"lifecycleStatus"`
 		TargetLifecycleStatus string  `json:"targetLifecycleStatus"`
 		EndedAt               instant `json:"endedAt"`
 	} `json:"previous"`
 	Observed *struct {
 		After  instant `json:"after"`
 		Before instant `json:"before"`
-		Exact  bool    `json:"exact"`
+		Exact  *bool   `json:"exact"`
 	} `json:"observed"`
 	Worker *struct {
-		Status   string `json:"status"`
-		HostName string `json:"hostName"`
+		Status   *string `json:"status"`
+		HostName string  `json:"hostName"`
 	} `json:"worker"`
 }
 
-// sessionFields are the ten fields of a session as JSON. A null is a field that the session does not have.
+// sessionFields are the ten fields of a session as JSON. The pointers are those that every session has.
 type sessionFields struct {
-	FarmID                string  `json:"farmId"`
-	FleetID               string  `json:"fleetId"`
-	WorkerID              string  `json:"workerId"`
-	QueueID               string  `json:"queueId"`
-	JobID                 string  `json:"jobId"`
-	SessionID             string  `json:"sessionId"`
-	LifecycleStatus       string  `json:"lifecycleStatus"`
+	FarmID                *string `json:"farmId"`
+	FleetID               *string `json:"fleetId"`
+	WorkerID              *string `json:"workerId"`
+	QueueID               *string `json:"queueId"`
+	JobID                 *string `json:"jobId"`
+	SessionID             *string `json:"sessionId"`
+	LifecycleStatus       *string `json:"lifecycleStatus"`
 	TargetLifecycleStatus string  `json:"targetLifecycleStatus"`
 	StartedAt             instant `json:"startedAt"`
 	EndedAt               instant `json:"endedAt"`
 }
 
+// isComplete reports whether the fields that every session has are there.
+func (f *sessionFields) isComplete() bool {
+	return !slices.Contains([]*string{f.FarmID, f.FleetID, f.WorkerID, f.QueueID, f.JobID, f.SessionID, f.LifecycleStatus}, nil)
+}
+
+// session returns the session. A field that is not there is empty.
 func (f *sessionFields) session() diff.Session {
+	text := func(field *string) string { return *cmp.Or(field, new(string)) }
 	return diff.Session{
-		WorkerKey:             diff.WorkerKey{FarmID: f.FarmID, FleetID: f.FleetID, WorkerID: f.WorkerID},
-		QueueID:               f.QueueID,
-		JobID:                 f.JobID,
-		SessionID:             f.SessionID,
-		LifecycleStatus:       f.LifecycleStatus,
+		WorkerKey:             diff.WorkerKey{FarmID: text(f.FarmID), FleetID: text(f.FleetID), WorkerID: text(f.WorkerID)},
+		QueueID:               text(f.QueueID),
+		JobID:                 text(f.JobID),
+		SessionID:             text(f.SessionID),
+		LifecycleStatus:       text(f.LifecycleStatus),
 		TargetLifecycleStatus: f.TargetLifecycleStatus,
 		StartedAt:             time.Time(f.StartedAt),
 		EndedAt:               time.Time(f.EndedAt),
 	}
 }
 
-// decodeValue reads the value of an event into e, except for what the headers tell too.
-func decodeValue(value []byte, e *Event) (told valueFields, err error) {
-	if err := json.Unmarshal(value, &told); err != nil {
-		return told, malformed("the value: %w", err)
+// check returns an error if a member is missing that every event has.
+func (v *valueFields) check() error {
+	switch {
+	case v.Inferred == nil || v.Snapshot == nil || v.Session == nil || v.Observed == nil || v.Observed.Exact == nil:
+		return malformed("the value lacks inferred, snapshot, session, observed or observed.exact")
+	case !v.Session.isComplete():
+		return malformed("the value's session lacks an id or its status")
+	case v.Previous != nil && v.Previous.LifecycleStatus == nil:
+		return malformed("the value's previous lacks lifecycleStatus")
+	case v.Worker != nil && v.Worker.Status == nil:
+		return malformed("the value's worker lacks status")
 	}
-	if told.Inferred == nil || told.Snapshot == nil || told.Session == nil || told.Observed == nil {
-		return told, malformed("the value lacks inferred, snapshot, session or observed")
+	return nil
+}
+
+// decodeValue reads the value of an event into e. It returns all members, because the headers repeat some of them.
+func decodeValue(value []byte, e *Event) (v valueFields, err error) {
+	if err := json.Unmarshal(value, &v); err != nil {
+		return v, malformed("the value: %w", err)
 	}
-	e.Inferred, e.Snapshot, e.Session = *told.Inferred, *told.Snapshot, told.Session.session()
+	if err := v.check(); err != nil {
+		return v, err
+	}
+	e.Inferred, e.Snapshot, e.Session = *v.Inferred, *v.Snapshot, v.Session.session()
 	e.Observed = diff.Bounds{
-		After:  time.Time(told.Observed.After),
-		Before: time.Time(told.Observed.Before),
-		Exact:  told.Observed.Exact,
+		After:  time.Time(v.Observed.After),
+		Before: time.Time(v.Observed.Before),
+		Exact:  *v.Observed.Exact,
 	}
-	if p := told.Previous; p != nil {
+	if p := v.Previous; p != nil {
 		previous := e.Session
-		previous.LifecycleStatus, previous.TargetLifecycleStatus = p.LifecycleStatus, p.TargetLifecycleStatus
+		previous.LifecycleStatus, previous.TargetLifecycleStatus = *p.LifecycleStatus, p.TargetLifecycleStatus
 		previous.EndedAt = time.Time(p.EndedAt)
 		e.Previous = &previous
 	}
-	if w := told.Worker; w != nil {
-		e.Status = &diff.WorkerStatus{Status: w.Status, HostName: w.HostName}
+	if w := v.Worker; w != nil {
+		e.Status = &diff.WorkerStatus{Status: *w.Status, HostName: w.HostName}
 	}
-	return told, nil
+	return v, nil
 }

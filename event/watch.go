@@ -9,11 +9,11 @@ import (
 	"farmwire/diff"
 )
 
-// WatchRecord is the record of the key watch: what a shard knows beside its sessions.
+// WatchRecord is the value of the state record with the key watch: what a shard knows besides its sessions.
 type WatchRecord struct {
 	Schema     int
 	Region     string
-	Partitions int    // of the state topic, and of the others
+	Partitions int    // of the state topic, and of each other topic
 	Initial    string // open, all or none
 	Farms      map[string]FarmWatch
 	Fleets     map[string]FleetWatch
@@ -36,7 +36,7 @@ func (w WatchRecord) Clone() WatchRecord {
 	return w
 }
 
-// Of returns the watch by which the sessions of a fleet are judged at first sight.
+// Of returns what decides whether a session of the fleet that is seen for the first time is news or history.
 func (w WatchRecord) Of(fleetID string) diff.Watch {
 	of := diff.Watch{Since: w.Fleets[fleetID].Since}
 	switch w.Initial {
@@ -79,6 +79,11 @@ func appendWatched(b []byte, i int, id, before string, at time.Time) []byte {
 // decodeWatch reads the value of the record.
 func decodeWatch(value []byte) (WatchRecord, error) {
 	var w WatchRecord
-	err := unmarshalState(value, &w)
-	return w, err
+	if err := unmarshalState(value, &w); err != nil {
+		return w, err
+	}
+	if w.Schema < 1 {
+		return w, malformed("the watch record has no schema")
+	}
+	return w, nil
 }

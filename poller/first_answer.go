@@ -40,7 +40,7 @@ func (l *loop) finishFirstRequest(r result) {
 	if r.err == nil || errors.Is(r.err, errOneRequest) || isCancelled(r.err) {
 		return
 	}
-	if reasonOf(r.err) != l.refusal {
+	if reasonOf(r.err) != l.lastFailure {
 		l.log.Warn("Deadline Cloud has not answered yet; it is asked again", zap.String("operation", r.call.kind.operation()), zap.Error(r.err))
 	}
 }

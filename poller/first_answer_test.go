@@ -98,7 +98,7 @@ func TestAnswered(t *testing.T) {
 					if isAnswered(p) {
 						t.Fatal("Answered is closed without a usable answer")
 					}
-					if s := p.State(); s.Phase != Polling || s.Answered || s.Refusal == "" {
+					if s := p.State(); s.Phase != Polling || s.Answered || s.LastFailure == "" {
 						t.Errorf("state: %+v", s)
 					}
 					good.Store(true)

@@ -21,21 +21,21 @@ const (
 // loop owns the schedule and the directory. It starts a goroutine for each call, takes in the results, and
 // executes the commands of the Poller's methods. It never blocks, except while it waits for any of these.
 type loop struct {
-	ctx       context.Context
-	poller    *Poller
-	service   *service
-	log       *zap.Logger
-	schedule  *schedule
-	directory *directory
-	shards    map[int]*shard
-	results   chan result
-	running   sync.WaitGroup
-	inFlight  [callKinds]int
-	calls     uint64        // started so far
-	lastAsked time.Time     // when askUntilAnswered last sent a request
-	refusal   Reason        // why the last call that failed did
-	oldest    time.Duration // State.OldestListing
-	published int           // how often publish was called
+	ctx         context.Context
+	poller      *Poller
+	service     *service
+	log         *zap.Logger
+	schedule    *schedule
+	directory   *directory
+	shards      map[int]*shard
+	results     chan result
+	running     sync.WaitGroup
+	inFlight    [callKinds]int
+	calls       uint64        // started so far
+	lastAsked   time.Time     // when askUntilAnswered last sent a request
+	lastFailure Reason        // why the last failed call failed
+	oldest      time.Duration // State.OldestListing
+	published   int           // how often publish was called
 }
 
 // shard is a shard that is owned.
@@ -235,7 +235,7 @@ func (l *loop) finish(r result, now time.Time) {
 		l.finishSessions(r, now)
 	}
 	if r.err != nil && !errors.Is(r.err, errOneRequest) && !isCancelled(r.err) {
-		l.refusal = reasonOf(r.err)
+		l.lastFailure = reasonOf(r.err)
 	}
 }
 

@@ -26,10 +26,10 @@ const (
 // While no shard is owned, everything from Discovery to OldestListing is empty, because the Poller sends no
 // requests then, except those until Deadline Cloud has answered.
 type State struct {
-	Phase    Phase
-	Answered bool   // Deadline Cloud has answered usably at least once
-	Refusal  Reason // why the last call that failed did; empty if Answered, or if none has failed yet
-	Shards   int    // how many are owned
+	Phase       Phase
+	Answered    bool   // Deadline Cloud has answered usably at least once
+	LastFailure Reason // why the last failed call failed; empty if Answered, or if no call has failed yet
+	Shards      int    // how many are owned
 
 	Discovery          []DiscoveryFailure // lists that could not be read the last time, by farm and fleet
 	Targets            int                // how many lists discovery reads again and again: of farms, of fleets and of workers
@@ -116,9 +116,9 @@ func (l *loop) addProblems(s *State, now time.Time) {
 // publishCounts publishes a State with the counts of now. That costs little, so it is done after every
 // result and command.
 func (l *loop) publishCounts(s State) {
-	s.Answered, s.Refusal = l.service.hasAnswered(), l.refusal
+	s.Answered, s.LastFailure = l.service.hasAnswered(), l.lastFailure
 	if s.Answered {
-		s.Refusal = ""
+		s.LastFailure = ""
 	}
 	s.Farms, s.Fleets = l.schedule.discovery.farms(), len(l.directory.fleets)
 	s.Workers, s.OpenSessions = len(l.schedule.workers), l.schedule.openCount

@@ -12,8 +12,8 @@ import (
 	"farmwire/event"
 )
 
-// Where the fields of a record batch (magic 2) are. The checksum covers everything from the
-// attributes on, the producer's identity included.
+// The positions of the fields in a record batch with magic 2, and the attributes. The checksum covers everything from the
+// attributes on, including the producer's identity.
 const (
 	batchLengthAt       = 8
 	batchLeaderEpochAt  = 12
@@ -41,8 +41,8 @@ type identity struct {
 // noIdentity is the identity that no producer has.
 func noIdentity() identity { return identity{-1, -1} }
 
-// batch is one record batch. Records are appended, and then it is sealed. A request that is repeated sends the same sealed
-// bytes.
+// batch is one record batch. Records are appended to it, and then it is sealed. A request that is repeated sends the same
+// sealed bytes.
 type batch struct {
 	bytes   []byte // the header, which is zero until the batch is sealed, and the records
 	records int32
@@ -145,8 +145,8 @@ func partitionsOf(topic string, n int) []topicPartition {
 // String returns the name as Kafka's tools write it.
 func (at topicPartition) String() string { return at.topic + "-" + strconv.Itoa(int(at.partition)) }
 
-// outgoing is what one transaction writes to one partition: batches, each below the limit. The next transaction uses its
-// buffers again.
+// outgoing is what one transaction writes to one partition, in batches that are not larger than the limit. The next
+// transaction uses its buffers again.
 type outgoing struct {
 	topicPartition
 	limit   int // bytes of a batch
@@ -191,7 +191,7 @@ func (o *outgoing) seal(id identity, sequence int32, at time.Time, compression C
 		if err := b.seal(id, sequence, at, compression); err != nil {
 			return 0, err
 		}
-		sequence = int32((uint32(sequence) + uint32(b.records)) & (1<<31 - 1)) // wraps to 0, as the broker's does
+		sequence = int32((uint32(sequence) + uint32(b.records)) & (1<<31 - 1)) // wraps to 0, as it does in the broker
 	}
 	return sequence, nil
 }

@@ -35,19 +35,19 @@ type brokers struct {
 	requests  atomic.Uint32 // numbers the exchanges
 }
 
-// timeouts bounds how long each part of a transaction may take.
+// timeouts are how long each part of the work may take.
 type timeouts struct {
 	transaction time.Duration // after which the broker aborts the transaction by itself
-	total       time.Duration // from the first request to the last answer; below transaction
+	total       time.Duration // of a commit, from its first request to its last answer; less than transaction
 	fence       time.Duration // of a fence, which waits for the previous owner's transaction to end
-	attempt     time.Duration // of one request and its answer, with the time to connect
+	attempt     time.Duration // of one request and its answer, including the time to connect
 	grace       time.Duration // to end a transaction after its context has ended
-	missing     time.Duration // for which a topic that brokers do not know may still appear
-	leaderless  time.Duration // for which a partition may be without a leader before that is an error
+	missing     time.Duration // how long to wait for a topic that brokers do not know
+	leaderless  time.Duration // how long to wait for the leader of a partition
 }
 
-// defaultTimeouts leaves room for a broker that dies. Its partitions and coordinators are not available for about twelve
-// seconds then.
+// defaultTimeouts returns timeouts that are long enough for the death of a broker, after which its partitions and
+// coordinators are not available for about twelve seconds.
 func defaultTimeouts() timeouts {
 	return timeouts{
 		transaction: 60 * time.Second,
@@ -60,7 +60,7 @@ func defaultTimeouts() timeouts {
 	}
 }
 
-// newBrokers takes over the transport, which close closes. topics are those whose leaders are asked for.
+// newBrokers makes brokers that own the transport. topics are those whose leaders will be asked for.
 func newBrokers(transport *kafka.Transport, addrs, topics []string, m *metrics) *brokers {
 	b := &brokers{
 		transport: transport,
@@ -78,7 +78,7 @@ func newBrokers(transport *kafka.Transport, addrs, topics []string, m *metrics) 
 	return b
 }
 
-// close closes all connections, even those of requests that nothing waits for any more.
+// close closes all connections, also those of requests that have been given up.
 func (b *brokers) close() {
 	b.transport.CloseIdleConnections()
 	b.conns.close()
@@ -101,7 +101,7 @@ func (b *brokers) findCoordinator(ctx context.Context, transactionalID string) (
 	return answer.NodeID, nil
 }
 
-// metadata returns what the transport last read of the brokers and the topics, at most a second or two ago.
+// metadata returns the transport's copy of the cluster's metadata, which is at most a second or two old.
 func (b *brokers) metadata(ctx context.Context, topics ...string) (*metadata.Response, error) {
 	m, err := b.transport.RoundTrip(ctx, b.addr, &metadata.Request{TopicNames: topics})
 	if err != nil {
@@ -155,7 +155,7 @@ func leadersOf(t *metadata.ResponseTopic) ([]int32, error) {
 	return leaders, nil
 }
 
-// noLeader stands for the leader of a partition that has none, and unnamed for that of one that the metadata leaves out.
+// noLeader is the leader of a partition that has none, and unnamed of a partition that the metadata leaves out.
 const noLeader, unnamed = -1, -2
 
 // leader returns the broker that leads a partition. The error is errNoLeader if there is none.
@@ -174,10 +174,10 @@ func (b *brokers) leader(ctx context.Context, at topicPartition) (int32, error) 
 	return of[at.partition], nil
 }
 
-// exchange is one request to the broker that it names, and its answer. The request has the version that it is set to. The
-// exchange writes and reads its own bytes, so that the transport neither asks for anything nor copies.
+// exchange is one request to one broker, and its answer. It encodes and decodes both itself, so that the transport neither
+// sends requests of its own before it nor copies the bytes. The request is sent in the version that is set in it.
 //
-// An exchange must not be used again. If the answer is late, the connection may still be reading into it.
+// An exchange must not be used a second time, because the connection may still read a late answer into it.
 type exchange struct {
 	node   int32
 	number int32  // correlation id, which the answer must repeat
@@ -186,8 +186,8 @@ type exchange struct {
 	answer kmsg.Response
 }
 
-// send sends a request to a broker. It returns the buffer that holds the request's bytes, for the next request. After an
-// error it returns none, because a connection may still be writing from it.
+// send sends a request to a broker. It returns the buffer with the request's bytes, so that the next request can use it.
+// After an error it returns no buffer, because a connection may still be writing from it.
 func (b *brokers) send(ctx context.Context, node int32, request kmsg.Request, buffer []byte) (kmsg.Response, []byte, error) {
 	const apart = 1 << 30 // sets the numbers apart from those that the transport gives its own requests
 	number := int32(b.requests.Add(1)%apart) | apart

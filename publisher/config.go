@@ -15,33 +15,33 @@ const (
 	CompressionGzip Compression = "gzip"
 )
 
-// Config says which cluster to publish to, as which member of which group, and what under which names.
+// Config says which cluster and topics to publish to, and how to take part in the consumer group.
 type Config struct {
 	Cluster     cluster.Config
 	Group       Group
 	TopicPrefix string      // the topics are <prefix>.events, .ended and .state
-	Region      string      // AWS region that the sessions are of; kept in the state topic
-	Initial     string      // open, all or none: what the first start publishes; kept in the state topic
+	Region      string      // AWS region of the sessions; stored in the state topic
+	Initial     string      // open, all or none: what the first start publishes; stored in the state topic
 	Compression Compression // "": none
 }
 
-// Group is a member of the consumer group that assigns the shards.
+// Group says how an instance takes part in the consumer group that assigns the shards.
 type Group struct {
 	ID             string        // "": farmwire.<state topic>
 	InstanceID     string        // name of a static member; "": a dynamic member
-	SessionTimeout time.Duration // after this long without a heartbeat the group gives the shards away; 0: 10 s
+	SessionTimeout time.Duration // without a heartbeat for so long, the group assigns the shards to others; 0: 10 s
 }
 
 // EventsTopic is the topic of every change.
 func (c Config) EventsTopic() string { return c.topic(eventsTopic) }
 
-// EndedTopic is the topic of the copies of ended events, for automation.
+// EndedTopic is the topic with copies of the ended events, for automation.
 func (c Config) EndedTopic() string { return c.topic(endedTopic) }
 
 // StateTopic is the compacted topic whose partitions are the shards.
 func (c Config) StateTopic() string { return c.topic(stateTopic) }
 
-// GroupID is the consumer group that assigns the shards.
+// GroupID is the id of the consumer group that assigns the shards.
 func (c Config) GroupID() string {
 	if c.Group.ID != "" {
 		return c.Group.ID

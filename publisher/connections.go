@@ -10,9 +10,9 @@ import (
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// connections keeps all open connections, so that close can close them. The transport closes only idle ones, and one that
-// waits for an answer would stay open until its deadline. connections also counts how often one broke, because that may
-// have been the end of a broker.
+// connections knows all open connections, so that close can close them. The transport closes only idle ones, and a connection
+// that waits for an answer would stay open until its deadline. connections also counts how often a connection has broken,
+// because the broker may have stopped then.
 type connections struct {
 	next   dialFunc
 	mu     sync.Mutex
@@ -67,21 +67,21 @@ type connection struct {
 	of *connections
 }
 
-// Read reads, and counts a failure.
+// Read reads from the connection. It counts a failure.
 func (c *connection) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	return n, c.noted(err)
+	return n, c.counted(err)
 }
 
-// Write writes, and counts a failure.
+// Write writes to the connection. It counts a failure.
 func (c *connection) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
-	return n, c.noted(err)
+	return n, c.counted(err)
 }
 
-// noted counts an error after which the broker may have been started again. A deadline that has passed does not count: either
-// the broker has not ended, or its host is away for longer than its session.
-func (c *connection) noted(err error) error {
+// counted counts an error after which the broker may have been started again, and returns it. It does not count a deadline
+// that has passed: then either the broker has not stopped, or its host is away for longer than its session.
+func (c *connection) counted(err error) error {
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.of.mu.Lock()
 		c.of.broken++

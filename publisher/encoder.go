@@ -7,21 +7,22 @@ import (
 	"farmwire/event"
 )
 
-// encoder collects what one transaction of a shard writes, by partition. Its buffers are used again.
+// encoder collects what one transaction of a shard writes, by partition. The next transaction uses its buffers again.
 type encoder struct {
 	region     string
 	at         time.Time // the timestamp of the records
-	events     int       // collected so far
-	states     int       // records of the state topic collected so far
+	events     int       // how many events are collected
+	states     int       // how many records of the state topic are collected
 	byKind     map[diff.Kind]int
 	partitions partitioner
-	to         [topicCount][]*outgoing // by partition, and only the shard's own where the partitions are the shards
+	to         [topicCount][]*outgoing // by partition; for the state topic only the shard's own
 	event      event.Encoder
 	key, value []byte
 	out        []*outgoing
 }
 
-// newEncoder makes the encoder of a shard. limits are the largest batches that the topics take, in bytes by their names.
+// newEncoder makes the encoder of a shard. limits are the sizes of the largest batches that the topics accept, in bytes, by
+// the topics' names.
 func newEncoder(c Config, shard, partitions int, limits map[string]int) *encoder {
 	e := &encoder{
 		region:     c.Region,

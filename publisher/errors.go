@@ -8,9 +8,9 @@ import (
 )
 
 var (
-	// ErrFenced says that another producer has taken the transactional id over, or that the broker
-	// has timed the transaction out. It does not prove that the shard has another owner: ask the
-	// group, then acquire the shard again or let it go.
+	// ErrFenced says that another producer has taken the transactional id over, or that the broker has aborted the
+	// transaction because it took too long. It does not prove that the shard has another owner. If the group still assigns
+	// the shard, acquire it again.
 	ErrFenced = errors.New("fenced by another producer")
 
 	// ErrUnknownOutcome says that no broker answered whether the transaction was committed. The shard must be

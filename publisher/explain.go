@@ -7,7 +7,7 @@ import (
 	"farmwire/cluster"
 )
 
-// The kinds of problem that publishing has of its own, beside those of package cluster.
+// The kinds of problems that only publishing has. Package cluster has the others.
 const (
 	NoLeader                     cluster.Kind = "partition without a leader"
 	NoProgress                   cluster.Kind = "partition not read to its end"
@@ -32,12 +32,12 @@ const (
 	SharedTopics     cluster.Kind = "topics shared"      // by another deployment, in another group; not an ErrRefused
 )
 
-// explain is [cluster.Config.Explain] with what publishing knows besides.
+// explain is [cluster.Config.Explain], and also explains the errors that only publishing has.
 func (c Config) explain(err error) error {
 	return c.Cluster.Explain(explainTransaction(err), c.TopicPrefix, c.GroupID())
 }
 
-// explainClosed is [cluster.Config.ExplainClosed] with what publishing knows besides.
+// explainClosed is [cluster.Config.ExplainClosed], and also explains the errors that only publishing has.
 func (c Config) explainClosed(ctx context.Context, err error) error {
 	return c.Cluster.ExplainClosed(ctx, explainTransaction(err), c.TopicPrefix, c.GroupID())
 }
@@ -52,7 +52,7 @@ func explainTransaction(err error) error {
 		return &cluster.Error{Kind: NoLeader, Err: err, Text: "a partition has no leader: start the brokers that keep its replicas"}
 	case errors.Is(err, errNoProgress):
 		return &cluster.Error{Kind: NoProgress, Err: err,
-			Text: "a partition could not be read to its end: its leader is slow, or a transaction is open in it, which kafka-transactions.sh find-hanging shows if nobody will end it"}
+			Text: "a partition could not be read to its end: its leader is slow, or a transaction is open in it, which kafka-transactions.sh find-hanging lists if nothing is going to end it"}
 	case code == int16(codeConcurrent):
 		return &cluster.Error{Kind: TransactionPending, Err: err,
 			Text: "the brokers have not ended the transaction before: one that leads a partition of it, or of the transaction log, is down, or too few replicas are in sync; look into the brokers' logs"}

@@ -21,7 +21,7 @@ func TestTheLastAnswerIsTheCause(t *testing.T) {
 	defer cancel()
 	for answer, want := range map[error]cluster.Kind{
 		kafka.Error(15): cluster.CoordinatorUnavailable, kafka.Error(51): TransactionPending, kafka.Error(5): cluster.NoUsableAnswer,
-		kafka.Error(19): cluster.TooFewReplicas, context.DeadlineExceeded: cluster.NoAnswer,
+		kafka.Error(19): cluster.TooFewInSync, context.DeadlineExceeded: cluster.NoAnswer,
 	} {
 		err := Config{}.explain(fmt.Errorf("fence: %w", stopped(ctx, answer)))
 		if problem, ok := errors.AsType[*cluster.Error](err); !ok || problem.Kind != want || !errors.Is(err, context.DeadlineExceeded) {

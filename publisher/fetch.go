@@ -95,14 +95,14 @@ const (
 	fetchWait = 500 * time.Millisecond // after which a broker answers even if it has no records
 )
 
-// errNoProgress is an answer that neither has records nor shows that there are none.
+// errNoProgress says that an answer has no records, and does not show that there are none.
 var errNoProgress = errors.New("the partition was not read up to its end")
 
-// errNotNamed is an answer that leaves out what it was asked for.
+// errNotNamed says that an answer leaves out what was asked for.
 var errNotNamed = errors.New("the answer leaves out what was asked for")
 
-// fetch asks the leader once for the first records of a span. It returns them, of which there may be none, and the first
-// offset that is still to be read.
+// fetch asks the leader once for the first records of a span. It returns those that have arrived, which may be none, and the
+// offset to read next.
 func (b *brokers) fetch(ctx context.Context, at topicPartition, level isolation, s span) ([]*kgo.Record, int64, error) {
 	leader, err := b.leader(ctx, at)
 	if err != nil {
@@ -134,8 +134,8 @@ func (b *brokers) fetch(ctx context.Context, at topicPartition, level isolation,
 	return nil, s.first, errNotNamed
 }
 
-// fetched takes the records out of an answer. franz-go finds out which were aborted, and how far batches reach that
-// compaction has emptied.
+// fetched returns the records in an answer and the offset to read next. It uses franz-go, which leaves out aborted records
+// and knows how many offsets are covered by batches that compaction has emptied.
 func fetched(at topicPartition, level isolation, s span, answer *kmsg.FetchResponseTopicPartition) ([]*kgo.Record, int64, error) {
 	if err := asError(answer.ErrorCode); err != nil {
 		return nil, s.first, err

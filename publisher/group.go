@@ -16,8 +16,8 @@ import (
 
 const (
 	defaultSessionTimeout = 10 * time.Second
-	leaveTimeout          = time.Second            // without an answer, the group notices after the session timeout
-	maxHeartbeat          = 300 * time.Millisecond // only its answer tells a member that another has left
+	leaveTimeout          = time.Second            // if it passes, the group notices after the session timeout
+	maxHeartbeat          = 300 * time.Millisecond // only from a heartbeat's answer does a member learn that another has left
 	joinTimeout           = 30 * time.Second
 
 	// When serve returns it is called again after the next heartbeat at the earliest, because only a heartbeat shows
@@ -33,8 +33,8 @@ const (
 
 // Join becomes a member of the consumer group that assigns the shards, and runs serve for each assigned shard, all of them
 // concurrently. The context of serve ends when the shard is revoked. If serve returns while the shard is still assigned,
-// it is called again after a pause that grows. In that time a heartbeat shows whether the group still assigns the shard: a
-// shard that was fenced may have another owner or not.
+// it is called again after a pause, and the pauses grow. During the pause a heartbeat shows whether the group still assigns
+// the shard. A fence alone does not show that, because a shard may be fenced without having another owner.
 //
 // The group only assigns. The fence of Acquire is what keeps two instances from writing to one shard.
 //
@@ -62,7 +62,7 @@ func (p *Publisher) Join(ctx context.Context, serve func(ctx context.Context, sh
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	if err := client.LeaveGroupContext(leave); err != nil {
-		p.log.Warn("the group was not left, and will notice after the session timeout", zap.Error(p.config.explain(err)))
+		p.log.Warn("the group could not be left, and assigns the shards to others after the session timeout", zap.Error(p.config.explain(err)))
 	}
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
@@ -70,7 +70,7 @@ func (p *Publisher) Join(ctx context.Context, serve func(ctx context.Context, sh
 	return nil
 }
 
-// member is this instance in the group.
+// member is this instance as a member of the group.
 type member struct {
 	serve   func(context.Context, int) error
 	log     *zap.Logger
@@ -111,7 +111,7 @@ func (m *member) client(c Config) (*kgo.Client, error) {
 		kgo.HeartbeatInterval(min(timeout/6, maxHeartbeat)),
 		kgo.RebalanceTimeout(joinTimeout),
 		kgo.OnPartitionsAssigned(func(_ context.Context, client *kgo.Client, assigned map[string][]int32) {
-			// A restore reads the records. This client must never fetch them.
+			// The shards are restored by other means. This client must never fetch their records.
 			client.PauseFetchPartitions(assigned)
 			m.assign(assigned[m.topic])
 		}),
@@ -124,8 +124,8 @@ func (m *member) client(c Config) (*kgo.Client, error) {
 	return kgo.NewClient(opts...)
 }
 
-// watchGroup returns when the membership ends. The client sends the heartbeats by itself. It reports the errors of the group
-// only to those who poll.
+// watchGroup returns when the membership ends. The client sends the heartbeats by itself, but reports the group's errors only
+// to a caller that polls.
 func (m *member) watchGroup(client *kgo.Client) {
 	for m.ctx.Err() == nil {
 		for _, e := range client.PollFetches(m.ctx).Errors() {
@@ -163,7 +163,7 @@ func (m *member) assign(shards []int32) {
 	}
 }
 
-// close waits until no shard is served any more. No other is served from then on.
+// close prevents that any further shard is served, and waits until none is.
 func (m *member) close() {
 	m.mu.Lock()
 	m.closed = true

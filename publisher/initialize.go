@@ -72,9 +72,9 @@ func (p *Publisher) initialize(ctx context.Context) error {
 	return p.writeWatch(ctx, producer)
 }
 
-// initialized looks for committed records up to the end that a reader with the isolation can see. With uncommitted, which is
-// for after the take-over, one record in any partition is enough, because all were written in one transaction. With
-// committed, an empty partition means no: the transaction may still be open there.
+// initialized reports whether the state topic has committed records, up to the end that a reader with the isolation level
+// can see. After the take-over it is called with uncommitted. Then one record in any partition is enough, because all were
+// written in one transaction. With committed, an empty partition means no, because the transaction may still be open there.
 func (p *Publisher) initialized(ctx context.Context, until isolation) (bool, error) {
 	found, empty := false, false
 	var failed error

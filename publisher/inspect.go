@@ -13,7 +13,7 @@ import (
 // of the same epoch (KIP-890).
 type Verification string
 
-// What brokers say of verification. VerificationUnknown is for a broker that is new enough, but whose configuration may not
+// Whether brokers verify transactions. VerificationUnknown is for a broker that is new enough but whose configuration may not
 // be read.
 const (
 	VerificationOn      Verification = "on"
@@ -21,9 +21,9 @@ const (
 	VerificationUnknown Verification = "unknown"
 )
 
-// Inspection is what the brokers of a cluster are.
+// Inspection is what the brokers of a cluster say about themselves.
 type Inspection struct {
-	Version      string // the oldest, in the form v4.3, or a text for a broker that is not Apache Kafka
+	Version      string // the oldest broker's version, in the form v4.3; another text if it is not Apache Kafka
 	Supported    bool   // whether every broker is Apache Kafka 3.6 or later, or speaks the protocol of those
 	Verification Verification
 }
@@ -39,7 +39,7 @@ func (i Inspection) Warning() string {
 	return ""
 }
 
-// inspect asks every broker for its versions and its configuration. It gives up soon.
+// inspect asks every broker for its versions and its configuration. It gives up after the time of two attempts.
 func (b *brokers) inspect(ctx context.Context) (found Inspection, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*b.timeouts.attempt)
 	defer cancel()
@@ -50,7 +50,7 @@ func (b *brokers) inspect(ctx context.Context) (found Inspection, err error) {
 	return found, err
 }
 
-// verifyingVersion is the version of AddPartitionsToTxn with which leaders ask the coordinator whether a transaction is open.
+// verifyingVersion is the version of AddPartitionsToTxn by which a leader asks the coordinator whether a transaction is open.
 // Kafka 3.6 introduced it.
 const verifyingVersion = 4
 

@@ -1,6 +1,8 @@
 package publisher
 
 import (
+	"errors"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -8,7 +10,7 @@ import (
 	"farmwire/cluster"
 )
 
-// metrics is what publishing tells the operator in numbers.
+// metrics are the metrics of publishing.
 type metrics struct {
 	transactions   *prometheus.CounterVec // by outcome
 	seconds        prometheus.Histogram
@@ -26,7 +28,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	return &metrics{
 		transactions: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "farmwire_transactions_total",
-			Help: "Transactions by outcome: committed, aborted, fenced or unknown.",
+			Help: "Transactions, by outcome: committed, aborted, fenced or unknown.",
 		}, []string{"outcome"}),
 		seconds: auto.NewHistogram(prometheus.HistogramOpts{
 			Name:    "farmwire_transaction_seconds",
@@ -35,11 +37,11 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		}),
 		events: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "farmwire_events_published_total",
-			Help: "Events in committed transactions by change.",
+			Help: "Events in committed transactions, by change.",
 		}, []string{"change"}),
 		retries: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "farmwire_kafka_retries_total",
-			Help: "Requests to brokers that were sent again, by the name of Kafka's error, or network if no broker answered.",
+			Help: "Requests to brokers that were sent again, by the name of Kafka's error, or network if no broker answered with an error.",
 		}, []string{"error"}),
 		fences: auto.NewCounter(prometheus.CounterOpts{
 			Name: "farmwire_fences_total",
@@ -47,7 +49,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		}),
 		hanging: auto.NewCounter(prometheus.CounterOpts{
 			Name: "farmwire_hanging_transactions_total",
-			Help: "Transactions that had ended and were still open in some partitions, and that were ended there.",
+			Help: "Transactions that a broker had left open in some partitions after their end, and that were ended there.",
 		}),
 		restores: auto.NewHistogram(prometheus.HistogramOpts{
 			Name:    "farmwire_restore_seconds",
@@ -66,12 +68,16 @@ func (m *metrics) retry(err error) {
 	m.retries.WithLabelValues(errorLabel(err)).Inc()
 }
 
-// errorLabel is the name of an error in Kafka's protocol, such as NOT_LEADER_OR_FOLLOWER. It is network for an error that
-// is no broker's answer.
+// errorLabel returns the name of an error in Kafka's protocol, or network if no broker answered with an error.
 func errorLabel(err error) string {
-	code := cluster.Code(err)
-	if code == 0 {
+	switch code := cluster.Code(err); {
+	case errors.Is(err, errNoLeader):
+		return "LEADER_NOT_AVAILABLE"
+	case code == 0:
 		return "network"
+	case code == kerr.NotLeaderForPartition.Code:
+		return "NOT_LEADER_OR_FOLLOWER" // the name since Kafka 2.6; franz-go keeps the old one
+	default:
+		return kerr.TypedErrorForCode(code).Message
 	}
-	return kerr.TypedErrorForCode(code).Message
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// produce sends all batches in rounds. A round sends the next batch of every partition, in one request for each leader, all
-// of them concurrently. So at most one batch of a partition is in flight. A batch that failed is sent again with the same
-// bytes, to the broker that leads the partition then.
+// produce sends all batches, in rounds. A round sends the next batch of every partition, with one request to each leader. The
+// requests of a round are concurrent. So at most one batch of a partition is in flight. A batch that failed is sent again
+// with the same bytes, to the broker that leads the partition then.
 func (p *producer) produce(ctx context.Context, out []*outgoing) error {
 	pause := newBackoff()
 	began := time.Now()
@@ -156,7 +156,7 @@ func (p *producer) sendShare(ctx context.Context, leader int32, buffer []byte, p
 	return buffer
 }
 
-// errNoLeader is a partition that no broker leads at the moment.
+// errNoLeader says that no broker leads the partition at the moment.
 var errNoLeader = errors.New("no leader")
 
 func (p *producer) produceRequest(pending []*outgoing, share []int) *kmsg.ProduceRequest {
@@ -165,7 +165,7 @@ func (p *producer) produceRequest(pending []*outgoing, share []int) *kmsg.Produc
 	request.Version = 8
 	request.TransactionID = &p.id
 	request.Acks = allReplicas
-	// The broker gives up a little earlier than this side, so that its answer still arrives.
+	// The broker gives up a little earlier than this client, so that its answer still arrives.
 	request.TimeoutMillis = int32((p.brokers.timeouts.attempt * 4 / 5).Milliseconds())
 	for _, i := range share {
 		o := pending[i]

@@ -20,18 +20,18 @@ import (
 )
 
 const (
-	// A cluster creates its own topics for transactions and groups when it first needs them.
+	// The time includes the creation of the cluster's own topics for transactions and groups, if nothing has used them yet.
 	proofTimeout = 12 * time.Second
-	reachTimeout = 2 * cluster.DialTimeout // for one broker to be connected to, to log in, and to answer
+	reachTimeout = 2 * cluster.DialTimeout // to connect to one broker, log in, and get its answer
 )
 
-// Prove tries what publishing needs beyond CheckTopics, with the client that publishes. It connects and logs in to every
-// broker that the cluster advertises, fences a transactional id of its own, and tries the rights on the transactional ids,
-// the topics and the group. The topics must exist. It changes nothing but that transactional id, farmwire.<state
-// topic>.check.
+// Prove tries what publishing needs and CheckTopics does not check, with the client that publishes. It connects and logs in
+// to every broker that the cluster advertises, fences a transactional id of its own, and tries the permissions on the
+// transactional ids, the topics and the group. The topics must exist. It changes nothing but the state of that transactional
+// id, farmwire.<state topic>.check.
 //
-// It returns what the brokers are. An error is one line that says what is wrong and what to do. A broker that does not say
-// which rights it grants is not an error.
+// It returns what the brokers say about themselves. An error is one line that says what is wrong and what to do. It is no
+// error if a broker does not say which permissions it grants.
 func Prove(ctx context.Context, c Config) (Inspection, error) {
 	transport, err := c.Cluster.Transport()
 	if err != nil {
@@ -73,7 +73,7 @@ func (p *proof) reachAll(ctx context.Context) error {
 	return cause(errs)
 }
 
-// cause returns the first of several errors. The others most often have the same cause.
+// cause returns the first error that is not nil. The others most often have the same cause.
 func cause(errs []error) error {
 	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
 		return errs[i]
@@ -109,11 +109,11 @@ func (p *proof) reach(ctx context.Context, b metadata.ResponseBroker) error {
 func neededOperations() map[int8]string { return map[int8]string{3: "Read", 4: "Write", 8: "Describe"} }
 
 func judgeTopic(t kmsg.MetadataResponseTopic) error {
-	const notAllowed, untold = 29, -1 << 31
+	const notAllowed, notTold = 29, -1 << 31
 	if t.ErrorCode == notAllowed {
 		return fmt.Errorf("look at %s: %w", *t.Topic, asError(t.ErrorCode))
 	}
-	if t.AuthorizedOperations != untold && t.AuthorizedOperations != 0 {
+	if t.AuthorizedOperations != notTold && t.AuthorizedOperations != 0 {
 		var missing []string
 		for bit, name := range neededOperations() {
 			if t.AuthorizedOperations&(1<<bit) == 0 {
@@ -144,8 +144,8 @@ func (p *proof) transact(ctx context.Context) error {
 }
 
 // write asks whether the topics may be written to by the transactional id that initializes the state topic. It sends a
-// request with the producer id -1, which no producer has. Brokers check the rights first and then refuse the producer id, so
-// the request changes nothing.
+// request with the producer id -1, which no producer has. Brokers check the permissions first and then refuse the producer
+// id, so the request changes nothing.
 func (p *proof) write(ctx context.Context) error {
 	id := p.config.StateTopic()
 	var out []*outgoing
@@ -160,16 +160,16 @@ func (p *proof) write(ctx context.Context) error {
 	case 53:
 		return &cluster.Error{Kind: TransactionalIDNotAllowed, Err: err, Text: fmt.Sprintf("the broker does not allow the transactional id %s: grant Write and Describe on it, besides the ids with the prefix farmwire.%s", id, id)}
 	case 29:
-		return &cluster.Error{Kind: cluster.TopicNotAllowed, Err: err, Text: "the broker does not allow to write to the topics: grant Write on them"}
+		return &cluster.Error{Kind: cluster.TopicNotAllowed, Err: err, Text: "the broker does not allow writing to the topics: grant Write on them"}
 	}
 	if err == nil || judgeCoordinator(err) == giveUp || judgeCoordinator(err) == fenced {
-		return nil // the producer id was refused, so the rights are granted
+		return nil // the producer id was refused, so the permissions are granted
 	}
 	return wrap("ask to write to the topics", err)
 }
 
-// join asks whether the group may be read, by the heartbeat of a member that does not exist. Brokers refuse it, but for the
-// rights first.
+// join asks whether the group may be joined, by a heartbeat of a member that does not exist. Brokers check the permissions
+// first and then refuse the member.
 func (p *proof) join(ctx context.Context) error {
 	request := kmsg.NewPtrHeartbeatRequest()
 	request.Version = 3

@@ -25,10 +25,11 @@ type Publisher struct {
 // restoresAtOnce is how many shards are restored at the same time, to limit connections and memory at a start.
 const restoresAtOnce = 4
 
-// Open connects to the cluster and checks that the topics are as the spec asks. It registers metrics with registry, which may
-// be nil. The caller must call Close.
+// Open connects to the cluster and checks that the topics are safe and fit the spec. It registers metrics with registry, which
+// may be nil. The caller must call Close.
 //
-// ErrRefused is final. Any other error says what could not be reached or was not allowed.
+// If the error is ErrRefused, calling Open again does not help. Any other error says what could not be reached or was not
+// allowed.
 func Open(ctx context.Context, c Config, topics TopicSpec, log *zap.Logger, registry prometheus.Registerer) (*Publisher, error) {
 	transport, err := c.Cluster.Transport()
 	if err != nil {
@@ -68,13 +69,13 @@ func open(ctx context.Context, c Config, topics TopicSpec, b *brokers, log *zap.
 	return p, nil
 }
 
-// logBrokers logs what the brokers are. The take-over is safe with all of them, so an error here does not prevent
-// publishing.
+// logBrokers logs the brokers' versions, and a warning if they are not safe. The take-over is safe with all of them, so an
+// error here does not prevent publishing.
 func (p *Publisher) logBrokers(ctx context.Context) {
 	found, err := p.brokers.inspect(ctx)
 	switch {
 	case err != nil:
-		p.log.Warn("the brokers' versions could not be asked for", zap.Error(p.config.explain(err)))
+		p.log.Warn("the brokers' versions are not known", zap.Error(p.config.explain(err)))
 	case found.Warning() != "":
 		p.log.Warn(found.Warning(), zap.String("oldest", found.Version), zap.String("verification", string(found.Verification)))
 	default:
@@ -111,7 +112,7 @@ func (p *Publisher) Close() { p.brokers.close() }
 // defaultBatchLimit is the default of max.message.bytes.
 const defaultBatchLimit = 1_048_588
 
-// batchLimits asks how large a batch each topic takes, in bytes by the topics' names.
+// batchLimits asks for the size of the largest batch that each topic accepts, in bytes, by the topics' names.
 func (p *Publisher) batchLimits(ctx context.Context) (limits map[string]int, err error) {
 	err = p.brokers.repeat(ctx, maxBatch+" of the topics", func(ctx context.Context) error {
 		settings, err := topicSettings(ctx, p.brokers.sendToAny, p.config.Topics(), maxBatch)

@@ -256,13 +256,24 @@ func TestRecordedAfterObserved(t *testing.T) {
 	}
 }
 
+// A broker that does not know a new leader epoch yet may know it soon. The next code in the protocol, 76, is final.
+func TestUnknownLeaderEpochIsRepeated(t *testing.T) {
+	if v := judgeLeader(asError(kerr.UnknownLeaderEpoch.Code)); v != later {
+		t.Errorf("UNKNOWN_LEADER_EPOCH is judged %d", v)
+	}
+	if v := judgeLeader(asError(kerr.UnsupportedCompressionType.Code)); v != giveUp {
+		t.Errorf("UNSUPPORTED_COMPRESSION_TYPE is judged %d", v)
+	}
+}
+
 // Errors of either client and of the network have labels by the names of Kafka's protocol.
 func TestErrorLabels(t *testing.T) {
 	for want, err := range map[string]error{
-		"NOT_LEADER_FOR_PARTITION": fmt.Errorf("produce: %w", asError(6)),
-		"CONCURRENT_TRANSACTIONS":  kerr.ConcurrentTransactions,
-		"UNKNOWN_SERVER_ERROR":     asError(32000),
-		"network":                  io.EOF,
+		"NOT_LEADER_OR_FOLLOWER":  fmt.Errorf("produce: %w", asError(6)),
+		"LEADER_NOT_AVAILABLE":    fmt.Errorf("produce: %w", errNoLeader),
+		"CONCURRENT_TRANSACTIONS": kerr.ConcurrentTransactions,
+		"UNKNOWN_SERVER_ERROR":    asError(32000),
+		"network":                 io.EOF,
 	} {
 		if got := errorLabel(err); got != want {
 			t.Errorf("%v is %s, want %s", err, got, want)

@@ -17,8 +17,8 @@ type restored struct {
 	records   int
 }
 
-// restore reads a shard's partition up to its uncommitted end. The shard must have been taken over before, so that
-// nothing of a previous owner can be written beyond it.
+// restore reads a shard's partition up to its uncommitted end. The shard must have been taken over before, so that no
+// previous owner can write anything after that end.
 func (p *Publisher) restore(ctx context.Context, shard int) (restored, error) {
 	at := p.statePartition(shard)
 	s, err := p.brokers.span(ctx, at, uncommitted)
@@ -77,7 +77,7 @@ func (f *fold) add(r *kgo.Record) error {
 	return nil
 }
 
-// addScanned takes a session of which, if it has ended, only the ids are needed. Most have.
+// addScanned takes a session's record. Most sessions have ended, and of those only the ids are needed.
 func (f *fold) addScanned(s *event.ScannedSession) error {
 	if s.Ended() {
 		f.restorer.PutEnded(s.Session, s.Farm, s.Fleet, s.Worker, s.Vanished)

@@ -9,7 +9,8 @@ import (
 	kafka "github.com/segmentio/kafka-go"
 )
 
-// Errors of Kafka's protocol for which kafka-go has no name, or one that misleads.
+// The errors of Kafka's protocol that publishing judges. kafka-go names the coordinator errors after consumer groups,
+// although the coordinators of transactions return them too, and has another meaning for 55.
 const (
 	codeCoordinatorLoading = kafka.GroupLoadInProgress          // 14
 	codeNoCoordinator      = kafka.GroupCoordinatorNotAvailable // 15
@@ -17,10 +18,10 @@ const (
 	codeInvalidEpoch       = kafka.InvalidProducerEpoch         // 47
 	codeConcurrent         = kafka.ConcurrentTransactions       // 51
 	codeNotAttempted       = kafka.Error(55)                    // another partition of the request failed
-	codeUnknownLeaderEpoch = kafka.Error(76)
-	codeProducerFenced     = kafka.Error(90)
-	codeOffsetNotAvailable = kafka.Error(78) // a new leader does not know its high watermark yet
-	codeThrottled          = kafka.Error(89)
+	codeUnknownLeaderEpoch = kafka.UnknownLeaderEpoch           // 75
+	codeOffsetNotAvailable = kafka.OffsetNotAvailable           // 78: a new leader does not know its high watermark yet
+	codeThrottled          = kafka.ThrottlingQuotaExceeded      // 89
+	codeProducerFenced     = kafka.ProducerFenced               // 90
 )
 
 // verdict says what to do about an error. A request that is repeated is sent with the same bytes and the same sequence.
@@ -30,9 +31,9 @@ const (
 	giveUp    verdict = iota // repeating does not help
 	fenced                   // the transactional id has a newer epoch
 	soon                     // the broker is finishing the previous transaction: repeat within milliseconds
-	later                    // a connection broke or a leader is moving: repeat, to the broker that leads then
+	later                    // a connection broke or a leader is moving: repeat the request to the broker that leads then
 	elsewhere                // like later, after asking which broker coordinates
-	appears                  // brokers do not know the topic, perhaps not yet: repeat for a while
+	appears                  // the broker does not know the topic, perhaps because it is new: repeat for a while
 )
 
 // judgeCoordinator judges an error of InitProducerID, AddPartitionsToTxn, EndTxn or FindCoordinator.
@@ -76,8 +77,8 @@ func judgeLeader(err error) verdict {
 	return giveUp
 }
 
-// backoff is how long to wait before the next repeat: from 1 ms up to 250 ms while the markers of the previous transaction
-// are pending, and from 25 ms up to 1 s for everything else. Each wait doubles the next one.
+// backoff is how long to wait before a request is repeated: from 1 ms up to 250 ms while the markers of the previous
+// transaction are pending, and from 25 ms up to 1 s in every other case. Each wait doubles the next one.
 type backoff struct {
 	short, long time.Duration
 }
@@ -101,8 +102,8 @@ func (p *backoff) wait(ctx context.Context, v verdict) error {
 	}
 }
 
-// detached returns a context that ends when the grace has passed after ctx has ended. It is for work that must not be left
-// half done.
+// detached returns a context that ends only when ctx has ended and the grace has passed. It is for work that must not be
+// left half done.
 func detached(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
@@ -177,7 +178,7 @@ func (p *producer) coordinate(ctx context.Context, what string, call func(ctx co
 	}
 }
 
-// stopped returns the error of ctx, with the last error if that tells more.
+// stopped returns the error of ctx, together with the last error if that is another one.
 func stopped(ctx context.Context, last error) error {
 	if errors.Is(last, ctx.Err()) {
 		return ctx.Err()

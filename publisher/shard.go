@@ -31,7 +31,7 @@ type Shard struct {
 // Acquire takes a shard over from its previous owner and restores what was committed. It raises the epoch of the shard's
 // transactional id, reads the partition to its uncommitted end, and computes the snapshots from the records.
 //
-// ErrRefused is final. After any other error Acquire may be called again, best after a pause that grows.
+// After ErrRefused it does not help to call Acquire again. After any other error it may be called again, after a pause.
 func (p *Publisher) Acquire(ctx context.Context, shard int) (*Shard, error) {
 	if shard < 0 || shard >= p.partitions {
 		return nil, fmt.Errorf("no shard %d: there are %d", shard, p.partitions)
@@ -99,9 +99,6 @@ func (p *Publisher) statePartition(shard int) topicPartition {
 	return topicPartition{p.config.StateTopic(), int32(shard)}
 }
 
-// Number returns the number of the shard, which is that of its partition of the state topic.
-func (s *Shard) Number() int { return s.number }
-
 // Watch returns a copy of the watch record that was restored, or of the last one that was committed since.
 func (s *Shard) Watch() event.WatchRecord { return s.watch.Clone() }
 
@@ -121,9 +118,9 @@ func (s *Shard) PublishWatch(ctx context.Context, w event.WatchRecord) error {
 	return nil
 }
 
-// Publish commits the changes of some observations: their events, the copies for the ended topic and the state that follows.
-// It does so in one transaction or, if there are many changes, in several. All changes of one session are in one
-// transaction. Without changes Publish does nothing.
+// Publish commits the changes of some observations: their events, the copies for the ended topic, and the new state of the
+// sessions. It uses one transaction, or several if there are many changes. All changes of one session are in one transaction.
+// Without changes Publish does nothing.
 //
 // The error is ErrFenced, ErrUnknownOutcome, or says why nothing more was committed. The shard must be acquired again after
 // any error, and some of the changes may have been committed.
@@ -190,7 +187,7 @@ const (
 	maxStates = 4_000
 )
 
-// makeRoom commits what was collected if it would be too much with so many more events and one more state record.
+// makeRoom commits what was collected if it would be too much together with so many more events and one more state record.
 func (s *Shard) makeRoom(ctx context.Context, events int) error {
 	e := s.encoder
 	if e.states == 0 || e.events+events <= maxEvents && e.states < maxStates {
@@ -240,7 +237,7 @@ func (s *Shard) write(ctx context.Context) error {
 }
 
 // errBetween says that the restored state of a shard may be out of date, so the shard must be acquired again.
-var errBetween = errors.New("another owner may have had the shard, or a transaction may have begun or ended of which no answer came")
+var errBetween = errors.New("another owner may have had the shard, or a transaction may have begun or ended without an answer")
 
 // renew fences the shard again before a transaction if the epoch is spent, or if a connection broke. A broker that was
 // started again may have lost the markers of the last transaction. If the fence returns the next epoch of the same

@@ -6,7 +6,7 @@ import (
 	"farmwire/event"
 )
 
-// The state topic keeps the snapshots of the shards. It is compacted, and its partitions are the shards. Package event has
+// The state topic holds the snapshots of the shards. It is compacted, and its partitions are the shards. Package event has
 // the form of its records.
 //
 // Why a change is published exactly once:
@@ -35,12 +35,12 @@ import (
 // the shard. Adding partitions to the topic would break that, as it would break the order of events. So a number
 // of partitions other than that in the watch record is refused.
 
-// transactionalID is the id that protects a shard.
+// transactionalID returns the transactional id under which everything of a shard is written.
 func transactionalID(stateTopic string, shard int) string {
 	return "farmwire." + stateTopic + "." + strconv.Itoa(shard)
 }
 
-// checkWatch reports whether this program and this configuration may continue from the watch record.
+// checkWatch refuses a watch record that does not fit this configuration or the topic's partitions.
 func checkWatch(w event.WatchRecord, stateTopic, region string, partitions int) error {
 	switch {
 	case w.Region != region:

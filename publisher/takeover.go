@@ -81,9 +81,9 @@ func (p *Publisher) settle(ctx context.Context, fresh *producer, scope []topicPa
 	return false, fresh.mark(ctx, ends, commit)
 }
 
-// led returns the scope once all of its partitions have leaders. If some still have none after timeouts.leaderless, led
-// leaves them out if the brokers verify transactions, because such brokers refuse delayed requests by themselves.
-// Otherwise it returns an error that names one of them. It never leaves out the last partition of the scope.
+// led waits for leaders, and returns the scope when all of its partitions have one. If some still have none after
+// timeouts.leaderless, led leaves them out if the brokers verify transactions, because such brokers refuse delayed requests
+// by themselves. Otherwise it returns an error that names one of them. It never leaves out the last partition of the scope.
 func (b *brokers) led(ctx context.Context, scope []topicPartition) ([]topicPartition, error) {
 	err := b.repeat(ctx, "find the leaders", func(ctx context.Context) error {
 		for _, at := range scope {
@@ -100,7 +100,7 @@ func (b *brokers) led(ctx context.Context, scope []topicPartition) ([]topicParti
 	case inspectErr != nil || found.Verification == VerificationOff:
 		return nil, err
 	case found.Verification == VerificationUnknown:
-		return nil, fmt.Errorf("%w (whether the brokers can do without it is not known: grant DescribeConfigs on the cluster)", err)
+		return nil, fmt.Errorf("%w (whether the brokers verify transactions, and so can do without it, is not known: grant DescribeConfigs on the cluster)", err)
 	}
 	own := scope[len(scope)-1]
 	return slices.DeleteFunc(slices.Clone(scope), func(at topicPartition) bool {
@@ -228,7 +228,7 @@ func (b *brokers) decided(ctx context.Context, own topicPartition, all []hanging
 		return false, nil
 	})
 	if err == nil && !found {
-		err = fmt.Errorf("a transaction hangs in %s, and %s does not show how it ended: look whether its sessions are in the state topic; "+
+		err = fmt.Errorf("a transaction hangs in %s, and %s does not show how it ended: check whether its sessions are in the state topic; "+
 			"if they are not, end it by kafka-transactions.sh abort", all[0].topicPartition, own)
 	}
 	return commit, err

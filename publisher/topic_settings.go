@@ -7,15 +7,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// maxBatch is the setting that says how large a batch a topic takes, in bytes.
+// maxBatch is the setting for the size of the largest batch that a topic accepts, in bytes.
 const maxBatch = "max.message.bytes"
 
-// topicSettings asks a broker, by either client, for the settings of topics: the values by the topics' names and then by
-// the settings' names. It is an error if the answer leaves out a topic, or the needed setting of one. A broker that has
-// just been started may answer so, and it does not mean that the setting has no value.
+// topicSettings asks a broker for the settings of topics. ask sends the request, with either client. The result has the
+// values by the topics' names and then by the settings' names. It is an error if the answer leaves out a topic, or the needed
+// setting of one. A broker that has just been started may leave them out although they have values.
 func topicSettings(ctx context.Context, ask func(context.Context, kmsg.Request) (kmsg.Response, error), topics []string, needed string) (map[string]map[string]string, error) {
 	request := kmsg.NewPtrDescribeConfigsRequest()
-	request.Version = 1 // franz-go replaces it by the newest version that the broker knows
+	request.Version = 1 // franz-go uses the newest version that the broker knows instead
 	for _, topic := range topics {
 		resource := kmsg.NewDescribeConfigsRequestResource()
 		resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// role is what a topic is for. It is the topic's place in the table.
+// role is what a topic is for. It is the index of the topic's design in the table.
 type role int
 
 // The roles, in the order in which a transaction writes to their topics. stateTopic is the last, as takeOver needs it.
@@ -16,7 +16,7 @@ const (
 	topicCount
 )
 
-// topicDesign is what the topic with a role is like.
+// topicDesign says how the topic with a role is named and configured.
 type topicDesign struct {
 	suffix    string        // of its name, after the prefix
 	compacted bool          // the last record of each key is kept for ever, and nothing else
@@ -24,7 +24,7 @@ type topicDesign struct {
 	perShard  bool          // its partitions are the shards: a shard writes only to the partition with its own number
 }
 
-// topicTable is the designs of all topics, by their roles.
+// topicTable returns the designs of all topics, by their roles.
 func topicTable() [topicCount]topicDesign {
 	return [topicCount]topicDesign{
 		eventsTopic: {suffix: ".events"},
@@ -33,10 +33,10 @@ func topicTable() [topicCount]topicDesign {
 	}
 }
 
-// topic is the name of the topic with a role.
+// topic returns the name of the topic with a role.
 func (c Config) topic(r role) string { return c.TopicPrefix + topicTable()[r].suffix }
 
-// Topics are the names of all topics.
+// Topics returns the names of all topics.
 func (c Config) Topics() []string {
 	names := make([]string, topicCount)
 	for r := range topicCount {
@@ -45,7 +45,8 @@ func (c Config) Topics() []string {
 	return names
 }
 
-// partitionsOf is the partitions of the topic with a role that a shard writes to, if each topic has n partitions.
+// partitionsOf returns the partitions to which a shard writes, of the topic with a role. n is the number of partitions of
+// each topic.
 func (c Config) partitionsOf(r role, shard, n int) []topicPartition {
 	if topicTable()[r].perShard {
 		return []topicPartition{{c.topic(r), int32(shard)}}
@@ -65,7 +66,7 @@ const (
 	forever = "-1"
 )
 
-// settings are those of a new topic with so many replicas.
+// settings returns the settings of a new topic with so many replicas.
 func (d topicDesign) settings(replicas int) map[string]string {
 	settings := map[string]string{minInsync: "1", uncleanElection: "false"}
 	if replicas >= 3 {

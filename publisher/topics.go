@@ -22,7 +22,7 @@ type TopicSpec struct {
 
 const (
 	appearTimeout = 10 * time.Second
-	hearingTime   = 500 * time.Millisecond // a broker hears a moment later than the others of a new topic
+	spreadTime    = 500 * time.Millisecond // how long it may take until all brokers know a new topic
 )
 
 // CreateTopics creates the topics that are missing, with as many partitions and replicas as the spec says, and returns
@@ -31,8 +31,8 @@ const (
 // The events topic keeps its records for ever, the ended topic for 7 days, and the state topic is compacted. With three
 // replicas or more a write needs two of them. Several instances may create the topics at the same moment.
 //
-// Existing topics stay as they are, and no right is needed for them. If one has another number of partitions, CreateTopics
-// creates nothing and returns ErrRefused. CheckTopics judges the rest.
+// Existing topics stay as they are, and no permission to create is needed for them. If one has another number of partitions,
+// CreateTopics creates nothing and returns ErrRefused. CheckTopics checks everything else.
 func CreateTopics(ctx context.Context, c Config, s TopicSpec) (created []string, err error) {
 	client, err := c.adminClient(ctx)
 	if err != nil {
@@ -104,8 +104,8 @@ func (c Config) existing(ctx context.Context, admin *kadm.Client, s TopicSpec) (
 	return names, nil
 }
 
-// adminClient makes a client whose requests end with ctx. Requests for metadata would otherwise outlast the context of a
-// call.
+// adminClient makes a client whose requests end with ctx. Otherwise its requests for metadata could outlast the context of
+// the call that needs them.
 func (c Config) adminClient(ctx context.Context) (*kgo.Client, error) {
 	opts, err := c.Cluster.ClientOptions()
 	if err != nil {
@@ -114,6 +114,6 @@ func (c Config) adminClient(ctx context.Context) (*kgo.Client, error) {
 	return kgo.NewClient(append(opts,
 		kgo.WithContext(ctx),
 		kgo.RetryTimeout(openTimeout/3),
-		kgo.MetadataMinAge(hearingTime/4), // a topic that was missing is soon looked for again
+		kgo.MetadataMinAge(spreadTime/4), // a topic that was missing is soon looked for again
 	)...)
 }

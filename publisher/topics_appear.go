@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// appear waits until every broker shows every topic with all its leaders. The brokers do not learn of a new topic at the
-// same moment, and the next request may go to any of them.
+// appear waits until every broker shows every topic with all its leaders. The brokers do not all learn about a new topic at
+// the same moment, and the next request may go to any of them.
 func (c Config) appear(ctx context.Context, client *kgo.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, appearTimeout)
 	defer cancel()
@@ -33,7 +33,7 @@ func (c Config) appear(ctx context.Context, client *kgo.Client) error {
 	}
 }
 
-// shownBy returns an error if one broker does not show a topic. A broker that does not answer is left out.
+// shownBy returns an error if the broker does not show a topic. A broker that does not answer is ignored.
 func (c Config) shownBy(ctx context.Context, b *kgo.Broker) error {
 	request := kmsg.NewPtrMetadataRequest()
 	for _, name := range c.Topics() {

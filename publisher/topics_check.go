@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	leastRetention = 24 * time.Hour  // a consumer that was down for a night must find what it missed
+	leastRetention = 24 * time.Hour  // a consumer that was down for a night must still find everything
 	missingTimeout = 5 * time.Second // a broker that was just started may not know its topics yet
 )
 
-// CheckTopics reports how many partitions the topics have, or an error that says in a line which topic is missing or
-// unsafe, why, and what to do. The kind of the error is TopicMissing, or it is an ErrRefused if a topic is unsafe, which
-// means that it can lose or reorder what was committed:
-//   - partitions: all topics must have the same number;
-//   - cleanup.policy: compact, and nothing else, for the state topic, and never compact for the others;
-//   - retention.ms below a day, or any limit of the size, except for the state topic;
+// CheckTopics returns the number of partitions of each topic, or an error that says in one line which topic is missing or
+// unsafe, why, and what to do. If a topic is missing, the error's kind is TopicMissing. If a topic is unsafe, because it can
+// lose or reorder what was committed, the error is an ErrRefused. CheckTopics refuses:
+//   - numbers of partitions that are not the same for all topics;
+//   - for the state topic, a cleanup.policy other than compact; for the others, one with compact;
+//   - for the topics other than the state topic, retention.ms below a day, or any limit of the size;
 //   - fewer replicas than the spec says;
 //   - min.insync.replicas below 2 where there are three replicas or more, or above their number;
 //   - unclean.leader.election.enable.
@@ -54,17 +54,17 @@ func CheckTopics(ctx context.Context, c Config, s TopicSpec) (partitions int, er
 	return partitions, nil
 }
 
-// mayPass reports whether a broker that has just been started may say so of topics that exist.
+// mayPass reports whether a broker that has just been started may answer so although the topics exist.
 func mayPass(err error) bool {
 	var problem *cluster.Error
 	return errors.As(err, &problem) && problem.Kind == TopicMissing || errors.Is(err, errIncomplete) || errors.Is(err, errNotNamed) ||
 		kerr.IsRetriable(kerr.ErrorForCode(cluster.Code(err)))
 }
 
-// errIncomplete is an answer that does not show a topic whole.
-var errIncomplete = errors.New("the brokers do not show the topic whole")
+// errIncomplete says that an answer leaves out parts of a topic.
+var errIncomplete = errors.New("the brokers do not show the whole topic")
 
-// topic is a topic as it is.
+// topic is a topic as the brokers describe it.
 type topic struct {
 	name       string
 	partitions int
@@ -100,7 +100,7 @@ func (c Config) describe(ctx context.Context, client *kgo.Client) (found [topicC
 	return found, nil
 }
 
-// isWhole reports whether there are partitions, none is left out before the last, and each has replicas.
+// isWhole reports whether there are partitions, none is left out before the last one, and each has replicas.
 func isWhole(all kadm.PartitionDetails) bool {
 	for i := range int32(len(all)) {
 		if len(all[i].Replicas) == 0 {
@@ -110,10 +110,10 @@ func isWhole(all kadm.PartitionDetails) bool {
 	return len(all) > 0
 }
 
-// missing says that a topic does not exist, or that it may not be seen. Without the right to describe a topic the metadata
-// shows it as missing, and only a request for its offsets is refused by name.
+// missing returns an error that says that a topic does not exist, or that this user may not describe it. In the metadata
+// both look the same.
 func missing(ctx context.Context, client *kgo.Client, name string) error {
-	if mayNotSee(ctx, client, name) {
+	if isHidden(ctx, client, name) {
 		return fmt.Errorf("look at %s: %w", name, kerr.TopicAuthorizationFailed)
 	}
 	return &cluster.Error{Kind: TopicMissing, Text: name + " is missing"}

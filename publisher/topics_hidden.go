@@ -8,9 +8,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// mayNotSee reports whether a broker refuses to return offsets of the topic for lack of rights. Brokers check the rights
-// before they look whether the topic exists.
-func mayNotSee(ctx context.Context, client *kgo.Client, name string) bool {
+// isHidden reports whether this user lacks the permission to describe the topic. The metadata shows such a topic as missing.
+// So isHidden asks for an offset: brokers check the permission before they look whether the topic exists.
+func isHidden(ctx context.Context, client *kgo.Client, name string) bool {
 	request := kmsg.NewPtrListOffsetsRequest()
 	request.ReplicaID = -1
 	partition := kmsg.NewListOffsetsRequestTopicPartition()

@@ -13,20 +13,21 @@ import (
 // producer writes transactions under one transactional id, in Kafka's classic protocol, in which the epoch changes only by
 // InitProducerID. It must be used by one goroutine at a time.
 //
-// The laws that it obeys:
+// The laws that it follows:
 //
 //  1. Nothing is produced to a partition before AddPartitionsToTxn has answered 0 for it. EndTxn is
 //     answered before the markers are written, and a record that arrives in between would become part of the transaction
 //     that was just committed.
 //  2. After any error the producer writes nothing more, and a fence makes a new producer with a new epoch. Otherwise a
 //     delayed produce request of an aborted transaction would be committed with the next transaction.
-//  3. Id and epoch are adopted from every answer to InitProducerID.
+//  3. Every answer to InitProducerID gives the producer id and the epoch. Both may change.
 //  4. fence sends the producer id −1 and the epoch −1. That fences the previous owner, and is answered by 51 until the open
 //     transaction is aborted and its markers are written. What a fence leaves open is described at takeOver.
-//  5. It never asks to raise an epoch that it holds itself. A previous owner that did would abort the transaction of the
-//     next owner.
-//  6. An EndTxn whose answer was not read spends the epoch, even if a repetition is answered. EndTxn carries only id and
-//     epoch, so a copy that arrives late would end whatever transaction is open then.
+//  5. A producer never raises its own epoch by InitProducerID. If a previous owner did so, it would abort the transaction of
+//     the next owner.
+//  6. An EndTxn whose answer was not read spends the epoch: no transaction may begin with it any more, even if a repeated
+//     EndTxn is answered. EndTxn has only the id and the epoch in it, so a copy that arrives late would end whatever
+//     transaction is open then.
 type producer struct {
 	brokers     *brokers
 	id          string // transactional id
@@ -183,8 +184,8 @@ func added(answer *kmsg.AddPartitionsToTxnResponse, partitions int) error {
 	return failed
 }
 
-// end asks for the commit or the abort until it is answered. When ctx ends it goes on for the grace, because a transaction
-// that is left open holds up every consumer.
+// end commits or aborts the transaction. It repeats the request until it is answered. When ctx ends it goes on for the grace,
+// because an open transaction holds up every read_committed consumer.
 func (p *producer) end(ctx context.Context, commit bool) error {
 	ctx, cancel := detached(ctx, p.brokers.timeouts.grace)
 	defer cancel()

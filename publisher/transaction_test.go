@@ -152,7 +152,7 @@ func TestAnswersThatAreRepeated(t *testing.T) {
 		kmsg.InitProducerID:     coordinator,
 		kmsg.AddPartitionsToTxn: append([]int16{3}, coordinator...),
 		kmsg.EndTxn:             coordinator,
-		kmsg.Produce:            {3, 5, 6, 7, 9, 13, 19, 20, 56, 74, 76},
+		kmsg.Produce:            {3, 5, 6, 7, 9, 13, 19, 20, 56, 74, 75},
 	}
 	h := newHistory(t, c, p)
 	for key, codes := range repeated {

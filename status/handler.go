@@ -12,7 +12,7 @@ import (
 // Handler serves the probes and the metrics:
 //
 //	/livez    200 while the process runs
-//	/readyz   200 if the instance is ready, else 503 with what is missing, one line each
+//	/readyz   200 if the instance is ready, else 503 and one line for each cause
 //	/metrics  the metrics in the format of Prometheus
 //
 // It asks for a report at each request to /readyz, so report must be cheap and safe for concurrent use.

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// Unready returns what keeps the instance from being ready, one line each. It is empty if the instance is ready.
+// Unready returns what keeps the instance from being ready, in one line for each cause. It returns nothing if the instance
+// is ready.
 func (r Report) Unready() []string {
 	switch r.Stage {
 	case OpeningTopics:
@@ -42,8 +43,8 @@ func (p Polling) unready() []string {
 		return []string{"polling has not started"}
 	case p.Phase == Ended:
 		return []string{"polling has ended"}
-	case !p.Answered && p.Targets == 0 && p.Refusal != "":
-		return []string{"Deadline Cloud has not answered yet: " + words(p.Refusal)}
+	case !p.Answered && p.Targets == 0 && p.LastFailure != "":
+		return []string{"Deadline Cloud has not answered yet: " + words(p.LastFailure)}
 	case !p.Answered && p.Targets == 0:
 		return []string{"Deadline Cloud has not answered yet"}
 	}
@@ -100,7 +101,7 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// words makes a reason readable. As the value of a label it has no blanks.
+// words makes a reason readable. Reasons are values of labels too, and so have no blanks.
 func words(reason string) string { return strings.ReplaceAll(reason, "_", " ") }
 
 // WriteSummary writes what was seen and how the requests went, for the end of a dry run.

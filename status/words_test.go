@@ -29,7 +29,7 @@ func TestUnready(t *testing.T) {
 		want   []string
 	}{
 		"the zero value": {status.Report{}, []string{"the topics are being opened"}},
-		"no answer yet": {status.Report{Stage: status.Initializing, Polling: status.Polling{Phase: status.Started, Refusal: "not_found"}}, []string{
+		"no answer yet": {status.Report{Stage: status.Initializing, Polling: status.Polling{Phase: status.Started, LastFailure: "not_found"}}, []string{
 			"the state topic is initialized as soon as Deadline Cloud has answered",
 			"Deadline Cloud has not answered yet: not found"}},
 		"ready":    {running(func(*status.Report) {}), nil},
