@@ -108,7 +108,7 @@ func (l *loop) disown(ctx context.Context, shard int) func() {
 func (l *loop) warnOfInitial(watch event.WatchRecord) {
 	if watch.Initial != l.initial {
 		l.warned.Do(func() {
-			l.log.Warn("the setting for the first start is ignored, because the first start was with another", zap.String("stored", watch.Initial), zap.String("asked", l.initial))
+			l.log.Warn("the setting for the first start is ignored, because the first start had another value", zap.String("stored", watch.Initial), zap.String("asked", l.initial))
 		})
 	}
 }

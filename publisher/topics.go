@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func createTopic(ctx context.Context, admin *kadm.Client, name string, d topicDe
 		return fmt.Errorf("%w: %w", ErrRefused, &cluster.Error{
 			Kind: TooFewBrokers,
 			Text: fmt.Sprintf("%s can't have %d replicas, because there are fewer brokers", name, s.ReplicationFactor),
-			Err:  errors.New(cluster.OneLine(answer.ErrMessage)),
+			Err:  errors.New(cmp.Or(cluster.OneLine(answer.ErrMessage), err.Error())),
 		})
 	}
 	return fmt.Errorf("create %s: %w %s", name, err, cluster.OneLine(answer.ErrMessage))

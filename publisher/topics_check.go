@@ -156,7 +156,7 @@ func (t topic) checkReplicas(s TopicSpec) error {
 	insync, _ := strconv.Atoi(t.settings[minInsync])
 	switch {
 	case t.replicas < s.ReplicationFactor:
-		return refuse(TooFewReplicas, "%s has %d replicas and %d are asked for: add replicas by kafka-reassign-partitions.sh",
+		return refuse(TooFewReplicas, "%s has %d of the %d replicas that are asked for: add replicas by kafka-reassign-partitions.sh",
 			t.name, t.replicas, s.ReplicationFactor)
 	case t.replicas >= 3 && insync < 2:
 		return t.unsafe(minInsync, "2", "has min.insync.replicas=%d, so a committed event may be on one broker only", insync)

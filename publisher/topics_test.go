@@ -145,7 +145,7 @@ func TestReplicasAreJudged(t *testing.T) {
 		{safe(1, "1"), 1, ""},
 		{safe(3, "2"), 1, ""},
 		{safe(2, "1"), 2, ""},
-		{safe(1, "1"), 3, "has 1 replicas and 3 are asked for"},
+		{safe(1, "1"), 3, "has 1 of the 3 replicas that are asked for"},
 		{safe(3, "1"), 3, "--add-config min.insync.replicas=2"},
 		{safe(3, "4"), 3, "nothing can be written"},
 	} {

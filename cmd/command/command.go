@@ -1,5 +1,5 @@
-// Package command is the frame of the programs that stand beside the product: it reads a command line by its grammar,
-// runs the command, and turns the outcome into an exit code.
+// Package command runs the programs that accompany farmwire: it parses a command line by a grammar, runs the command that
+// it names, and turns the outcome into an exit code.
 package command
 
 import (
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -25,7 +26,7 @@ const (
 // more is printed.
 var ErrReported = errors.New("failed, as reported")
 
-// Streams are what a command writes to.
+// Streams are the writers for the output and the errors of a command.
 type Streams struct {
 	Out, Err io.Writer
 }
@@ -65,6 +66,10 @@ func (p Program) Run(ctx context.Context, args []string, std Streams) int {
 	parsed, err := parser.Parse(args)
 	if helped {
 		return ExitDone
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok { // the help could not be written
+		fmt.Fprintf(std.Err, "%s: %v\n", p.Name, err)
+		return ExitFailed
 	}
 	if err != nil {
 		fmt.Fprintf(std.Err, "%s: %v (see %s --help)\n", p.Name, err, p.Name)

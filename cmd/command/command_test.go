@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -49,5 +50,19 @@ func TestRun(t *testing.T) {
 	code := command.Program{Name: "test", Grammar: &grammar{}}.Run(t.Context(), []string{"--help"}, command.Streams{Out: &out, Err: &err})
 	if code != command.ExitDone || !strings.HasPrefix(out.String(), "Usage: test") || err.Len() > 0 {
 		t.Errorf("--help: exit code %d, prints %q and %q", code, out.String(), err.String())
+	}
+}
+
+// Help that cannot be written is a failure, and no wrong usage.
+func TestHelpThatCannotBeWritten(t *testing.T) {
+	full, err := os.Open(os.DevNull) // for reading only
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	var said strings.Builder
+	code := command.Program{Name: "test", Grammar: &grammar{}}.Run(t.Context(), []string{"--help"}, command.Streams{Out: full, Err: &said})
+	if code != command.ExitFailed || strings.Contains(said.String(), "see test --help") || strings.Count(said.String(), "\n") != 1 {
+		t.Errorf("exit code %d, prints %q", code, said.String())
 	}
 }

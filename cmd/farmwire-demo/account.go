@@ -7,19 +7,19 @@ import (
 	"farmwire/diff"
 )
 
-// account is what the demo says at its end: it compares the farm's own record with the events that were read.
+// account is the result of comparing the farm's own record with the events that were read.
 type account struct {
-	Transitions int // that happened on the farm while it was watched
+	Transitions int // transitions on the farm while it was watched
 	Told        int // of these, the ones that an event told
-	Passed      int // of these, the statuses that came and went between two polls: no poll could see them
-	Late        int // of these, the ones that are not told and not due yet, because the machine is too slow
+	Passed      int // of these, the statuses that came and went between two polls, so that no poll could see them
+	Late        int // of these, the ones that no event told yet, although nothing was lost: the machine is too slow
 	Discovered  int // sessions that were open when the watch began
 	Events      int // events read
 
 	MissedStarts, MissedEnds []string // session ids
 	MissedStates             []string // sessions whose present state no event has told
-	Invented                 []string // ids of events that tell nothing true
-	Disordered               []string // ids of events that came twice, or with a hole or an event out of order before them
+	Invented                 []string // ids of events about changes that did not happen
+	Disordered               []string // ids of events that do not have the next sequence number of their session
 
 	Delays []time.Duration // sorted: from Shown to arrival, of each transition told
 	Calls  map[string]int  // API calls by operation
@@ -27,11 +27,11 @@ type account struct {
 	Speed  float64 // of the farm
 }
 
-// rules decide what the account expects of the events.
+// rules say which events the account expects.
 type rules struct {
-	since func(truth) time.Time               // when the watch on a session's fleet began, by the service's clock
-	until time.Time                           // the record counts up to here, by our clock
-	due   func(t truth, shown time.Time) bool // whether a change of a session that could be seen from shown on should have been read by now
+	since func(truth) time.Time               // when the watch on the fleet of a session began, by the clock of the service
+	until time.Time                           // the end of the record that counts, by our clock
+	due   func(t truth, shown time.Time) bool // whether the event of a change that was visible from shown on should have been read by now
 }
 
 // settle compares the farm's record with the events.
@@ -72,12 +72,12 @@ func (a *account) session(t truth, events []arrival, by rules) {
 	}
 	since := by.since(t)
 	if len(events) == 0 && !t.EndedAt.IsZero() && t.EndedAt.Before(since) {
-		return // history: it was over before the watch began
+		return // the session ended before the watch began
 	}
 	if len(events) > 0 && events[0].Kind == diff.Discovered {
-		since = events[0].Observed.Before // it tells the state of then, and none of the changes before
+		since = events[0].Observed.Before // the event tells the state at that time, and no changes before it
 	}
-	latest := -1 // the last transition that was told
+	latest := -1 // index of the last transition that was told
 	for j, e := range teller {
 		if e != nil {
 			latest = j
@@ -95,19 +95,7 @@ func (a *account) session(t truth, events []arrival, by rules) {
 	}
 }
 
-// returned reports whether a session has the status of its last event, by then. Then whatever it went through since came
-// and went, as an update that succeeds right after another.
-func (t truth) returned(events []arrival, until time.Time) bool {
-	status := ""
-	for _, is := range t.Transitions {
-		if !is.Shown.After(until) {
-			status = is.Status
-		}
-	}
-	return len(events) > 0 && events[len(events)-1].Session.LifecycleStatus == status
-}
-
-// told adds a transition that an event told.
+// told adds a transition that an event told. News says that it happened after the watch had begun.
 func (a *account) told(is transition, e *arrival, news bool) {
 	if e.Kind == diff.Discovered {
 		a.Discovered++
@@ -120,17 +108,17 @@ func (a *account) told(is transition, e *arrival, news bool) {
 	}
 }
 
-// untold adds a transition that no event told. Past says that the session has been seen in a state after it.
+// untold adds a transition that no event told. Past says that an event has told a later state of the session.
 func (a *account) untold(t truth, is transition, news, past bool, by rules) {
 	var missed *[]string
 	switch {
-	case is.Shown.After(by.until): // after the account's end
+	case is.Shown.After(by.until):
 		return
 	case is.Kind == diff.Started:
 		missed = &a.MissedStarts
 	case is.Kind == diff.Ended && !t.Forgotten:
 		missed, past = &a.MissedEnds, false
-	case !news || is.Kind == diff.Ended: // it passed before the watch, or the service has forgotten it
+	case !news || is.Kind == diff.Ended: // it was over before the watch, or the service has forgotten it
 		return
 	case past || gone(t, by.until):
 		a.Transitions++
@@ -140,7 +128,7 @@ func (a *account) untold(t truth, is transition, news, past bool, by rules) {
 		missed = &a.MissedStates
 	}
 	a.Transitions++
-	// The event of a start can't come any more when one of a later state has.
+	// The event of a start cannot come after the event of a later state.
 	if past || by.due(t, is.Shown) {
 		*missed = append(*missed, t.SessionID)
 	} else {
@@ -148,18 +136,12 @@ func (a *account) untold(t truth, is transition, news, past bool, by rules) {
 	}
 }
 
-// gone reports whether a session had ended by then. Then its statuses before have passed, and its end is what counts.
-func gone(t truth, until time.Time) bool {
-	last := t.Transitions[len(t.Transitions)-1]
-	return last.Kind == diff.Ended && !last.Shown.After(until)
-}
-
-// missed reports whether anything is missing, or was told that is not true.
+// missed reports whether an event is missing, or tells what did not happen, or is out of order.
 func (a account) missed() bool {
 	return len(a.MissedStarts)+len(a.MissedEnds)+len(a.MissedStates)+len(a.Invented)+len(a.Disordered) > 0
 }
 
-// percentile is that of the delays, by nearest rank, and -1 if there are none.
+// percentile returns a percentile of the delays, by nearest rank, or -1 if there are none.
 func (a account) percentile(p int) time.Duration {
 	if len(a.Delays) == 0 {
 		return -1

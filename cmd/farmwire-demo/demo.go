@@ -16,15 +16,15 @@ import (
 	"farmwire/poller/farmtest"
 )
 
-// demoCmd is the demo. The account at its end decides the exit code.
+// demoCmd is the command that runs the demo. It fails if the account at its end shows a missed event.
 type demoCmd struct {
-	Workers  int           `default:"12" help:"About this many workers are on the farm."`
-	Speed    float64       `default:"30" help:"The farm lives this many times as fast as a real one: at 30 a session of 20 minutes takes 40 seconds."`
-	Seed     uint64        `default:"1" help:"The farm's life follows from this number: the same seed gives the same life."`
-	Duration time.Duration `help:"End after this time. Default: at Ctrl-C." placeholder:"TIME"`
+	Workers  int           `default:"12" help:"Simulate about this many workers."`
+	Speed    float64       `default:"30" help:"Let the farm live this many times as fast as a real one. At 30, a session of 20 minutes takes 40 seconds."`
+	Seed     uint64        `default:"1" help:"Simulate with this seed of the random numbers. The same seed gives the same sessions."`
+	Duration time.Duration `help:"Stop after this time, such as 30s. Default: run until Ctrl-C." placeholder:"TIME"`
 }
 
-// Validate is called by kong.
+// Validate finds wrong flags.
 func (c *demoCmd) Validate() error {
 	switch {
 	case c.Workers < 1:
@@ -48,7 +48,7 @@ func (c *demoCmd) Run(ctx context.Context, std command.Streams) error {
 		return err
 	}
 	if a.missed() {
-		return command.ErrReported // by the account
+		return command.ErrReported // the account has reported it
 	}
 	return nil
 }
@@ -86,12 +86,13 @@ func (c *demoCmd) play(ctx context.Context, s *stage, std command.Streams) (acco
 	return a, a.print(d.view)
 }
 
-// staleness is to a farm at this speed what the default is to a real one, but at least 300 ms.
+// staleness returns the default of farmwire, divided by the speed of the farm, and at least 300 ms.
 func (c *demoCmd) staleness() time.Duration {
 	return max(time.Duration(15*float64(time.Second)/c.Speed), 300*time.Millisecond)
 }
 
-// start runs f until stop is called. Stop waits for f and returns its error. The context ends when f does.
+// start calls f in another goroutine, with a context that ends when stop is called. Stop waits for f and returns its error.
+// The context running ends when f returns.
 func start(f func(context.Context) error) (running context.Context, stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	running, ended := context.WithCancel(context.Background())
@@ -107,7 +108,7 @@ func start(f func(context.Context) error) (running context.Context, stop func() 
 	}
 }
 
-// warnings returns a log of what an operator should look at. Anything else would disturb the view.
+// warnings returns a logger of warnings and errors. Other log lines would disturb the view.
 func warnings(w io.Writer) *zap.Logger {
 	encoding := zap.NewDevelopmentEncoderConfig()
 	encoding.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")

@@ -11,18 +11,18 @@ import (
 	"farmwire/poller/farmtest"
 )
 
-// farmCmd serves the simulated farm alone, for any AWS client.
+// farmCmd is the command that serves the simulated farm alone, for any AWS client.
 type farmCmd struct {
 	Listen  string   `default:"127.0.0.1:0" help:"Serve on this address. Port 0 takes a free one."`
-	Truth   string   `help:"Write to this file, at the end, what truly happened: JSON lines, one for each session." placeholder:"FILE"`
-	Workers int      `default:"12" help:"About this many workers are on the farm."`
-	Fleets  int      `default:"3" help:"The farm has this many fleets. The first has a fixed size, the others scale and delete workers."`
-	Speed   float64  `default:"10" help:"The farm lives this many times as fast as a real one."`
-	Seed    uint64   `default:"1" help:"The farm's life follows from this number: the same seed gives the same life."`
-	Faults  []string `help:"Let this go wrong: KIND, KIND=PROBABILITY or KIND=PROBABILITY/DELAY. The kind all means all of them, with hidden quotas, a skewed clock and small pages. Kinds: ${faults}." placeholder:"KIND"`
+	Truth   string   `help:"At the end, write what happened to this file: JSON lines, one for each session." placeholder:"FILE"`
+	Workers int      `default:"12" help:"Simulate about this many workers."`
+	Fleets  int      `default:"3" help:"Simulate this many fleets. The first has a fixed size, and the others create and delete workers."`
+	Speed   float64  `default:"10" help:"Let the farm live this many times as fast as a real one."`
+	Seed    uint64   `default:"1" help:"Simulate with this seed of the random numbers. The same seed gives the same sessions."`
+	Faults  []string `help:"Inject faults: KIND, KIND=PROBABILITY or KIND=PROBABILITY/DELAY. The kind all stands for all kinds, and adds hidden quotas, a skewed clock and small pages. Kinds: ${faults}." placeholder:"KIND"`
 }
 
-// Validate is called by kong.
+// Validate finds wrong flags.
 func (c *farmCmd) Validate() error {
 	if c.Workers < 1 || c.Fleets < 1 {
 		return errors.New("--workers and --fleets must be at least 1")
@@ -47,15 +47,24 @@ func (c *farmCmd) Run(ctx context.Context, std command.Streams) error {
 	if err := farm.Start(c.Listen); err != nil {
 		return err
 	}
-	fmt.Fprintf(std.Out, "AWS_ENDPOINT_URL_DEADLINE=%s\n", farm.URL())
-	if example, ok := exampleOf(ctx, farm); ok {
-		example.print(std.Out, farm.URL())
-	}
-	<-ctx.Done()
-	return farm.Close()
+	return errors.Join(serve(ctx, farm, std.Out), farm.Close())
 }
 
-// farmExample is one worker of the farm, to ask for in the printed examples.
+// serve prints how to use the farm, and waits until ctx ends.
+func serve(ctx context.Context, farm *farmtest.Server, out io.Writer) error {
+	if _, err := fmt.Fprintf(out, "AWS_ENDPOINT_URL_DEADLINE=%s\n", farm.URL()); err != nil {
+		return err
+	}
+	if example, ok := exampleOf(ctx, farm); ok {
+		if err := example.print(out, farm.URL()); err != nil {
+			return err
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// farmExample holds the ids of a worker, for the examples that are printed.
 type farmExample struct{ farm, fleet, worker string }
 
 // exampleOf waits for a session and returns its worker. It returns false if ctx ended before there was one.
@@ -74,18 +83,18 @@ func exampleOf(ctx context.Context, farm *farmtest.Server) (farmExample, bool) {
 	}
 }
 
-// print says how to use the farm.
-func (e farmExample) print(w io.Writer, url string) {
-	fmt.Fprintf(w, `
-Any credentials and any region will do. The last variable keeps aws cli and boto3 from asking
-a host of the name "management.127.0.0.1":
+// print prints examples of how to use the farm.
+func (e farmExample) print(w io.Writer, url string) error {
+	_, err := fmt.Fprintf(w, `
+Any credentials and any region will do. The last variable keeps the AWS CLI and boto3 from
+connecting to a host named "management.127.0.0.1":
 
   export AWS_ENDPOINT_URL_DEADLINE=%[1]s
   export AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo
   export AWS_REGION=%[2]s AWS_DEFAULT_REGION=%[2]s
   export AWS_DISABLE_HOST_PREFIX_INJECTION=true
 
-aws cli:
+AWS CLI:
 
   aws deadline list-sessions-for-worker --farm-id %[3]s \
     --fleet-id %[4]s --worker-id %[5]s
@@ -107,4 +116,5 @@ Farmwire:
 
 The farm lives until Ctrl-C.
 `, url, region, e.farm, e.fleet, e.worker)
+	return err
 }

@@ -92,3 +92,17 @@ func TestUsage(t *testing.T) {
 		t.Errorf("--help: exit code %d, prints %q and %q", code, out.String(), err.String())
 	}
 }
+
+// TestFarmOutputFails: what the farm cannot print ends it, because nobody would learn its address.
+func TestFarmOutputFails(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	out, in := io.Pipe()
+	out.Close()
+	var said strings.Builder
+	code := program().Run(ctx, []string{"farm"}, command.Streams{Out: in, Err: &said})
+	if code != command.ExitFailed || said.String() != "farmwire-demo: io: read/write on closed pipe\n" || ctx.Err() != nil {
+		t.Errorf("exit code %d, prints %q", code, said.String())
+	}
+}

@@ -10,26 +10,25 @@ import (
 )
 
 const (
-	// catchUpTime is how long the end waits at least for what happened before it to be told.
+	// catchUpTime is how long the demo waits at its end for events that are missing.
 	catchUpTime = 10 * time.Second
 
-	// patience is how long the end waits for Farmwire to have its turn at every worker.
+	// patience is how long the demo waits at its end for events that are late.
 	patience = time.Minute
 )
 
-// demo is one showing: the farm, the consumer that reads the events, and the view that prints them. It keeps all events
-// for the account.
+// demo is the state of a running demo. It keeps all events for the account.
 type demo struct {
 	farm   *farmtest.Server
 	looks  *looks
 	reader *reader
 	view   *view.View
 	begin  time.Time
-	ended  time.Time // the account's end
+	ended  time.Time // what happens later does not count
 	events []arrival
 
 	lastRead time.Time     // when the consumer last had an event
-	lag      time.Duration // how long before that this event was handed to Kafka
+	lag      time.Duration // the age of that event, from when Farmwire handed it to Kafka
 }
 
 // follow prints the events until ctx ends, the duration (0: for ever) has passed, or Farmwire has stopped running.
@@ -49,8 +48,8 @@ func (d *demo) follow(ctx, running context.Context, duration time.Duration) erro
 	return nil
 }
 
-// catchUp goes on until all that happened before the end is told, but not for long. It waits longer while Farmwire has
-// not had its turn at a worker that it has to tell something of.
+// catchUp goes on reading until everything that happened before the end is told. It waits for catchUpTime, or up to patience
+// while events are only late.
 func (d *demo) catchUp(running context.Context) error {
 	for running.Err() == nil {
 		began := time.Now()
@@ -58,7 +57,7 @@ func (d *demo) catchUp(running context.Context) error {
 		if a.Late == 0 && (!a.missed() || waited > catchUpTime) || waited > patience {
 			return nil
 		}
-		// Of a large farm an account takes so long that reading needs most of the time.
+		// The account of a large farm takes long, and most of the time is for reading.
 		ctx, cancel := context.WithTimeout(running, max(100*time.Millisecond, 4*time.Since(began)))
 		err := d.follow(ctx, running, 0)
 		cancel()
@@ -87,7 +86,7 @@ func (d *demo) show(ctx context.Context) error {
 	return nil
 }
 
-// delays returns for each of the events how long after the change could be seen it came, and -1 if it tells no change.
+// delays returns how long after its change became visible each event arrived, or -1 for an event that tells no change.
 func (d *demo) delays(events []arrival) []time.Duration {
 	happened := map[string][]transition{}
 	for _, t := range record(d.farm) {
@@ -105,12 +104,12 @@ func (d *demo) delays(events []arrival) []time.Duration {
 	return delays
 }
 
-// account compares what was read so far with what happened until the demo's end.
+// account compares the events read so far with what happened until the end of the demo.
 func (d *demo) account() account {
 	now := time.Now()
-	// The consumer has not read yet what was published some seconds ago.
+	// A consumer that lags has not read yet what was published some seconds ago.
 	behind := d.lag > readTime && now.Sub(d.lastRead) < readTime
-	// Farmwire that looks at nothing is not slow but broken.
+	// If Farmwire sends no requests at all, it is broken and not slow.
 	silent := now.Sub(d.ended) > patience && d.looks.silentSince(now.Add(-patience/2))
 	return settle(record(d.farm), d.events, rules{
 		since: d.reader.watched,
@@ -121,7 +120,7 @@ func (d *demo) account() account {
 	})
 }
 
-// record is the farm's own record of what happened, in the terms of the events.
+// record returns the farm's own record of what happened, as transitions that can be compared with events.
 func record(farm *farmtest.Server) []truth {
 	var all []truth
 	for _, s := range farm.Cloud().Truth() {
@@ -144,7 +143,7 @@ func record(farm *farmtest.Server) []truth {
 	return all
 }
 
-// both is a context that ends when either does.
+// both returns a context that ends when either of two contexts does.
 func both(a, b context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(a)
 	stop := context.AfterFunc(b, cancel)

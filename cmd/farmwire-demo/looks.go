@@ -9,32 +9,33 @@ import (
 )
 
 const (
-	// Farmwire asks for a worker again only when what it saw of the worker before is committed. So when a worker was
-	// listed as often as this since a change, the change is published.
+	// Farmwire lists a worker again only after it has committed the listing before. So a change must be published when its
+	// worker was listed this many times since.
 	ownLooks = 3
 
-	// When most workers were listed as often as this since a change, Farmwire had its turn at every worker.
+	// Farmwire lists the workers in turn. So every worker should have been listed since a change when most workers were
+	// listed this many times.
 	otherLooks = 8
 
-	// readTime is how long the demo's consumer may take to read what is published.
+	// readTime is how long the consumer of the demo may take to read what is published.
 	readTime = 5 * time.Second
 
 	// lookMemory is how long looks are remembered. It is longer than the demo waits for an event at its end.
 	lookMemory = 2 * time.Minute
 )
 
-// looks knows when Farmwire looked at each worker. It tells an event that is missing from an event that comes late
-// because the machine is too slow for the farm's speed: an event is missing when Farmwire had its turn and did not use
-// it, however slow the machine is.
+// looks knows when Farmwire listed each worker. It distinguishes an event that is missing from one that is late because the
+// machine is too slow for the speed of the farm. An event is missing if Farmwire has listed the worker often enough to
+// publish it, however long that took.
 type looks struct {
 	mu       sync.Mutex
-	byWorker map[string][]time.Time // when the requests arrived, in order
-	last     time.Time
+	byWorker map[string][]time.Time // when the requests for a listing arrived, in order
+	last     time.Time              // when the last of all requests for a listing arrived
 }
 
 func newLooks() *looks { return &looks{byWorker: map[string][]time.Time{}} }
 
-// observe takes in a call that the farm answers.
+// observe notes a call that the farm answers.
 func (l *looks) observe(c farmtest.Call) {
 	if c.Operation != farmtest.ListSessionsForWorker || c.Outcome != farmtest.OutcomeOK || c.Page != 1 {
 		return
@@ -52,13 +53,13 @@ func (l *looks) observe(c farmtest.Call) {
 	l.byWorker[c.WorkerID] = append(times, c.Arrived)
 }
 
-// forget drops the workers that nobody has looked at since then: they were deleted.
+// forget removes the workers that were not listed since then, because they were deleted.
 func (l *looks) forget(then time.Time) {
 	maps.DeleteFunc(l.byWorker, func(_ string, times []time.Time) bool { return times[len(times)-1].Before(then) })
 }
 
-// hadTurn reports whether by now an event should have been read that tells a change of a worker's session. The change
-// could be seen from shown on.
+// hadTurn reports whether the event of a change should have been read by now. The change is of a session of the worker and
+// was visible from shown on.
 func (l *looks) hadTurn(workerID string, shown, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,14 +80,14 @@ func (l *looks) hadTurn(workerID string, shown, now time.Time) bool {
 	return often > listed/2
 }
 
-// silentSince reports whether Farmwire has looked at no worker since then.
+// silentSince reports whether Farmwire has listed no worker since then.
 func (l *looks) silentSince(t time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.last.Before(t)
 }
 
-// count is how many of the times are between two others.
+// count returns how many of the times are between two others.
 func count(times []time.Time, after, before time.Time) int {
 	n := 0
 	for _, t := range times {

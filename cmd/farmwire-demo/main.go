@@ -1,12 +1,11 @@
-// Command farmwire-demo shows Farmwire at work without AWS and without Kafka: it simulates a farm
-// over real HTTP, embeds a broker, runs farmwire.Run between them, and prints the events as a
-// consumer reads them.
+// Command farmwire-demo shows Farmwire at work without AWS and without Kafka. It serves a simulated farm over HTTP, embeds
+// a broker, runs farmwire.Run between them, and prints the events as a consumer reads them from the broker.
 //
 //	farmwire-demo                    the demo, until Ctrl-C
-//	farmwire-demo --duration 30s     the demo, with its account after 30 seconds
+//	farmwire-demo --duration 30s     the demo, for 30 seconds
 //	farmwire-demo farm --listen …    only the simulated farm, for any AWS client
 //
-// Nothing here is part of the product: the demo is a user of the library, like any other program.
+// At its end the demo prints an account of whether any event was missed.
 package main
 
 import (
@@ -16,16 +15,17 @@ import (
 	"farmwire/poller/farmtest"
 )
 
-// cli is the grammar of the command line. Without a command it is the demo.
+// cli is the grammar of the command line. The demo is the default command.
 type cli struct {
-	Demo demoCmd `cmd:"" default:"withargs" help:"Run Farmwire between a simulated farm and an embedded broker and print the events (default)."`
+	Demo demoCmd `cmd:"" default:"withargs" help:"Run Farmwire between a simulated farm and an embedded broker, and print the events. This is the default command."`
 	Farm farmCmd `cmd:"" help:"Serve the simulated farm to any AWS client."`
 }
 
+// program returns the program, which tests run too.
 func program() command.Program {
 	return command.Program{
 		Name:        "farmwire-demo",
-		Description: "Farmwire between a simulated AWS Deadline Cloud farm and an embedded Kafka broker.",
+		Description: "Farmwire-demo shows Farmwire at work between a simulated AWS Deadline Cloud farm and an embedded Kafka broker. It needs neither AWS nor Kafka.",
 		Grammar:     &cli{},
 		Vars:        kong.Vars{"faults": farmtest.FaultNames()},
 	}

@@ -4,32 +4,39 @@ import (
 	"time"
 
 	"farmwire/diff"
+	"farmwire/event"
 )
 
-// transition is one change of a session that truly happened on the farm, in the terms of the events.
+// transition is a change of a session that happened on the farm, as events describe it.
 type transition struct {
-	Kind   diff.Kind // as an event's
+	Kind   diff.Kind
 	Status string    // the lifecycle status after it
-	Shown  time.Time // our clock: the first instant that an answer could show it
+	Shown  time.Time // when answers began to show it, by our clock
 }
 
-// truth is what truly happened to one session.
+// truth is the farm's own record of a session.
 type truth struct {
 	SessionID, FleetID, WorkerID string
-	EndedAt                      time.Time // the service's clock; zero: still open
+	EndedAt                      time.Time // by the clock of the service; zero while the session is open
 	Forgotten                    bool      // the service stopped knowing it
 	Transitions                  []transition
 }
 
-// lifecycle is a session's state as the farm's record has it.
+// arrival is an event, and when the consumer of the demo received it, by our clock.
+type arrival struct {
+	event.Event
+	Arrived time.Time
+}
+
+// lifecycle is a state of a session in the farm's own record.
 type lifecycle struct {
 	Status, Target string
 	Ended          bool
 	Shown          time.Time
 }
 
-// transitions turns the states that a session went through into the changes between them, in the
-// order that events have. The end swallows what came with it.
+// transitions returns the changes between the states that a session went through, in the order that events have. An end
+// is a single change, whatever else changed with it.
 func transitions(states []lifecycle) []transition {
 	var list []transition
 	last := lifecycle{Status: "STARTED"}
@@ -54,7 +61,7 @@ func transitions(states []lifecycle) []transition {
 	return list
 }
 
-// changeTo names the change to a status that is not the end.
+// changeTo returns the kind of a change to a status that is not the end.
 func changeTo(status string) diff.Kind {
 	switch status {
 	case diff.StatusUpdateInProgress:
@@ -68,9 +75,9 @@ func changeTo(status string) diff.Kind {
 	}
 }
 
-// match finds for each event of a session the true transition that it tells, by index, or -1. Both lists are in order,
-// and so is the result. Where a change happened several times, as one update after another, an event tells the last one
-// that its answer could show.
+// match returns for each event of a session the index of the transition that it tells, or -1. All lists are in order. If
+// the same change happened several times, such as one update after another, an event tells the last that its answer could
+// show.
 func match(happened []transition, arrivals []arrival) []int {
 	found := make([]int, len(arrivals))
 	next := 0
@@ -101,4 +108,22 @@ func tells(e arrival, t transition) bool {
 	default:
 		return t.Kind == e.Kind && t.Status == e.Session.LifecycleStatus
 	}
+}
+
+// returned reports whether a session had the status of its last event again at a time. Then the statuses in between came and
+// went, for example those of an update that succeeded right after another.
+func (t truth) returned(events []arrival, until time.Time) bool {
+	status := ""
+	for _, is := range t.Transitions {
+		if !is.Shown.After(until) {
+			status = is.Status
+		}
+	}
+	return len(events) > 0 && events[len(events)-1].Session.LifecycleStatus == status
+}
+
+// gone reports whether a session had ended at a time. Then no event of its earlier statuses can come, and its end counts.
+func gone(t truth, until time.Time) bool {
+	last := t.Transitions[len(t.Transitions)-1]
+	return last.Kind == diff.Ended && !last.Shown.After(until)
 }

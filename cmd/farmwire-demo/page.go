@@ -10,15 +10,7 @@ import (
 	"farmwire/cmd/view"
 )
 
-// addresses are where a visitor can join in.
-type addresses struct {
-	Brokers []string // host:port
-	Topics  string   // prefix
-	HTTP    string   // host:port of metrics and probes
-	Farm    string   // URL of the simulated farm
-}
-
-// intro prints what the demo is, where one can join in, and how to read the lines that follow.
+// intro prints what the demo is, where other programs can connect, and how to read the lines that follow.
 func intro(v *view.View, title string, at addresses) error {
 	broker := strings.Join(at.Brokers, ",")
 	lines := [][]view.Cell{
@@ -62,7 +54,7 @@ func (a account) print(v *view.View) error {
 	return nil
 }
 
-// rows are the lines of the account.
+// rows returns the lines of the account.
 func (a account) rows() [][]view.Cell {
 	calls, by := a.calls()
 	rate := fmt.Sprintf("%.1f a second, because this farm lives %g times as fast as a real one", float64(calls)/max(a.Ran, time.Millisecond).Seconds(), a.Speed)
@@ -91,17 +83,17 @@ func (a account) rows() [][]view.Cell {
 		accuse("no event told the start of", a.MissedStarts),
 		accuse("no event told the end of", a.MissedEnds),
 		accuse("no event told the present state of", a.MissedStates),
-		accuse("nothing true is told by", a.Invented),
-		accuse("twice, or not in order:", a.Disordered))
+		accuse("nothing happened that fits the event", a.Invented),
+		accuse("published twice, or out of order:", a.Disordered))
 }
 
-// row is a line of the account.
+// row returns a line of the account.
 func row(what, figure, words string, style view.Style) []view.Cell {
 	return []view.Cell{cell(" "+what, 12, view.Dim), cell(fmt.Sprintf("%6s", figure), 8, view.Bold.And(style)), cell(words, 0, style)}
 }
 
-// accuse says what is wrong with some sessions or events. Their ids are printed in full, because somebody will look for
-// them.
+// accuse returns rows that say what is wrong with some sessions or events. They have the whole ids, so that somebody can
+// look for them.
 func accuse(what string, ids []string) (rows [][]view.Cell) {
 	const most = 10
 	for i, id := range ids {

@@ -12,14 +12,14 @@ import (
 	"farmwire/publisher"
 )
 
-// reader reads the topics as any consumer would: committed records only, from the beginning.
+// reader reads the events and state topics as any consumer would: committed records only, from the beginning.
 type reader struct {
 	client *kgo.Client
 	topics publisher.Config
 	since  []map[string]time.Time // by shard and fleet id, from the watch records of the state topic
 }
 
-// openReader connects to the topics that cfg names; shards is how many partitions the state topic has.
+// openReader returns a reader of the topics that cfg names. Shards is the number of partitions of the state topic.
 func openReader(cfg publisher.Config, shards int) (*reader, error) {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(cfg.Cluster.Brokers...),
@@ -36,14 +36,8 @@ func openReader(cfg publisher.Config, shards int) (*reader, error) {
 // Close closes the consumer.
 func (r *reader) Close() { r.client.Close() }
 
-// arrival is an event, and when the demo's consumer had it by our clock.
-type arrival struct {
-	event.Event
-	Arrived time.Time
-}
-
-// read waits until ctx ends for events and returns those that came, in the order in which they were handed to Kafka,
-// across partitions too. A fetch has them in the order of the partitions.
+// read waits for events until ctx ends, and returns those that arrived. It sorts them by the time at which they were handed
+// to Kafka, because a fetch returns them by partition.
 func (r *reader) read(ctx context.Context) ([]arrival, error) {
 	fetches := r.client.PollFetches(ctx)
 	arrived := time.Now()
@@ -79,7 +73,7 @@ func headersOf(record *kgo.Record) []event.Header {
 	return headers
 }
 
-// noteWatch keeps when the watch on each fleet begins. It passes over the other records of the state topic.
+// noteWatch keeps the times at which the watch on each fleet began, and ignores other records of the state topic.
 func (r *reader) noteWatch(record *kgo.Record) error {
 	if string(record.Key) != event.WatchKey || record.Value == nil {
 		return nil
@@ -96,8 +90,8 @@ func (r *reader) noteWatch(record *kgo.Record) error {
 	return nil
 }
 
-// watched is when the watch on a session's fleet began. It is zero if the watch has not begun, so that all of the
-// session's history is expected.
+// watched returns when the watch on the fleet of a session began. If it has not begun, watched returns the zero time, so
+// that events of the whole session are expected.
 func (r *reader) watched(t truth) time.Time {
 	return r.since[publisher.ShardOf(t.WorkerID, len(r.since))][t.FleetID]
 }

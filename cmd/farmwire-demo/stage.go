@@ -23,7 +23,7 @@ const (
 	shards      = 12
 )
 
-// stage is all that Farmwire needs around it: a farm, a broker, and a listener for probes and metrics.
+// stage is the surroundings of Farmwire: a farm, a broker, and a listener for probes and metrics.
 type stage struct {
 	farm     *farmtest.Server
 	looks    *looks // at the workers of the farm
@@ -59,12 +59,12 @@ func (s *stage) Close() error {
 		errs = append(errs, s.broker.Close())
 	}
 	if s.listener != nil {
-		_ = s.listener.Close() // fails if Farmwire ran, which has closed it
+		_ = s.listener.Close() // an error if Farmwire has closed it already
 	}
 	return errors.Join(append(errs, s.farm.Close())...)
 }
 
-// kafka says how to publish on this stage.
+// kafka returns the configuration of publishing to the broker of the stage.
 func (s *stage) kafka() publisher.Config {
 	return publisher.Config{
 		Cluster:     cluster.Config{Brokers: s.broker.Addrs()},
@@ -76,7 +76,7 @@ func topics() publisher.TopicSpec {
 	return publisher.TopicSpec{Partitions: shards, ReplicationFactor: 1}
 }
 
-// farmwire is Farmwire's configuration on this stage, polling each worker once in staleness.
+// farmwire returns the configuration of Farmwire, with which it lists each worker once in staleness.
 func (s *stage) farmwire(workers int, staleness time.Duration) farmwire.Config {
 	const spare = 1.5 // for more workers than asked for, and for requests beside the listings
 	return farmwire.Config{
@@ -92,7 +92,7 @@ func (s *stage) farmwire(workers int, staleness time.Duration) farmwire.Config {
 	}
 }
 
-// client is a client of the simulated farm, whatever AWS settings this machine has.
+// client returns a client of the simulated farm. It ignores the AWS settings of this machine.
 func (s *stage) client() *deadline.Client {
 	return deadline.New(deadline.Options{
 		Region:       region,
@@ -103,7 +103,7 @@ func (s *stage) client() *deadline.Client {
 	}, poller.ClientOptions)
 }
 
-// calls are the API calls that the farm has answered, by operation.
+// calls returns how many API calls the farm has answered, by operation.
 func (s *stage) calls() map[string]int {
 	calls := map[string]int{}
 	for operation, outcomes := range s.farm.Calls() {
@@ -114,7 +114,15 @@ func (s *stage) calls() map[string]int {
 	return calls
 }
 
-// addresses are where a visitor can join in.
+// addresses are where other programs can connect.
+type addresses struct {
+	Brokers []string // host:port
+	Topics  string   // prefix
+	HTTP    string   // host:port of metrics and probes
+	Farm    string   // URL of the simulated farm
+}
+
+// addresses returns where other programs can connect.
 func (s *stage) addresses() addresses {
 	return addresses{Brokers: s.broker.Addrs(), Topics: topicPrefix, HTTP: s.listener.Addr().String(), Farm: s.farm.URL()}
 }

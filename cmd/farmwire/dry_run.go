@@ -13,8 +13,8 @@ import (
 	"farmwire/status"
 )
 
-// showEvents returns how a dry run shows an event: as a line for people on a terminal, and elsewhere as a line of JSON, a
-// CloudEvent in its structured form.
+// showEvents returns a function that prints an event: on a terminal as a line for people, and elsewhere as a line of JSON,
+// which is a CloudEvent in structured mode.
 func showEvents(out io.Writer) func(event.Record) error {
 	if !view.IsTerminal(out) {
 		return func(r event.Record) error {
@@ -29,7 +29,7 @@ func showEvents(out io.Writer) func(event.Record) error {
 	return showForPeople(view.New(out, view.Options{Width: view.Width(out), Colour: view.HasColour(out)}))
 }
 
-// showForPeople prints the events as lines, below a legend that comes with the first.
+// showForPeople returns a function that prints an event as a line for people. The first event is preceded by the legend.
 func showForPeople(v *view.View) func(event.Record) error {
 	legend := false
 	return func(r event.Record) error {
@@ -47,37 +47,47 @@ func showForPeople(v *view.View) func(event.Record) error {
 	}
 }
 
-// summarize prints what a dry run saw and how its requests went. It returns an error if something was refused that run
-// needs, or if no request was answered.
-func (c *runCmd) summarize(w io.Writer, p status.Polling) error {
-	all := status.Polling{Farms: p.Farms, Fleets: p.Fleets, Workers: p.Workers, OpenSessions: p.OpenSessions, Operations: map[string]status.Operation{}}
+// selection is what --farm and --fleet select. Nil selects everything.
+type selection struct{ farms, fleets []string }
+
+// summarize prints what a dry run saw and how its requests went. It returns an error if run would not work: the service
+// refuses an operation that run needs, does not find what the flags name, or has answered no request.
+func (s selection) summarize(w io.Writer, p status.Polling) error {
+	all := p
+	all.Operations = map[string]status.Operation{}
 	for _, name := range operations() {
 		all.Operations[name] = p.Operations[name] // also those that were never tried
 	}
 	if err := all.WriteSummary(w); err != nil {
 		return fmt.Errorf("write the summary: %w", err)
 	}
-	if refused := c.refused(p.Operations); len(refused) > 0 {
+	if refused := s.refused(p.Operations); len(refused) > 0 {
 		return fmt.Errorf("the service refuses what run needs: check the credentials, and that they allow deadline:%s", strings.Join(refused, ", deadline:"))
 	}
-	if !p.Answered && len(p.Operations) > 0 {
-		return errors.New("no request was answered: the log says why, and run publishes nothing until Deadline Cloud answers")
+	if missing := s.notFound(p); len(missing) > 0 {
+		return fmt.Errorf("the service does not find %s: check --farm, --fleet and AWS_REGION", enumerate(missing))
 	}
-	return nil
+	switch {
+	case p.Answered:
+		return nil
+	case len(p.Operations) == 0:
+		return errors.New("no request was answered before the stop: let the dry run go on for longer")
+	}
+	return errors.New("no request succeeded: the log says why, and run publishes nothing until one does")
 }
 
-// operations are the operations of the Deadline Cloud API that run uses.
+// operations returns the operations of the Deadline Cloud API that run uses.
 func operations() []string {
 	return []string{"ListFarms", "ListFleets", "ListWorkers", "ListSessionsForWorker", "BatchGetSession", "GetSession"}
 }
 
-// refused returns the operations that run needs with these flags and that the service refuses.
-func (c *runCmd) refused(by map[string]status.Operation) []string {
+// refused returns the operations that run needs for this selection and that the service refuses.
+func (s selection) refused(by map[string]status.Operation) []string {
 	lookups := []string{"BatchGetSession", "GetSession"} // one of them is enough
 	anyLookup := slices.ContainsFunc(lookups, func(name string) bool { return !isRefused(by[name]) })
 	return slices.DeleteFunc(operations(), func(name string) bool {
 		switch {
-		case name == "ListFarms" && len(c.Farm) > 0, name == "ListFleets" && len(c.Farm) == 1 && len(c.Fleet) > 0:
+		case name == "ListFarms" && len(s.farms) > 0, name == "ListFleets" && len(s.farms) == 1 && len(s.fleets) > 0:
 			return true
 		case slices.Contains(lookups, name) && anyLookup:
 			return true
@@ -86,8 +96,28 @@ func (c *runCmd) refused(by map[string]status.Operation) []string {
 	})
 }
 
-// isRefused reports whether the service does not allow an operation, somewhere or at all. That a worker or a session was
-// not found is no refusal, because it may have been deleted.
+// isRefused reports whether the service denied an operation at least once, or accepted the credentials for none of its
+// requests. That a worker or a session was not found is no refusal, because it may have been deleted.
 func isRefused(o status.Operation) bool {
 	return o.Failed["denied"] > 0 || o.Answered == 0 && o.Failed["credentials"]+o.Failed["refused"] > 0
+}
+
+// notFound returns the selected farms and fleets that the service does not find.
+func (s selection) notFound(p status.Polling) []string {
+	var missing []string
+	for _, f := range p.Discovery {
+		switch {
+		case f.Reason != "not_found":
+		case f.FleetID == "" && slices.Contains(s.farms, f.FarmID):
+			missing = append(missing, "farm "+f.FarmID)
+		case slices.Contains(s.fleets, f.FleetID):
+			missing = append(missing, "fleet "+f.FleetID+" of farm "+f.FarmID)
+		}
+	}
+	if p.PendingTargets == 0 { // before that, a fleet may still be found in a farm that was not read yet
+		for _, fleet := range p.MissingFleets {
+			missing = append(missing, "fleet "+fleet)
+		}
+	}
+	return missing
 }

@@ -15,18 +15,20 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// fileResolver gives flags their values from the YAML file that --config names. It is read when the first
-// flag asks, because the file's name is itself a flag or an environment variable. Its errors name the place in
-// the file, and never what stands there: the file may hold a secret where it does not belong.
+// fileResolver gives flags their values from the YAML file that --config names. It reads the file when kong asks for the
+// first flag, because the name of the file is itself the value of a flag or of an environment variable. Its errors give the
+// line in the file and never quote its text, because somebody may have put a secret in the wrong place.
 type fileResolver struct {
 	loaded bool
 	path   string
-	values map[string]*yaml.Node
-	err    error // why the file gave nothing; kong would put the name of the flag that asked before it
+	values map[string]*yaml.Node // by the name of the flag
+	err    error                 // the first error, kept because kong's error begins with the flag that it asked for
 }
 
+// Validate accepts every grammar; kong requires the method.
 func (*fileResolver) Validate(*kong.Application) error { return nil }
 
+// Resolve returns the value of a flag as kong would read it from the command line, and nil if the file does not set it.
 func (r *fileResolver) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	if !r.loaded {
 		r.loaded = true
@@ -41,9 +43,9 @@ func (r *fileResolver) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag)
 	if node == nil || slices.ContainsFunc(flag.Envs, isSet) {
 		return nil, nil // the environment beats the file
 	}
-	value, err := asTyped(node)
+	value, err := asText(node)
 	if err == nil && value != nil {
-		err = fits(flag, value)
+		err = checkValue(flag, value)
 	}
 	if err != nil {
 		r.err = fmt.Errorf("--config: %s:%d: %s: %w", r.path, node.Line, flag.Name, err)
@@ -51,10 +53,10 @@ func (r *fileResolver) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag)
 	return value, r.err
 }
 
-// asTyped makes of a value what would stand on the command line: the text as it is written, so that a name of
-// digits stays the name, and 15 is no duration. What YAML calls null is absent.
-func asTyped(node *yaml.Node) (any, error) {
-	node = pointed(node)
+// asText returns a value, or a list of values, as the text in the file. YAML's types do not count, as on the command line:
+// a name that consists of digits is a name, and 15 is not a duration. A null is the same as no value.
+func asText(node *yaml.Node) (any, error) {
+	node = resolveAlias(node)
 	switch {
 	case node.ShortTag() == "!!null":
 		return nil, nil
@@ -65,7 +67,7 @@ func asTyped(node *yaml.Node) (any, error) {
 	}
 	texts := make([]any, 0, len(node.Content))
 	for _, element := range node.Content {
-		element = pointed(element)
+		element = resolveAlias(element)
 		if element.Kind != yaml.ScalarNode || element.ShortTag() == "!!null" {
 			return nil, errors.New("a list holds single values only")
 		}
@@ -74,16 +76,16 @@ func asTyped(node *yaml.Node) (any, error) {
 	return texts, nil
 }
 
-// pointed follows an alias.
-func pointed(node *yaml.Node) *yaml.Node {
+// resolveAlias returns the node that an alias stands for, and any other node itself.
+func resolveAlias(node *yaml.Node) *yaml.Node {
 	if node.Kind == yaml.AliasNode {
 		return node.Alias
 	}
 	return node
 }
 
-// fits tries whether a flag takes a value. Kong's own error would quote it.
-func fits(flag *kong.Flag, value any) error {
+// checkValue reports whether a flag takes a value. It decodes the value as kong would, because kong's own error quotes it.
+func checkValue(flag *kong.Flag, value any) error {
 	text, single := value.(string)
 	if single && flag.Enum != "" && !slices.Contains(flag.EnumSlice(), text) {
 		return fmt.Errorf("the value must be one of %s", strings.Join(flag.EnumSlice(), ", "))
@@ -114,6 +116,7 @@ func fits(flag *kong.Flag, value any) error {
 	return errors.New("the value must be a single one")
 }
 
+// load reads the file, if there is one.
 func (r *fileResolver) load(ctx *kong.Context) error {
 	i := slices.IndexFunc(ctx.Model.Flags, func(f *kong.Flag) bool { return f.Name == "config" })
 	r.path, _ = ctx.FlagValue(ctx.Model.Flags[i]).(string)
@@ -123,7 +126,7 @@ func (r *fileResolver) load(ctx *kong.Context) error {
 	text, err := os.ReadFile(r.path)
 	if wrong, ok := errors.AsType[*fs.PathError](err); ok {
 		if !strings.HasSuffix(r.path, ".yaml") && !strings.HasSuffix(r.path, ".yml") || strings.Contains(r.path, "\n") {
-			return fmt.Errorf("it must name a YAML file: %w", wrong.Err) // it may be a secret in the wrong place
+			return fmt.Errorf("it must name a YAML file: %w", wrong.Err) // the path is not quoted, because it may be a secret
 		}
 		return fmt.Errorf("%s %s: %w", wrong.Op, r.path, wrong.Err)
 	}
@@ -134,34 +137,35 @@ func (r *fileResolver) load(ctx *kong.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s:%w", r.path, err)
 	}
-	return r.take(ctx.Model.Node, top)
+	return r.store(ctx.Model.Node, top)
 }
 
-// take takes in the keys and their values.
-func (r *fileResolver) take(commands *kong.Node, top *yaml.Node) error {
+// store stores the values by the names of their flags. It refuses keys that are no flags of any command.
+func (r *fileResolver) store(commands *kong.Node, top *yaml.Node) error {
 	known := flagCommands(commands)
 	r.values = map[string]*yaml.Node{}
 	for i := 0; i+1 < len(top.Content); i += 2 {
 		key, value := top.Content[i], top.Content[i+1]
-		name := pointed(key).Value
+		name := resolveAlias(key).Value
 		if name == "config" || name == "help" {
-			return fmt.Errorf("%s:%d: --%s has no place in the file", r.path, key.Line, name)
+			return fmt.Errorf("%s:%d: --%s cannot be set in the file", r.path, key.Line, name)
 		}
 		if _, ok := known[name]; !ok {
 			if !regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,39}$`).MatchString(name) {
-				return fmt.Errorf("%s:%d: this is no flag's name", r.path, key.Line) // nor is it known what it is
+				return fmt.Errorf("%s:%d: this is no flag's name", r.path, key.Line) // not quoted, because it may be a secret
 			}
 			return fmt.Errorf("%s:%d: there is no flag --%s%s", r.path, key.Line, name, suggestion(name, known))
 		}
 		if first := r.values[name]; first != nil {
-			return fmt.Errorf("%s:%d: %s stands in the file twice, first in line %d", r.path, key.Line, name, first.Line)
+			return fmt.Errorf("%s:%d: %s is set twice, first in line %d", r.path, key.Line, name, first.Line)
 		}
-		value.Line = key.Line // where a reader looks, also if the value begins on the next line
+		value.Line = key.Line // errors give this line even if the value begins on the next one
 		r.values[name] = value
 	}
 	return nil
 }
 
+// isSet reports whether there is an environment variable of that name.
 func isSet(name string) bool {
 	_, ok := os.LookupEnv(name)
 	return ok

@@ -14,7 +14,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// parseYAML gives the mapping that a file holds; an empty file has none. An error begins with the line's number.
+// parseYAML returns the mapping that a file holds, which is empty for an empty file. Its errors begin with the number of
+// the line.
 func parseYAML(text []byte) (*yaml.Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var document, second yaml.Node
@@ -40,20 +41,20 @@ func parseYAML(text []byte) (*yaml.Node, error) {
 	return nil, fmt.Errorf("%d: the file must hold one document, and another begins here", second.Line)
 }
 
-// syntaxError says where a file is no YAML, and what the parser wanted, in its fixed words. Where it may quote the
-// file (it names an unknown anchor), its words are not used.
+// syntaxError returns the line at which a file is not YAML, and what the parser says about it. The parser's messages are
+// constants, except that it quotes the name of an unknown anchor, which is left out.
 func syntaxError(err error) error {
 	line, problem := "1", strings.TrimPrefix(err.Error(), "yaml: ")
 	if m := regexp.MustCompile(`^line (\d+): (.*)$`).FindStringSubmatch(problem); m != nil {
 		line, problem = m[1], m[2]
 	}
 	if strings.Contains(problem, "anchor") {
-		problem = "an alias names an anchor that is not there"
+		problem = "an alias names an anchor that does not exist"
 	}
-	return fmt.Errorf("%s: this is no YAML: %s", line, problem)
+	return fmt.Errorf("%s: this is not YAML: %s", line, problem)
 }
 
-// flagCommands lists the flags of a command and of those below it, with the commands that have them.
+// flagCommands returns the names of all flags of a command and of its subcommands, each with the commands that have it.
 func flagCommands(node *kong.Node) map[string][]string {
 	all := map[string][]string{}
 	for _, flag := range node.Flags {
@@ -67,28 +68,30 @@ func flagCommands(node *kong.Node) map[string][]string {
 	return all
 }
 
-// suggestion names the flag that was perhaps meant, and the commands that have it.
+// suggestion returns the end of an error about an unknown flag: which flag was probably meant and which commands have it,
+// or else how to list the flags.
 func suggestion(name string, known map[string][]string) string {
-	const far, longest = 3, 40 // slips of the fingers; letters of a name
-	best, nearest := far, ""
+	const tooFar, longest = 3, 40 // typing errors; characters of a name that is compared
+	best, nearest := tooFar, ""
 	if len(name) > longest {
 		name = ""
 	}
 	for _, flag := range slices.Sorted(maps.Keys(known)) {
 		if strings.HasPrefix(flag, name+"-") && nearest == "" {
-			nearest = flag // as sasl-password for sasl-password-file
+			nearest = flag // such as sasl-password-file for sasl-password
 		}
 		if d := distance(strings.ReplaceAll(strings.ToLower(name), "_", "-"), flag); d < best && d < len(flag)-1 {
 			best, nearest = d, flag
 		}
 	}
 	if nearest == "" {
-		return "; farmwire --help lists the commands, and their --help the flags"
+		return "; farmwire --help lists the commands, and the --help of each lists its flags"
 	}
 	return fmt.Sprintf("; did you mean --%s of %s?", nearest, strings.Join(known[nearest], ", "))
 }
 
-// distance is the number of letters to insert, delete, replace, or exchange with the next, that makes b of a.
+// distance returns how many letters must be inserted, deleted, replaced or swapped with their neighbour to turn a into b:
+// the optimal string alignment distance.
 func distance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

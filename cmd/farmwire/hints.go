@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"errors"
+	"strings"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -11,13 +12,13 @@ import (
 	"farmwire/publisher"
 )
 
-// hint says which flag to change about a problem, and is empty if there is none. Library packages name no flags: their errors
-// have kinds.
+// hint returns which flag solves a problem, or "" if none does. The errors of the library have kinds and name no flags,
+// because its other users have none.
 func hint(kind cluster.Kind) string {
 	return cmp.Or(clusterHints()[kind], publisherHints()[kind])
 }
 
-// publisherHints are for the kinds of package publisher.
+// publisherHints returns the hints for the kinds that package publisher adds to those of package cluster.
 func publisherHints() map[cluster.Kind]string {
 	return map[cluster.Kind]string{
 		publisher.TopicMissing:     "create the topics by `farmwire topics create`, or run with --create-topics",
@@ -32,7 +33,7 @@ func publisherHints() map[cluster.Kind]string {
 	}
 }
 
-// clusterHints are for the kinds of package cluster.
+// clusterHints returns the hints for the kinds of package cluster.
 func clusterHints() map[cluster.Kind]string {
 	return map[cluster.Kind]string{
 		// Wrong configuration.
@@ -86,14 +87,20 @@ func clusterHints() map[cluster.Kind]string {
 	}
 }
 
-// hinted is an error with a hint at its end.
+// hinted is an error whose text ends with a hint.
 type hinted struct {
 	error
 	hint string
 }
 
-// Error is the error's text and the hint.
-func (h hinted) Error() string { return h.error.Error() + ": " + h.hint }
+// Error returns the text of the error and the hint.
+func (h hinted) Error() string {
+	separator := ": "
+	if strings.HasPrefix(h.hint, "or ") {
+		separator = ", " // the error itself says what else can be done
+	}
+	return h.error.Error() + separator + h.hint
+}
 
 func (h hinted) Unwrap() error { return h.error }
 

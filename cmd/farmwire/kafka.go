@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
-	"go.uber.org/zap"
 
 	"farmwire/cluster"
 	"farmwire/publisher"
@@ -31,17 +30,18 @@ type kafkaFlags struct {
 	secret password
 }
 
-// topicFlags say what topics must be like.
+// topicFlags say how topics are created, and what existing topics must have.
 type topicFlags struct {
 	Partitions        number `default:"12" help:"Create each topic with this many partitions. Those of the state topic are the shards. The number can't be changed later."`
 	ReplicationFactor number `default:"3" help:"Create each topic with this many replicas, and refuse existing topics with fewer."`
 }
 
+// spec returns the flags as the publisher takes them.
 func (f topicFlags) spec() publisher.TopicSpec {
 	return publisher.TopicSpec{Partitions: int(f.Partitions), ReplicationFactor: int(f.ReplicationFactor)}
 }
 
-// check finds numbers that no cluster takes.
+// check refuses numbers that no cluster accepts.
 func (f topicFlags) check() error {
 	const mostPartitions, mostReplicas = 10_000, 1_000
 	if f.Partitions < 1 || f.ReplicationFactor < 1 || f.Partitions > mostPartitions || f.ReplicationFactor > mostReplicas {
@@ -50,11 +50,11 @@ func (f topicFlags) check() error {
 	return nil
 }
 
-// AfterApply reads the password before anything else is done, and keeps it out of everything that is written to stderr.
-// config reports what is wrong with the password.
+// AfterApply reads the password as soon as kong has set the flags, so that it is removed from everything that is written to
+// stderr from then on. If the password cannot be read, config returns the error.
 func (f *kafkaFlags) AfterApply(std *streams, command *kong.Context) error {
 	f.secret = readPassword(string(f.SASLPasswordFile))
-	// What the log tells anyway is no secret.
+	// What the log shows anyway is not a secret.
 	told := append([]string{"farmwire", f.TopicPrefix, string(f.SASLUsername)}, f.Brokers...)
 	for _, flag := range command.Flags() {
 		told = append(told, flag.Name, flag.Help)
@@ -63,11 +63,11 @@ func (f *kafkaFlags) AfterApply(std *streams, command *kong.Context) error {
 	return nil
 }
 
-// check finds what is wrong before anybody is asked.
+// check finds wrong flags, without asking a broker and without reading a file.
 func (f kafkaFlags) check() error {
-	const longest = 200 // Kafka takes 249 characters; names are made of the prefix
+	const longest = 200 // Kafka accepts names of 249 characters, which begin with the prefix
 	if f.TopicPrefix == "" || len(f.TopicPrefix) > longest || strings.Trim(f.TopicPrefix, topicCharacters) != "" {
-		return fmt.Errorf("--topic-prefix has a character that no topic's name has, or is too long: give letters, digits, dots, underscores and hyphens, %d at most", longest)
+		return fmt.Errorf("--topic-prefix is too long or has a character that Kafka does not accept: give at most %d letters, digits, dots, underscores and hyphens", longest)
 	}
 	if text := f.TLS.problem(); text != "" {
 		return errors.New("--tls " + text)
@@ -80,7 +80,7 @@ func (f kafkaFlags) check() error {
 
 const topicCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
-// brokers are the addresses without the blanks around them.
+// brokers returns the bootstrap brokers without the blanks around them.
 func (f kafkaFlags) brokers() []string {
 	trimmed := slices.Clone(f.Brokers)
 	for i := range trimmed {
@@ -89,7 +89,7 @@ func (f kafkaFlags) brokers() []string {
 	return trimmed
 }
 
-// config reads what the flags name. Errors are usage errors.
+// config returns the flags as the publisher takes them. Its errors are wrong usage.
 func (f kafkaFlags) config() (publisher.Config, error) {
 	if f.secret.wrong != nil {
 		return publisher.Config{}, usageError{f.secret.wrong}
@@ -110,18 +110,11 @@ func (f kafkaFlags) config() (publisher.Config, error) {
 	}, nil
 }
 
-// readable is the warning that the password crosses the network as it is, "" if it does not.
+// readable returns a warning if the password crosses the network without encryption, and "" if it does not.
 func (f kafkaFlags) readable() string {
 	cfg, err := f.config()
 	if err != nil || cfg.Cluster.Validate() != nil || cfg.Cluster.SASL.Mechanism != cluster.MechanismPlain || cfg.Cluster.TLS.Enabled {
 		return ""
 	}
 	return "the SASL password can be read on the way to the brokers: --sasl-mechanism plain needs --tls, or use scram-sha-512"
-}
-
-// warn logs what is not wrong but unwise.
-func (c *runCmd) warn(log *zap.Logger) {
-	if text := c.readable(); text != "" && !c.DryRun {
-		log.Warn(text)
-	}
 }

@@ -7,15 +7,17 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
-	"golang.org/x/term"
+
+	"farmwire/cmd/view"
 )
 
+// logFlags say what is logged, and how.
 type logFlags struct {
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"Write log lines of this level and above: debug, info, warn or error."`
 	LogFormat string `enum:"auto,console,json" default:"auto" help:"Write the log in this form: console, json, or auto, which is console on a terminal and json elsewhere."`
 }
 
-// logger writes structured logs to w, with times in UTC.
+// logger returns a logger that writes to w, with times in UTC.
 func (f logFlags) logger(w io.Writer) (*zap.Logger, error) {
 	level, err := zapcore.ParseLevel(f.LogLevel)
 	if err != nil {
@@ -25,25 +27,19 @@ func (f logFlags) logger(w io.Writer) (*zap.Logger, error) {
 	encoding.EncodeTime = inUTC(zapcore.RFC3339NanoTimeEncoder)
 	encoding.TimeKey = "time"
 	encoder := zapcore.NewJSONEncoder(encoding)
-	if f.LogFormat == "console" || f.LogFormat == "auto" && isTerminal(w) {
-		encoding.EncodeLevel = zapcore.CapitalColorLevelEncoder
+	if f.LogFormat == "console" || f.LogFormat == "auto" && view.IsTerminal(w) {
+		encoding.EncodeLevel = zapcore.CapitalLevelEncoder
+		if view.HasColour(w) {
+			encoding.EncodeLevel = zapcore.CapitalColorLevelEncoder
+		}
 		encoding.EncodeTime = inUTC(zapcore.TimeEncoderOfLayout("15:04:05.000Z07:00"))
+		encoding.EncodeDuration = zapcore.StringDurationEncoder
 		encoder = zapcore.NewConsoleEncoder(encoding)
 	}
 	return zap.New(hintingCore{zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)}), nil
 }
 
-// inUTC makes log times comparable with those of events, whatever the machine's zone is.
+// inUTC encodes times in UTC, as those of events are, whatever the time zone of the machine is.
 func inUTC(encode zapcore.TimeEncoder) zapcore.TimeEncoder {
 	return func(t time.Time, to zapcore.PrimitiveArrayEncoder) { encode(t.UTC(), to) }
-}
-
-func isTerminal(w io.Writer) bool { return term.IsTerminal(int(fileDescriptor(w))) }
-
-// fileDescriptor is that of a writer, or of the writer that it wraps. A writer without one has the descriptor that no file has.
-func fileDescriptor(w io.Writer) uintptr {
-	if f, ok := w.(interface{ Fd() uintptr }); ok {
-		return f.Fd()
-	}
-	return ^uintptr(0)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,5 +25,18 @@ func TestLogTimesAreUTC(t *testing.T) {
 	}
 	if line.Before != "2026-11-24T10:00:00Z" {
 		t.Errorf("before is %q", line.Before)
+	}
+}
+
+// The form for people has no colours where no terminal shows them, and durations with their unit.
+func TestConsoleLogElsewhere(t *testing.T) {
+	var out bytes.Buffer
+	log, err := logFlags{LogLevel: "info", LogFormat: "console"}.logger(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.Info("stopped", zap.Duration("ran", 1500*time.Millisecond))
+	if got := out.String(); strings.Contains(got, "\x1b") || !strings.Contains(got, "\tINFO\tstopped\t{\"ran\": \"1.5s\"}") {
+		t.Errorf("%q", got)
 	}
 }

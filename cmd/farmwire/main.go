@@ -1,64 +1,54 @@
-// Farmwire is change data capture for AWS Deadline Cloud worker sessions. This package holds its
-// commands, one file each: it turns flags into configuration, prints output, and sets the exit code.
-// `farmwire help` lists the commands.
+// Command farmwire is change data capture for AWS Deadline Cloud worker sessions. It turns flags into the configuration
+// of the library, prints output, and sets the exit code. `farmwire help` lists its commands.
 //
-// Exit codes: 0 success, 1 failure, 2 wrong usage or configuration, 130 interrupted. An error is one
-// line on stderr that says what to do.
+// The exit code is 0 for success, 1 for a failure, 2 for wrong usage or configuration, and 130 after an interrupt. An
+// error is one line on stderr that says what to do.
 //
-// SIGINT, SIGTERM and SIGHUP stop `farmwire run` gracefully, and any other command at once. A second
-// signal ends the process immediately.
+// SIGINT, SIGTERM and SIGHUP stop `farmwire run` gracefully, and any other command at once. A second signal ends the
+// process immediately.
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/alecthomas/kong"
-
-	"farmwire/cluster"
 )
 
+// commands is the grammar of the command line.
 type commands struct {
 	Config string `placeholder:"FILE" help:"Read flags from a YAML file whose keys are flag names. A flag beats its environment variable, which beats the file."`
 
-	Run      runCmd      `cmd:"" help:"Watch sessions and publish what changes to Kafka."`
+	Run      runCmd      `cmd:"" help:"Watch sessions and publish their changes to Kafka."`
 	Sessions sessionsCmd `cmd:"" help:"List the sessions of one worker, paged as boto3's paginator does."`
 	Topics   topicsCmd   `cmd:"" help:"Create or check the Kafka topics."`
 	Version  versionCmd  `cmd:"" help:"Print the version, as --version does."`
 	Help     helpCmd     `cmd:"" help:"Print the help of a command: farmwire help run."`
 }
 
-// helpCmd stands in the list of commands. longForm has replaced it, unless flags stand before it.
-type helpCmd struct{}
-
-// Run prints the help of help.
-func (helpCmd) Run(command *kong.Context) error { return command.PrintUsage(false) }
-
-// streams are the standard streams of a command.
-type streams struct {
-	in       io.Reader
-	out, err io.Writer
+// helpCmd is in the list of commands for its help. longForm replaces it by --help, unless flags precede it.
+type helpCmd struct {
+	Command []string `arg:"" optional:"" help:"Print the help of this command."`
 }
 
-// usageError is wrong usage or configuration: exit code 2.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-const (
-	exitFailed      = 1
-	exitUsage       = 2
-	exitInterrupted = 130
-)
+// Run prints the help of the command that the arguments name.
+func (c helpCmd) Run(parsed *kong.Context) error {
+	named, err := kong.Trace(parsed.Kong, c.Command)
+	if err != nil {
+		return err
+	}
+	if named.Error != nil {
+		return usageError{errors.New(withoutValues(named.Error.Error()))}
+	}
+	return named.PrintUsage(false)
+}
 
 func main() {
 	dropEmptyEnvironment()
@@ -69,7 +59,7 @@ func main() {
 	os.Exit(execute(ctx, os.Args[1:], std))
 }
 
-// stopSignals are the signals that stop a command. Under nohup, SIGHUP stays ignored.
+// stopSignals returns the signals that stop a command. SIGHUP is not one of them if it is ignored, as it is under nohup.
 func stopSignals() []os.Signal {
 	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -78,16 +68,16 @@ func stopSignals() []os.Signal {
 	return signals
 }
 
-// discardStderr points os.Stderr at the null device. This program writes to its streams, but the AWS SDK hands os.Stderr
-// to a credential_process, which may print secrets.
+// discardStderr replaces os.Stderr by the null device. The program itself writes to its streams. But the AWS SDK passes
+// os.Stderr to the command of credential_process, which may print secrets.
 func discardStderr() {
 	if nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
 		os.Stderr = nowhere
 	}
 }
 
-// execute runs one command line and returns its exit code. It fails also when something that the command
-// printed could not be written.
+// execute runs a command line and returns its exit code. It also fails if anything could not be written to standard
+// output.
 func execute(ctx context.Context, args []string, std *streams) int {
 	out := &outputWriter{to: std.out}
 	std = &streams{std.in, out, std.err}
@@ -98,19 +88,22 @@ func execute(ctx context.Context, args []string, std *streams) int {
 	return code
 }
 
-// longForm replaces the short forms that people expect of any command: none at all, help, and --version.
+// longForm replaces the short forms that people expect of any command line: no command at all, help, and --version.
 func longForm(args []string) []string {
 	switch {
 	case len(args) == 0:
 		return []string{"--help"}
 	case args[0] == "help":
 		return append(slices.Clone(args[1:]), "--help")
+	case len(args) == 1 && args[0] == "topics":
+		return []string{"topics", "--help"}
 	case len(args) == 1 && args[0] == "--version":
 		return []string{"version"}
 	}
 	return args
 }
 
+// executeCommand parses a command line, runs its command and returns the exit code.
 func executeCommand(ctx context.Context, args []string, std *streams) int {
 	exited := -1
 	var file fileResolver
@@ -127,7 +120,8 @@ func executeCommand(ctx context.Context, args []string, std *streams) int {
 	if err != nil {
 		return report(std, err)
 	}
-	// The parser reads files, and reading one that is a pipe may never end.
+	parser.Model.HelpFlag.Help = "Print this help."
+	// The parser reads files, and such a file may be a pipe that nobody writes to.
 	var command *kong.Context
 	err = untilInterrupted(ctx, func() (err error) {
 		command, err = parse(parser, args)
@@ -146,7 +140,7 @@ func executeCommand(ctx context.Context, args []string, std *streams) int {
 		return report(std, err)
 	}
 	if err != nil {
-		return report(std, usageError{errors.New(withoutValues(err.Error()) + " (see farmwire --help)")})
+		return report(std, usageError{fmt.Errorf("%s (see %s --help)", withoutValues(err.Error()), misused(err))})
 	}
 	if strings.HasPrefix(command.Command(), "run") {
 		return report(std, command.Run())
@@ -154,11 +148,20 @@ func executeCommand(ctx context.Context, args []string, std *streams) int {
 	return report(std, untilInterrupted(ctx, func() error { return command.Run() }))
 }
 
+// misused returns the command line of the command that a parser's error is about, without its flags.
+func misused(err error) string {
+	if wrong, ok := errors.AsType[*kong.ParseError](err); ok && wrong.Context.Selected() != nil {
+		return wrong.Context.Selected().FullPath()
+	}
+	return "farmwire"
+}
+
 // withoutValues returns the text of a parser's error without the value that it quotes. The value may be a secret that was
 // given to the wrong flag.
 func withoutValues(said string) string {
 	said, variable, fromOne := strings.Cut(said, " (from envar ")
 	said, _, _ = strings.Cut(said, " but got ")
+	said, _, _ = strings.Cut(said, ", expecting \"<") // kong's own name for the value
 	if fromOne {
 		name, _, _ := strings.Cut(variable, "=")
 		said += " (from " + name + ")"
@@ -173,6 +176,7 @@ func withoutValues(said string) string {
 // helpShown is the panic that leaves the parser after --help, because kong goes on parsing when its exit function returns.
 type helpShown struct{}
 
+// parse parses a command line. It returns nil and no error if the help was shown.
 func parse(parser *kong.Kong, args []string) (command *kong.Context, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -184,71 +188,8 @@ func parse(parser *kong.Kong, args []string) (command *kong.Context, err error) 
 	return parser.Parse(args)
 }
 
-// untilInterrupted runs a command, and returns soon after the context has ended even if the command has not.
-func untilInterrupted(ctx context.Context, run func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- run() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	select {
-	case <-done:
-	case <-time.After(200 * time.Millisecond):
-	}
-	return ctx.Err()
-}
-
-// report prints an error as one line and returns the exit code for it.
-func report(std *streams, err error) int {
-	var usage usageError
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, context.Canceled):
-		return exitInterrupted
-	case errors.As(err, &usage), errors.Is(err, cluster.ErrConfiguration):
-		printError(std, err)
-		return exitUsage
-	default:
-		printError(std, err)
-		return exitFailed
-	}
-}
-
-func printError(std *streams, err error) {
-	fmt.Fprintf(std.err, "farmwire: %s\n", strings.ReplaceAll(withHint(err).Error(), "\n", "; "))
-}
-
-// outputWriter remembers the first error of writing to standard output, because not every writer of the help reports it.
-type outputWriter struct {
-	to  io.Writer
-	err error
-}
-
-// outputError is a failure to write to standard output.
-type outputError struct{ error }
-
-func (e outputError) Unwrap() error { return e.error }
-
-// Write writes to the output. Its errors are of type outputError.
-func (w *outputWriter) Write(text []byte) (int, error) {
-	n, err := w.to.Write(text)
-	if err == nil {
-		return n, nil
-	}
-	err = outputError{err}
-	if w.err == nil {
-		w.err = err
-	}
-	return n, err
-}
-
-// Fd is the file descriptor of the output, for finding out whether it is a terminal.
-func (w *outputWriter) Fd() uintptr { return fileDescriptor(w.to) }
-
-// dropEmptyEnvironment makes an empty variable the same as an unset one, because compose files and charts mean it so.
+// dropEmptyEnvironment unsets the empty FARMWIRE_ variables, because compose files and charts leave a variable empty to say
+// that it is not set.
 func dropEmptyEnvironment() {
 	for _, entry := range os.Environ() {
 		name, value, _ := strings.Cut(entry, "=")

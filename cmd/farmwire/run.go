@@ -26,24 +26,24 @@ type runCmd struct {
 	topicFlags
 	logFlags
 
-	Farm      []string      `placeholder:"ID" help:"Watch this farm only; give the flag once for each farm. Default: every farm that can be listed."`
-	Fleet     []string      `placeholder:"ID" help:"Watch this fleet only; give the flag once for each fleet. Default: every fleet that can be listed."`
+	Farm      []string      `placeholder:"ID" help:"Watch only these farms, separated by commas. Default: every farm that can be listed."`
+	Fleet     []string      `placeholder:"ID" help:"Watch only these fleets, separated by commas. Default: every fleet that can be listed."`
 	APIRate   float64       `name:"api-rate" default:"10" help:"Send at most this many requests a second to the Deadline Cloud API. All operations, attempts and instances count together."`
 	Staleness time.Duration `default:"15s" help:"List every worker at least this often, where the API rate allows it."`
 	Discovery time.Duration `default:"30s" help:"Look up farms, fleets and workers this often."`
-	Initial   string        `enum:"open,all,none" default:"open" help:"Publish this at the first start. open: open sessions, as discovered; all: ended sessions too; none: nothing, they are only remembered."`
-	DryRun    bool          `help:"Print the events and use no Kafka: as lines for people on a terminal, as JSON lines elsewhere. At the end say which requests AWS refused."`
+	Initial   string        `enum:"open,all,none" default:"open" help:"What to publish at the first start. open: the open sessions, as discovered; all: ended sessions too; none: nothing, so that only later changes are published."`
+	DryRun    bool          `help:"Use no Kafka, and print the events: as lines for people on a terminal, as JSON lines elsewhere. At the end, say how each operation of the API went."`
 
 	CreateTopics   bool          `help:"Create topics that are missing."`
 	Compression    string        `enum:"none,gzip" default:"none" help:"Compress the records: none or gzip."`
 	Group          string        `placeholder:"NAME" help:"Share the shards in this consumer group. Default: farmwire.<state topic>."`
-	InstanceID     string        `name:"instance-id" placeholder:"NAME" help:"Join the group as a static member of this name. It is for instances whose names never change."`
-	SessionTimeout time.Duration `default:"10s" help:"Give an instance's shards to others when it has sent no heartbeat for so long."`
+	InstanceID     string        `name:"instance-id" placeholder:"NAME" help:"Join the group as a static member of this name. Use it for instances whose names never change."`
+	SessionTimeout time.Duration `default:"10s" help:"Give an instance's shards to others when it has sent no heartbeat for this long."`
 
 	Listen string `default:"127.0.0.1:8080" help:"Serve /livez, /readyz and /metrics on this address. off: serve nothing."`
 }
 
-// Run watches until the context ends, and returns nil if it then stopped gracefully.
+// Run watches until the context ends. It returns nil if it then stops gracefully and, of a dry run, if run would work.
 func (c *runCmd) Run(ctx context.Context, std *streams) error {
 	if err := c.check(); err != nil {
 		return usageError{err}
@@ -59,7 +59,7 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 		return err
 	})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil // the stop came while credentials were looked for
+		return nil // stopped before anything was begun
 	}
 	if err != nil {
 		return err
@@ -71,16 +71,17 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 	cfg.Ended = func(r status.Report) { last = r }
 	err = farmwire.Run(ctx, cfg, log)
 	if err == nil {
-		log.Info("farmwire stopped gracefully", zap.Duration("ran", time.Since(began)),
+		log.Info("farmwire stopped gracefully", zap.Duration("ran", time.Since(began).Round(time.Millisecond)),
 			zap.Int("workers", last.Polling.Workers), zap.Int("open_sessions", last.Polling.OpenSessions))
 	}
-	if c.DryRun && last.Stage == status.Running {
-		return errors.Join(err, c.summarize(std.err, last.Polling))
+	// A dry run that failed has given up its workers before it could report them.
+	if stopped := ctx.Err() != nil; c.DryRun && stopped {
+		return errors.Join(err, selection{c.Farm, c.Fleet}.summarize(std.err, last.Polling))
 	}
 	return err
 }
 
-// settings are what the log says at the start: what is watched, how fast, and where it is published.
+// settings returns what the log says at the start: what is watched, at which rate, and where it is published.
 func (c *runCmd) settings(cfg farmwire.Config) []zap.Field {
 	all := func(ids []string) string { return cmp.Or(strings.Join(ids, ","), "all") }
 	fields := []zap.Field{
@@ -94,6 +95,7 @@ func (c *runCmd) settings(cfg farmwire.Config) []zap.Field {
 	return append(fields, zap.Strings("bootstrap_brokers", cfg.Publisher.Cluster.Brokers))
 }
 
+// check finds wrong flags.
 func (c *runCmd) check() error {
 	switch {
 	case len(c.Brokers) == 0 && !c.DryRun:
@@ -110,7 +112,7 @@ func (c *runCmd) check() error {
 	return errors.Join(c.kafkaFlags.check(), c.topicFlags.check())
 }
 
-// longestSession is more than any broker allows as a session timeout.
+// longestSession is longer than the session timeouts that brokers allow by default.
 const longestSession = 24 * time.Hour
 
 func isAddress(text string) bool {
@@ -118,7 +120,8 @@ func isAddress(text string) bool {
 	return err == nil
 }
 
-// reason says why an address cannot be listened on. It does not quote the address, which may be a secret in the wrong place.
+// reason returns why an address cannot be listened on. The error itself quotes the address, which may be a secret that was
+// given to the wrong flag.
 func reason(err error) string {
 	if number := syscall.Errno(0); errors.As(err, &number) {
 		return number.Error()
@@ -126,6 +129,7 @@ func reason(err error) string {
 	return "the address cannot be used"
 }
 
+// config returns the configuration of the library. It finds the AWS credentials and opens the listener.
 func (c *runCmd) config(ctx context.Context, std *streams, log *zap.Logger) (farmwire.Config, error) {
 	client, err := poller.NewClient(ctx, log)
 	if err != nil {
@@ -156,4 +160,11 @@ func (c *runCmd) config(ctx context.Context, std *streams, log *zap.Logger) (far
 		}
 	}
 	return cfg, nil
+}
+
+// warn logs a warning about flags that work but are unsafe.
+func (c *runCmd) warn(log *zap.Logger) {
+	if text := c.readable(); text != "" && !c.DryRun {
+		log.Warn(text)
+	}
 }

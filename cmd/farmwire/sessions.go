@@ -8,17 +8,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"go.uber.org/zap"
 
+	"farmwire/cmd/view"
 	"farmwire/diff"
 	"farmwire/poller"
 	"farmwire/poller/paginator"
@@ -34,26 +32,26 @@ type sessionsCmd struct {
 	Output        string  `enum:"json,jsonl,table" default:"json" help:"Print this form. json: one object. jsonl: one session a line as the pages come, and NextToken last. table: for people; LASTED ends in + while a session is open."`
 }
 
-// Help says what --help prints below the flags' summary.
+// Help returns what --help prints above the flags.
 func (sessionsCmd) Help() string {
-	return `Lists as boto3's paginator of list_sessions_for_worker does, with a NextToken of the same bytes: either resumes the other's.
+	return `The listing is the same as that of boto3's paginator of list_sessions_for_worker. NextToken has the same bytes, so that each of the two can resume the other's listing.
 
-Where it differs from boto3:
+Differences from boto3:
 
-- --max-items below 0, --page-size above 2147483647, an empty identifier and a starting token that can be seen to be broken (no nextToken, another member, an offset that is no integer of 0 or more) are refused before any request. boto3 returns wrong pieces or fails late.
+- Some values are refused before any request: --max-items below 0, --page-size above 2147483647, an empty identifier, and a starting token that is visibly broken (it has no nextToken or an unknown member, or its offset is not an integer of 0 or more). boto3 returns wrong parts of the listing or fails later.
 
-- A broken page is an error, never an empty listing: a body that is not JSON, nextToken that is no string, sessions that is no list, an entry that is null or has no known field, a time that is no RFC 3339 string.
+- A broken page is an error, and never an empty listing. A page is broken if its body is not JSON, nextToken is not a string, sessions is not a list, an entry is null or has no known field, or a time is not an RFC 3339 string.
 
-- A page token that came earlier in the run is an error, not only one that came just before: boto3 walks a ring of tokens for ever.
+- Any page token that repeats an earlier one is an error. boto3 compares a token only with the one just before, and follows a ring of tokens for ever.
 
-- Times are in UTC with Z, with every digit of the fraction that came and no zeros at its end.
+- Times are in UTC and end in Z. They keep all digits of the fraction of a second, without zeros at its end.
 
-Exit codes: 0 a listing or a piece of one, 1 failed (json and table have printed nothing then, jsonl what came before), 2 refused before any request, 130 interrupted.`
+The exit code is 0 for a listing or a part of one, 1 for a failure (json and table have printed nothing then, and jsonl the pages before it), 2 if the flags are refused before any request, and 130 after an interrupt.`
 }
 
 // Run lists the sessions.
 func (c sessionsCmd) Run(ctx context.Context, std *streams) error {
-	// What is wrong with the flags is said before credentials are looked for.
+	// Wrong flags are reported before any credentials are looked for.
 	if _, err := c.paginator(nil); err != nil {
 		return usageError{err}
 	}
@@ -74,7 +72,7 @@ func (c sessionsCmd) Run(ctx context.Context, std *streams) error {
 		return withAdvice(err)
 	}
 	if c.Output == "table" {
-		return out.write(table(result, time.Now(), hasColour(std.out)))
+		return out.write(table(result, time.Now(), view.HasColour(std.out)))
 	}
 	text, err := encode(result, "    ")
 	if err != nil {
@@ -83,7 +81,7 @@ func (c sessionsCmd) Run(ctx context.Context, std *streams) error {
 	return out.write(text)
 }
 
-// withAdvice puts before an answer of the service, or the lack of one, what can be done about it.
+// withAdvice puts advice in front of an error of the service or the network.
 func withAdvice(err error) error {
 	advice := ""
 	var (
@@ -91,7 +89,7 @@ func withAdvice(err error) error {
 		sent   *smithyhttp.RequestSendError
 	)
 	switch {
-	case errors.Is(err, poller.ErrCredentials): // says it itself
+	case errors.Is(err, poller.ErrCredentials): // its text has advice already
 	case errors.As(err, &sent):
 		advice = "Deadline Cloud can't be reached: check the network, AWS_REGION and AWS_ENDPOINT_URL_DEADLINE"
 	case !errors.As(err, &answer):
@@ -106,6 +104,7 @@ func withAdvice(err error) error {
 	return fmt.Errorf("%s (%w)", advice, err)
 }
 
+// paginator returns the paginator for these flags. Its errors are wrong usage.
 func (c sessionsCmd) paginator(client paginator.SessionLister) (*paginator.Paginator, error) {
 	worker := diff.WorkerKey{FarmID: c.Farm, FleetID: c.Fleet, WorkerID: c.Worker}
 	return paginator.New(client, worker, paginator.Options{
@@ -115,8 +114,8 @@ func (c sessionsCmd) paginator(client paginator.SessionLister) (*paginator.Pagin
 	})
 }
 
-// withRetries gives the client the SDK's retries back: one listing by hand is no load on the API.
-// AWS_MAX_ATTEMPTS and AWS_RETRY_MODE hold.
+// withRetries restores the retries of the SDK, which the client of the poller does without: a single listing by hand puts no
+// load on the API. AWS_MAX_ATTEMPTS and AWS_RETRY_MODE apply.
 func withRetries(o *deadline.Options) {
 	o.Retryer = retry.NewStandard()
 	if o.RetryMode == aws.RetryModeAdaptive {
@@ -124,7 +123,7 @@ func withRetries(o *deadline.Options) {
 	}
 }
 
-// streamLines prints the sessions of each page as it comes.
+// streamLines prints the sessions of each page when it arrives, one on each line, and NextToken on the last.
 func streamLines(ctx context.Context, pages *paginator.Paginator, out lineWriter) error {
 	for page, err := range pages.Pages(ctx) {
 		if err != nil {
@@ -152,7 +151,7 @@ func streamLines(ctx context.Context, pages *paginator.Paginator, out lineWriter
 	return out.write(line)
 }
 
-// encode is JSON and a line break, with < > & as they are.
+// encode returns v as JSON and a line break. It does not escape <, > and &.
 func encode(v any, indent string) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -162,16 +161,17 @@ func encode(v any, indent string) ([]byte, error) {
 	return text.Bytes(), err
 }
 
-// A pipe takes this much in one piece or not at all (PIPE_BUF).
+// atomicWrite is how many bytes a pipe takes in one piece or not at all (PIPE_BUF).
 const atomicWrite = 4096
 
-// lineWriter writes whole lines, as many at a time as a pipe takes in one piece, so that an
-// interrupt leaves no half line behind even if the reader is slow.
+// lineWriter writes whole lines, at most as many at a time as a pipe takes in one piece. So an interrupt leaves no half line
+// behind, even if the reader is slow.
 type lineWriter struct {
 	ctx context.Context
 	out io.Writer
 }
 
+// write writes text, which consists of whole lines. It stops between two lines when the context has ended.
 func (w lineWriter) write(text []byte) error {
 	for len(text) > 0 {
 		if err := w.ctx.Err(); err != nil {
@@ -189,27 +189,5 @@ func (w lineWriter) write(text []byte) error {
 		}
 		text = text[end:]
 	}
-	return nil
-}
-
-// number is a decimal integer, as a flag.
-type number int
-
-// Decode reads the flag; kong calls it.
-func (n *number) Decode(ctx *kong.DecodeContext) error {
-	token, err := ctx.Scan.PopValue("integer")
-	if err != nil {
-		return err
-	}
-	text := fmt.Sprint(token.Value)
-	digits := strings.TrimPrefix(strings.TrimPrefix(text, "-"), "+")
-	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return errors.New("the value is no integer")
-	}
-	value, err := strconv.Atoi(text)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return errors.New("the value is no integer")
-	}
-	*n = number(value) // out of range: the nearest, and no listing is that long
 	return nil
 }

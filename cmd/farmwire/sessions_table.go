@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -14,13 +12,14 @@ import (
 	"farmwire/poller/paginator"
 )
 
-// column is one of the table's: what is above it and what a session has in it.
+// column is a column of the table.
 type column struct {
 	title string
-	cell  func(s paginator.Session, now time.Time) string
+	cell  func(s paginator.Session, now time.Time) string // the text for a session
 }
 
-// The times stand with the duration between them; the longest identifiers come last.
+// columns returns the columns from left to right. The duration follows the times that it is computed from, and the
+// longest identifiers come last.
 func columns() []column {
 	return []column{
 		{"SESSION", func(s paginator.Session, _ time.Time) string { return text(s.SessionId) }},
@@ -36,7 +35,7 @@ func columns() []column {
 
 const statusColumn = 1
 
-// table writes a session a line below a line of titles, and NextToken below that.
+// table returns a line of titles, a line for each session, and NextToken if there is more.
 func table(result paginator.Result, now time.Time, colour bool) []byte {
 	columns := columns()
 	rows := make([][]string, len(result.Sessions)+1)
@@ -69,9 +68,9 @@ func table(result paginator.Result, now time.Time, colour bool) []byte {
 	return out.Bytes()
 }
 
-// paint gives a cell its colour: titles are bold, a status has the colour of its meaning.
+// paint returns a cell with its colour: titles are bold, and each status has a colour.
 func paint(cell string, title bool, column int) string {
-	code := "35" // a status that is new to us
+	code := "35" // an unknown status
 	switch {
 	case title:
 		code = "1"
@@ -91,12 +90,7 @@ func paint(cell string, title bool, column int) string {
 	return "\x1b[" + code + "m" + cell + "\x1b[0m"
 }
 
-// hasColour reports whether colours will be seen: on a terminal that knows them, unless the user said no.
-func hasColour(out io.Writer) bool {
-	return isTerminal(out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-}
-
-// lasted is the time between start and end, or from the start until now for an open session.
+// lasted returns the time between start and end. For an open session it is the time since the start, followed by a plus.
 func lasted(s paginator.Session, now time.Time) string {
 	var d time.Duration
 	mark := ""
@@ -116,7 +110,7 @@ func lasted(s paginator.Session, now time.Time) string {
 	return duration(d) + mark
 }
 
-// duration is exact to the millisecond below a second, to the second below a day, then to the minute.
+// duration returns a duration, rounded to milliseconds below a second, to seconds below a day, and else to minutes.
 func duration(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
@@ -129,6 +123,7 @@ func duration(d time.Duration) string {
 	return fmt.Sprintf("%dd%dh%dm", d/day, d%day/time.Hour, d%time.Hour/time.Minute)
 }
 
+// instant returns a time in UTC, or a hyphen if there is none.
 func instant(t *time.Time) string {
 	if t == nil {
 		return "-"
@@ -136,6 +131,7 @@ func instant(t *time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
+// text returns a string as a cell, or a hyphen if there is none.
 func text(s *string) string {
 	if s == nil {
 		return "-"
@@ -143,7 +139,8 @@ func text(s *string) string {
 	return plain(*s)
 }
 
-// plain makes a cell of what the service sent: no line break and no escape sequence gets through.
+// plain returns text of the service as a cell. Characters that are not printable are escaped, because they could be line
+// breaks or escape sequences of the terminal.
 func plain(s string) string {
 	if s == "" {
 		return "-"

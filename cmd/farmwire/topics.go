@@ -25,7 +25,7 @@ type topicsCreateCmd struct {
 	topicFlags
 }
 
-// Run creates the topics that are missing, says which those are, and checks all.
+// Run creates the topics that are missing, prints which it created, and checks all of them.
 func (c *topicsCreateCmd) Run(ctx context.Context, std *streams) error {
 	cfg, err := c.begin(std, c.topicFlags)
 	if err != nil {
@@ -53,7 +53,7 @@ type topicsCheckCmd struct {
 	Group string `placeholder:"NAME" help:"Try the rights to this consumer group of run. Default: farmwire.<state topic>."`
 }
 
-// Run checks the topics as run does, and tries what run does first.
+// Run checks the topics, and then tries everything that `farmwire run` needs to publish to them.
 func (c *topicsCheckCmd) Run(ctx context.Context, std *streams) error {
 	expected := topicFlags{Partitions: 1, ReplicationFactor: c.ReplicationFactor}
 	if c.Partitions != nil {
@@ -71,7 +71,7 @@ func (c *topicsCheckCmd) Run(ctx context.Context, std *streams) error {
 		return err
 	}
 	if c.Partitions != nil && partitions != int(*c.Partitions) {
-		return fmt.Errorf("%s have %d partitions and %d are asked for: give that number with --partitions, or another --topic-prefix", enumerate(cfg.Topics()), partitions, *c.Partitions)
+		return fmt.Errorf("%s have %d partitions and %d are asked for: give --partitions %d, or another --topic-prefix", enumerate(cfg.Topics()), partitions, *c.Partitions, partitions)
 	}
 	brokers, err := publisher.Prove(ctx, cfg)
 	if err != nil {
@@ -88,7 +88,8 @@ func (c *topicsCheckCmd) Run(ctx context.Context, std *streams) error {
 	return err
 }
 
-// begin returns the configuration. It finds what is wrong with it without asking a broker, and warns of what is unwise.
+// begin returns the configuration, or an error if the flags are wrong. It asks no broker. It prints a warning about flags
+// that work but are unsafe.
 func (f kafkaFlags) begin(std *streams, topics topicFlags) (publisher.Config, error) {
 	if len(f.Brokers) == 0 {
 		return publisher.Config{}, usageError{errors.New("--brokers is missing: give host:port of your Kafka brokers")}
@@ -109,7 +110,7 @@ func (f kafkaFlags) begin(std *streams, topics topicFlags) (publisher.Config, er
 	return cfg, nil
 }
 
-// printCreated says which of the topics were created, and if all are there, which of them were there before.
+// printCreated prints which of the topics were created. If creating was complete, it also prints which existed before.
 func printCreated(std *streams, all, created []string, complete bool) error {
 	var lines string
 	if len(created) > 0 {
@@ -123,12 +124,13 @@ func printCreated(std *streams, all, created []string, complete bool) error {
 	return err
 }
 
+// printSafe prints that the topics are safe.
 func printSafe(std *streams, cfg publisher.Config, partitions int) error {
 	_, err := fmt.Fprintf(std.out, "%s are safe: %d partitions each\n", enumerate(cfg.Topics()), partitions)
 	return err
 }
 
-// enumerate joins names as a sentence does: a, b and c.
+// enumerate joins names for a sentence: a, b and c.
 func enumerate(names []string) string {
 	last := len(names) - 1
 	if last < 1 {

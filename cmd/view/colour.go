@@ -8,7 +8,7 @@ import (
 	"farmwire/diff"
 )
 
-// laneColour is the colour of a session while it is open. Neighbours differ.
+// laneColour returns the colour of the session in a lane. Neighbouring lanes differ.
 func laneColour(lane int) Style {
 	if lane < 0 {
 		return Plain
@@ -17,7 +17,7 @@ func laneColour(lane int) Style {
 	return Style("38;5;" + strconv.Itoa(palette[lane%len(palette)]))
 }
 
-// fleetColour is the same for all workers of a fleet.
+// fleetColour returns the colour of the workers of a fleet.
 func (v *View) fleetColour(fleetID string) Style {
 	i := slices.Index(v.fleets, fleetID)
 	if i < 0 {
@@ -28,7 +28,7 @@ func (v *View) fleetColour(fleetID string) Style {
 	return palette[i%len(palette)]
 }
 
-// changeColour tells starts, ends and troubles apart.
+// changeColour returns the colour of a kind of change, so that starts, ends and failures stand out.
 func changeColour(kind diff.Kind) Style {
 	switch kind {
 	case diff.Started:
@@ -48,7 +48,7 @@ func changeColour(kind diff.Kind) Style {
 	}
 }
 
-// delayColour points out changes that came late.
+// delayColour returns the colour of a delay. Long delays stand out.
 func delayColour(d time.Duration) Style {
 	if d > 5*time.Second {
 		return Yellow

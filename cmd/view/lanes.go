@@ -11,7 +11,7 @@ type lanes struct {
 	columns []string // session id by column, "" if free
 }
 
-// newLanes returns lanes of n columns. A session that finds no free column is drawn without a line.
+// newLanes returns lanes with n columns. Sessions are drawn without a line while no column is free.
 func newLanes(n int) *lanes {
 	return &lanes{columns: make([]string, n)}
 }
@@ -22,7 +22,8 @@ type stroke struct {
 	Lane int
 }
 
-// draw moves the lanes by an event. It returns the drawing of the event's line, and the event's own lane or -1 if it has none.
+// draw advances the lanes by an event. It returns the drawing for the line of the event, and the lane of its session, or -1
+// if the session has none.
 func (l *lanes) draw(e event.Event) ([]stroke, int) {
 	own := l.lane(e.Session.SessionID)
 	var line []stroke
@@ -59,7 +60,7 @@ func (l *lanes) lane(sessionID string) int {
 	return free
 }
 
-// knot is how a change is drawn on its session's line.
+// knot returns the character that stands for a change in the lane of its session.
 func knot(kind diff.Kind) rune {
 	switch kind {
 	case diff.Started:

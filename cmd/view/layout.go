@@ -2,7 +2,8 @@ package view
 
 import "time"
 
-// layout is how wide the columns are. The last character of a column is blank, except in the lanes and the worker's.
+// layout is the width of the columns, in characters. The last character of a column is blank, except in the columns of the
+// lanes and of the worker.
 type layout struct {
 	width                                                     int // of a line
 	time, known, delay, lanes, session, change, state, worker int
@@ -19,8 +20,8 @@ const (
 	widthOfID  = 42 // two blanks and an id of the service
 )
 
-// layoutOf fits the columns into a line. On 80 columns they are as narrow as the names of statuses and of ordinary hosts
-// allow. A wider line has times with milliseconds, then more lanes, then the session's id.
+// layoutOf fits the columns into a line. At 80 characters they are as narrow as the names of statuses and of ordinary hosts
+// allow. Wider lines have times with milliseconds, then more lanes, and then the ids of sessions.
 func layoutOf(o Options) layout {
 	l := layout{
 		time: 13, known: 8, delay: 8, session: 13, change: 14, state: 27, worker: 14,
@@ -43,7 +44,7 @@ func layoutOf(o Options) layout {
 	return l
 }
 
-// text is how many characters of a line are not lanes.
+// text returns the number of characters in a line that are not lanes.
 func (l layout) text(o Options) int {
 	n := l.time + l.known + l.session + l.change + l.state + l.worker
 	if o.Delays {

@@ -54,6 +54,7 @@ func (v *View) print(room int, cells []Cell) error {
 	return err
 }
 
+// length returns the number of characters in text.
 func length(text string) int { return utf8.RuneCountInString(text) }
 
 // cut returns the first n characters of text.
@@ -83,7 +84,8 @@ func shorten(name string, n int) string {
 	return cut(name, n-end-1) + "…" + string(all[len(all)-end:])
 }
 
-// Seconds is a short duration with its unit: 0.31s, or 75s from ten seconds on. A negative one is not known and gives a dash.
+// Seconds formats a short duration: 0.31s, or 75s from ten seconds on. A negative duration is an unknown one and gives a
+// dash.
 func Seconds(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -95,7 +97,7 @@ func Seconds(d time.Duration) string {
 	}
 }
 
-// tenths is Seconds with one digit less, for narrow columns.
+// tenths formats a duration as Seconds does, with one digit less.
 func tenths(d time.Duration) string {
 	if d < 0 || d >= 9950*time.Millisecond {
 		return Seconds(d)
@@ -103,7 +105,7 @@ func tenths(d time.Duration) string {
 	return fmt.Sprintf("%.1fs", d.Seconds())
 }
 
-// Long is a duration of any length in one or two units: 1.2s, 1m1s, 2h30m.
+// Long formats a duration of any length in one or two units: 1.2s, 1m1s, 2h30m.
 func Long(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < 9950*time.Millisecond:

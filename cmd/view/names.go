@@ -7,7 +7,7 @@ import (
 	"farmwire/event"
 )
 
-// animals are the words of session names. They have at most five letters, and no two look alike at a glance.
+// animals are the words that name sessions. They have at most five letters and are easy to tell apart.
 const animals = "otter heron lynx finch moose viper koala raven bison gecko tapir " +
 	"crane hyena shrew llama eagle panda skunk quail camel egret mole ibex stork zebra " +
 	"newt puma swan wolf toad dove seal hare mink lark yak carp wren orca kiwi boar " +
@@ -30,5 +30,5 @@ func workerName(e event.Event) string {
 	return host
 }
 
-// tail is the last four characters of an identifier.
+// tail returns the last four characters of an identifier.
 func tail(id string) string { return id[max(0, len(id)-4):] }

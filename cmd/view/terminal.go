@@ -11,14 +11,15 @@ import (
 // widthElsewhere is the width of lines that do not go to a terminal.
 const widthElsewhere = 128
 
-// IsTerminal reports whether a writer is a terminal: an *os.File, or a writer that tells the file descriptor behind it.
+// IsTerminal reports whether a writer is a terminal. The writer is an *os.File, or has a method Fd that returns the file
+// descriptor of one.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// HasColour reports whether colours can be seen on a writer and are welcome: it is a terminal that knows colours, and
-// NO_COLOR is not set. CLICOLOR_FORCE asks for colours on every writer.
+// HasColour reports whether to write colours: the writer is a terminal that shows them and NO_COLOR is not set, or
+// CLICOLOR_FORCE is set, whatever the writer is.
 func HasColour(w io.Writer) bool {
 	if forced := os.Getenv("CLICOLOR_FORCE"); forced != "" && forced != "0" {
 		return true
@@ -26,7 +27,7 @@ func HasColour(w io.Writer) bool {
 	return IsTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// Width is the width of a terminal in characters. A writer that is no terminal is as wide as COLUMNS says, or else 128.
+// Width returns the width of a terminal in characters. For any other writer it returns the value of COLUMNS, or else 128.
 func Width(w io.Writer) int {
 	if f, ok := w.(interface{ Fd() uintptr }); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {

@@ -12,7 +12,7 @@ import (
 
 // Options say how a View prints.
 type Options struct {
-	Width  int  // characters of a line, see Width; longer lines of events are cut
+	Width  int  // characters in a line, see Width; lines of events are cut to it
 	Colour bool // whether to use the colours of the terminal, see HasColour
 	Delays bool // whether there is a column that says how late each event came
 }
@@ -55,6 +55,7 @@ func (v *View) Legend() error {
 	return v.titles()
 }
 
+// titles prints the titles of the columns.
 func (v *View) titles() error {
 	l := v.layout
 	time, lanes := "time, UTC", "open"
@@ -105,7 +106,7 @@ func (v *View) Event(e event.Event, delay time.Duration) error {
 	return v.print(l.width, cells)
 }
 
-// known says how well the time of a change is known: exactly, or to half the width of the window in which it lies.
+// known says how precisely the time of a change is known: exactly, or within half of the window in which it lies.
 func known(e event.Event) string {
 	switch {
 	case e.Observed.Exact:
@@ -117,7 +118,7 @@ func known(e event.Event) string {
 	}
 }
 
-// mark is the sign behind a change that was not seen when it happened.
+// mark returns the sign that follows a change that was not observed when it happened.
 func mark(e event.Event) string {
 	switch {
 	case e.Inferred:
@@ -129,8 +130,8 @@ func mark(e event.Event) string {
 	}
 }
 
-// state is the session after the change, in the service's words and in at most room characters. Where there is no room
-// for the target too it is left out: a change of the target has its own event.
+// state describes the session after the change, by the service's names, in at most room characters. It leaves the target
+// out if there is no room, because a change of the target has its own event.
 func state(s diff.Session, room int) string {
 	status := clip(s.LifecycleStatus, room)
 	more := ""
