@@ -10,6 +10,7 @@ import (
 // Kafka client can read without a plug-in.
 type Compression string
 
+// The compressions. The zero value of Compression is none, too.
 const (
 	CompressionNone Compression = "none"
 	CompressionGzip Compression = "gzip"

@@ -67,9 +67,9 @@ type Polling struct {
 type Phase int
 
 const (
-	NotStarted Phase = iota
-	Started
-	Ended
+	NotStarted Phase = iota // no request was sent yet
+	Started                 // requests are sent
+	Ended                   // no request will be sent any more
 )
 
 // Failure is a request that failed the last times that it was made.

@@ -5,27 +5,28 @@ import "fmt"
 // Kind names a way in which what was published is wrong.
 type Kind string
 
+// The kinds of anomalies.
 const (
-	LostStart       Kind = "lost start"
-	LostEnd         Kind = "lost end"
-	DuplicateID     Kind = "duplicate id"
-	Hole            Kind = "hole"
-	WrongOrder      Kind = "wrong order"
-	InventedState   Kind = "invented state"
-	FalseBound      Kind = "false bound"
+	LostStart       Kind = "lost start"       // no event has the start of a session
+	LostEnd         Kind = "lost end"         // no event has the end of a session
+	DuplicateID     Kind = "duplicate id"     // two events have the same ce_id
+	Hole            Kind = "hole"             // the sequence of a session lacks a number
+	WrongOrder      Kind = "wrong order"      // the states of a session are not in the order in which they were shown
+	InventedState   Kind = "invented state"   // the session never had the state
+	FalseBound      Kind = "false bound"      // the service did not begin to show the change within the bounds
 	TornTransaction Kind = "torn transaction" // an event without its state, or the reverse
 	AbortedRead     Kind = "aborted read"     // two events with one id and different contents, one of which should have been aborted
-	FalseVanished   Kind = "false vanished"
-	Resurrection    Kind = "resurrection" // something follows ended, vanished or a tombstone
-	WrongPartition  Kind = "wrong partition"
-	EndedDiffers    Kind = ".ended differs"
-	BadEnvelope     Kind = "bad envelope"
-	WrongPrevious   Kind = "wrong previous"
-	FoldMismatch    Kind = "fold mismatch" // the state topic differs from the fold of the events
-	BadFlag         Kind = "bad flag"      // inferred or snapshot is wrong
-	WrongChange     Kind = "wrong change"  // the change has a wrong name, or an old session is called new
-	FalseTombstone  Kind = "false tombstone"
-	BadWatch        Kind = "bad watch"
+	FalseVanished   Kind = "false vanished"   // the service still knew the session
+	Resurrection    Kind = "resurrection"     // something follows ended, vanished or a tombstone
+	WrongPartition  Kind = "wrong partition"  // the partition is not that of the key or, in the state topic, of the worker
+	EndedDiffers    Kind = ".ended differs"   // the ended topic is not a copy of the ended events
+	BadEnvelope     Kind = "bad envelope"     // the key, a header or the form of the value is wrong
+	WrongPrevious   Kind = "wrong previous"   // previous is not the session of the event before
+	FoldMismatch    Kind = "fold mismatch"    // the state topic differs from the fold of the events
+	BadFlag         Kind = "bad flag"         // inferred or snapshot is wrong
+	WrongChange     Kind = "wrong change"     // the change has a wrong name, or an old session is called new
+	FalseTombstone  Kind = "false tombstone"  // a session was forgotten too early
+	BadWatch        Kind = "bad watch"        // a watch record lacks a fleet, or its time is wrong
 )
 
 // Kinds returns all kinds, in the order of a report.
@@ -43,6 +44,7 @@ type Anomaly struct {
 	True    string // what is true
 }
 
+// String is a line of the report.
 func (a Anomaly) String() string {
 	return fmt.Sprintf("%s: %s: %s; true: %s", a.Kind, a.Session, a.Seen, a.True)
 }
