@@ -87,7 +87,7 @@ func (i *instance) newLoop(registry prometheus.Registerer, shards int, shardOf f
 }
 
 // initialize initializes the state topic if that has not been done yet. Before it does so, it waits until answered is
-// closed, which happens at the first answer of Deadline Cloud: the topic belongs to one region for ever, and a mistyped
+// closed, which happens at the first answer of Deadline Cloud: the topic belongs to one region forever, and a mistyped
 // region does not answer.
 func (i *instance) initialize(ctx context.Context, kafka *publisher.Publisher, answered <-chan struct{}) error {
 	done, err := kafka.Initialized(ctx)

@@ -32,7 +32,7 @@ func TestFirstMetricIsUnregisteredLast(t *testing.T) {
 	}
 }
 
-// What a stop that timed out has left behind does not register its metrics any more. They would stay for ever.
+// What a stop that timed out has left behind does not register its metrics any more. They would stay forever.
 func TestNothingIsRegisteredAfterTheEnd(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	r := &registration{Registerer: registry}

@@ -19,8 +19,8 @@ const (
 // topicDesign says how the topic with a role is named and configured.
 type topicDesign struct {
 	suffix    string        // of its name, after the prefix
-	compacted bool          // the last record of each key is kept for ever, and nothing else
-	retention time.Duration // how long a new topic that is not compacted keeps its records; 0: for ever
+	compacted bool          // the last record of each key is kept forever, and nothing else
+	retention time.Duration // how long a new topic that is not compacted keeps its records; 0: forever
 	perShard  bool          // its partitions are the shards: a shard writes only to the partition with its own number
 }
 

@@ -29,7 +29,7 @@ const (
 // CreateTopics creates the topics that are missing, with as many partitions and replicas as the spec says, and returns
 // the names of those that it created. It returns when every broker shows them.
 //
-// The events topic keeps its records for ever, the ended topic for 7 days, and the state topic is compacted. With three
+// The events topic keeps its records forever, the ended topic for 7 days, and the state topic is compacted. With three
 // replicas or more a write needs two of them. Several instances may create the topics at the same moment.
 //
 // Existing topics stay as they are, and no permission to create is needed for them. If one has another number of partitions,

@@ -6,7 +6,7 @@ import (
 	"farmwire/poller/farmtest"
 )
 
-// retention is how long the farm knows a session after its end. Without it the listings would grow for ever.
+// retention is how long the farm knows a session after its end. Without it the listings would grow forever.
 const retention = 3 * time.Minute
 
 // farmOf is the configuration of the simulated farm, which writes what truly happened to a file.

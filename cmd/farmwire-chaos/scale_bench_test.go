@@ -14,7 +14,7 @@ import (
 // BenchmarkScale measures one instance by its own /metrics, once it has listed every worker of a farm: the CPU time for
 // each API call, and how heap and resident memory grow from the first quarter of the time to the last. The farms need more
 // calls than the rate allows. An instance therefore makes as many calls as its rate says, whatever the number of workers,
-// and the farms have equally many events. So the CPU time per second should double with the rate, and be the same for 750
+// and all farms have the same number of events. So the CPU time per second should double with the rate, and be the same for 750
 // and 7,500 workers. FARMWIRE_BENCH_DURATION is how long each farm is measured.
 //
 //	FARMWIRE_TEST_KAFKA=apache FARMWIRE_BENCH_DURATION=2m go test ./cmd/farmwire-chaos -run '^$' -bench Scale -benchtime 1x -timeout 60m
@@ -36,7 +36,8 @@ type scale struct{ workers, rate int }
 
 func (c scale) measure(b *testing.B, duration time.Duration) {
 	// The fleets scale, and sessions of all lengths begin together. These numbers make about c.workers workers, and 8 open
-	// sessions for every 3 of them. Fewer workers have shorter sessions in proportion, so that equally many events happen.
+	// sessions for every 3 of them. With fewer workers the sessions are shorter in proportion, so the
+	// number of events stays the same.
 	var listed seen
 	r := openRig(b, farmtest.Config{
 		Seed: 1, Workers: c.workers * 108 / 100, Sessions: c.workers * 5, Fleets: 4,

@@ -31,7 +31,7 @@ type demo struct {
 	lag      time.Duration // the age of that event, from when Farmwire handed it to Kafka
 }
 
-// follow prints the events until ctx ends, the duration (0: for ever) has passed, or Farmwire has stopped running.
+// follow prints the events until ctx ends, the duration has passed (0 is no limit), or Farmwire has stopped running.
 func (d *demo) follow(ctx, running context.Context, duration time.Duration) error {
 	if duration > 0 {
 		var cancel context.CancelFunc

@@ -42,7 +42,7 @@ Differences from boto3:
 
 - A broken page is an error, and never an empty listing. A page is broken if its body is not JSON, nextToken is not a string, sessions is not a list, an entry is null or has no known field, or a time is not an RFC 3339 string.
 
-- Any page token that repeats an earlier one is an error. boto3 compares a token only with the one just before, and follows a ring of tokens for ever.
+- Any page token that repeats an earlier one is an error. boto3 compares a token only with the one just before, and follows a ring of tokens forever.
 
 - Times are in UTC and end in Z. They keep all digits of the fraction of a second, without zeros at its end.
 

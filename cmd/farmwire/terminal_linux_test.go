@@ -54,11 +54,12 @@ func TestDryRunOnATerminal(t *testing.T) {
 	go func() {
 		var text strings.Builder
 		piece := make([]byte, 1<<16)
-		for told := false; ; {
+		for complete := false; ; {
 			n, err := screen.Read(piece)
 			text.Write(piece[:n])
-			if !told && strings.Count(text.String(), "mended") >= 300 && strings.Contains(text.String(), "STARTED") {
-				told = true
+			const ended = "\x1b[1mended" // in bold
+			if !complete && strings.Count(text.String(), ended) >= 300 && strings.Contains(text.String(), "STARTED") {
+				complete = true
 				close(seen)
 			}
 			if err != nil {

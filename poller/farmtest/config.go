@@ -42,9 +42,9 @@ type Config struct {
 	// is 60 seconds.
 	Grace time.Duration
 	// Forget is how long the timeline's ended sessions are kept after their worker was deleted. Some jobs
-	// are deleted as long after their last session. Zero means for ever.
+	// are deleted as long after their last session. Zero means forever.
 	Forget time.Duration
-	// Retention is how long any ended session of the timeline is kept. Zero means for ever.
+	// Retention is how long any ended session of the timeline is kept. Zero means forever.
 	Retention time.Duration
 
 	// TruthFile is the path of the file that the truth is written to, or empty for none. A session is written when it

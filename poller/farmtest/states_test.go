@@ -127,7 +127,7 @@ func TestStatusAndTimeOfTheEndArriveSeparately(t *testing.T) {
 	s = newScenario(t, farmtest.Fault{Kind: farmtest.EndWithoutTime})
 	s.session.End()
 	s.wait(time.Hour)
-	s.expect("for ever without endedAt", shown{Status: "ENDED"})
+	s.expect("forever without endedAt", shown{Status: "ENDED"})
 }
 
 func TestItemFaults(t *testing.T) {

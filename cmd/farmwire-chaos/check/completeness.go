@@ -83,7 +83,7 @@ func (c *checker) checkEnd(s *session) {
 	}
 }
 
-// due reports whether a state that was shown from one time until others (0: for ever) must have been seen: it was shown
+// due reports whether a state that was shown from one time until others (0 is no end) must have been seen: it was shown
 // early enough, and for long enough.
 func (c *checker) due(shown instant, until ...instant) bool {
 	if shown > instantOf(c.in.Until) {

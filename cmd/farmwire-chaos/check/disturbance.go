@@ -26,7 +26,7 @@ const transit = 100 * time.Millisecond
 
 type disturbance struct {
 	key      string
-	from, to instant // to 0: for ever
+	from, to instant // to is 0 if it never ended
 }
 
 // readDisturbances reads JSON lines of [Disturbance].

@@ -55,7 +55,8 @@ func TestLateEndTxnGoesBetweenTwoProduces(t *testing.T) {
 	}
 }
 
-// Transactions with one produce request are let go, but not for ever: then it comes before the end of one.
+// The held EndTxn waits for a transaction with several produce requests. If none comes for long, it arrives before the end
+// of a transaction with one.
 func TestLateEndTxnOfSmallTransactions(t *testing.T) {
 	broker, p, interceptor := openIntercepted(t)
 	outcomes := startDelayEndTxn(interceptor, time.Minute, nil)

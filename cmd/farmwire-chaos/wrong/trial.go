@@ -17,7 +17,7 @@ type Trial struct {
 	right  string        // clean, or what was found of the right publisher; "": it was not tried
 }
 
-// clean is said of the right publisher if nothing was found.
+// clean is the result of the right publisher if the checker found nothing.
 const clean = "clean"
 
 // Good reports whether the wrong publisher was caught, and nothing was found of the right one.
