@@ -59,13 +59,14 @@ func (l *loop) serve(ctx context.Context, kafka *publisher.Publisher, shard int)
 }
 
 // follow publishes the changes of a shard's workers as their observations arrive. It begins with the restored watch and
-// snapshots, which are by worker id.
-func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, snapshots map[string]diff.Snapshot, to shardWriter) error {
-	observations := l.poller.Own(shard, slices.Collect(maps.Values(snapshots)))
+// snapshots.
+func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, restored map[diff.WorkerKey]diff.Snapshot, to shardWriter) error {
+	snapshots := newSnapshots(restored)
+	observations := l.poller.Own(shard, slices.Collect(maps.Values(restored)))
 	defer l.disown(ctx, shard)()
 	l.states.set(shard, status.Followed, nil)
 	l.warnOfInitial(watch)
-	l.log.Info("shard is followed", zap.Int("shard", shard), zap.Int("workers", len(snapshots)))
+	l.log.Info("shard is followed", zap.Int("shard", shard), zap.Int("workers", len(restored)))
 
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
@@ -81,7 +82,7 @@ func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, s
 			}
 			watch = next
 		}
-		if err := l.advance(ctx, to, watch, snapshots, batch); err != nil {
+		if err := l.publish(ctx, to, watch, snapshots, batch); err != nil {
 			return fmt.Errorf("publish changes of shard %d: %w", shard, err)
 		}
 	}
@@ -145,27 +146,44 @@ func gather(ctx context.Context, observations <-chan diff.Observation, tick <-ch
 	return batch, nil
 }
 
-// advance compares a batch of observations with the snapshots, publishes the changes, and moves the snapshots forward
-// when they are committed. A batch has at most one observation of each worker.
-func (l *loop) advance(ctx context.Context, to shardWriter, watch event.WatchRecord, snapshots map[string]diff.Snapshot, batch []diff.Observation) error {
+// publish publishes what a batch of observations shows, and tells the poller what is committed. A batch has at most one
+// observation of each worker. What it shows of the sessions of namesakes comes first, see snapshots.
+func (l *loop) publish(ctx context.Context, to shardWriter, watch event.WatchRecord, snapshots *snapshots, batch []diff.Observation) error {
+	for len(batch) > 0 {
+		round, rest := nextRound(batch)
+		if strays := snapshots.takeStrays(round); len(strays) > 0 {
+			if err := l.advance(ctx, to, watch, snapshots, strays); err != nil {
+				return err
+			}
+		}
+		if err := l.advance(ctx, to, watch, snapshots, round); err != nil {
+			return err
+		}
+		for _, o := range round {
+			l.poller.Committed(snapshots.of(o.Worker, watch))
+		}
+		batch = rest
+	}
+	return nil
+}
+
+// advance compares observations with the snapshots, publishes the changes, and moves the snapshots forward when they are
+// committed. There is at most one observation of each worker.
+func (l *loop) advance(ctx context.Context, to shardWriter, watch event.WatchRecord, snapshots *snapshots, batch []diff.Observation) error {
 	changes := make([]diff.Changes, 0, len(batch))
 	for _, observation := range batch {
-		id := observation.Worker.WorkerID
-		if _, known := snapshots[id]; !known {
-			snapshots[id] = diff.NewSnapshot(observation.Worker, watch.Of(observation.Worker.FleetID))
-		}
-		changes = append(changes, diff.Between(snapshots[id], observation))
+		changes = append(changes, diff.Between(snapshots.of(observation.Worker, watch), observation))
 	}
 	if err := to.Publish(ctx, changes); err != nil {
 		return err
 	}
 	for n, c := range changes {
-		id := c.Worker.WorkerID
-		snapshot := diff.Apply(snapshots[id], c)
-		if snapshots[id] = snapshot; snapshot.Empty() && batch[n].Source == diff.NoSuchWorker {
-			delete(snapshots, id)
+		snapshot := diff.Apply(snapshots.of(c.Worker, watch), c)
+		if snapshot.Empty() && batch[n].Source == diff.NoSuchWorker {
+			snapshots.drop(c.Worker)
+		} else {
+			snapshots.put(snapshot)
 		}
-		l.poller.Committed(snapshot)
 		l.metrics.count(c)
 		l.logChanges(c)
 	}

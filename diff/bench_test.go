@@ -55,7 +55,7 @@ func BenchmarkRemembered(b *testing.B) {
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
 	}
-	report := func(b *testing.B, fill func() map[string]Snapshot) {
+	report := func(b *testing.B, fill func() map[WorkerKey]Snapshot) {
 		for b.Loop() {
 			before := heap()
 			snapshots := fill()
@@ -70,17 +70,17 @@ func BenchmarkRemembered(b *testing.B) {
 		}
 	}
 	b.Run("restored", func(b *testing.B) {
-		report(b, func() map[string]Snapshot { return restored(records(workers, each)) })
+		report(b, func() map[WorkerKey]Snapshot { return restored(records(workers, each)) })
 	})
 	b.Run("ended", func(b *testing.B) {
-		report(b, func() map[string]Snapshot {
-			snapshots := map[string]Snapshot{}
+		report(b, func() map[WorkerKey]Snapshot {
+			snapshots := map[WorkerKey]Snapshot{}
 			for w := range workers {
 				s, _ := listed(0, each-1)
 				x := Exchange{Sent: epoch, Arrived: epoch, SentTick: 3, ArrivedTick: 4}
 				last := Session{SessionID: testID(each), LifecycleStatus: StatusEnded, StartedAt: epoch, EndedAt: epoch}
 				c := Between(s, Observation{Worker: testWorker, Sightings: []Sighting{{last, x}}})
-				snapshots[fmt.Sprint(w)] = Apply(s, c)
+				snapshots[WorkerKey{WorkerID: fmt.Sprint(w)}] = Apply(s, c)
 			}
 			return snapshots
 		})
@@ -101,7 +101,7 @@ func records(workers, each int) []loggedRecord {
 	return all
 }
 
-func restored(all []loggedRecord) map[string]Snapshot {
+func restored(all []loggedRecord) map[WorkerKey]Snapshot {
 	r := NewRestorer()
 	for n := range 20_000 { // open sessions, among which PutEnded looks for the ended one
 		r.Put(Record{Session: Session{WorkerKey: testWorker, SessionID: testID(-n)}})

@@ -14,12 +14,12 @@ import (
 // except that Bounds.After is earlier or missing. Every answer after a restore counts as later than every record.
 // What suggests that sessions have vanished, or may be forgotten, is collected anew.
 type Restorer struct {
-	workers map[string]*restoredWorker // by worker id
-	order   []*restoredWorker          // in the order of their first records
-	ended   [][]endedRecord            // in the order of the records, in pieces of endedPiece
-	open    map[packedID]*Record       // sessions that are open by their last record
-	dropped map[packedID]mark          // the number of the last tombstone of each session
-	number  mark                       // of the last record, counted from 1; below 1<<31
+	workers map[WorkerKey]*restoredWorker
+	order   []*restoredWorker    // in the order of their first records
+	ended   [][]endedRecord      // in the order of the records, in pieces of endedPiece
+	open    map[packedID]*Record // sessions that are open by their last record
+	dropped map[packedID]mark    // the number of the last tombstone of each session
+	number  mark                 // of the last record, counted from 1; below 1<<31
 
 	unpackedOpen    map[string]*Record // as open, for ids of another form
 	unpackedDropped map[string]mark    // as dropped, for ids of another form
@@ -49,7 +49,7 @@ const endedPiece = 1 << 14
 // NewRestorer returns a Restorer without records.
 func NewRestorer() *Restorer {
 	return &Restorer{
-		workers: map[string]*restoredWorker{},
+		workers: map[WorkerKey]*restoredWorker{},
 		open:    map[packedID]*Record{}, dropped: map[packedID]mark{},
 		unpackedOpen: map[string]*Record{}, unpackedDropped: map[string]mark{},
 	}
@@ -108,11 +108,10 @@ func (r *Restorer) Delete(sessionID string) {
 	}
 }
 
-// Snapshots returns the snapshots of the workers that have any session, by worker id. The argument returns the
-// Watch of a fleet. The Restorer must not be used after that.
-func (r *Restorer) Snapshots(watch func(fleetID string) Watch) map[string]Snapshot {
+// Snapshots returns the snapshots of the workers that have any session. The argument returns the Watch of a fleet. The Restorer must not be used after that.
+func (r *Restorer) Snapshots(watch func(fleetID string) Watch) map[WorkerKey]Snapshot {
 	r.distribute()
-	snapshots := make(map[string]Snapshot, len(r.workers))
+	snapshots := make(map[WorkerKey]Snapshot, len(r.workers))
 	for _, w := range r.order {
 		s := NewSnapshot(w.key, watch(w.key.FleetID))
 		s.open = w.open
@@ -121,7 +120,7 @@ func (r *Restorer) Snapshots(watch func(fleetID string) Watch) map[string]Snapsh
 		})
 		s.memory = r.kept(w)
 		if !s.Empty() {
-			snapshots[w.key.WorkerID] = s
+			snapshots[w.key] = s
 		}
 	}
 	return snapshots
@@ -140,7 +139,7 @@ func (r *Restorer) distribute() {
 		r.ended[i] = nil
 	}
 	addOpen := func(o *Record) {
-		w := r.workers[o.Session.WorkerID]
+		w := r.workers[o.Session.WorkerKey]
 		w.open = append(w.open, openSession{
 			session: o.Session, sequence: o.Sequence, disappearance: disappearance{seen: o.Seen},
 		})
@@ -185,15 +184,16 @@ func (r *Restorer) kept(w *restoredWorker) memory {
 	return m
 }
 
-// worker returns the worker with this id, which it adds if it is new.
+// worker returns the worker, which it adds if it is new.
 func (r *Restorer) worker(farmID, fleetID, workerID []byte) *restoredWorker {
-	if w, ok := r.workers[string(workerID)]; ok {
+	// The compiler does not allocate strings for a key that is only looked up.
+	if w, ok := r.workers[WorkerKey{FarmID: string(farmID), FleetID: string(fleetID), WorkerID: string(workerID)}]; ok {
 		return w
 	}
-	w := &restoredWorker{key: WorkerKey{
-		FarmID: string(farmID), FleetID: string(fleetID), WorkerID: string(workerID),
-	}}
-	w.index = uint32(len(r.order))
-	r.workers[w.key.WorkerID], r.order = w, append(r.order, w)
+	w := &restoredWorker{
+		key:   WorkerKey{FarmID: string(farmID), FleetID: string(fleetID), WorkerID: string(workerID)},
+		index: uint32(len(r.order)),
+	}
+	r.workers[w.key], r.order = w, append(r.order, w)
 	return w
 }

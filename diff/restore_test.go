@@ -62,19 +62,26 @@ func TestRestorerWorkers(t *testing.T) {
 	put(r, "b", "two", 2, time.Time{})
 	put(r, "b", "two", 3, epoch)
 	put(r, "c", "two", 4, epoch)
+	put(r, "b", "one", 5, time.Time{}) // another worker with the same id
 	put(r, "b", "two", 2, epoch)
 	r.Delete(testID(4))
 	got := r.Snapshots(func(fleet string) Watch {
 		return map[string]Watch{"one": {Initial: InitialAll}, "two": {Initial: InitialNone}}[fleet]
 	})
-	if len(got) != 2 {
-		t.Fatalf("%d workers, want a and b", len(got))
+	if len(got) != 3 {
+		t.Fatalf("%d workers, want a, and b of both fleets", len(got))
 	}
-	if a := got["a"]; a.OpenCount() != 1 || a.Remembered() != 0 || a.watch.Initial != InitialAll || a.Worker().WorkerID != "a" {
+	of := func(fleet, worker string) Snapshot {
+		return got[WorkerKey{FarmID: "farm", FleetID: fleet, WorkerID: worker}]
+	}
+	if a := of("one", "a"); a.OpenCount() != 1 || a.Remembered() != 0 || a.watch.Initial != InitialAll || a.Worker().WorkerID != "a" {
 		t.Errorf("a is %+v", a)
 	}
-	if b := got["b"]; b.OpenCount() != 0 || b.Remembered() != 2 || b.watch.Initial != InitialNone || b.Worker().FleetID != "two" {
+	if b := of("two", "b"); b.OpenCount() != 0 || b.Remembered() != 2 || b.watch.Initial != InitialNone || b.Worker().FleetID != "two" {
 		t.Errorf("b is %+v", b)
+	}
+	if b := of("one", "b"); b.OpenCount() != 1 || b.Remembered() != 0 || b.watch.Initial != InitialAll {
+		t.Errorf("b of the other fleet is %+v", b)
 	}
 }
 

@@ -73,6 +73,12 @@ func (s Snapshot) UnresolvedCount() int {
 // Remembered returns the number of ended and vanished sessions that are remembered.
 func (s Snapshot) Remembered() int { return s.memory.len() }
 
+// Knows reports whether the session is open in the snapshot or remembered.
+func (s Snapshot) Knows(sessionID string) bool {
+	_, remembered := s.memory.find(sessionID)
+	return remembered || s.isOpen(sessionID)
+}
+
 // Empty reports whether no session is known. Such a snapshot can be replaced by a new one. The next session that
 // is first seen then has no Bounds.After.
 func (s Snapshot) Empty() bool { return len(s.open) == 0 && s.memory.len() == 0 }

@@ -30,7 +30,7 @@ func (l stateLog) restore(w Watch) Snapshot {
 			r.Put(*e.record)
 		}
 	}
-	if s, ok := r.Snapshots(func(string) Watch { return w })[testWorker.WorkerID]; ok {
+	if s, ok := r.Snapshots(func(string) Watch { return w })[testWorker]; ok {
 		return s
 	}
 	return NewSnapshot(testWorker, w)

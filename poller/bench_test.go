@@ -27,7 +27,7 @@ func BenchmarkPollLargeFarm(b *testing.B) {
 			ctx, cancel := context.WithCancel(b.Context())
 			ended := make(chan error)
 			go func() { ended <- p.Run(ctx) }()
-			w := &watcher{poller: p, snapshots: make(map[string]diff.Snapshot)}
+			w := &watcher{poller: p, snapshots: make(map[diff.WorkerKey]diff.Snapshot)}
 			observations := p.Own(0, nil)
 			deadline := time.After(3 * time.Second)
 			before := processorTime(b)

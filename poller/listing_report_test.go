@@ -28,7 +28,7 @@ func TestOneWarningForAFleet(t *testing.T) {
 		go func() { ended <- p.Run(ctx) }()
 		observations := p.Own(0, nil)
 		go func() {
-			w := &watcher{poller: p, snapshots: make(map[string]diff.Snapshot)}
+			w := &watcher{poller: p, snapshots: make(map[diff.WorkerKey]diff.Snapshot)}
 			for o := range observations {
 				w.take(o)
 			}

@@ -158,13 +158,14 @@ func TestDisownDropsLookups(t *testing.T) {
 
 // restored returns a restored snapshot of the world's worker with an open session.
 func restored(w *world, s *farmtest.Session) diff.Snapshot {
+	key := diff.WorkerKey{FarmID: w.farm.ID(), FleetID: w.fleet.ID(), WorkerID: w.worker.ID()}
 	r := diff.NewRestorer()
 	r.Put(diff.Record{Sequence: 1, Seen: time.Now(), Session: diff.Session{
-		WorkerKey: diff.WorkerKey{FarmID: w.farm.ID(), FleetID: w.fleet.ID(), WorkerID: w.worker.ID()},
+		WorkerKey: key,
 		QueueID:   s.Job().QueueID(), JobID: s.Job().ID(), SessionID: s.ID(),
 		LifecycleStatus: diff.StatusStarted, StartedAt: s.StartedAt(),
 	}})
-	return r.Snapshots(func(string) diff.Watch { return diff.Watch{} })[w.worker.ID()]
+	return r.Snapshots(func(string) diff.Watch { return diff.Watch{} })[key]
 }
 
 // If the Config names farms or fleets, discovery does not list more than it needs, and no others are polled.

@@ -77,7 +77,7 @@ type watcher struct {
 	poller *Poller
 
 	mu           sync.Mutex
-	snapshots    map[string]diff.Snapshot
+	snapshots    map[diff.WorkerKey]diff.Snapshot
 	events       []diff.Change
 	observations []diff.Observation
 }
@@ -85,9 +85,9 @@ type watcher struct {
 // watch runs a Poller that owns all shards until the test ends.
 func watch(t *testing.T, client *deadline.Client, config Config, snapshots ...diff.Snapshot) *watcher {
 	t.Helper()
-	w := &watcher{t: t, poller: New(client, config, zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)), prometheus.NewRegistry()), snapshots: make(map[string]diff.Snapshot)}
+	w := &watcher{t: t, poller: New(client, config, zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)), prometheus.NewRegistry()), snapshots: make(map[diff.WorkerKey]diff.Snapshot)}
 	for _, s := range snapshots {
-		w.snapshots[s.Worker().WorkerID] = s
+		w.snapshots[s.Worker()] = s
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -115,7 +115,7 @@ func (w *watcher) take(o diff.Observation) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.observations = append(w.observations, o)
-	s, ok := w.snapshots[o.Worker.WorkerID]
+	s, ok := w.snapshots[o.Worker]
 	if !ok {
 		fleet, ok := w.poller.Found().Fleets[o.Worker.FleetID]
 		if !ok || fleet.FirstLook.IsZero() {
@@ -125,7 +125,7 @@ func (w *watcher) take(o diff.Observation) {
 	}
 	changes := diff.Between(s, o)
 	s = diff.Apply(s, changes)
-	w.snapshots[o.Worker.WorkerID] = s
+	w.snapshots[o.Worker] = s
 	w.events = append(w.events, changes.Events...)
 	w.poller.Committed(s)
 }

@@ -35,7 +35,7 @@ func restartWithoutDiscovery(t *testing.T, operation farmtest.Operation, kind fa
 		t.Errorf("events of a session of a restored worker: %q", got)
 	}
 	w.mu.Lock()
-	w.snapshots[second.ID()] = snapshots[1]
+	w.snapshots[snapshots[1].Worker()] = snapshots[1]
 	w.mu.Unlock()
 	later := w.poller.Own(1, snapshots[1:])
 	t.Cleanup(func() { w.poller.Disown(1) })
@@ -60,5 +60,5 @@ func idle(world *world, worker *farmtest.Worker) diff.Snapshot {
 		WorkerKey: key, QueueID: old.Job().QueueID(), JobID: old.Job().ID(), SessionID: old.ID(),
 		LifecycleStatus: diff.StatusEnded, StartedAt: old.StartedAt(), EndedAt: time.Now(),
 	}})
-	return r.Snapshots(func(string) diff.Watch { return diff.Watch{Since: time.Now()} })[worker.ID()]
+	return r.Snapshots(func(string) diff.Watch { return diff.Watch{Since: time.Now()} })[key]
 }

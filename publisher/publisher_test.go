@@ -133,7 +133,7 @@ func publishAndRestore(t *testing.T, addrs []string, compression Compression) {
 	if diff := cmp.Diff(watch, second.Watch()); diff != "" {
 		t.Errorf("watch after the restore (-published +restored):\n%s", diff)
 	}
-	one, two := second.Snapshots()[open.WorkerID], second.Snapshots()[lost.WorkerID]
+	one, two := second.Snapshots()[open.WorkerKey], second.Snapshots()[lost.WorkerKey]
 	if diff := cmp.Diff([]diff.Session{open}, one.Open()); diff != "" {
 		t.Errorf("open sessions (-published +restored):\n%s", diff)
 	}
@@ -142,7 +142,7 @@ func publishAndRestore(t *testing.T, addrs []string, compression Compression) {
 	}
 
 	publish(second, diff.Changes{Worker: old.WorkerKey, Forgotten: []string{old.SessionID}})
-	if third := acquire(t, p, 1); third.Snapshots()[lost.WorkerID].Remembered() != 1 {
+	if third := acquire(t, p, 1); third.Snapshots()[lost.WorkerKey].Remembered() != 1 {
 		t.Error("a forgotten session was restored")
 	}
 

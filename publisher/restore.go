@@ -13,7 +13,7 @@ import (
 // restored is what was read from a partition of the state topic.
 type restored struct {
 	watch     *event.WatchRecord // nil if the partition has no watch record
-	snapshots map[string]diff.Snapshot
+	snapshots map[diff.WorkerKey]diff.Snapshot
 	records   int
 }
 

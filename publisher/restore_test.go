@@ -76,7 +76,7 @@ func TestRestoreIsTheFoldOfTheEvents(t *testing.T) {
 				}
 			}
 			s = acquire(t, p, 0)
-			snapshot := s.Snapshots()[one.WorkerID]
+			snapshot := s.Snapshots()[one.WorkerKey]
 			if open, all := len(snapshot.Open()), len(snapshot.Open())+snapshot.Remembered(); all != n+1 || open != n-n/3 {
 				t.Fatalf("after %d sessions %d are open of %d", n+1, open, all)
 			}
@@ -104,7 +104,7 @@ func TestFold(t *testing.T) {
 	if err := f.add(record(s.SessionID, strings.ReplaceAll(value, `,"`, `, "more": 1, "`))); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]diff.Session{s}, f.result().snapshots[s.WorkerID].Open()); diff != "" {
+	if diff := cmp.Diff([]diff.Session{s}, f.result().snapshots[s.WorkerKey].Open()); diff != "" {
 		t.Errorf("(-written +read):\n%s", diff)
 	}
 	for _, newer := range []*kgo.Record{

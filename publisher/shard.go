@@ -23,7 +23,7 @@ type Shard struct {
 	producer  *producer
 	encoder   *encoder
 	watch     event.WatchRecord
-	snapshots map[string]diff.Snapshot
+	snapshots map[diff.WorkerKey]diff.Snapshot
 	failed    error
 	log       *zap.Logger
 }
@@ -102,8 +102,8 @@ func (p *Publisher) statePartition(shard int) topicPartition {
 // Watch returns a copy of the watch record that was restored, or of the last one that was committed since.
 func (s *Shard) Watch() event.WatchRecord { return s.watch.Clone() }
 
-// Snapshots returns what was restored, by worker id.
-func (s *Shard) Snapshots() map[string]diff.Snapshot { return s.snapshots }
+// Snapshots returns what was restored.
+func (s *Shard) Snapshots() map[diff.WorkerKey]diff.Snapshot { return s.snapshots }
 
 // PublishWatch commits a new watch record in a transaction of its own.
 func (s *Shard) PublishWatch(ctx context.Context, w event.WatchRecord) error {

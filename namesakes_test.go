@@ -1,0 +1,97 @@
+package farmwire
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"farmwire/diff"
+	"farmwire/event"
+	"farmwire/poller"
+)
+
+// published is a shardWriter that keeps what it is given.
+type published struct{ changes []diff.Changes }
+
+func (p *published) PublishWatch(context.Context, event.WatchRecord) error { return nil }
+
+func (p *published) Publish(_ context.Context, changes []diff.Changes) error {
+	p.changes = append(p.changes, changes...)
+	return nil
+}
+
+// ids returns the ids of the events since the last call, with their kinds and the fleets under which they were published.
+func (p *published) ids() []string {
+	var ids []string
+	for _, c := range p.changes {
+		for _, e := range c.Events {
+			ids = append(ids, e.Session.SessionID+"."+string('0'+rune(e.Sequence))+" "+string(e.Kind)+" "+e.Session.FleetID)
+		}
+	}
+	p.changes = nil
+	return ids
+}
+
+// The same worker id under another fleet is another worker, with sessions of its own. But a session that the service shows
+// under both has one owner, whose events have one sequence.
+func TestNamesakes(t *testing.T) {
+	started := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	tick := uint64(0)
+	listing := func(fleet string, sessions ...diff.Session) diff.Observation {
+		tick += 2
+		x := diff.Exchange{Sent: started.Add(time.Duration(tick) * time.Second), SentTick: tick - 1, ArrivedTick: tick}
+		x.Arrived = x.Sent
+		worker := diff.WorkerKey{FarmID: "farm", FleetID: fleet, WorkerID: "worker"}
+		o := diff.Observation{Worker: worker, Source: diff.CompleteListing, FirstRequest: x, Pages: 1}
+		for _, s := range sessions {
+			s.WorkerKey = worker
+			o.Sightings = append(o.Sightings, diff.Sighting{Session: s, Exchange: x})
+		}
+		return o
+	}
+	open := func(id string) diff.Session {
+		return diff.Session{SessionID: id, LifecycleStatus: diff.StatusStarted, StartedAt: started}
+	}
+	ended := func(id string) diff.Session {
+		s := open(id)
+		s.LifecycleStatus, s.EndedAt = diff.StatusEnded, started.Add(time.Second)
+		return s
+	}
+	m, err := newMetrics(prometheus.NewRegistry(), "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &loop{poller: poller.New(nil, poller.Config{}, zap.NewNop(), nil), log: zap.NewNop(), metrics: m}
+	to := new(published)
+	known := newSnapshots(map[diff.WorkerKey]diff.Snapshot{})
+	for _, step := range []struct {
+		what  string
+		batch []diff.Observation
+		want  []string
+	}{
+		{"both are in one batch", []diff.Observation{listing("b", open("moved"), open("of b")), listing("a", open("moved"), open("of a"))},
+			[]string{"moved.1 started b", "of b.1 started b", "of a.1 started a"}},
+		{"the owner does not list it", []diff.Observation{listing("b", open("of b"))}, nil},
+		{"only the namesake lists its end", []diff.Observation{listing("a", ended("moved"), open("of a"))}, []string{"moved.2 ended b"}},
+		{"an ended session is remembered", []diff.Observation{listing("a", ended("moved"), open("of a"))}, nil},
+		{"a namesake ends its own", []diff.Observation{listing("a", ended("of a")), listing("b", open("of b"))}, []string{"of a.2 ended a"}},
+	} {
+		if err := l.publish(t.Context(), to, event.WatchRecord{}, known, step.batch); err != nil {
+			t.Fatal(err)
+		}
+		if got := to.ids(); !slices.Equal(got, step.want) {
+			t.Errorf("%s: published %q, want %q", step.what, got, step.want)
+		}
+	}
+	for _, fleet := range []string{"a", "b"} {
+		gone := listing(fleet)
+		known.drop(gone.Worker)
+	}
+	if len(known.byWorker)+len(known.namesakes) != 0 {
+		t.Errorf("left after all workers were dropped: %v", known)
+	}
+}
