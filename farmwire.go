@@ -83,11 +83,15 @@ func Run(ctx context.Context, cfg Config, log *zap.Logger) error {
 	if i.metrics, err = newMetrics(registered, cfg.Version); err != nil {
 		return err
 	}
+	if err := registered.Register(reportMetrics(i.report)); err != nil {
+		return fmt.Errorf("register the metrics: %w", err)
+	}
 	polling, stopPolling := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopPolling()
 
 	var actors run.Group
 	actors.Add(whileRunning(ctx, func(ctx context.Context) error { return i.run(ctx, polling, registered) }))
+	actors.Add(whileRunning(context.WithoutCancel(ctx), func(running context.Context) error { return i.logStatus(ctx, running) }))
 	if cfg.Listener != nil { // The probes are answered while the topics are still being opened.
 		actors.Add(serveProbes(cfg.Listener, i.report, registry))
 	}

@@ -21,8 +21,9 @@ type instance struct {
 	config      Config
 	log         *zap.Logger
 	metrics     metrics
-	loop        atomic.Pointer[loop] // nil until the topics are open
-	initialized atomic.Bool          // the state topic is initialized, or this is a dry run
+	loop        atomic.Pointer[loop]  // nil until the topics are open
+	initialized atomic.Bool           // the state topic is initialized, or this is a dry run
+	waiting     atomic.Pointer[error] // why the stage has not passed yet, see keepTrying; nil: nothing has failed
 }
 
 // run opens the topics, and then runs the poller and the loop until ctx ends. The poller has a context of its own, polling,
@@ -47,23 +48,29 @@ func (i *instance) run(ctx, polling context.Context, registry prometheus.Registe
 func (i *instance) open(ctx context.Context, registry prometheus.Registerer) (*loop, func(context.Context) error, error) {
 	if i.config.DryRun != nil {
 		l := i.newLoop(registry, 1, func(string) int { return 0 })
+		l.group = func() status.Group { return status.Group{Joined: true} }
 		i.initialized.Store(true)
 		watch := event.WatchRecord{Region: i.config.Publisher.Region, Partitions: 1, Initial: i.config.Publisher.Initial}
 		return l, func(ctx context.Context) error {
 			return l.follow(ctx, 0, watch, map[diff.WorkerKey]diff.Snapshot{}, dryRunWriter{region: watch.Region, show: i.config.DryRun})
 		}, nil
 	}
-	if i.config.Create {
-		if _, err := publisher.CreateTopics(ctx, i.config.Publisher, i.config.Topics); err != nil {
-			return nil, nil, err
+	var kafka *publisher.Publisher
+	err := i.keepTrying(ctx, func(ctx context.Context) (err error) {
+		if i.config.Create {
+			if _, err := publisher.CreateTopics(ctx, i.config.Publisher, i.config.Topics); err != nil {
+				return err
+			}
 		}
-	}
-	kafka, err := publisher.Open(ctx, i.config.Publisher, i.config.Topics, i.log, registry)
+		kafka, err = publisher.Open(ctx, i.config.Publisher, i.config.Topics, i.log, registry)
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}
 	shards := kafka.Shards()
 	l := i.newLoop(registry, shards, func(workerID string) int { return publisher.ShardOf(workerID, shards) })
+	l.group = func() status.Group { return status.Group(kafka.GroupState()) }
 	return l, func(ctx context.Context) error {
 		defer kafka.Close()
 		if err := i.initialize(ctx, kafka, l.poller.Answered()); err != nil {
@@ -83,6 +90,7 @@ func (i *instance) newLoop(registry prometheus.Registerer, shards int, shardOf f
 		quiet:   i.config.DryRun != nil,
 		log:     i.log,
 		metrics: i.metrics,
+		shards:  shards,
 	}
 }
 
@@ -90,7 +98,13 @@ func (i *instance) newLoop(registry prometheus.Registerer, shards int, shardOf f
 // closed, which happens at the first answer of Deadline Cloud: the topic belongs to one region forever, and a mistyped
 // region does not answer.
 func (i *instance) initialize(ctx context.Context, kafka *publisher.Publisher, answered <-chan struct{}) error {
-	done, err := kafka.Initialized(ctx)
+	var done bool
+	err := i.keepTrying(ctx, func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+		done, err = kafka.Initialized(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -101,25 +115,12 @@ func (i *instance) initialize(ctx context.Context, kafka *publisher.Publisher, a
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if err := kafka.Initialize(ctx); err != nil {
+		if err := i.keepTrying(ctx, kafka.Initialize); err != nil {
 			return err
 		}
 	}
 	i.initialized.Store(true)
 	return nil
-}
-
-// report returns what the instance knows of itself now. It is safe for concurrent use.
-func (i *instance) report() status.Report {
-	l := i.loop.Load()
-	if l == nil {
-		return status.Report{Stage: status.OpeningTopics}
-	}
-	r := status.Report{Stage: status.Initializing, Shards: l.states.all(), Polling: polling(l.poller.State())}
-	if i.initialized.Load() {
-		r.Stage = status.Running
-	}
-	return r
 }
 
 // reportAtEnd returns a context that ends when ctx has ended and Config.Ended has returned. So the report is made before

@@ -28,7 +28,7 @@ func serveProbes(listener net.Listener, report func() status.Report, metrics pro
 		return nil
 	}
 	interrupt = func(error) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 		defer cancel()
 		if server.Shutdown(ctx) != nil {
 			server.Close()

@@ -1,11 +1,35 @@
 package farmwire
 
 import (
-	"sync"
+	"time"
 
 	"farmwire/poller"
 	"farmwire/status"
 )
+
+// report returns what the instance knows of itself now. It is cheap and safe for concurrent use.
+func (i *instance) report() status.Report {
+	r := status.Report{At: time.Now(), Region: i.config.Publisher.Region, Stage: status.OpeningTopics, Waiting: i.waitingFor()}
+	l := i.loop.Load()
+	if l == nil {
+		return r
+	}
+	state := l.poller.State()
+	r.Stage, r.Group, r.Polling = status.Initializing, l.group(), polling(state)
+	r.Shards, r.AllShards = l.states.all(state.Unasked), l.shards
+	if i.initialized.Load() {
+		r.Stage, r.Waiting = status.Running, nil
+	}
+	return r
+}
+
+// waitingFor returns why the stage has not passed yet, or nil if nothing has failed.
+func (i *instance) waitingFor() error {
+	if err := i.waiting.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // polling converts the poller's state into its part of the report.
 func polling(s poller.State) status.Polling {
@@ -15,23 +39,27 @@ func polling(s poller.State) status.Polling {
 		LastFailure:        string(s.LastFailure),
 		Targets:            s.Targets,
 		PendingTargets:     s.PendingTargets,
+		MissingFarms:       s.MissingFarms,
 		MissingFleets:      s.MissingFleets,
+		EmptyFarms:         s.EmptyFarms,
 		CredentialsRefused: s.CredentialsRefused,
 		UnlistedCount:      s.UnlistedCount,
 		LookupsFailing:     s.LookupsFailing,
+		Watched:            s.Watched,
+		NeverListed:        s.NeverListed,
+		OldestNeverListed:  s.OldestNeverListed,
 		OldestListing:      s.OldestListing,
+		OldestLook:         s.OldestLook,
+		Budget:             status.Budget{Rate: s.Share, Staleness: s.Staleness, Pages: s.ListingPages, Discovery: s.DiscoveryRate},
+		ThrottledRatio:     s.ThrottledRatio,
 		Farms:              s.Farms,
 		Fleets:             s.Fleets,
 		Workers:            s.Workers,
 		OpenSessions:       s.OpenSessions,
+		SessionSeen:        s.SessionSeen,
 		Operations:         make(map[string]status.Operation, len(s.Operations)),
 	}
-	for _, f := range s.Discovery {
-		p.Discovery = append(p.Discovery, status.Failure{FarmID: f.FarmID, FleetID: f.FleetID, Operation: f.Operation, Failures: f.Failures, Reason: string(f.Reason)})
-	}
-	for _, w := range s.Unlisted {
-		p.Unlisted = append(p.Unlisted, status.Failure{FarmID: w.FarmID, FleetID: w.FleetID, WorkerID: w.WorkerID, Operation: "ListSessionsForWorker", Failures: w.Failures, Reason: string(w.Reason)})
-	}
+	addFailures(&p, s)
 	for name, o := range s.Operations {
 		failed := make(map[string]uint64, len(o.Failed))
 		for reason, n := range o.Failed {
@@ -42,6 +70,19 @@ func polling(s poller.State) status.Polling {
 	return p
 }
 
+// addFailures adds what fails at the moment.
+func addFailures(p *status.Polling, s poller.State) {
+	for _, f := range s.Discovery {
+		p.Discovery = append(p.Discovery, status.Failure{FarmID: f.FarmID, FleetID: f.FleetID, Operation: f.Operation, Failures: f.Failures, Reason: string(f.Reason), Pending: f.Pending})
+	}
+	for _, w := range s.Unlisted {
+		p.Unlisted = append(p.Unlisted, status.Failure{FarmID: w.FarmID, FleetID: w.FleetID, WorkerID: w.WorkerID, Operation: "ListSessionsForWorker", Failures: w.Failures, Reason: string(w.Reason)})
+	}
+	for _, o := range s.Failing {
+		p.Failing = append(p.Failing, status.Outage{Operation: o.Operation, For: o.For, Reason: string(o.Reason)})
+	}
+}
+
 func phase(p poller.Phase) status.Phase {
 	switch p {
 	case poller.Polling:
@@ -50,37 +91,4 @@ func phase(p poller.Phase) status.Phase {
 		return status.Ended
 	}
 	return status.NotStarted
-}
-
-// shardStates holds the state of each shard that the consumer group assigns to this instance.
-type shardStates struct {
-	mu     sync.Mutex
-	shards map[int]status.Shard // by number
-}
-
-// set stores the state of a shard. err is why the shard waits, or nil.
-func (s *shardStates) set(number int, state status.ShardState, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.shards == nil {
-		s.shards = make(map[int]status.Shard)
-	}
-	s.shards[number] = status.Shard{Number: number, State: state, Err: err}
-}
-
-// drop forgets a shard that is not assigned to this instance any more.
-func (s *shardStates) drop(number int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.shards, number)
-}
-
-func (s *shardStates) all() []status.Shard {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make([]status.Shard, 0, len(s.shards))
-	for _, shard := range s.shards {
-		all = append(all, shard)
-	}
-	return all
 }

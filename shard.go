@@ -40,56 +40,90 @@ type loop struct {
 	log     *zap.Logger
 	metrics metrics
 	states  shardStates
+	shards  int // how many there are
+	group   func() status.Group
 }
 
 // serve is the life of a shard in this instance. It fences and restores the shard, and then follows it until ctx ends,
 // because the shard is given to another instance or this one stops. After any error the shard must be acquired again.
 func (l *loop) serve(ctx context.Context, kafka *publisher.Publisher, shard int) error {
-	l.states.set(shard, status.Acquiring, nil)
+	l.states.set(ctx, shard, status.Acquiring)
 	acquired, err := kafka.Acquire(ctx, shard)
 	if err == nil {
 		err = l.follow(ctx, shard, acquired.Watch(), acquired.Snapshots(), acquired)
 	}
-	if ctx.Err() != nil {
-		l.states.drop(shard)
-	} else {
-		l.states.set(shard, status.Waiting, err)
-	}
+	l.states.failed(ctx, shard, err)
 	return err
 }
 
 // follow publishes the changes of a shard's workers as their observations arrive. It begins with the restored watch and
-// snapshots.
+// snapshots. When ctx ends it publishes what has arrived by then, so that what was shown before a graceful hand-over is in
+// Kafka, and returns nil.
 func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, restored map[diff.WorkerKey]diff.Snapshot, to shardWriter) error {
 	snapshots := newSnapshots(restored)
 	observations := l.poller.Own(shard, slices.Collect(maps.Values(restored)))
+	defer func() { go discard(observations) }() // what a shard that failed still delivers
 	defer l.disown(ctx, shard)()
-	l.states.set(shard, status.Followed, nil)
+	publishing, stop := outlast(ctx)
+	defer stop()
+	l.states.set(ctx, shard, status.Followed)
+	commits := &watchedWriter{shardWriter: to, states: &l.states, assigned: ctx, shard: shard}
 	l.warnOfInitial(watch)
 	l.log.Info("shard is followed", zap.Int("shard", shard), zap.Int("workers", len(restored)))
 
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	for {
-		batch, err := gather(ctx, observations, tick.C)
-		if err != nil {
-			return err
+		batch, err := gather(publishing, observations, tick.C)
+		if err == nil {
+			watch, err = l.step(publishing, commits, watch, snapshots, batch)
 		}
-		// The watch on a fleet must be stored before the first listing of one of its workers is compared.
-		if next, changed := renewed(watch, l.poller.Found()); changed {
-			if err := to.PublishWatch(ctx, next); err != nil {
-				return fmt.Errorf("publish the watch of shard %d: %w", shard, err)
-			}
-			watch = next
-		}
-		if err := l.publish(ctx, to, watch, snapshots, batch); err != nil {
-			return fmt.Errorf("publish changes of shard %d: %w", shard, err)
+		switch {
+		case errors.Is(err, errPolled) && ctx.Err() != nil:
+			return nil // Disown has closed the channel, and all is published.
+		case err != nil && ctx.Err() != nil && !isLost(ctx):
+			l.log.Warn("the shard is given up before all that it has received is published; the next fence ends what is open, and what is not in Kafka is found again",
+				zap.Int("shard", shard), zap.Error(err))
+			fallthrough
+		case err != nil:
+			return fmt.Errorf("shard %d: %w", shard, err)
 		}
 	}
 }
 
-// disown stops the polling of a shard as soon as ctx ends, even while a transaction is still open. The returned function
-// stops it in any case, and returns when the poller has been told.
+// step publishes a batch of observations, after a new watch if there is one, and returns the watch.
+func (l *loop) step(ctx context.Context, to *watchedWriter, watch event.WatchRecord, snapshots *snapshots, batch []diff.Observation) (event.WatchRecord, error) {
+	// The watch on a fleet must be stored before the first listing of one of its workers is compared.
+	if next, changed := renewed(watch, l.poller.Found()); changed || to.isQuiet() {
+		if err := to.PublishWatch(ctx, next); err != nil {
+			return watch, fmt.Errorf("publish the watch: %w", err)
+		}
+		watch = next
+	}
+	if err := l.publish(ctx, to, watch, snapshots, batch); err != nil {
+		return watch, fmt.Errorf("publish changes: %w", err)
+	}
+	return watch, nil
+}
+
+// outlast returns a context that ends publisher.DrainTime after ctx. If the shard is lost, it ends with ctx.
+func outlast(ctx context.Context) (context.Context, context.CancelFunc) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	release := context.AfterFunc(ctx, func() {
+		if isLost(ctx) {
+			cancel()
+			return
+		}
+		time.AfterFunc(publisher.DrainTime, cancel)
+	})
+	return later, func() { release(); cancel() }
+}
+
+// isLost reports whether ctx has ended because another instance may have the shard already.
+func isLost(ctx context.Context) bool { return errors.Is(context.Cause(ctx), publisher.ErrLost) }
+
+// disown stops the polling of a shard as soon as ctx ends. The returned function stops it in any case, and returns when the
+// poller has been told.
 func (l *loop) disown(ctx context.Context, shard int) func() {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -105,6 +139,12 @@ func (l *loop) disown(ctx context.Context, shard int) func() {
 	}
 }
 
+// discard receives until the channel is closed.
+func discard(observations <-chan diff.Observation) {
+	for range observations {
+	}
+}
+
 // warnOfInitial warns once if the first start had another Initial than this one. The stored one is used.
 func (l *loop) warnOfInitial(watch event.WatchRecord) {
 	if watch.Initial != l.initial {
@@ -114,7 +154,7 @@ func (l *loop) warnOfInitial(watch event.WatchRecord) {
 	}
 }
 
-// errPolled says that the poller has ended, so no observation will arrive any more.
+// errPolled says that no observation will arrive any more, because the shard was disowned or the poller has ended.
 var errPolled = errors.New("polling has ended")
 
 // gather waits for an observation or for the tick. With an observation it also returns those that have arrived already. So
@@ -136,7 +176,7 @@ func gather(ctx context.Context, observations <-chan diff.Observation, tick <-ch
 		select {
 		case o, ok := <-observations:
 			if !ok {
-				return nil, errPolled
+				return batch, nil // the next call says so
 			}
 			batch = append(batch, o)
 		default:

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"farmwire/diff"
+	"farmwire/event"
 	"farmwire/status"
 )
 
@@ -39,23 +42,105 @@ func TestGather(t *testing.T) {
 	}
 }
 
-// A shard that fails stays named until it is followed again or taken away.
+// The state of a shard lives as long as its assignment, in whatever moment that ends: also in the pause after a failure,
+// before the shard is acquired again.
 func TestShardStates(t *testing.T) {
-	var s shardStates
-	unready := func(want ...string) {
-		t.Helper()
-		report := status.Report{Stage: status.Running, Shards: s.all(), Polling: status.Polling{Phase: status.Started, Answered: true}}
-		if got := report.Unready(); !slices.Equal(got, want) {
-			t.Errorf("unready %q, want %q", got, want)
+	synctest.Test(t, func(t *testing.T) {
+		var s shardStates
+		expect := func(want ...string) {
+			t.Helper()
+			r := status.Report{At: time.Now(), Stage: status.Running, Group: status.Group{Joined: true}, Shards: s.all(nil), Polling: status.Polling{Phase: status.Started, Answered: true}}
+			if got := strings.Split(strings.TrimSpace(r.Text()), "\n"); !slices.Equal(got, want) {
+				t.Errorf("told %q, want %q", got, want)
+			}
 		}
-	}
-	unready("the consumer group has assigned no shard to this instance")
-	s.set(1, status.Followed, nil)
-	s.set(0, status.Waiting, errPolled)
-	unready("shard 0 waits to be acquired again: polling has ended")
-	s.set(0, status.Followed, nil)
-	unready()
-	s.set(0, status.Waiting, errPolled)
-	s.drop(0)
-	unready()
+		standby := []string{"ready", "note: the consumer group has assigned no shard to this instance, which stands by"}
+		expect(standby...)
+		first, revoke := context.WithCancel(t.Context())
+		s.set(first, 1, status.Acquiring)
+		expect("shard 1 is being acquired")
+		s.failed(first, 1, errPolled)
+		expect("shard 1 waits to be acquired again: polling has ended")
+		revoke()
+		expect(standby...)
+		s.failed(first, 1, errPolled) // serve returns after the assignment has ended
+		expect(standby...)
+
+		second, revoke := context.WithCancel(t.Context())
+		defer revoke()
+		s.set(second, 1, status.Followed)
+		s.failed(first, 1, errPolled)
+		expect("shard 1 has not committed its first transaction yet")
+		s.failed(second, 1, errPolled)
+		s.set(second, 1, status.Acquiring)
+		expect("shard 1 is being acquired again after it failed: polling has ended")
+	})
+}
+
+// memoryWriter is a shardWriter that fails as the test wants.
+type memoryWriter struct{ err error }
+
+func (w *memoryWriter) PublishWatch(context.Context, event.WatchRecord) error { return w.err }
+func (w *memoryWriter) Publish(context.Context, []diff.Changes) error         { return w.err }
+
+// A shard whose publishing fails again and again is not ready in between. A single failure is forgotten with the next commit.
+func TestShardThatFailsAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s shardStates
+		broken := errors.New("no such topic")
+		kafka := &memoryWriter{}
+		w := &watchedWriter{shardWriter: kafka, states: &s, assigned: t.Context(), shard: 3}
+		ready := func() bool {
+			return status.Report{At: time.Now(), Stage: status.Running, Group: status.Group{Joined: true}, Shards: s.all(nil), Polling: status.Polling{Phase: status.Started, Answered: true}}.Ready()
+		}
+		follow := func() {
+			t.Helper()
+			s.set(t.Context(), 3, status.Followed)
+			if ready() {
+				t.Error("ready before a commit")
+			}
+			if !w.isQuiet() {
+				time.Sleep(commitInterval)
+			}
+			kafka.err = nil
+			if err := w.PublishWatch(t.Context(), event.WatchRecord{}); err != nil || w.isQuiet() {
+				t.Errorf("%v, quiet %v", err, w.isQuiet())
+			}
+		}
+		fail := func() {
+			t.Helper()
+			kafka.err = broken
+			err := w.Publish(t.Context(), []diff.Changes{{Forgotten: []string{"session-1"}}})
+			s.failed(t.Context(), 3, err)
+			if !errors.Is(err, broken) || ready() {
+				t.Errorf("%v, ready %v", err, ready())
+			}
+		}
+		follow()
+		if !ready() {
+			t.Error("not ready after a commit")
+		}
+		fail()
+		follow()
+		if !ready() {
+			t.Error("not ready after a single failure and a commit")
+		}
+		for range 5 {
+			fail()
+			time.Sleep(time.Second)
+			follow()
+			if ready() {
+				t.Error("ready between two failures")
+			}
+		}
+		time.Sleep(settled)
+		if err := w.Publish(t.Context(), nil); err != nil || !w.isQuiet() || s.all(nil)[0].Committed.IsZero() {
+			t.Error("nothing to publish counts as a commit")
+		}
+		follow()
+		time.Sleep(settled)
+		if err := w.PublishWatch(t.Context(), event.WatchRecord{}); err != nil || !ready() {
+			t.Errorf("%v, ready %v a minute after the last failure", err, ready())
+		}
+	})
 }

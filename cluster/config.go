@@ -104,8 +104,13 @@ func (c Config) validateTogether() error {
 	return nil
 }
 
-// DialTimeout is how long a connection attempt may take, so that the next broker is soon tried.
+// DialTimeout is how long it may take until a connection can carry requests: to connect, to agree on TLS, and to log in. It is
+// also how long franz-go waits for each answer during the login, and beyond the time that a request itself may take.
 const DialTimeout = 5 * time.Second
+
+// connectTimeout is how long the first step may take, a TCP connection. It is short, so that another broker is soon tried
+// when one does not answer at all. A lost packet is sent again after a second, so one may be lost.
+const connectTimeout = 2 * time.Second
 
 // Transport returns a transport for clients of kafka-go, with TLS, SASL and the client id. The error is an ErrConfiguration,
 // or says that the AWS SDK's settings cannot be read.
@@ -148,7 +153,7 @@ func (c Config) ClientOptions() ([]kgo.Opt, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := []kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.ClientID(ClientID), kgo.Dialer(dial)}
+	options := []kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.ClientID(ClientID), kgo.Dialer(newSilent(dial).connect), kgo.RequestTimeoutOverhead(DialTimeout)}
 	if mechanism != nil {
 		options = append(options, kgo.SASL(mechanism))
 	}

@@ -35,7 +35,7 @@ func (c Config) unreached(address string, err error) error {
 // dial connects to a broker, for both clients. Its error says whether the address is one of the bootstrap brokers or one that
 // the cluster advertises.
 func (c Config) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: DialTimeout}).DialContext(ctx, network, address)
+	conn, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, c.unreached(address, err)
 	}
@@ -53,7 +53,7 @@ func overTLS(dial dialFunc, config *tls.Config) dialFunc {
 		if config.ServerName == "" {
 			config.ServerName, _, _ = net.SplitHostPort(address) // address is valid, because it was dialed
 		}
-		ctx, cancel := context.WithTimeout(ctx, DialTimeout)
+		ctx, cancel := context.WithTimeout(ctx, DialTimeout-connectTimeout)
 		defer cancel()
 		conn := tls.Client(plain, config)
 		if err := conn.HandshakeContext(ctx); err != nil {

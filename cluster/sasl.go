@@ -82,8 +82,10 @@ func wrongAnswer(err error) error {
 // quiet is a mechanism whose error texts quote neither the credentials nor what the broker said.
 type quiet struct{ kgosasl.Mechanism }
 
-// Authenticate begins a login.
+// Authenticate begins a login. It sets a deadline, because aws-msk-iam may have to ask for credentials first.
 func (m quiet) Authenticate(ctx context.Context, host string) (kgosasl.Session, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, DialTimeout)
+	defer cancel()
 	session, first, err := m.Mechanism.Authenticate(ctx, host)
 	if err != nil {
 		return nil, nil, loginNotBegun(err)

@@ -22,26 +22,52 @@ func listed(open, ended int) (Snapshot, Observation) {
 	return Apply(s, Between(s, o)), o
 }
 
-// BenchmarkUnchanged measures Between and Apply for a listing that changes nothing.
+// BenchmarkUnchanged measures Between and Apply for a listing that changes nothing. The last of the ended sessions are
+// absent: some since the first listing, and others since later, so that they are not marked yet.
 func BenchmarkUnchanged(b *testing.B) {
-	for _, size := range []struct{ open, ended int }{{0, 0}, {0, 100}, {2, 0}, {2, 100}, {2, 1000}, {100, 1000}} {
-		b.Run(fmt.Sprintf("open=%d/ended=%d", size.open, size.ended), func(b *testing.B) {
-			s, o := listed(size.open, size.ended)
-			tick := uint64(2)
+	for _, size := range []struct{ open, ended, absent int }{
+		{0, 0, 0}, {0, 100, 0}, {2, 0, 0}, {2, 100, 0}, {2, 1000, 0}, {100, 1000, 0}, {2, 1000, 300},
+	} {
+		b.Run(fmt.Sprintf("open=%d/ended=%d/absent=%d", size.open, size.ended, size.absent), func(b *testing.B) {
+			next := unchanged(size.open, size.ended, size.absent)
 			b.ReportAllocs()
 			for b.Loop() {
-				tick += 2
-				o.FirstRequest.SentTick, o.FirstRequest.ArrivedTick = tick-1, tick
-				for i := range o.Sightings {
-					o.Sightings[i].Exchange = o.FirstRequest
+				if c := next(); len(c.Events) > 0 || c.Absences != nil {
+					b.Fatal(c)
 				}
-				c := Between(s, o)
-				if len(c.Events) > 0 {
-					b.Fatal(c.Events)
-				}
-				s = Apply(s, c)
 			}
 		})
+	}
+}
+
+// unchanged returns a function that compares a listing that changes nothing.
+func unchanged(open, ended, absent int) (next func() Changes) {
+	s, o := listed(open, ended)
+	tick := uint64(2)
+	next = func() Changes {
+		tick += 2
+		o.Date = epoch.Add(time.Minute)
+		o.FirstRequest.SentTick, o.FirstRequest.ArrivedTick = tick-1, tick
+		for i := range o.Sightings {
+			o.Sightings[i].Exchange = o.FirstRequest
+		}
+		c := Between(s, o)
+		s = Apply(s, c)
+		return c
+	}
+	for range 2 {
+		o.Sightings = o.Sightings[:len(o.Sightings)-absent/2]
+		next()
+	}
+	return next
+}
+
+// TestAbsencesAllocateNothing: that remembered sessions are absent costs a listing no allocation.
+func TestAbsencesAllocateNothing(t *testing.T) {
+	none, some := unchanged(2, 500, 0), unchanged(2, 500, 300)
+	a, b := testing.AllocsPerRun(100, func() { none() }), testing.AllocsPerRun(100, func() { some() })
+	if b > a {
+		t.Errorf("%v allocations with absent sessions, %v without", b, a)
 	}
 }
 

@@ -13,7 +13,8 @@ func Between(s Snapshot, o Observation) Changes {
 	indexes := c.compareRemembered()
 	c.sortBySession(indexes)
 	c.compareSessions(indexes)
-	if o.Source != Lookups {
+	c.changeMemory()
+	if o.Source == CompleteListing || o.Source == NoSuchWorker {
 		c.out.listing = completeListing{exists: true, sent: o.FirstRequest.Sent, pages: o.Pages}
 		if o.Source == NoSuchWorker {
 			c.out.listing.pages = 1
@@ -83,10 +84,21 @@ func (c *comparison) reportUnexpected(places []int) {
 	}
 }
 
-// updateMemory notes which remembered sessions are present again, absent for the first time, or forgotten. Present
-// has the places of those that were seen.
+// changeMemory adds what is remembered after all other changes.
+func (c *comparison) changeMemory() {
+	next, marksDiffer := c.old.memory.with(&c.out, c.o.Date)
+	if marksDiffer {
+		c.out.Absences = &Absences{Worker: c.old.worker, Marks: next.absences()}
+	}
+	c.out.memory = next
+}
+
+// updateMemory notes which remembered sessions are present again, are marked as absent, or are forgotten. Present has
+// the places of those that were seen.
 func (c *comparison) updateMemory(present bits) {
 	m := &c.old.memory
+	says := c.o.saysAbsent()
+	marks := says && c.marksAbsences()
 	for place := range m.len() {
 		absent := m.mark(place).absent()
 		switch {
@@ -94,10 +106,9 @@ func (c *comparison) updateMemory(present bits) {
 			if absent {
 				c.out.present = append(c.out.present, m.id(place))
 			}
-		case c.o.Source == Lookups:
-		case !absent:
+		case marks && !absent:
 			c.out.absent = append(c.out.absent, m.id(place))
-		case m.forgettable(place, c.o.FirstRequest.Sent):
+		case says && absent && m.forgettable(place, c.o.Date):
 			c.out.Forgotten = append(c.out.Forgotten, m.id(place))
 		}
 	}

@@ -20,7 +20,7 @@ func TestWorkerKey(t *testing.T) {
 func TestManyRemembered(t *testing.T) {
 	s, o := listed(1, 2000)
 	last := o.Sightings[len(o.Sightings)-1].Session.SessionID
-	o.FirstRequest.SentTick, o.FirstRequest.ArrivedTick = 3, 4
+	o.FirstRequest.SentTick, o.FirstRequest.ArrivedTick, o.Date = 3, 4, epoch
 	o.Sightings = o.Sightings[:len(o.Sightings)-1]
 	c := Between(s, o)
 	if len(c.absent) != 1 || c.absent[0] != last || len(c.Events) > 0 {

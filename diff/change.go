@@ -55,9 +55,11 @@ type Changes struct {
 	Forgotten  []string      // ids of sessions whose records are to be deleted by tombstones
 	Stale      []string      // ids of ended sessions that an answer showed as open
 	Reappeared []string      // ids of vanished sessions that an answer showed again, each once in a process
+	Absences   *Absences     // to store in place of the last; nil if they are as before
 
 	notes   []note   // by session id
-	absent  []string // ids of remembered sessions that a complete listing lacked for the first time
+	memory  *memory  // what is remembered now; nil if it is as before
+	absent  []string // ids of remembered sessions that are marked as absent
 	present []string // ids of remembered sessions that had been absent and were seen
 	listing completeListing
 }

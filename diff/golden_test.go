@@ -89,12 +89,12 @@ func (g *golden) read(words []string) {
 	case "page", "answer":
 		g.request(words)
 		g.pending.Pages++
-	case "listing", "lookups", "noworker":
+	case "listing", "lookups", "noworker", "nofleet":
 		g.compare()
 		g.request(words)
 		g.pending = &Observation{
-			Worker: testWorker, Source: map[string]Source{"listing": CompleteListing, "lookups": Lookups, "noworker": NoSuchWorker}[command],
-			FirstRequest: g.exchange, Pages: 1,
+			Worker: testWorker, Source: map[string]Source{"listing": CompleteListing, "lookups": Lookups, "noworker": NoSuchWorker, "nofleet": NoSuchFleet}[command],
+			FirstRequest: g.exchange, Pages: 1, Date: g.exchange.Sent,
 		}
 	case "watch":
 		g.compare()
@@ -190,6 +190,7 @@ func (g *golden) compare() {
 	for _, r := range c.Remembered {
 		fmt.Fprintf(&g.out, "> remember %s %s\n", g.names[r.Session.SessionID], state(r.Session))
 	}
+	g.absences(c.Absences)
 	g.list("forget", c.Forgotten)
 	g.list("stale", c.Stale)
 	g.list("reappeared", c.Reappeared)
@@ -212,6 +213,24 @@ func (g *golden) event(e Change) {
 	}{{e.Observed.Exact, "exact"}, {e.Inferred, "inferred"}, {e.Snapshot, "snapshot"}} {
 		if mark.set {
 			g.out.WriteString(" " + mark.name)
+		}
+	}
+	g.out.WriteString("\n")
+}
+
+// absences writes which sessions are absent since when.
+func (g *golden) absences(a *Absences) {
+	if a == nil {
+		return
+	}
+	g.out.WriteString("> absent")
+	for _, mark := range a.Marks {
+		fmt.Fprintf(&g.out, " since %s", clock(mark.Since))
+		for _, id := range mark.Sessions {
+			g.out.WriteString(" " + g.names[id])
+		}
+		if mark.Sessions == nil {
+			g.out.WriteString(" all")
 		}
 	}
 	g.out.WriteString("\n")

@@ -7,15 +7,12 @@ import (
 	"time"
 )
 
-// ForgetAfter is the least time between two complete listings that lack a remembered session, for the session to
-// be forgotten.
-const ForgetAfter = 24 * time.Hour
-
 // memory has the ended and vanished sessions of a worker. An id of the documented form (session- and 32
 // hexadecimal digits) is packed into 16 bytes, any other is kept as text. A place is an index into packed and
 // unpacked as if they were one slice.
 type memory struct {
-	base     time.Time  // marks count from here: the first absence that was noted; zero if there was none yet
+	base     time.Time  // marks count from here, by the service's clock: the first absence; zero if there was none yet
+	marked   mark       // when a listing last marked sessions as absent, like the lower bits of a mark
 	packed   []packed   // by id
 	unpacked []unpacked // by id
 }
@@ -34,7 +31,7 @@ type unpacked struct {
 
 // mark is what is known of a remembered session besides its id: two bits, and in the lower 30 bits from when on
 // complete listings lack it. These are 0 if no listing lacked it since it was last seen. Otherwise they are 1
-// plus the seconds from memory.base to the first request of the first listing that lacked it, rounded up.
+// plus the seconds from memory.base to the Date of the first listing that lacked it, rounded up.
 type mark uint32
 
 const (
@@ -79,30 +76,31 @@ func (m *memory) find(sessionID string) (place int, ok bool) {
 	return len(m.packed) + place, ok
 }
 
-// forgettable reports whether an absent session may be forgotten after another complete listing that lacks it and
-// whose first request was sent at the given time.
-func (m *memory) forgettable(place int, sent time.Time) bool {
-	since := time.Duration(m.mark(place)&markSince-1) * time.Second
-	return sent.Sub(m.base) >= since+ForgetAfter
-}
-
-// with returns the memory after the changes. The old one is not changed.
-func (m memory) with(c *Changes) memory {
+// with returns the memory after the changes of an observation with this Date, and whether other sessions are absent
+// than before. The old memory is not changed. It returns nil if nothing changes.
+func (m *memory) with(c *Changes, date time.Time) (next *memory, marksDiffer bool) {
 	added := closed(c.Events)
 	if added.len() == 0 && len(c.Forgotten)+len(c.Reappeared)+len(c.absent)+len(c.present) == 0 {
-		return m
+		return nil, false
 	}
-	next := m.clone(added.len())
-	if next.base.IsZero() {
-		next.base = c.listing.sent
+	next = m.clone(added.len())
+	if len(c.absent) > 0 {
+		if next.base.IsZero() {
+			next.base = roundUp(date, time.Second)
+		}
+		since := next.markOf(date)
+		next.marked = max(next.marked, since)
+		next.remark(c.absent, func(m mark) mark { return m&^markSince | since })
 	}
-	since := 1 + mark(max(0, min((c.listing.sent.Sub(next.base)+time.Second-1)/time.Second, 1<<29)))
-	next.remark(c.absent, func(m mark) mark { return m&^markSince | since })
 	next.remark(c.present, func(m mark) mark { return m &^ markSince })
 	next.remark(c.Reappeared, func(m mark) mark { return m | markReappeared })
 	next.drop(c.Forgotten)
 	next.add(added)
-	return next
+	if len(c.Forgotten)+len(c.absent)+len(c.present) == 0 && (added.len() == 0 || !m.allAbsent()) {
+		return next, false
+	}
+	next.limitMarks()
+	return next, true
 }
 
 // remark changes the marks of the sessions that are remembered.
@@ -145,8 +143,8 @@ func (m *memory) compact() {
 }
 
 // clone returns a copy with room for exactly so many more packed sessions.
-func (m *memory) clone(more int) memory {
-	c := memory{base: m.base}
+func (m *memory) clone(more int) *memory {
+	c := &memory{base: m.base, marked: m.marked}
 	if n := len(m.packed); n+more > 0 {
 		c.packed = append(make([]packed, 0, n+more), m.packed...)
 	}

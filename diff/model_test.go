@@ -14,6 +14,7 @@ type model struct {
 	watch    Watch
 	sessions map[string]*modelSession
 	listed   []time.Time // when the first request of each complete listing of this process was sent
+	marked   time.Time   // the Date of the last listing that began an absence
 	absentAt time.Time   // Snapshot.absentAt
 }
 
@@ -29,8 +30,8 @@ type modelSession struct {
 
 	noSuchWorker bool
 	notFound     []Exchange
-	lacking      []time.Time // complete listings since it was seen that lacked it, if it is closed
-	reappeared   bool        // this was reported
+	since        time.Time // the Date of the listing that began its absence, if it is closed
+	reappeared   bool      // this was reported
 }
 
 func newModel(w Watch) *model {
@@ -38,10 +39,13 @@ func newModel(w Watch) *model {
 }
 
 func (m *model) restart() {
-	m.listed, m.absentAt = nil, time.Time{}
+	m.listed, m.absentAt, m.marked = nil, time.Time{}, time.Time{}
 	for _, k := range m.sessions {
 		k.seen = k.recorded
-		k.arrived, k.absences, k.noSuchWorker, k.notFound, k.lacking, k.reappeared = 0, 0, false, nil, nil, false
+		k.arrived, k.absences, k.noSuchWorker, k.notFound, k.reappeared = 0, 0, false, nil, false
+		if k.since.After(m.marked) {
+			m.marked = k.since
+		}
 	}
 }
 
@@ -90,6 +94,7 @@ func (m *model) observe(t *rapid.T, o Observation, c Changes) {
 		ids[id] = true
 		sort.SliceStable(seen[id], func(i, j int) bool { return seen[id][i].SentTick < seen[id][j].SentTick })
 	}
+	mark := m.marks(o)
 	for id := range ids {
 		k := m.sessions[id]
 		switch {
@@ -97,14 +102,19 @@ func (m *model) observe(t *rapid.T, o Observation, c Changes) {
 			m.first(t, id, o, seen[id], events[id], c)
 		case k.closed:
 			check(t, "events after the end of "+id, 0, len(events[id]))
-			m.closed(t, id, o, seen[id], c)
+			m.closed(t, id, o, seen[id], c, mark)
 		default:
 			m.known(t, id, o, seen[id], events[id])
 		}
 		delete(events, id)
 	}
 	check(t, "events of sessions that were not seen", 0, len(events))
-	if o.Source != Lookups {
+	for _, k := range m.sessions {
+		if k.closed && mark && k.since.Equal(o.Date) {
+			m.marked = o.Date
+		}
+	}
+	if o.Source == CompleteListing || o.Source == NoSuchWorker {
 		m.absentAt = time.Time{}
 		if n := len(m.listed); n > 0 {
 			m.absentAt = m.listed[n-1]
@@ -211,7 +221,7 @@ func (m *model) known(t *rapid.T, id string, o Observation, seen []Sighting, eve
 		}
 	}
 	if len(states) == 1 {
-		if len(seen) == 0 && o.Source != Lookups && (k.arrived == 0 || o.FirstRequest.SentTick > k.arrived) {
+		if len(seen) == 0 && (o.Source == CompleteListing || o.Source == NoSuchWorker) && (k.arrived == 0 || o.FirstRequest.SentTick > k.arrived) {
 			k.absences++
 			k.noSuchWorker = k.noSuchWorker || o.Source == NoSuchWorker
 		}
@@ -279,7 +289,7 @@ func (m *model) notFound(t *rapid.T, id string, o Observation, events []Change) 
 }
 
 // closed checks what an observation says of an ended or vanished session.
-func (m *model) closed(t *rapid.T, id string, o Observation, seen []Sighting, c Changes) {
+func (m *model) closed(t *rapid.T, id string, o Observation, seen []Sighting, c Changes, mark bool) {
 	k := m.sessions[id]
 	open := len(seen) > 0
 	for _, s := range seen {
@@ -291,24 +301,44 @@ func (m *model) closed(t *rapid.T, id string, o Observation, seen []Sighting, c 
 	forget := false
 	switch {
 	case len(seen) > 0:
-		k.lacking = nil
-	case o.Source != Lookups:
-		for _, earlier := range k.lacking {
-			// an absence is noted in seconds, rounded up
-			forget = forget || o.FirstRequest.Sent.Sub(earlier) >= 24*time.Hour+time.Second
-		}
-		k.lacking = append(k.lacking, o.FirstRequest.Sent)
+		k.since = time.Time{}
+	case o.Source == Lookups:
+	case !k.since.IsZero():
+		forget = o.Date.Sub(k.since) >= 24*time.Hour
+	case mark:
+		k.since = o.Date
 	}
-	forgotten := slices.Contains(c.Forgotten, id)
-	if forget && !forgotten {
-		t.Fatalf("%s is not forgotten", id)
-	}
-	if forgotten {
-		if n := len(k.lacking); n < 2 || k.lacking[n-1].Sub(k.lacking[0]) < 24*time.Hour {
-			t.Fatalf("%s is forgotten, lacking in %v", id, k.lacking)
-		}
+	check(t, "forgotten "+id, forget, slices.Contains(c.Forgotten, id))
+	if forget {
 		delete(m.sessions, id)
 	}
+}
+
+// marks reports whether absences may begin with an observation: the last ones did so six hours ago, and the worker exists or
+// has no open session.
+func (m *model) marks(o Observation) bool {
+	for _, k := range m.sessions {
+		if !k.closed && (o.Source == NoSuchWorker || o.Source == NoSuchFleet) {
+			return false
+		}
+	}
+	return o.Source != Lookups && (m.marked.IsZero() || o.Date.Sub(m.marked) >= 6*time.Hour)
+}
+
+// due returns when the next listing may forget something or begin an absence.
+func (m *model) due() (due time.Time) {
+	for _, k := range m.sessions {
+		switch {
+		case !k.closed:
+		case k.since.IsZero() && m.marked.IsZero():
+			return time.Time{}
+		case k.since.IsZero():
+			return m.marked.Add(6 * time.Hour)
+		case due.IsZero() || k.since.Add(24*time.Hour).Before(due):
+			due = k.since.Add(24 * time.Hour)
+		}
+	}
+	return due
 }
 
 // compare compares a snapshot with the model: no session is lost, and the state of each is that of its last event.
@@ -322,6 +352,7 @@ func (m *model) compare(t *rapid.T, s Snapshot) {
 		if k.closed {
 			closed++
 			check(t, "vanished "+id, k.vanished, s.memory.mark(place).vanished())
+			check(t, "absent since "+id, k.since, absentSince(s, place))
 			continue
 		}
 		open = append(open, k.state)
@@ -339,4 +370,7 @@ func (m *model) compare(t *rapid.T, s Snapshot) {
 	check(t, "unresolved", unresolved, s.Unresolved())
 	check(t, "counts", []int{len(open), len(unresolved), closed}, []int{s.OpenCount(), s.UnresolvedCount(), s.Remembered()})
 	check(t, "empty", len(m.sessions) == 0, s.Empty())
+	due, ok := s.ForgetDue()
+	check(t, "something to forget", closed > 0, ok)
+	check(t, "due", m.due(), due)
 }

@@ -32,6 +32,7 @@ const (
 	Lookups         Source = iota // answers about single sessions; they say nothing of other sessions
 	CompleteListing               // all pages of a listing; a session that is not in it is absent
 	NoSuchWorker                  // the answer that the worker does not exist; all its sessions are absent
+	NoSuchFleet                   // the answer that its fleet or farm does not exist, while discovery lacks that; its ended sessions are absent
 )
 
 // WorkerStatus is a worker as ListWorkers last showed it.
@@ -45,7 +46,8 @@ type Observation struct {
 	Worker       WorkerKey
 	Status       *WorkerStatus // nil if ListWorkers never showed the worker; never changed
 	Source       Source
-	FirstRequest Exchange   // of a CompleteListing or NoSuchWorker; zero for Lookups
+	FirstRequest Exchange   // of a listing; zero for Lookups
+	Date         time.Time  // of the answer to the first request, by the service's clock; zero for Lookups or if not known
 	Pages        int        // of a CompleteListing
 	Sightings    []Sighting // in any order of pages; a session may be in several
 	NotFound     []NotFound // of Lookups

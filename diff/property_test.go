@@ -18,12 +18,13 @@ var epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 // twice.
 type world struct {
 	now  time.Time
+	skew time.Duration // of the service's clock
 	tick uint64
 	ids  []string
 }
 
 func newWorld() *world {
-	return &world{now: epoch, tick: 1, ids: []string{
+	return &world{now: epoch, skew: -time.Hour, tick: 1, ids: []string{
 		packedID{high: 1 << 56}.String(), packedID{high: 1 << 56, low: 1}.String(), packedID{high: 255 << 56}.String(), "session-odd", "another",
 	}}
 }
@@ -70,8 +71,9 @@ func (w *world) exchange(t *rapid.T) Exchange {
 
 func (w *world) observe(t *rapid.T) Observation {
 	o := Observation{Worker: testWorker, FirstRequest: w.exchange(t), Pages: 1}
-	o.Source = rapid.SampledFrom([]Source{CompleteListing, CompleteListing, Lookups, NoSuchWorker}).Draw(t, "source")
-	if o.Source == NoSuchWorker {
+	o.Date = o.FirstRequest.Sent.Add(w.skew).Truncate(time.Second)
+	o.Source = rapid.SampledFrom([]Source{CompleteListing, CompleteListing, Lookups, NoSuchWorker, NoSuchFleet}).Draw(t, "source")
+	if o.Source == NoSuchWorker || o.Source == NoSuchFleet {
 		return o
 	}
 	for x := o.FirstRequest; ; x, o.Pages = w.exchange(t), o.Pages+1 {
@@ -134,7 +136,7 @@ func distinctPages(o Observation) bool {
 
 func options() cmp.Options {
 	return cmp.Options{cmpopts.EquateEmpty(), cmp.AllowUnexported(
-		Changes{}, note{}, disappearance{}, completeListing{}, Snapshot{}, openSession{}, memory{}, packed{}, packedID{}, unpacked{},
+		Changes{}, note{}, Absences{}, disappearance{}, completeListing{}, Snapshot{}, openSession{}, memory{}, packed{}, packedID{}, unpacked{},
 	)}
 }
 
@@ -170,7 +172,11 @@ func laws(t *rapid.T) {
 		check(t, "Between a second time", c, Between(s, o))
 		next := Apply(s, c)
 		check(t, "the old snapshot after Between and Apply", before, s)
+		old := len(log)
 		log.put(c)
+		for n := old + 1; n < len(log); n++ {
+			checkTorn(t, log[:n].restore(s.watch), s, next)
+		}
 		m.observe(t, o, c)
 		m.compare(t, next)
 		s = next
@@ -284,7 +290,10 @@ func restoreSame(t *rapid.T, s Snapshot, log stateLog) Snapshot {
 	restored := log.restore(s.watch)
 	check(t, "restored from the compacted log", restored, log.compacted().restore(s.watch))
 	forgetful := clone(s)
-	forgetful.listed, forgetful.absentAt, forgetful.memory.base = time.Time{}, time.Time{}, time.Time{}
+	forgetful.listed, forgetful.absentAt = time.Time{}, time.Time{}
+	compared := clone(restored)
+	compared.memory.base, compared.memory.marked = time.Time{}, 0
+	forgetful.memory.base, forgetful.memory.marked = time.Time{}, 0
 	for i := range forgetful.open {
 		// The restored seen is that of the last change, which is not later.
 		d := &forgetful.open[i].disappearance
@@ -295,16 +304,43 @@ func restoreSame(t *rapid.T, s Snapshot, log stateLog) Snapshot {
 		*d = disappearance{seen: seen}
 	}
 	for place := range forgetful.memory.len() {
+		check(t, "restored absence", absentSince(s, place), absentSince(restored, place))
 		*forgetful.memory.markAt(place) &= markVanished
+		*compared.memory.markAt(place) &= markVanished
 	}
-	check(t, "restored", forgetful, restored)
+	check(t, "restored", forgetful, compared)
 	return restored
 }
 
 func clone(s Snapshot) Snapshot {
 	s.open = slices.Clone(s.open)
-	base := s.memory.base
-	s.memory = s.memory.clone(0)
-	s.memory.base = base
+	s.memory = *s.memory.clone(0)
 	return s
+}
+
+// absentSince returns since when a remembered session is absent; zero if it is not.
+func absentSince(s Snapshot, place int) time.Time {
+	if k := s.memory.mark(place); k.absent() {
+		return s.memory.since(k)
+	}
+	return time.Time{}
+}
+
+// checkTorn checks a snapshot that was restored when only a part of the changes of an observation was stored. A session is
+// not absent for longer than before or after the observation.
+func checkTorn(t *rapid.T, torn, old, next Snapshot) {
+	t.Helper()
+	for place := range torn.memory.len() {
+		since := absentSince(torn, place)
+		ok := since.IsZero()
+		for _, s := range []Snapshot{old, next} {
+			if at, found := s.memory.find(torn.memory.id(place)); found {
+				was := absentSince(s, at)
+				ok = ok || !was.IsZero() && !since.Before(was)
+			}
+		}
+		if !ok {
+			t.Fatalf("%s is absent since %v after a part of the changes", torn.memory.id(place), since)
+		}
+	}
 }

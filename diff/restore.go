@@ -12,7 +12,7 @@ import (
 //
 // Observations cause the same changes of restored snapshots as of the snapshots from which the records came,
 // except that Bounds.After is earlier or missing. Every answer after a restore counts as later than every record.
-// What suggests that sessions have vanished, or may be forgotten, is collected anew.
+// What suggests that sessions have vanished is collected anew. Remembered sessions are absent as long as they were.
 type Restorer struct {
 	workers map[WorkerKey]*restoredWorker
 	order   []*restoredWorker    // in the order of their first records
@@ -20,6 +20,7 @@ type Restorer struct {
 	open    map[packedID]*Record // sessions that are open by their last record
 	dropped map[packedID]mark    // the number of the last tombstone of each session
 	number  mark                 // of the last record, counted from 1; below 1<<31
+	absent  map[WorkerKey][]AbsenceMark
 
 	unpackedOpen    map[string]*Record // as open, for ids of another form
 	unpackedDropped map[string]mark    // as dropped, for ids of another form
@@ -49,8 +50,8 @@ const endedPiece = 1 << 14
 // NewRestorer returns a Restorer without records.
 func NewRestorer() *Restorer {
 	return &Restorer{
-		workers: map[WorkerKey]*restoredWorker{},
-		open:    map[packedID]*Record{}, dropped: map[packedID]mark{},
+		workers: map[WorkerKey]*restoredWorker{}, absent: map[WorkerKey][]AbsenceMark{},
+		open: map[packedID]*Record{}, dropped: map[packedID]mark{},
 		unpackedOpen: map[string]*Record{}, unpackedDropped: map[string]mark{},
 	}
 }
@@ -108,6 +109,16 @@ func (r *Restorer) Delete(sessionID string) {
 	}
 }
 
+// PutAbsences takes the absences that were stored last of a worker, which replace earlier ones. Those without marks
+// stand for a tombstone. Where their record is among the other records does not matter.
+func (r *Restorer) PutAbsences(a Absences) {
+	if len(a.Marks) == 0 {
+		delete(r.absent, a.Worker)
+		return
+	}
+	r.absent[a.Worker] = a.Marks
+}
+
 // Snapshots returns the snapshots of the workers that have any session. The argument returns the Watch of a fleet. The Restorer must not be used after that.
 func (r *Restorer) Snapshots(watch func(fleetID string) Watch) map[WorkerKey]Snapshot {
 	r.distribute()
@@ -118,7 +129,8 @@ func (r *Restorer) Snapshots(watch func(fleetID string) Watch) map[WorkerKey]Sna
 		slices.SortFunc(s.open, func(a, b openSession) int {
 			return strings.Compare(a.session.SessionID, b.session.SessionID)
 		})
-		s.memory = r.kept(w)
+		s.memory = *r.kept(w)
+		s.memory.restoreAbsences(r.absent[w.key])
 		if !s.Empty() {
 			snapshots[w.key] = s
 		}
@@ -154,16 +166,16 @@ func (r *Restorer) distribute() {
 
 // kept returns the ended and vanished sessions of a worker: those whose last record says so and was not followed by
 // a tombstone.
-func (r *Restorer) kept(w *restoredWorker) memory {
-	m := w.memory
+func (r *Restorer) kept(w *restoredWorker) *memory {
+	m := &w.memory
 	slices.SortFunc(m.packed, func(a, b packed) int {
 		if c := a.id.compare(b.id); c != 0 {
 			return c
 		}
-		return cmp.Compare(b.mark&^markVanished, a.mark&^markVanished)
+		return byNewest(a.mark, b.mark)
 	})
 	slices.SortFunc(m.unpacked, func(a, b unpacked) int {
-		return cmp.Or(strings.Compare(a.id, b.id), cmp.Compare(b.mark&^markVanished, a.mark&^markVanished))
+		return cmp.Or(strings.Compare(a.id, b.id), byNewest(a.mark, b.mark))
 	})
 	m.compact()
 	if len(r.dropped) > 0 {

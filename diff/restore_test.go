@@ -24,7 +24,7 @@ func TestRestorer(t *testing.T) {
 			if rapid.IntRange(0, 3).Draw(t, "tombstone") == 0 {
 				last[id] = nil
 			}
-			log = append(log, stateRecord{id, last[id]})
+			log = append(log, stateRecord{id: id, record: last[id]})
 		}
 		s := log.restore(Watch{Since: epoch})
 		open, ended := 0, 0

@@ -105,13 +105,19 @@ func endedBefore(s *Session, since time.Time) bool {
 // bounds returns the Bounds of a change that one answer did not show and a later answer did. After is when the
 // request of the first was sent, and before is when the second arrived.
 func bounds(after, before time.Time) Bounds {
-	b := Bounds{Before: before.UTC().Truncate(time.Millisecond)}
-	if b.Before.Before(before) {
-		b.Before = b.Before.Add(time.Millisecond)
-	}
+	b := Bounds{Before: roundUp(before, time.Millisecond)}
 	b.After = after.UTC().Truncate(time.Millisecond) // zero stays zero
 	if b.After.After(b.Before) {
 		b.After = b.Before
 	}
 	return b
+}
+
+// roundUp returns the time in UTC, rounded up to a multiple of the unit.
+func roundUp(t time.Time, unit time.Duration) time.Time {
+	down := t.UTC().Truncate(unit)
+	if down.Before(t) {
+		return down.Add(unit)
+	}
+	return down
 }

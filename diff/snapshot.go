@@ -70,6 +70,19 @@ func (s Snapshot) UnresolvedCount() int {
 	return n
 }
 
+// OldestLook returns when the request was sent that last showed an open session: the earliest of all open sessions, by this
+// host's clock. Sessions that the service did not find since then are left out. It is zero if no session is left.
+func (s Snapshot) OldestLook() time.Time {
+	var oldest time.Time
+	for i := range s.open {
+		d := &s.open[i].disappearance
+		if d.notFoundAt.IsZero() && (oldest.IsZero() || d.seen.Before(oldest)) {
+			oldest = d.seen
+		}
+	}
+	return oldest
+}
+
 // Remembered returns the number of ended and vanished sessions that are remembered.
 func (s Snapshot) Remembered() int { return s.memory.len() }
 
@@ -86,7 +99,9 @@ func (s Snapshot) Empty() bool { return len(s.open) == 0 && s.memory.len() == 0 
 // Apply returns the snapshot after the changes, which must come from Between with this snapshot.
 func Apply(s Snapshot, c Changes) Snapshot {
 	s.open = withChanges(s.open, &c)
-	s.memory = s.memory.with(&c)
+	if c.memory != nil {
+		s.memory = *c.memory
+	}
 	if c.listing.exists {
 		s.absentAt = s.listed
 		if c.listing.pages <= 1 {

@@ -6,17 +6,21 @@ var testWorker = WorkerKey{FarmID: "farm", FleetID: "fleet", WorkerID: "worker"}
 type stateLog []stateRecord
 
 type stateRecord struct {
-	id     string
-	record *Record // nil for a tombstone
+	id       string
+	record   *Record   // nil for a tombstone
+	absences *Absences // not nil for a record of absences, whose id is empty
 }
 
-// put appends the records and tombstones of the changes.
+// put appends the records and tombstones of the changes, in the order in which the publisher writes them.
 func (l *stateLog) put(c Changes) {
+	if c.Absences != nil {
+		*l = append(*l, stateRecord{absences: c.Absences})
+	}
 	for _, r := range c.Records() {
-		*l = append(*l, stateRecord{r.Session.SessionID, &r})
+		*l = append(*l, stateRecord{id: r.Session.SessionID, record: &r})
 	}
 	for _, id := range c.Forgotten {
-		*l = append(*l, stateRecord{id, nil})
+		*l = append(*l, stateRecord{id: id})
 	}
 }
 
@@ -24,9 +28,12 @@ func (l *stateLog) put(c Changes) {
 func (l stateLog) restore(w Watch) Snapshot {
 	r := NewRestorer()
 	for _, e := range l {
-		if e.record == nil {
+		switch {
+		case e.absences != nil:
+			r.PutAbsences(*e.absences)
+		case e.record == nil:
 			r.Delete(e.id)
-		} else {
+		default:
 			r.Put(*e.record)
 		}
 	}

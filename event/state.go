@@ -2,34 +2,43 @@ package event
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"farmwire/diff"
 )
 
 // The state topic holds the last known state of every session. It is compacted, its partitions are the shards, and a
-// session is in the shard of its worker, not in the partition of its key. It holds two kinds of records:
+// session is in the shard of its worker, not in the partition of its key. It holds three kinds of records:
 //
 //	key <session id>  {"schema":1,"sequence":3,"session":{…the ten fields of the event…},"seen":"…Z"}
 //	                  with ,"vanished":true at the end if the service stopped knowing the session without showing
 //	                  its end. A null value says that the session was forgotten
 //	key watch         {"schema":1,"region":…,"partitions":…,"initial":…,"farms":{id:{"listed":…}},"fleets":{id:{"since":…}}}
+//	key absent.<farm id>/<fleet id>/<worker id>
+//	                  {"schema":1,"marks":[{"since":"…Z","sessions":[…ids…]}]}
+//	                  which ended sessions of a worker the service does not list any more, and since when. Null in place
+//	                  of the ids stands for all of them. A null value says that there are none
 
-// Schema is the version of the state records that AppendSession writes, and the newest that is read.
+// Schema is the version of the state records that are written, and the newest that is read.
 const Schema = 1
 
 // WatchKey is the key of the watch record. No session has such an id.
 const WatchKey = "watch"
 
-// State is a decoded record of the state topic. Either Session or Watch is there, or neither in a tombstone.
+// State is a decoded record of the state topic. One of Session, Watch and Absences is there. In the tombstone of a session
+// none is, and in that of absences they have no marks.
 type State struct {
-	Key     string       // the session id, or WatchKey
-	Session *diff.Record // the last state of a session
-	Watch   *WatchRecord // what a shard knows besides its sessions
+	Key      string         // the session id, or a key for which IsOwnKey reports true
+	Session  *diff.Record   // the last state of a session
+	Watch    *WatchRecord   // what a shard knows besides its sessions
+	Absences *diff.Absences // which ended sessions of a worker are not listed any more
 }
 
 // Forgotten reports whether the record is a tombstone, by which Farmwire forgets what it stored under the key.
-func (s State) Forgotten() bool { return s.Session == nil && s.Watch == nil }
+func (s State) Forgotten() bool {
+	return s.Session == nil && s.Watch == nil && (s.Absences == nil || len(s.Absences.Marks) == 0)
+}
 
 // DecodeState reads a record of the state topic.
 //
@@ -38,6 +47,13 @@ func (s State) Forgotten() bool { return s.Session == nil && s.Watch == nil }
 func DecodeState(key, value []byte) (State, error) {
 	s := State{Key: string(key)}
 	switch {
+	case strings.HasPrefix(s.Key, absentPrefix):
+		a, err := decodeAbsences(s.Key, value)
+		if err != nil {
+			return State{}, err
+		}
+		s.Absences = &a
+		return s, nil
 	case value == nil:
 		return s, nil
 	case s.Key == WatchKey:

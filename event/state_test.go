@@ -118,7 +118,7 @@ func TestDecodeStateRefuses(t *testing.T) {
 		"broken times":        {s.SessionID, strings.ReplaceAll(value, ":", ": "), ErrMalformed}, // the spaces are in the times too
 		"a newer schema":      {s.SessionID, `{"schema":2,"session":17}`, ErrUnknown},
 		"a newer watch":       {WatchKey, `{"schema":2,"farms":17}`, ErrUnknown},
-		"another kind":        {"absent.farm/fleet/worker", `{"schema":1,"marks":[]}`, ErrUnknown},
+		"another kind":        {"coverage", `{"schema":1,"gaps":[]}`, ErrUnknown},
 		"another key":         {"session-2", value, ErrMalformed},
 		"cut short":           {s.SessionID, `{"schema":1`, ErrMalformed},
 		"a watch that is cut": {WatchKey, `{"schema":1`, ErrMalformed},
@@ -147,6 +147,7 @@ func FuzzDecodeState(f *testing.F) {
 	f.Add([]byte(s.SessionID), AppendSession(nil, &diff.Record{Session: s, Sequence: 1, Seen: epoch}))
 	f.Add([]byte(WatchKey), AppendWatch(nil, WatchRecord{Schema: Schema, Region: "eu-west-1", Fleets: map[string]FleetWatch{"f": {Since: epoch}}}))
 	f.Add([]byte("session-1"), []byte(`{"schema":1,"session":null}`))
+	f.Add([]byte("absent.farm/fleet/worker"), []byte(`{"schema":1,"marks":[{"since":"2030-01-01T00:00:00Z","sessions":["session-1"]}]}`))
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		var scanned ScannedSession
 		if scanned.Scan(value) {

@@ -36,6 +36,7 @@ type call struct {
 	maxPages   int                // of a listing; with more it fails
 	sessions   []diff.Session     // to look up
 	oneRequest bool               // only the first request is sent, see askUntilAnswered
+	trial      bool               // see trial
 }
 
 // callOutcome is how a listing or a lookup ended, for the schedule.

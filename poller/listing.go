@@ -23,7 +23,8 @@ const (
 // list pages one worker's sessions into a complete listing. If the answer to the first request is that there
 // is no such worker, the observation's source is NoSuchWorker. Any other failure is an error, and so are a
 // page without a list, a repeated token, an entry without a required field, and more pages than the limit.
-// Then nothing of the listing counts.
+// Then nothing of the listing counts. But if ctx ends, the observation with the error has what the pages until
+// then showed, and its source is Lookups, because it proves no absence.
 func (r *requester) list(ctx context.Context, w diff.WorkerKey, limit int) (diff.Observation, error) {
 	o := diff.Observation{Worker: w, Source: diff.CompleteListing}
 	in := &deadline.ListSessionsForWorkerInput{
@@ -36,6 +37,9 @@ func (r *requester) list(ctx context.Context, w diff.WorkerKey, limit int) (diff
 		}
 		if err == nil {
 			err = addPage(&o, limit, page.Sessions, r.last.Exchange)
+		}
+		if err != nil && ctx.Err() != nil {
+			return diff.Observation{Worker: w, Source: diff.Lookups, Sightings: o.Sightings}, err
 		}
 		if err != nil {
 			return diff.Observation{}, fmt.Errorf("list sessions of %s, page %d: %w", w.WorkerID, o.Pages+1, err)

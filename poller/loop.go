@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -31,24 +30,19 @@ type loop struct {
 	results     chan result
 	running     sync.WaitGroup
 	inFlight    [callKinds]int
-	calls       uint64        // started so far
-	lastAsked   time.Time     // when askUntilAnswered last sent a request
-	lastFailure Reason        // why the last failed call failed
-	oldest      time.Duration // State.OldestListing
-	published   int           // how often publish was called
-}
-
-// shard is a shard that is owned.
-type shard struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	box    *outbox
+	calls       uint64    // started so far
+	lastAsked   time.Time // when askUntilAnswered last sent a request
+	lastFailure Reason    // why the last failed call failed
+	trial       trial
+	survey      survey // of the last time that the workers were counted
+	published   int    // how often publish was called
 }
 
 // result is the result of a call, or a page of a call that goes on.
 type result struct {
 	call         call
 	callNumber   uint64       // counts the calls from 1
+	shards       []*shard     // those of the call's workers
 	page         *workersPage // not nil: a page of ListWorkers, and the call goes on
 	farms        []string
 	fleets       []listedFleet
@@ -99,18 +93,10 @@ func (l *loop) run() {
 	}
 }
 
-// end stops everything that the loop has started, and waits for it. The context of the loop has ended.
+// end waits for everything that the loop has started. The context of the loop has ended.
 func (l *loop) end() {
 	l.publish(time.Now())
-	for _, s := range l.shards {
-		s.close()
-	}
 	l.running.Wait()
-}
-
-func (s *shard) close() {
-	s.cancel()
-	close(s.box.stop)
 }
 
 // begin begins the calls that may begin now. It returns when to call it again. Zero means after the next
@@ -122,7 +108,12 @@ func (l *loop) begin() (wake time.Time) {
 	for {
 		now := time.Now()
 		earliest := l.startTimes(now)
-		c, wake := l.schedule.next(now, &earliest)
+		c, trialAt := l.nextTrial(now, &earliest)
+		var wake time.Time
+		if c.kind == noCall {
+			c, wake = l.schedule.next(now, &earliest)
+			wake = soonest(wake, trialAt)
+		}
 		if c.kind == noCall {
 			l.reserve(&earliest, wake, now)
 			return wake
@@ -166,16 +157,20 @@ func (l *loop) startTimes(now time.Time) (earliest startTimes) {
 
 // start makes a call in a goroutine of its own. The token of its first attempt was spent before.
 func (l *loop) start(c call) {
-	ctx := l.ctx
-	if c.kind == listSessions {
-		ctx = l.shards[c.workers[0].shard].ctx
-	}
 	l.calls++
 	callNumber := l.calls
+	ctx, cancel := context.WithCancel(l.ctx)
+	shards := l.shardsOf(c)
+	for _, s := range shards {
+		s.calls[callNumber] = cancel
+	}
 	l.inFlight[c.kind]++
 	l.service.metrics.callsInFlight.Inc()
 	l.running.Go(func() {
-		_ = l.post(l.makeCall(ctx, c, callNumber)) // an error means that the loop has ended
+		defer cancel()
+		r := l.makeCall(ctx, c, callNumber)
+		r.shards = shards
+		_ = l.post(r) // an error means that the loop has ended
 	})
 }
 
@@ -203,7 +198,7 @@ func (l *loop) makeCall(ctx context.Context, c call, callNumber uint64) result {
 		})
 	case listSessions:
 		var o diff.Observation
-		if o, r.err = q.list(ctx, c.workers[0].key, c.maxPages); r.err == nil {
+		if o, r.err = q.list(ctx, c.workers[0].key, c.maxPages); r.err == nil || len(o.Sightings) > 0 {
 			r.observations = []diff.Observation{o}
 		}
 	case lookUpBatch:
@@ -231,6 +226,8 @@ func (l *loop) finish(r result, now time.Time) {
 		l.finishFirstRequest(r)
 	case isDiscovery(r.call.kind.operation()):
 		l.finishDiscovery(r, now)
+	case r.call.trial:
+		l.finishTrial(r, now)
 	default:
 		l.finishSessions(r, now)
 	}
@@ -249,19 +246,18 @@ func (l *loop) finishSessions(r result, now time.Time) {
 	}
 	if r.call.kind == listSessions {
 		l.countListing(r, now)
+		for _, observation := range r.observations {
+			l.trial.take(observation)
+		}
 	} else if r.err != nil {
 		l.log.Debug("lookup failed", zap.String("farm", r.call.sessions[0].FarmID), zap.Int("sessions", len(r.call.sessions)), zap.Error(r.err))
 	}
 	l.schedule.callDone(r.call, o, now)
 	for _, observation := range r.observations {
-		i := slices.IndexFunc(r.call.workers, func(w *scheduledWorker) bool {
-			return w.key == observation.Worker && w.activity != dropped
-		})
-		if i >= 0 {
-			w := r.call.workers[i]
-			observation.Status = w.status
-			l.shards[w.shard].box.in <- observation // an outbox always receives
-		}
+		l.deliver(r, observation)
+	}
+	for _, s := range r.shards {
+		s.callDone(r.callNumber)
 	}
 }
 
@@ -282,46 +278,11 @@ func (l *loop) execute(commands []command) {
 		}
 	}
 	if shardsChange {
+		l.survey = l.schedule.survey(now)
 		l.publishState(now)
 	} else {
 		l.publishCounts(*l.poller.state.Load())
 	}
-}
-
-func (l *loop) own(o *ownership, now time.Time) {
-	s := &shard{box: o.box}
-	s.ctx, s.cancel = context.WithCancel(l.ctx)
-	l.shards[o.shard] = s
-	l.running.Go(o.box.run)
-	l.shareBudget(now)
-	for _, snapshot := range o.snapshots {
-		if w := snapshot.Worker(); l.isSelected(w.FarmID, w.FleetID) {
-			l.schedule.addKnown(w, o.shard, committedSessionsOf(snapshot), l.schedule.randomDue(now))
-		}
-	}
-	for _, f := range l.directory.fleets {
-		for _, w := range f.workers {
-			if l.poller.config.Shard(w.key.WorkerID) == o.shard {
-				l.schedule.workerShown(w.key, o.shard, w.status, now)
-			}
-		}
-	}
-}
-
-func (l *loop) disown(number int) {
-	s := l.shards[number]
-	if s == nil {
-		return
-	}
-	delete(l.shards, number)
-	l.schedule.disown(number)
-	l.shareBudget(time.Now())
-	s.close()
-}
-
-func (l *loop) shareBudget(now time.Time) {
-	l.service.budget.setShare(len(l.shards), l.poller.config.Shards, now)
-	l.service.metrics.requestRate.Set(l.service.budget.rate(len(l.shards)))
 }
 
 // isCancelled reports whether the Poller itself gave up a call.

@@ -53,7 +53,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		noSuchWorker:   counter("farmwire_listings_gone_total", "Listings that were answered with: no such worker."),
 		pages:          histogram("farmwire_listing_pages", "Pages of a complete listing.", []float64{1, 2, 5, 10, 20, 50, 100, 1000}),
 		listingAge:     histogram("farmwire_listing_age_seconds", "Time from one complete listing of a worker to its next.", prometheus.ExponentialBuckets(1, 2, 12)),
-		oldestListing:  gauge("farmwire_oldest_listing_seconds", "Time since the last complete listing of a worker; the longest of all workers that ListWorkers shows."),
+		oldestListing:  gauge("farmwire_oldest_listing_seconds", "Time since the last complete listing of a worker, or since the worker was first shown; the longest of all workers that ListWorkers shows."),
 		workers:        byFleet("farmwire_workers", "Workers of the owned shards, by fleet and by the status that ListWorkers last showed.", "fleet", "status"),
 		openSessions:   byFleet("farmwire_open_sessions", "Open sessions of those workers as committed, by fleet.", "fleet"),
 		unlisted:       gauge("farmwire_workers_unlisted", "Workers whose last three listings or more were discarded."),

@@ -1,18 +1,30 @@
 package poller
 
 import (
+	"cmp"
 	"maps"
+	"slices"
+	"strings"
 	"sync"
+	"time"
 )
 
-// operations counts the attempts of every API operation for State.
+// operations counts the attempts of every API operation for State, and knows which operations give no usable answer.
 type operations struct {
-	mu     sync.Mutex
-	byName map[string]Operation
+	mu      sync.Mutex
+	byName  map[string]Operation
+	failing map[string]failing
+	recent  recentAttempts
+}
+
+// failing is since when an operation has given no usable answer, and why the last attempt failed.
+type failing struct {
+	since  time.Time
+	reason Reason
 }
 
 // note counts an attempt. The reason is empty if it succeeded.
-func (o *operations) note(operation string, reason Reason) {
+func (o *operations) note(operation string, reason Reason, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.byName == nil {
@@ -28,6 +40,53 @@ func (o *operations) note(operation string, reason Reason) {
 		counts.Failed[reason]++
 	}
 	o.byName[operation] = counts
+	o.recent.add(reason == ReasonThrottled, now)
+}
+
+// judge takes in whether an attempt gave a usable answer. The reason is empty if it did. That a farm, worker or session does
+// not exist is a usable answer, too, except to ListFarms, which names none.
+func (o *operations) judge(operation string, reason Reason, now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if reason == "" || reason == ReasonNotFound && operation != opListFarms {
+		delete(o.failing, operation)
+		return
+	}
+	if o.failing == nil {
+		o.failing = make(map[string]failing)
+	}
+	f, ok := o.failing[operation]
+	if !ok {
+		f.since = now
+	}
+	f.reason = reason
+	o.failing[operation] = f
+}
+
+// restart forgets which operations failed, because no request was sent for a while.
+func (o *operations) restart() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	clear(o.failing)
+}
+
+// outages returns the operations that give no usable answer, by their names.
+func (o *operations) outages(now time.Time) []Outage {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var all []Outage
+	for name, f := range o.failing {
+		all = append(all, Outage{Operation: name, For: now.Sub(f.since), Reason: f.reason})
+	}
+	slices.SortFunc(all, func(a, b Outage) int { return strings.Compare(a.Operation, b.Operation) })
+	return all
+}
+
+// throttledRatio returns which part of the attempts in the last minutes was throttled.
+func (o *operations) throttledRatio(now time.Time) float64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.recent.throttledRatio(now)
 }
 
 // all returns the counts so far.
@@ -40,4 +99,35 @@ func (o *operations) all() map[string]Operation {
 		all[name] = counts
 	}
 	return all
+}
+
+// recentAttempts counts the attempts of the last five minutes, in parts of half a minute.
+type recentAttempts [10]struct {
+	part                int64 // number of the half minute since 1970
+	attempts, throttled int
+}
+
+const partOfRecent = 30 // seconds
+
+func (r *recentAttempts) add(throttled bool, now time.Time) {
+	number := now.Unix() / partOfRecent
+	part := &r[number%int64(len(r))]
+	if part.part != number {
+		part.part, part.attempts, part.throttled = number, 0, 0
+	}
+	part.attempts++
+	if throttled {
+		part.throttled++
+	}
+}
+
+func (r *recentAttempts) throttledRatio(now time.Time) float64 {
+	attempts, throttled := 0, 0
+	for _, part := range r {
+		if now.Unix()/partOfRecent-part.part < int64(len(r)) {
+			attempts += part.attempts
+			throttled += part.throttled
+		}
+	}
+	return float64(throttled) / float64(cmp.Or(attempts, 1))
 }

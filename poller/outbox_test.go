@@ -12,10 +12,10 @@ import (
 func TestOutboxGathers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		box := newOutbox()
-		go box.run()
+		go box.run(t.Context())
 		const observations = outboxSize + 100
 		for range observations {
-			box.in <- diff.Observation{}
+			box.put(t.Context(), diff.Observation{})
 		}
 		synctest.Wait()
 		if got := len(box.out); got != outboxSize {

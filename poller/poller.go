@@ -90,8 +90,8 @@ func New(client *deadline.Client, config Config, log *zap.Logger, registry prome
 // is owned already is disowned first.
 //
 // The channel delivers the observations of the workers. After an observation of a worker there is no other
-// until Committed was called for the worker. The channel is closed by Disown and before Run returns. The
-// snapshots must come from a diff.Restorer, or from observations of this Poller, because every Poller
+// until Committed was called for the worker. The channel must be received from until it is closed, which
+// happens after Disown and before Run returns. The snapshots must come from a diff.Restorer, or from observations of this Poller, because every Poller
 // counts the ticks of diff.Exchange anew.
 func (p *Poller) Own(shard int, snapshots []diff.Snapshot) <-chan diff.Observation {
 	box := newOutbox()
@@ -101,8 +101,9 @@ func (p *Poller) Own(shard int, snapshots []diff.Snapshot) <-chan diff.Observati
 	return box.out
 }
 
-// Disown stops polling a shard's workers. It cancels calls in flight, and drops observations that were not
-// received yet.
+// Disown stops polling a shard's workers. No new call begins, and calls in flight are cancelled. The channel of
+// Own still delivers what has arrived by then, also the pages of a listing that was cancelled, as an observation
+// that proves no absence. Then it is closed. Observations that Run's end finds undelivered are dropped.
 func (p *Poller) Disown(shard int) {
 	p.command(command{disown: &shard})
 }

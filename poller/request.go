@@ -111,9 +111,7 @@ func request[In, Out any](ctx context.Context, r *requester, operation string, s
 		out, err := attempt(ctx, send, in, append(options[:len(options):len(options)], rec.options))
 		r.record(operation, rec, err)
 		if err == nil {
-			if isUsable(out) {
-				r.setAnswered.Do(func() { close(r.answered) })
-			}
+			r.judge(operation, isUsable(out))
 			return out, nil
 		}
 		if ctx.Err() != nil {
@@ -130,6 +128,16 @@ func request[In, Out any](ctx context.Context, r *requester, operation string, s
 			return nil, err
 		}
 	}
+}
+
+// judge takes in an answer that the SDK could read.
+func (r *requester) judge(operation string, usable bool) {
+	if !usable {
+		r.operations.judge(operation, ReasonNoList, time.Now())
+		return
+	}
+	r.operations.judge(operation, "", time.Now())
+	r.setAnswered.Do(func() { close(r.answered) })
 }
 
 // isUsable reports whether an answer that the SDK could read has what the API requires. If the endpoint is
@@ -203,10 +211,11 @@ func (r *requester) countAttempt(operation string, rec *recorder, err error) {
 		outcome = "cancelled"
 	case err != nil:
 		reason := classify(err, rec.status)
-		r.operations.note(operation, reason)
+		r.operations.note(operation, reason, time.Now())
+		r.operations.judge(operation, reason, time.Now())
 		outcome = string(reason)
 	default:
-		r.operations.note(operation, "")
+		r.operations.note(operation, "", time.Now())
 	}
 	r.metrics.requests.WithLabelValues(operation, outcome).Inc()
 }

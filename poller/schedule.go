@@ -40,8 +40,9 @@ type schedule struct {
 	workers        map[diff.WorkerKey]*scheduledWorker
 	unlisted       map[*scheduledWorker]struct{} // those whose listings are failing, see failingAfter
 	lookupsFailing map[*scheduledWorker]struct{}
-	batches        map[string]batchSupport // by farm
-	openCount      int                     // open sessions of all workers
+	unasked        map[*scheduledWorker]struct{} // those with restored open sessions that were not asked for yet
+	batches        map[string]batchSupport       // by farm
+	openCount      int                           // open sessions of all workers
 
 	// All are ordered by when they become or became due.
 	waiting queue // listings that are not due yet
@@ -61,6 +62,7 @@ func newSchedule(staleness, discovery time.Duration, random *rand.Rand) *schedul
 		workers:        make(map[diff.WorkerKey]*scheduledWorker),
 		unlisted:       make(map[*scheduledWorker]struct{}),
 		lookupsFailing: make(map[*scheduledWorker]struct{}),
+		unasked:        make(map[*scheduledWorker]struct{}),
 		batches:        make(map[string]batchSupport),
 	}
 }
@@ -223,10 +225,12 @@ func (s *schedule) committed(key diff.WorkerKey, c committedSessions, now time.T
 		return
 	}
 	s.setCommitted(w, c)
-	if w.activity == uncommittedListing {
+	listed := w.activity == uncommittedListing
+	if listed {
 		w.listingDue = s.nextDue(w, now)
 	}
 	s.rest(w, now)
+	s.noteAsked(w, listed)
 }
 
 func (s *schedule) setCommitted(w *scheduledWorker, c committedSessions) {
@@ -283,6 +287,7 @@ func (s *schedule) drop(w *scheduledWorker) {
 	delete(s.workers, w.key)
 	delete(s.unlisted, w)
 	delete(s.lookupsFailing, w)
+	delete(s.unasked, w)
 	s.openCount -= len(w.open)
 }
 

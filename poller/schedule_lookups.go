@@ -89,6 +89,8 @@ func (s *schedule) lookupDone(c call, w *scheduledWorker, o callOutcome, now tim
 	case o.err == nil:
 		w.lookupFailures = 0
 		delete(s.lookupsFailing, w)
+	case isCancelled(o.err): // for workers of another shard, which was disowned
+		w.forgetLookups(c.sessions)
 	case c.kind == lookUpBatch && s.lookupKind(w, now) == lookUpSingle:
 		w.forgetLookups(c.sessions) // so that GetSession is tried at once
 	default:
@@ -105,5 +107,6 @@ func (s *schedule) lookupDone(c call, w *scheduledWorker, o callOutcome, now tim
 		w.activity = uncommittedLookup
 	} else {
 		s.rest(w, now)
+		s.noteAsked(w, false)
 	}
 }

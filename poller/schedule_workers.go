@@ -27,6 +27,9 @@ func (s *schedule) addKnown(key diff.WorkerKey, shard int, c committedSessions, 
 		}
 	}
 	s.setCommitted(w, c)
+	if len(c.open) > 0 {
+		s.unasked[w] = struct{}{}
+	}
 	if !w.isBusy() {
 		s.rest(w, now)
 	}
@@ -54,7 +57,7 @@ func (s *schedule) listSoonIfUnsure(w *scheduledWorker, now time.Time) bool {
 	return true
 }
 
-// disown drops a shard's workers. The results of their calls in flight are ignored.
+// disown drops a shard's workers. The results of their calls in flight change nothing here.
 func (s *schedule) disown(shard int) {
 	for _, w := range s.workers {
 		if w.shard == shard {
@@ -81,6 +84,7 @@ func (s *schedule) workerShown(key diff.WorkerKey, shard int, status *diff.Worke
 	w.presence, w.status = presenceShown, status
 	switch {
 	case isNew:
+		w.firstShown(now)
 		s.makeUrgent(w, s.randomDue(now))
 	case hasChanged:
 		s.makeUrgent(w, now)
@@ -119,18 +123,6 @@ func (s *schedule) makeUrgent(w *scheduledWorker, now time.Time) {
 	if !w.isBusy() {
 		s.rest(w, now)
 	}
-}
-
-// oldestListing returns how long ago the last complete listing of a worker began; the longest of all workers
-// that ListWorkers shows and that exist.
-func (s *schedule) oldestListing(now time.Time) time.Duration {
-	var age time.Duration
-	for _, w := range s.workers {
-		if w.presence == presenceShown && w.answer != noSuchWorker && !w.listedAt.IsZero() {
-			age = max(age, now.Sub(w.listedAt))
-		}
-	}
-	return age
 }
 
 // unknownStatus is the metrics' label for a worker that ListWorkers has never shown.

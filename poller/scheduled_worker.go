@@ -12,10 +12,11 @@ type committedSessions struct {
 	open       []diff.Session
 	unresolved []diff.Session // those of the open sessions that must be looked up
 	empty      bool           // the snapshot has no session, open or remembered
+	oldestLook time.Time      // see diff.Snapshot.OldestLook
 }
 
 func committedSessionsOf(s diff.Snapshot) committedSessions {
-	return committedSessions{open: s.Open(), unresolved: s.Unresolved(), empty: s.Empty()}
+	return committedSessions{open: s.Open(), unresolved: s.Unresolved(), empty: s.Empty(), oldestLook: s.OldestLook()}
 }
 
 // presence is whether discovery shows a worker.
@@ -35,7 +36,7 @@ const (
 	inCall                             // it is being listed, or its sessions are being looked up
 	uncommittedListing                 // it was listed, and the observation is not committed yet
 	uncommittedLookup                  // its sessions were looked up, and the observation is not committed yet
-	dropped                            // it has left the schedule, and the result of its call is ignored
+	dropped                            // it has left the schedule, which ignores the result of its call
 )
 
 // listingAnswer is the result of the last listing of a worker that was not discarded.
@@ -68,6 +69,7 @@ type scheduledWorker struct {
 	answer    listingAnswer
 	staggered bool // its first interval was shortened at random, see nextDue
 
+	since           time.Time // when the worker was first shown, or the shard with its open sessions was owned
 	listingBegun    time.Time // when the last listing began
 	listedAt        time.Time // when the last complete listing began
 	listingDue      time.Time // when the next listing is due, unless it is urgent
@@ -85,7 +87,7 @@ type scheduledWorker struct {
 }
 
 func newScheduledWorker(key diff.WorkerKey, shard int, now time.Time) *scheduledWorker {
-	w := &scheduledWorker{key: key, shard: shard, listingDue: now, lookedUpAt: make(map[string]time.Time)}
+	w := &scheduledWorker{key: key, shard: shard, since: now, listingDue: now, lookedUpAt: make(map[string]time.Time)}
 	w.listingPlace.worker, w.lookupPlace.worker = w, w
 	return w
 }

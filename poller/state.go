@@ -34,16 +34,31 @@ type State struct {
 	Discovery          []DiscoveryFailure // lists that could not be read the last time, by farm and fleet
 	Targets            int                // how many lists discovery reads again and again: of farms, of fleets and of workers
 	PendingTargets     int                // how many of them were never read completely
+	MissingFarms       []string           // farms of the Config that the service does not find
 	MissingFleets      []string           // fleets of the Config that are in none of the farms; known once PendingTargets is 0
-	CredentialsRefused bool               // in the last 5 seconds, during which no request is sent
+	EmptyFarms         []string           // farms without a fleet to poll; known once PendingTargets is 0
+	CredentialsRefused bool               // by the last attempts, or in the last 5 seconds, during which no request is sent
+	Failing            []Outage           // operations in use that give no usable answer, by their names
 	Unlisted           []UnlistedWorker   // at most 10 of them, by worker id
 	UnlistedCount      int                // all of them
 	LookupsFailing     int                // workers whose sessions could not be looked up three times in a row or more
-	OldestListing      time.Duration      // how long ago the last complete listing of a worker began; the longest of all workers that ListWorkers shows
+	OldestListing      time.Duration      // how long ago the last complete listing of a worker began, or how long it has waited for its first; the longest of all workers that ListWorkers shows
 
-	Farms, Fleets int // known to discovery
-	Workers       int // of the owned shards
-	OpenSessions  int // of those workers, as committed
+	Watched           int           // workers that are due to be listed once in every staleness
+	NeverListed       int           // of these, the ones that ListWorkers shows and that were never listed completely
+	OldestNeverListed time.Duration // how long the longest of them has waited, since it was first shown
+	OldestLook        time.Duration // how long ago the request was sent that last showed an open session, as committed; the longest of all
+	Unasked           map[int]int   // by shard: open sessions of the snapshots of Own for which the service was not asked yet
+	ListingPages      int           // pages that a listing of each watched worker takes, together
+	Share             float64       // requests a second that this Poller may send
+	Staleness         time.Duration // of the Config
+	DiscoveryRate     float64       // requests a second that discovery takes
+	ThrottledRatio    float64       // the part of the attempts in the last five minutes that was throttled
+
+	Farms, Fleets int  // known to discovery
+	Workers       int  // of the owned shards
+	OpenSessions  int  // of those workers, as committed
+	SessionSeen   bool // a listing has shown a session
 
 	Operations map[string]Operation // by the name of the API operation; those that were never tried are left out
 }
@@ -55,6 +70,14 @@ type DiscoveryFailure struct {
 	Operation string // ListFarms, ListFleets or ListWorkers
 	Failures  int    // in a row
 	Reason    Reason // of the last one
+	Pending   bool   // it was never read completely
+}
+
+// Outage is an API operation that gives no usable answer.
+type Outage struct {
+	Operation string
+	For       time.Duration // since the first failure after its last usable answer
+	Reason    Reason        // of the last failure
 }
 
 // UnlistedWorker is a worker whose last three listings or more were discarded. Its open sessions are looked
@@ -82,8 +105,8 @@ func (l *loop) publish(now time.Time) {
 	s, m := l.schedule, l.service.metrics
 	m.unlisted.Set(float64(len(s.unlisted)))
 	if l.published%countEvery == 0 {
-		l.oldest = s.oldestListing(now)
-		m.oldestListing.Set(l.oldest.Seconds())
+		l.survey = s.survey(now)
+		m.oldestListing.Set(l.survey.oldestListing.Seconds())
 		m.workers.set(s.countWorkers())
 		m.openSessions.set(s.countOpenSessions())
 	}
@@ -91,7 +114,7 @@ func (l *loop) publish(now time.Time) {
 	l.publishState(now)
 }
 
-// publishState publishes the State of now, except for the age of the oldest listing.
+// publishState publishes the State of now, except for what the survey has counted.
 func (l *loop) publishState(now time.Time) {
 	s := State{Phase: Polling, Shards: len(l.shards)}
 	if s.Shards > 0 {
@@ -100,17 +123,20 @@ func (l *loop) publishState(now time.Time) {
 	l.publishCounts(s)
 }
 
-// addProblems adds what cannot be observed now, and the age of the oldest listing.
+// addProblems adds what cannot be observed now, and what is late.
 func (l *loop) addProblems(s *State, now time.Time) {
 	s.Discovery = l.schedule.discovery.failures()
 	s.Targets, s.PendingTargets = len(l.schedule.discovery.targets), l.schedule.discovery.pending()
 	if s.PendingTargets == 0 {
-		s.MissingFleets = l.missingFleets()
+		s.MissingFleets, s.EmptyFarms = l.missingFleets(), l.emptyFarms()
 	}
-	s.CredentialsRefused = l.service.budget.isPaused(now)
+	s.MissingFarms = l.missingFarms()
+	s.Failing = l.failing(now)
+	s.CredentialsRefused = l.service.budget.isPaused(now) ||
+		slices.ContainsFunc(s.Failing, func(o Outage) bool { return o.Reason == ReasonCredentials })
 	s.Unlisted, s.UnlistedCount = l.unlistedWorkers(), len(l.schedule.unlisted)
 	s.LookupsFailing = len(l.schedule.lookupsFailing)
-	s.OldestListing = l.oldest
+	l.addLateness(s, now)
 }
 
 // publishCounts publishes a State with the counts of now. That costs little, so it is done after every
@@ -121,6 +147,7 @@ func (l *loop) publishCounts(s State) {
 		s.LastFailure = ""
 	}
 	s.Farms, s.Fleets = l.schedule.discovery.farms(), len(l.directory.fleets)
+	s.SessionSeen = l.trial.sample.SessionID != ""
 	s.Workers, s.OpenSessions = len(l.schedule.workers), l.schedule.openCount
 	l.poller.state.Store(&s)
 }
@@ -130,7 +157,7 @@ func (d *discoverySchedule) failures() []DiscoveryFailure {
 	var failures []DiscoveryFailure
 	for t, s := range d.targets {
 		if s.failures > 0 {
-			failures = append(failures, DiscoveryFailure{FarmID: t.farm, FleetID: t.fleet, Operation: t.kind().operation(), Failures: s.failures, Reason: s.reason})
+			failures = append(failures, DiscoveryFailure{FarmID: t.farm, FleetID: t.fleet, Operation: t.kind().operation(), Failures: s.failures, Reason: s.reason, Pending: s.completed.IsZero()})
 		}
 	}
 	slices.SortFunc(failures, func(a, b DiscoveryFailure) int {
@@ -148,17 +175,6 @@ func (d *discoverySchedule) farms() int {
 		}
 	}
 	return len(farms)
-}
-
-// missingFleets returns the fleets of the configuration that discovery has not found.
-func (l *loop) missingFleets() []string {
-	var fleets []string
-	for _, fleet := range l.poller.config.Fleets {
-		if l.directory.fleets[fleet] == nil {
-			fleets = append(fleets, fleet)
-		}
-	}
-	return fleets
 }
 
 // unlistedWorkers returns the workers that State names.

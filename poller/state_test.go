@@ -17,7 +17,7 @@ import (
 // isFine reports whether nothing keeps a Poller from observing everything.
 func isFine(s State) bool {
 	return s.Phase == Polling && s.Answered && len(s.Discovery) == 0 && s.PendingTargets == 0 && len(s.MissingFleets) == 0 &&
-		!s.CredentialsRefused && s.UnlistedCount == 0 && s.LookupsFailing == 0
+		!s.CredentialsRefused && len(s.Failing) == 0 && s.UnlistedCount == 0 && s.LookupsFailing == 0
 }
 
 // The State counts what was found and how the requests ended, and names a configured fleet that is in no farm.
@@ -55,10 +55,17 @@ func TestState(t *testing.T) {
 		if len(s.Discovery) != 1 || s.Discovery[0].Operation != opListFarms || s.Discovery[0].Failures == 0 || s.Discovery[0].Reason != ReasonDenied {
 			t.Errorf("failing discovery: %+v", s.Discovery)
 		}
-		s.OldestListing, s.Operations, s.Discovery = 0, nil, nil
+		if len(s.Failing) != 1 || s.Failing[0].Operation != opListFarms || s.Failing[0].Reason != ReasonDenied || s.Failing[0].For < 5*time.Second {
+			t.Errorf("operations without a usable answer: %+v", s.Failing)
+		}
+		if s.OldestLook < time.Second || s.OldestLook > config.Staleness+5*time.Second {
+			t.Errorf("the oldest look is %v old", s.OldestLook)
+		}
+		s.OldestListing, s.OldestLook, s.Operations, s.Discovery, s.Failing = 0, 0, nil, nil, nil
 		want := State{
 			Phase: Polling, Answered: true, Shards: 1, Targets: 3, MissingFleets: []string{"fleet-of-no-farm"},
-			Farms: 1, Fleets: 1, Workers: 2, OpenSessions: 1,
+			Watched: 2, ListingPages: 2, Unasked: map[int]int{}, Share: config.Rate, Staleness: config.Staleness, DiscoveryRate: 3 / config.Discovery.Seconds(),
+			Farms: 1, Fleets: 1, Workers: 2, OpenSessions: 1, SessionSeen: true,
 		}
 		if diff := cmp.Diff(want, s); diff != "" {
 			t.Errorf("state (-want +got):\n%s", diff)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"farmwire/diff"
 	"farmwire/publisher/kafkatest"
 )
 
@@ -27,6 +29,40 @@ func TestApacheThreeBrokers(t *testing.T) {
 	t.Run("timed out", func(t *testing.T) { testTimedOut(t, cluster) })
 	t.Run("coordinator moves", func(t *testing.T) { testCoordinatorMoves(t, cluster) })
 	t.Run("partitions without leaders", func(t *testing.T) { testLeaderless(t, cluster) })
+	t.Run("the seed is gone", func(t *testing.T) { testSeedGone(t, cluster) })
+}
+
+// With the only bootstrap broker dead and two of three brokers well, publishing goes on, and shards can be acquired.
+func testSeedGone(t *testing.T, cluster *kafkatest.Cluster) {
+	for i := range cluster.Size() { // the test before has stopped one
+		if err := cluster.Restart(deadline(t, time.Minute), i); err != nil {
+			t.Logf("not started again: %v", err)
+		}
+	}
+	c := replicated(t, cluster, "seed-gone")
+	for seed := range cluster.Size() - 1 {
+		c.Cluster.Brokers = cluster.Addrs()[seed : seed+1]
+		g := newApacheShard(t, c)
+		g.p.brokers.timeouts = defaultTimeouts()
+		g.shard = acquire(t, g.p, 0)
+		s := g.stream()
+		s.await(10)
+		if err := cluster.Kill(seed); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		s.await(10)
+		t.Logf("ten more transactions %v after SIGKILL of the seed", time.Since(began))
+		s.stop()
+		for shard := range testPartitions { // asks for coordinators
+			if _, err := g.p.Acquire(deadline(t, 20*time.Second), shard); err != nil {
+				t.Errorf("shard %d without the seed: %v", shard, err)
+			}
+		}
+		if err := cluster.Restart(deadline(t, time.Minute), seed); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // If the brokers verify transactions, partitions without a leader are left out of a take-over. If they do not, the take-over
@@ -76,6 +112,46 @@ func testLeaderless(t *testing.T, cluster *kafkatest.Cluster) {
 	g.p.brokers.timeouts.fence = time.Minute
 	if g.shard, err = g.p.Acquire(t.Context(), 0); err != nil {
 		t.Errorf("partitions without a leader hold a shard up: %v", err)
+	}
+	g.testAround(own)
+}
+
+// testAround publishes while some partitions have no leader. own leads the partition of shard 0.
+func (g *apacheShard) testAround(own int32) {
+	t := g.t
+	all, err := g.p.brokers.leaders(t.Context(), g.c.Topics()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written, refused int
+	for n := range 12 { // the partitions of some sessions have leaders
+		s := session(0, 100+n)
+		to := newPartitioner(testPartitions).of(s.SessionID)
+		online := all[g.c.EventsTopic()][to] != noLeader
+		switch err := g.shard.Publish(t.Context(), []diff.Changes{changesOf(started(s))}); {
+		case online && err != nil:
+			t.Errorf("a transaction that needs no partition without a leader: %v", err)
+		case !online && (!errors.Is(err, errNoLeader) || !strings.Contains(err.Error(), g.c.EventsTopic()+"-"+strconv.Itoa(to))):
+			t.Errorf("published to a partition without a leader: %v", err)
+		case online:
+			written++
+			continue
+		}
+		refused++
+		began := time.Now()
+		if g.shard, err = g.p.Acquire(t.Context(), 0); err != nil {
+			t.Fatalf("the refused transaction holds its shard up: %v", err)
+		}
+		t.Logf("acquired again within %v", time.Since(began))
+	}
+	t.Logf("%d transactions were written, and %d refused", written, refused)
+	for shard, leader := range all[g.c.StateTopic()] {
+		_, err := g.p.Acquire(t.Context(), shard)
+		if at := g.p.statePartition(shard).String(); leader == noLeader && (!errors.Is(err, errNoLeader) || !strings.Contains(err.Error(), at)) {
+			t.Errorf("%s has no leader: %v", at, err)
+		} else if leader != noLeader && err != nil {
+			t.Errorf("shard %d: %v", shard, err)
+		}
 	}
 }
 

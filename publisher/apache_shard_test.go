@@ -156,6 +156,7 @@ func openWitnessed(t testing.TB, c Config) (*Publisher, *faults, *witness) {
 	})
 	// The timeouts are longer than in openFaulty, because these tests wait for the work of a real broker.
 	p.brokers.timeouts = timeouts{transaction: time.Minute, total: 20 * time.Second, fence: 20 * time.Second,
-		attempt: time.Second, grace: 5 * time.Second, missing: 500 * time.Millisecond}
+		attempt: time.Second, grace: 5 * time.Second, missing: 500 * time.Millisecond,
+		leaderless: 12 * time.Second, stall: 20 * time.Second, place: time.Second}
 	return p, f, w
 }

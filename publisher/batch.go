@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"farmwire/cluster"
 	"farmwire/event"
 )
 
@@ -28,6 +29,7 @@ const (
 	batchSequenceAt     = 53
 	batchRecordsAt      = 57
 	batchHeaderSize     = 61
+	maxRecordOverhead   = 64 // of a record without headers, besides its key and value
 	attributeGzip       = 1
 	attributeTransacted = 1 << 4
 )
@@ -46,7 +48,14 @@ func noIdentity() identity { return identity{-1, -1} }
 type batch struct {
 	bytes   []byte // the header, which is zero until the batch is sealed, and the records
 	records int32
+	largest largest
 	sealed  []byte
+}
+
+// largest is the largest record of a batch.
+type largest struct {
+	key  []byte
+	size int // in bytes, without compression
 }
 
 func (b *batch) reset() {
@@ -56,6 +65,7 @@ func (b *batch) reset() {
 	b.bytes = b.bytes[:batchHeaderSize]
 	clear(b.bytes)
 	b.records = 0
+	b.largest.size = 0
 	b.sealed = nil
 }
 
@@ -172,8 +182,24 @@ func (o *outgoing) append(key, value []byte, headers []event.Header) {
 		b.bytes = binary.AppendVarint(b.bytes, int64(len(o.scratch)))
 		b.bytes = append(b.bytes, o.scratch...)
 		b.records++
+		if len(o.scratch) > b.largest.size {
+			b.largest = largest{append(b.largest.key[:0], key...), len(o.scratch)}
+		}
 		return
 	}
+}
+
+// tooLarge makes an error that names the record of a batch that is larger than the topic accepts.
+func (o *outgoing) tooLarge(b *batch) error {
+	return &cluster.Error{Kind: RecordTooLarge, Text: fmt.Sprintf("the record of %.100q in %s is too large: it has %d bytes, and the topic accepts batches of at most max.message.bytes=%d",
+		b.largest.key, o.topicPartition, b.largest.size, o.limit)}
+}
+
+// refused makes an error that names the largest record of a batch that a broker has refused as too large, although it fits the
+// limit that was asked for when the shard was acquired.
+func (o *outgoing) refused(b *batch, err error) error {
+	return &cluster.Error{Kind: RecordTooLarge, Err: err, Text: fmt.Sprintf("%s does not accept a batch of %d bytes, although max.message.bytes=%d when the shard was acquired: its largest record is that of %.100q and has %d bytes",
+		o.topicPartition, len(b.sealed), o.limit, b.largest.key, b.largest.size)}
 }
 
 func (o *outgoing) open() {
@@ -184,12 +210,16 @@ func (o *outgoing) open() {
 	o.used++
 }
 
-// seal completes all batches, the first with the given sequence, and returns the sequence after the last.
+// seal completes all batches, the first with the given sequence, and returns the sequence after the last. It returns an error
+// if a record is larger than the topic accepts.
 func (o *outgoing) seal(id identity, sequence int32, at time.Time, compression Compression) (int32, error) {
 	for i := range o.batches[:o.used] {
 		b := &o.batches[i]
 		if err := b.seal(id, sequence, at, compression); err != nil {
 			return 0, err
+		}
+		if len(b.sealed) > o.limit && b.records == 1 {
+			return 0, o.tooLarge(b)
 		}
 		sequence = int32((uint32(sequence) + uint32(b.records)) & (1<<31 - 1)) // wraps to 0, as it does in the broker
 	}

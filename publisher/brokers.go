@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,13 +24,15 @@ import (
 // The transport of kafka-go asks for the coordinator before every transactional call. The requests here name their broker
 // themselves, and use the transport for connections, TLS, SASL and metadata.
 type brokers struct {
-	transport *kafka.Transport
-	addr      net.Addr
-	conns     *connections
-	timeouts  timeouts
-	topics    []string // whose leaders are asked for
-	metrics   *metrics
-	requests  atomic.Uint32 // numbers the exchanges
+	transport  *kafka.Transport
+	seeds      *seeds
+	conns      *connections
+	timeouts   timeouts
+	topics     []string // whose leaders are asked for
+	metrics    *metrics
+	requests   atomic.Uint32 // numbers the exchanges
+	reading    chan struct{} // holds a value for each answer with records that is read, see takePlace
+	leaderless leaderless    // the partitions that have no leader
 }
 
 // timeouts are how long each part of the work may take.
@@ -44,6 +44,8 @@ type timeouts struct {
 	grace       time.Duration // to end a transaction after its context has ended
 	missing     time.Duration // how long to wait for a topic that brokers do not know
 	leaderless  time.Duration // how long to wait for the leader of a partition
+	stall       time.Duration // how long reading a partition may go on without progress
+	place       time.Duration // how long a reader without progress keeps others waiting
 }
 
 // defaultTimeouts returns timeouts that are long enough for the death of a broker, after which its partitions and
@@ -54,21 +56,25 @@ func defaultTimeouts() timeouts {
 		total:       50 * time.Second,
 		fence:       60 * time.Second,
 		attempt:     6 * time.Second,
-		grace:       3 * time.Second,
+		grace:       time.Second, // a stop takes DrainTime and this, and must be short
 		missing:     5 * time.Second,
 		leaderless:  12 * time.Second,
+		stall:       20 * time.Second,
+		place:       2 * time.Second,
 	}
 }
 
-// newBrokers makes brokers that own the transport. topics are those whose leaders will be asked for.
+// newBrokers makes brokers that own the transport. addrs are the bootstrap brokers. topics are those whose leaders will be asked for.
 func newBrokers(transport *kafka.Transport, addrs, topics []string, m *metrics) *brokers {
+	known := newSeeds(addrs)
 	b := &brokers{
 		transport: transport,
-		addr:      kafka.TCP(addrs...),
-		conns:     newConnections(transport.Dial),
+		seeds:     known,
+		conns:     newConnections(transport.Dial, known),
 		timeouts:  defaultTimeouts(),
 		topics:    topics,
 		metrics:   m,
+		reading:   make(chan struct{}, readsAtOnce),
 	}
 	transport.Dial = b.conns.dial
 	// The time to live is the deadline of a refresh too. A leader that moves must be found sooner than the default of six
@@ -84,10 +90,24 @@ func (b *brokers) close() {
 	b.conns.close()
 }
 
+// roundTrip sends a request by the transport, and learns the brokers that an answer with metadata names. ctx must have a
+// deadline.
+func (b *brokers) roundTrip(ctx context.Context, request kafka.Request) (kafka.Response, error) {
+	addr := b.seeds.current()
+	answer, err := b.transport.RoundTrip(ctx, addr, request)
+	if m, ok := answer.(*metadata.Response); ok && err == nil {
+		b.seeds.learn(m.Brokers)
+	}
+	if b.seeds.current() != addr {
+		b.transport.CloseIdleConnections() // or it would go on to ask the old seeds for metadata
+	}
+	return answer, err
+}
+
 // findCoordinator asks any broker for the coordinator of a transactional id.
 func (b *brokers) findCoordinator(ctx context.Context, transactionalID string) (node int32, err error) {
 	const transactions = 1
-	m, err := b.transport.RoundTrip(ctx, b.addr, &findcoordinator.Request{Key: transactionalID, KeyType: transactions})
+	m, err := b.roundTrip(ctx, &findcoordinator.Request{Key: transactionalID, KeyType: transactions})
 	if err != nil {
 		return -1, err
 	}
@@ -103,7 +123,7 @@ func (b *brokers) findCoordinator(ctx context.Context, transactionalID string) (
 
 // metadata returns the transport's copy of the cluster's metadata, which is at most a second or two old.
 func (b *brokers) metadata(ctx context.Context, topics ...string) (*metadata.Response, error) {
-	m, err := b.transport.RoundTrip(ctx, b.addr, &metadata.Request{TopicNames: topics})
+	m, err := b.roundTrip(ctx, &metadata.Request{TopicNames: topics})
 	if err != nil {
 		return nil, err
 	}
@@ -112,66 +132,6 @@ func (b *brokers) metadata(ctx context.Context, topics ...string) (*metadata.Res
 		return nil, fmt.Errorf("answer of type %T", m)
 	}
 	return answer, nil
-}
-
-// leaders returns the brokers that lead the partitions, by topic and partition, and noLeader where there is none. It is an
-// error if the metadata does not show every partition of every topic.
-func (b *brokers) leaders(ctx context.Context, topics ...string) (map[string][]int32, error) {
-	answer, err := b.metadata(ctx, topics...)
-	if err != nil {
-		return nil, err
-	}
-	leaders := make(map[string][]int32, len(topics))
-	for i := range answer.Topics {
-		t := &answer.Topics[i]
-		if leaders[t.Name], err = leadersOf(t); err != nil {
-			return nil, err
-		}
-	}
-	for _, name := range topics {
-		if _, ok := leaders[name]; !ok {
-			return nil, fmt.Errorf("metadata of %s: %w", name, kafka.UnknownTopicOrPartition)
-		}
-	}
-	return leaders, nil
-}
-
-func leadersOf(t *metadata.ResponseTopic) ([]int32, error) {
-	if err := asError(t.ErrorCode); err != nil {
-		return nil, fmt.Errorf("metadata of %s: %w", t.Name, err)
-	}
-	leaders := make([]int32, len(t.Partitions))
-	for i := range leaders {
-		leaders[i] = unnamed
-	}
-	for i := range t.Partitions {
-		if p := &t.Partitions[i]; p.PartitionIndex >= 0 && int(p.PartitionIndex) < len(leaders) {
-			leaders[p.PartitionIndex] = max(p.LeaderID, noLeader)
-		}
-	}
-	if len(leaders) == 0 || slices.Contains(leaders, unnamed) {
-		return nil, fmt.Errorf("metadata of %s: the answer does not name every partition: %w", t.Name, kafka.UnknownTopicOrPartition)
-	}
-	return leaders, nil
-}
-
-// noLeader is the leader of a partition that has none, and unnamed of a partition that the metadata leaves out.
-const noLeader, unnamed = -1, -2
-
-// leader returns the broker that leads a partition. The error is errNoLeader if there is none.
-func (b *brokers) leader(ctx context.Context, at topicPartition) (int32, error) {
-	leaders, err := b.leaders(ctx, at.topic)
-	if err != nil {
-		return noLeader, err
-	}
-	of := leaders[at.topic]
-	if int(at.partition) >= len(of) {
-		return noLeader, fmt.Errorf("metadata of %s: the answer does not name the partition: %w", at, kafka.UnknownTopicOrPartition)
-	}
-	if of[at.partition] == noLeader {
-		return noLeader, fmt.Errorf("%s: %w", at, errNoLeader)
-	}
-	return of[at.partition], nil
 }
 
 // exchange is one request to one broker, and its answer. It encodes and decodes both itself, so that the transport neither
@@ -192,7 +152,7 @@ func (b *brokers) send(ctx context.Context, node int32, request kmsg.Request, bu
 	const apart = 1 << 30 // sets the numbers apart from those that the transport gives its own requests
 	number := int32(b.requests.Add(1)%apart) | apart
 	x := &exchange{node: node, number: number, ask: request, buffer: buffer}
-	if _, err := b.transport.RoundTrip(ctx, b.addr, x); err != nil {
+	if _, err := b.roundTrip(ctx, x); err != nil {
 		return nil, nil, err
 	}
 	return x.answer, x.buffer, nil

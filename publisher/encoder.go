@@ -97,6 +97,18 @@ func (e *encoder) addTombstone(sessionID string) {
 	e.addState(e.key, nil)
 }
 
+// addAbsences adds a worker's record of absences, or its tombstone. What a batch of the topic cannot hold is left out, so that
+// it has to be observed again after the next restore.
+func (e *encoder) addAbsences(a diff.Absences) {
+	e.key = event.AppendAbsencesKey(e.key[:0], a.Worker)
+	room := e.to[stateTopic][0].limit - batchHeaderSize - maxRecordOverhead - len(e.key)
+	if e.value = event.AppendAbsences(e.value[:0], a, room); len(e.value) == 0 {
+		e.addState(e.key, nil)
+		return
+	}
+	e.addState(e.key, e.value)
+}
+
 func (e *encoder) addWatch(w event.WatchRecord) {
 	e.value = event.AppendWatch(e.value[:0], w)
 	e.addState([]byte(event.WatchKey), e.value)

@@ -17,6 +17,10 @@ var (
 	// acquired again, which settles the transaction and shows what became of it.
 	ErrUnknownOutcome = errors.New("outcome of the transaction is unknown")
 
+	// ErrLost is the cause with which the context of serve ends when the group has taken the shard away without asking,
+	// because no heartbeat has reached it for the session timeout. Another instance may have the shard already.
+	ErrLost = errors.New("the group has taken the shard away")
+
 	// ErrRefused says that what the topics hold does not fit this configuration or this version. Trying again does not
 	// help. A [cluster.Error] with the kind of the problem goes with it: its text says why, and what to do.
 	ErrRefused = errors.New("refused")

@@ -11,6 +11,7 @@ import (
 const (
 	NoLeader                     cluster.Kind = "partition without a leader"
 	NoProgress                   cluster.Kind = "partition not read to its end"
+	RecordTooLarge               cluster.Kind = "record too large" // for max.message.bytes of its topic
 	TransactionPending           cluster.Kind = "previous transaction pending"
 	TransactionTimeoutNotAllowed cluster.Kind = "transaction timeout not allowed"
 	TransactionalIDNotAllowed    cluster.Kind = "transactional id not allowed"

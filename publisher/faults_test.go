@@ -298,7 +298,7 @@ func openUninitialized(t testing.TB, c Config, dial dialFunc) *Publisher {
 		t.Fatal(err)
 	}
 	transport.Dial = dial
-	p, err := open(t.Context(), c, testTopics(), newBrokers(transport, c.Cluster.Brokers, c.Topics(), newMetrics(nil)), testLog(t))
+	p, err := open(t.Context(), c, testTopics(), newBrokers(transport, c.Cluster.Brokers, c.Topics(), newMetrics()), testLog(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,8 +24,11 @@ type span struct {
 	first, end int64
 }
 
-// span asks the leader which offsets of a partition a reader with the isolation level can read.
+// span asks the leader which offsets of a partition a reader with the isolation level can read. It gives up after
+// timeouts.stall.
 func (b *brokers) span(ctx context.Context, at topicPartition, level isolation) (s span, err error) {
+	ctx, cancel := context.WithTimeout(ctx, b.timeouts.stall)
+	defer cancel()
 	const latest, earliest = -1, -2
 	err = b.repeat(ctx, "offsets of "+at.String(), func(ctx context.Context) (err error) {
 		// The end is asked for first. The first offset may move on later, but not beyond the end.
@@ -67,27 +71,64 @@ func (b *brokers) offset(ctx context.Context, at topicPartition, which int64, le
 // An empty answer does not mean that there are no records: a broker that is slow, that throttles, or that waits for an open
 // transaction sends one too. An offset is done if a batch covers it. It is also done if the answer is empty and the leader
 // serves the partition up to the end of the span, because compaction has removed the records then. After any other answer
-// read asks again, until ctx ends.
+// read asks again, until ctx ends or there was no progress for timeouts.stall.
 func (b *brokers) read(ctx context.Context, at topicPartition, level isolation, s span, visit func(*kgo.Record) (stop bool, err error)) error {
-	for next := s.first; next < s.end; {
-		var records []*kgo.Record
-		err := b.repeat(ctx, "read "+at.String(), func(ctx context.Context) (err error) {
-			records, next, err = b.fetch(ctx, at, level, span{next, s.end})
+	for next, stop := s.first, false; next < s.end && !stop; {
+		var err error
+		if next, stop, err = b.readNext(ctx, at, level, span{next, s.end}, visit); err != nil {
 			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, r := range records {
-			if r.Offset >= s.end {
-				return nil
-			}
-			if stop, err := visit(r); stop || err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// readNext passes the first records of a span to visit, and returns the offset to read next.
+func (b *brokers) readNext(ctx context.Context, at topicPartition, level isolation, s span, visit func(*kgo.Record) (stop bool, err error)) (next int64, stop bool, err error) {
+	leave, err := b.takePlace(ctx)
+	if err != nil {
+		return s.first, false, fmt.Errorf("wait to read %s: %w", at, err)
+	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, b.timeouts.stall)
+	defer cancel()
+	var records []*kgo.Record
+	err = b.repeat(ctx, "read "+at.String(), func(ctx context.Context) (err error) {
+		records, next, err = b.fetch(ctx, at, level, s)
+		return err
+	})
+	if err != nil {
+		return s.first, false, err
+	}
+	for _, r := range records {
+		if r.Offset >= s.end {
+			return s.end, true, nil
+		}
+		if stop, err := visit(r); stop || err != nil {
+			return next, stop, err
+		}
+	}
+	return next, false, nil
+}
+
+// readsAtOnce is how many answers with records are read at the same time, to limit connections and memory at a start.
+const readsAtOnce = 4
+
+// takePlace waits until fewer than readsAtOnce answers are being read. The caller must call leave when it has read its answer.
+// Before that, a reader whose answer does not come loses its place after timeouts.place, so that it waits alone and the others
+// go on.
+func (b *brokers) takePlace(ctx context.Context) (leave func(), err error) {
+	select {
+	case b.reading <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	var once sync.Once
+	free := func() { once.Do(func() { <-b.reading }) }
+	timer := time.AfterFunc(b.timeouts.place, free)
+	return func() {
+		timer.Stop()
+		free()
+	}, nil
 }
 
 const (

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -21,6 +23,9 @@ func (p *Publisher) Initialized(ctx context.Context) (bool, error) {
 	return done, p.config.explain(err)
 }
 
+// initializeTimeout limits Initialize, which may have to fence and to look again several times.
+const initializeTimeout = 5 * time.Minute
+
 // Initialize makes sure that each partition of the state topic has a watch record. An instance that finds the topic empty
 // writes all of them in one transaction, whose transactional id is the topic's name. If several instances do so at the same
 // moment, one writes and the others see its records, because each looks again after its fence.
@@ -31,7 +36,7 @@ func (p *Publisher) Initialized(ctx context.Context) (bool, error) {
 // ErrRefused says that the state topic is empty and the events topic is not. The state was lost, and going on would publish
 // every session again.
 func (p *Publisher) Initialize(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, p.acquireTimeout)
+	ctx, cancel := context.WithTimeout(ctx, initializeTimeout)
 	defer cancel()
 	pause := newBackoff()
 	for {
@@ -75,30 +80,32 @@ func (p *Publisher) initialize(ctx context.Context) error {
 // initialized reports whether the state topic has committed records, up to the end that a reader with the isolation level
 // can see. After the take-over it is called with uncommitted. Then one record in any partition is enough, because all were
 // written in one transaction. With committed, an empty partition means no, because the transaction may still be open there.
+// A partition that cannot be read is not taken for an empty one, and does not matter if another one has a record.
 func (p *Publisher) initialized(ctx context.Context, until isolation) (bool, error) {
-	found, empty := false, false
-	var failed error
-	for _, at := range partitionsOf(p.config.StateTopic(), p.partitions) {
-		s, err := p.brokers.span(ctx, at, until)
-		if err == nil && !found {
-			err = p.brokers.read(ctx, at, committed, s, func(r *kgo.Record) (bool, error) {
-				found = !r.Attrs.IsControl()
-				return found, nil
-			})
-		}
-		if err != nil {
-			failed = err
-		} else if s.first >= s.end {
-			empty = true
-		}
+	all := partitionsOf(p.config.StateTopic(), p.partitions)
+	found, empty, errs := make([]bool, len(all)), make([]bool, len(all)), make([]error, len(all))
+	var wg sync.WaitGroup
+	for i, at := range all {
+		wg.Go(func() { found[i], empty[i], errs[i] = p.hasRecord(ctx, at, until) })
 	}
-	switch {
-	case found && (!empty || until == uncommitted):
+	wg.Wait()
+	if slices.Contains(found, true) && (!slices.Contains(empty, true) || until == uncommitted) {
 		return true, nil
-	case failed != nil:
-		return false, failed
 	}
-	return false, nil
+	return false, cause(errs)
+}
+
+// hasRecord reports whether a partition has a committed record, or is empty.
+func (p *Publisher) hasRecord(ctx context.Context, at topicPartition, until isolation) (found, empty bool, err error) {
+	s, err := p.brokers.span(ctx, at, until)
+	if err != nil {
+		return false, false, err
+	}
+	err = p.brokers.read(ctx, at, committed, s, func(r *kgo.Record) (bool, error) {
+		found = !r.Attrs.IsControl()
+		return found, nil
+	})
+	return found, err == nil && s.first >= s.end, err
 }
 
 func (p *Publisher) writeWatch(ctx context.Context, producer *producer) error {

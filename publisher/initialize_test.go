@@ -80,7 +80,7 @@ func testBrokers(t *testing.T, c Config) *brokers {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBrokers(transport, c.Cluster.Brokers, c.Topics(), newMetrics(nil))
+	b := newBrokers(transport, c.Cluster.Brokers, c.Topics(), newMetrics())
 	t.Cleanup(b.close)
 	return b
 }
@@ -201,7 +201,7 @@ func TestRefusedAfterGrowth(t *testing.T) {
 
 func grow(t *testing.T, p *Publisher, topic string) {
 	t.Helper()
-	client := &kafka.Client{Addr: p.brokers.addr, Transport: p.brokers.transport}
+	client := &kafka.Client{Addr: p.brokers.seeds.current(), Transport: p.brokers.transport}
 	grown, err := client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{
 		Topics: []kafka.TopicPartitionsConfig{{Name: topic, Count: testPartitions + 1}}})
 	if err != nil || grown.Errors[topic] != nil {
@@ -217,7 +217,7 @@ func TestInitializeOfUnknownOutcome(t *testing.T) {
 			p := openUninitialized(t, c, f.dial)
 			t.Cleanup(p.Close)
 			p.brokers.timeouts = timeouts{transaction: time.Minute, total: time.Second, fence: 10 * time.Second,
-				attempt: 300 * time.Millisecond, grace: 100 * time.Millisecond, missing: time.Second}
+				attempt: 300 * time.Millisecond, grace: 100 * time.Millisecond, missing: time.Second, stall: 10 * time.Second, place: time.Second}
 			f.inject(kmsg.EndTxn, passed, lost, lost, lost, lost) // the abort of the take-over passes
 			if err := p.Initialize(t.Context()); err != nil {
 				t.Fatal(err)
@@ -230,20 +230,20 @@ func TestInitializeOfUnknownOutcome(t *testing.T) {
 	}
 }
 
-// The topic counts as initialized if one partition has no leader and the others have records.
+// The topic counts as initialized if some partitions have no leader and the others have records. Their leaders are waited for
+// side by side: one after the other they would take longer than the fence may take.
 func TestInitializedWithoutALeader(t *testing.T) {
 	cluster := fakeCluster(t, 1)
 	c := testConfig(t, cluster.Addrs())
 	p := testOpen(t, c)
-	p.brokers.timeouts.leaderless = 100 * time.Millisecond
+	p.brokers.timeouts.leaderless, p.brokers.timeouts.fence = 2*time.Second, 3*time.Second
 	cluster.Fake().ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.Fake().KeepControl()
 		m := strange(r, 0, testPartitions).(*kmsg.MetadataResponse)
 		m.Brokers = []kmsg.MetadataResponseBroker{fakeBroker(t, cluster)}
 		for _, topic := range m.Topics {
-			for i := 1; i < testPartitions; i++ { // the first has none
-				topic.Partitions[i].Leader, topic.Partitions[i].ErrorCode = 0, 0
-			}
+			last := &topic.Partitions[testPartitions-1] // the others have none
+			last.Leader, last.ErrorCode = 0, 0
 		}
 		return m, nil, true
 	})

@@ -22,9 +22,9 @@ type metrics struct {
 	restoreRecords prometheus.Counter
 }
 
-// newMetrics registers the metrics. registry may be nil, and must have none of them yet.
-func newMetrics(registry prometheus.Registerer) *metrics {
-	auto := promauto.With(registry)
+// newMetrics makes metrics that are not registered yet.
+func newMetrics() *metrics {
+	auto := promauto.With(nil)
 	return &metrics{
 		transactions: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "farmwire_transactions_total",
@@ -60,6 +60,13 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Name: "farmwire_restore_records_total",
 			Help: "Records read back from the state topic.",
 		}),
+	}
+}
+
+// register registers the metrics with a registry, which may be nil and must have none of them yet.
+func (m *metrics) register(registry prometheus.Registerer) {
+	if registry != nil {
+		registry.MustRegister(m.transactions, m.seconds, m.events, m.retries, m.fences, m.hanging, m.restores, m.restoreRecords)
 	}
 }
 

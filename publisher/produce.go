@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	kafka "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -28,6 +29,9 @@ func (p *producer) produce(ctx context.Context, out []*outgoing) error {
 		kept := pending[:0]
 		for i, o := range pending {
 			if err := errs[i]; err != nil {
+				if errors.Is(err, kafka.MessageSizeTooLarge) {
+					return o.refused(&o.batches[o.sent], err)
+				}
 				err = fmt.Errorf("produce to %s-%d: %w", o.topic, o.partition, err)
 				if err := p.final(ctx, err, began); err != nil {
 					return err
@@ -155,9 +159,6 @@ func (p *producer) sendShare(ctx context.Context, leader int32, buffer []byte, p
 	}
 	return buffer
 }
-
-// errNoLeader says that no broker leads the partition at the moment.
-var errNoLeader = errors.New("no leader")
 
 func (p *producer) produceRequest(pending []*outgoing, share []int) *kmsg.ProduceRequest {
 	const allReplicas = -1

@@ -37,7 +37,7 @@ func Prove(ctx context.Context, c Config) (Inspection, error) {
 	if err != nil {
 		return Inspection{}, err
 	}
-	p := &proof{config: c, brokers: newBrokers(transport, c.Cluster.Brokers, c.Topics(), newMetrics(nil))}
+	p := &proof{config: c, brokers: newBrokers(transport, c.Cluster.Brokers, c.Topics(), newMetrics())}
 	defer p.brokers.close()
 	for _, step := range []func(context.Context) error{p.reachAll, p.transact, p.write, p.join} {
 		if err := step(ctx); err != nil {
@@ -196,7 +196,7 @@ func (p *proof) join(ctx context.Context) error {
 
 func (p *proof) groupCoordinator(ctx context.Context) (int32, error) {
 	const groups = 0
-	m, err := p.brokers.transport.RoundTrip(ctx, p.brokers.addr, &findcoordinator.Request{Key: p.config.GroupID(), KeyType: groups})
+	m, err := p.brokers.roundTrip(ctx, &findcoordinator.Request{Key: p.config.GroupID(), KeyType: groups})
 	if err != nil {
 		return -1, err
 	}

@@ -19,32 +19,33 @@ type Publisher struct {
 	brokers        *brokers
 	partitions     int // of each topic
 	acquireTimeout time.Duration
-	restoring      chan struct{} // holds a value for each shard that is being restored
+	group          membership
 }
 
-// restoresAtOnce is how many shards are restored at the same time, to limit connections and memory at a start.
-const restoresAtOnce = 4
-
-// Open connects to the cluster and checks that the topics are safe and fit the spec. It registers metrics with registry, which
-// may be nil. The caller must call Close.
+// Open connects to the cluster and checks that the topics are safe and fit the spec. If it succeeds, it registers metrics with
+// registry, which may be nil, and the caller must call Close.
 //
-// If the error is ErrRefused, calling Open again does not help. Any other error says what could not be reached or was not
-// allowed.
+// The error says what is refused, could not be reached or was not allowed. Trials tells whether calling Open again may help.
 func Open(ctx context.Context, c Config, topics TopicSpec, log *zap.Logger, registry prometheus.Registerer) (*Publisher, error) {
 	transport, err := c.Cluster.Transport()
 	if err != nil {
 		return nil, err
 	}
-	b := newBrokers(transport, c.Cluster.Brokers, c.Topics(), newMetrics(registry))
-	return open(ctx, c, topics, b, log)
+	b := newBrokers(transport, c.Cluster.Brokers, c.Topics(), newMetrics())
+	p, err := open(ctx, c, topics, b, log)
+	if err != nil {
+		return nil, err
+	}
+	p.metrics.register(registry)
+	return p, nil
 }
 
 // openTimeout limits all of Open. A cluster that cannot be reached is an error.
 const openTimeout = 30 * time.Second
 
-// acquireTimeout limits a fence and a restore. A fence may have to wait until the partitions of a dead broker have moved, and
-// a restore of a million records takes seconds.
-const acquireTimeout = 5 * time.Minute
+// acquireTimeout limits an acquisition up to the restore, which is limited by its progress. A fence may have to wait until the
+// partitions of a dead broker have moved.
+const acquireTimeout = 90 * time.Second
 
 func open(ctx context.Context, c Config, topics TopicSpec, b *brokers, log *zap.Logger) (*Publisher, error) {
 	p := &Publisher{
@@ -53,7 +54,7 @@ func open(ctx context.Context, c Config, topics TopicSpec, b *brokers, log *zap.
 		metrics:        b.metrics,
 		brokers:        b,
 		acquireTimeout: acquireTimeout,
-		restoring:      make(chan struct{}, restoresAtOnce),
+		group:          membership{explain: c.explain},
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
@@ -108,6 +109,14 @@ func (p *Publisher) Shards() int { return p.partitions }
 
 // Close closes all connections. No Shard may be used afterwards.
 func (p *Publisher) Close() { p.brokers.close() }
+
+// LongestRecord is how many bytes a record may have, in a batch of its own and without compression. Topics whose
+// max.message.bytes is lower are refused.
+//
+// The longest record is an event. Each of its fields has at most 4 KiB, which the poller makes sure of. Its value has twelve
+// fields of text, in JSON, where a byte takes up to six: 288 KiB. Its headers repeat six ids: 24 KiB. Its key is an id: 4 KiB. The
+// rest is of fixed length and below 4 KiB. The sum is rounded up, so that a few fields can be added.
+const LongestRecord = 384 << 10
 
 // defaultBatchLimit is the default of max.message.bytes.
 const defaultBatchLimit = 1_048_588

@@ -66,7 +66,7 @@ func TestShardsAreTakenOverSideBySide(t *testing.T) {
 	cluster := fakeCluster(t, 1)
 	c := testConfig(t, cluster.Addrs())
 	p := testOpen(t, c)
-	p.restoring = make(chan struct{}, 1)
+	p.brokers.reading = make(chan struct{}, 1)
 	p.brokers.timeouts.fence = 3 * time.Second
 	cluster.Fake().ControlKey(int16(kmsg.InitProducerID), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.Fake().KeepControl()

@@ -18,18 +18,12 @@ type restored struct {
 }
 
 // restore reads a shard's partition up to its uncommitted end. The shard must have been taken over before, so that no
-// previous owner can write anything after that end.
+// previous owner can write anything after that end. A large partition may take any time, as long as reading makes progress.
 func (p *Publisher) restore(ctx context.Context, shard int) (restored, error) {
 	at := p.statePartition(shard)
 	s, err := p.brokers.span(ctx, at, uncommitted)
 	if err != nil {
 		return restored{}, err
-	}
-	select {
-	case p.restoring <- struct{}{}:
-		defer func() { <-p.restoring }()
-	case <-ctx.Done():
-		return restored{}, ctx.Err()
 	}
 	fold := newFold(at.topic)
 	err = p.brokers.read(ctx, at, committed, s, func(r *kgo.Record) (bool, error) {
@@ -58,7 +52,7 @@ func newFold(topic string) *fold { return &fold{topic: topic, restorer: diff.New
 func (f *fold) add(r *kgo.Record) error {
 	f.records++
 	var scanned event.ScannedSession
-	if string(r.Key) != event.WatchKey && scanned.Scan(r.Value) {
+	if scanned.Scan(r.Value) && string(scanned.Session) == string(r.Key) {
 		return f.addScanned(&scanned)
 	}
 	state, err := event.DecodeState(r.Key, r.Value)
@@ -69,6 +63,8 @@ func (f *fold) add(r *kgo.Record) error {
 		return err
 	case state.Key == event.WatchKey:
 		f.watch = state.Watch
+	case state.Absences != nil:
+		f.restorer.PutAbsences(*state.Absences)
 	case state.Forgotten():
 		f.restorer.Delete(state.Key)
 	default:

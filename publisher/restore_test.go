@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +47,7 @@ func TestRestoreHeldUpByAForeignTransaction(t *testing.T) {
 		topic := c.StateTopic()
 		foreign := abandon(t, c, "foreign", &outgoing{topicPartition: topicPartition{topic, 0}, limit: defaultBatchLimit})
 		h.must()
-		p.acquireTimeout = 3 * time.Second
+		p.brokers.timeouts.stall = 3 * time.Second
 		if s, err := p.Acquire(t.Context(), 0); err == nil {
 			t.Fatalf("restored %d sessions past an open transaction", remembered(s))
 		} else if errors.Is(err, ErrRefused) || errors.Is(err, ErrFenced) {
@@ -55,9 +56,35 @@ func TestRestoreHeldUpByAForeignTransaction(t *testing.T) {
 		if err := foreign.end(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}
-		p.acquireTimeout = time.Minute
+		p.brokers.timeouts.stall = time.Minute
 		h.check()
 	})
+}
+
+// A restore that makes no progress gives up its place, and others go on. It ends by itself, and its error names its partition.
+func TestRestoresThatWaitStandAlone(t *testing.T) {
+	c := testConfig(t, fake(t))
+	p := testOpen(t, c)
+	for shard := range int32(2) {
+		foreign := abandon(t, c, "foreign-"+strconv.Itoa(int(shard)), &outgoing{topicPartition: topicPartition{c.StateTopic(), shard}, limit: defaultBatchLimit})
+		defer func() { _ = foreign.end(t.Context(), false) }()
+	}
+	p.brokers.reading = make(chan struct{}, 1)
+	p.brokers.timeouts.place, p.brokers.timeouts.stall = 200*time.Millisecond, 8*time.Second
+	stuck := make(chan error, 2)
+	for shard := range 2 {
+		go func() { _, err := p.Acquire(t.Context(), shard); stuck <- err }()
+	}
+	until(t, 5*time.Second, "the restores that are stuck have begun", func() bool { return len(p.brokers.reading) > 0 })
+	ctx := deadline(t, 4*time.Second)
+	if _, err := p.Acquire(ctx, 2); err != nil {
+		t.Errorf("held up by the restores of others: %v", err)
+	}
+	for range 2 {
+		if err := <-stuck; err == nil || !strings.Contains(err.Error(), c.StateTopic()+"-") || !errors.Is(err, errNoProgress) {
+			t.Errorf("a restore that waits: %v", err)
+		}
+	}
 }
 
 // The restored state of a session is its last event, over any number of rounds.
@@ -117,4 +144,46 @@ func TestFold(t *testing.T) {
 	if err := newFold("topic").add(record(s.SessionID, `{"schema":1`)); err == nil || errors.Is(err, ErrRefused) {
 		t.Errorf("a broken record: %v", err)
 	}
+}
+
+// Absences are committed with the changes and restored, as far as a batch of the topic can hold them, and their tombstone
+// removes them.
+func TestAbsencesAreRestored(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		p := testOpen(t, testConfig(t, addrs))
+		s := acquire(t, p, 1)
+		one, two := session(1, 1), session(1, 2)
+		two.WorkerKey = one.WorkerKey
+		store := func(changes ...diff.Changes) diff.Snapshot {
+			t.Helper()
+			if err := s.Publish(t.Context(), changes); err != nil {
+				t.Fatal(err)
+			}
+			s = acquire(t, p, 1)
+			return s.Snapshots()[one.WorkerKey]
+		}
+		marked := func(marks ...diff.AbsenceMark) diff.Changes {
+			return diff.Changes{Worker: one.WorkerKey, Absences: &diff.Absences{Worker: one.WorkerKey, Marks: marks}}
+		}
+		due := func(what string, s diff.Snapshot, want time.Time) {
+			t.Helper()
+			if got, ok := s.ForgetDue(); !ok || !got.Equal(want) {
+				t.Errorf("%s: due %v, want %v", what, got, want)
+			}
+		}
+		due("ended", store(changesOf(started(one), ended(one)), changesOf(started(two), ended(two))), time.Time{})
+		both := diff.AbsenceMark{Since: epoch, Sessions: []string{one.SessionID, two.SessionID}}
+		due("both", store(marked(both)), epoch.Add(diff.ForgetAfter))
+		due("none", store(marked()), time.Time{})
+		due("all", store(marked(diff.AbsenceMark{Since: epoch})), epoch.Add(diff.ForgetAfter))
+		// A record that a batch cannot hold would stop the shard for ever.
+		s.encoder.to[stateTopic][0].limit = batchHeaderSize + maxRecordOverhead + len(event.AppendAbsencesKey(nil, one.WorkerKey)) + 120
+		restored := store(marked(both))
+		if got, _ := restored.ForgetDue(); got.Equal(epoch.Add(diff.ForgetAfter)) {
+			t.Error("two ids were stored where one has room")
+		}
+		if got := (diff.Observation{Worker: one.WorkerKey, Source: diff.NoSuchWorker, Date: epoch.Add(diff.ForgetAfter)}); len(diff.Between(restored, got).Forgotten) != 1 {
+			t.Error("not one of two ids was stored")
+		}
+	})
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	kafka "github.com/segmentio/kafka-go"
+
+	"farmwire/cluster"
 )
 
 // The errors of Kafka's protocol that publishing judges. kafka-go names the coordinator errors after consumer groups,
@@ -122,15 +124,17 @@ func detached(ctx context.Context, grace time.Duration) (context.Context, contex
 // not help, when partitions were without a leader or unknown for too long, or when ctx ends. The error wraps the last one.
 func (b *brokers) repeat(ctx context.Context, what string, ask func(context.Context) error) error {
 	pause, began := newBackoff(), time.Now()
+	var last lastAnswer
 	for {
 		err := b.once(ctx, ask)
 		if err == nil {
 			return nil
 		}
+		last.take(err)
 		waited, verdict := time.Since(began), judgeLeader(err)
 		switch {
 		case ctx.Err() != nil:
-			return fmt.Errorf("%s: %w", what, stopped(ctx, err))
+			return fmt.Errorf("%s: %w", what, stopped(ctx, last.err))
 		case verdict == giveUp, verdict == fenced, errors.Is(err, ErrRefused),
 			verdict == appears && waited > b.timeouts.missing,
 			errors.Is(err, errNoLeader) && waited > b.timeouts.leaderless:
@@ -138,7 +142,7 @@ func (b *brokers) repeat(ctx context.Context, what string, ask func(context.Cont
 		}
 		b.metrics.retry(err)
 		if pause.wait(ctx, later) != nil {
-			return fmt.Errorf("%s: %w", what, stopped(ctx, err))
+			return fmt.Errorf("%s: %w", what, stopped(ctx, last.err))
 		}
 	}
 }
@@ -154,13 +158,15 @@ func (b *brokers) once(ctx context.Context, ask func(context.Context) error) err
 func (p *producer) coordinate(ctx context.Context, what string, call func(ctx context.Context, node int32) error) error {
 	pause := newBackoff()
 	began := time.Now()
+	var last lastAnswer
 	for {
 		err := p.attempt(ctx, call)
 		if err == nil {
 			return nil
 		}
+		last.take(err)
 		if ctx.Err() != nil {
-			return fmt.Errorf("%s of %s: %w", what, p.id, stopped(ctx, err))
+			return fmt.Errorf("%s of %s: %w", what, p.id, stopped(ctx, last.err))
 		}
 		v := judgeCoordinator(err)
 		switch {
@@ -173,8 +179,18 @@ func (p *producer) coordinate(ctx context.Context, what string, call func(ctx co
 		}
 		p.brokers.metrics.retry(err)
 		if pause.wait(ctx, v) != nil {
-			return fmt.Errorf("%s of %s: %w", what, p.id, stopped(ctx, err))
+			return fmt.Errorf("%s of %s: %w", what, p.id, stopped(ctx, last.err))
 		}
+	}
+}
+
+// lastAnswer is the last error of a request that is repeated. An attempt whose time ran out does not replace what was answered
+// before, because that says best what was waited for.
+type lastAnswer struct{ err error }
+
+func (l *lastAnswer) take(err error) {
+	if l.err == nil || !cluster.IsTimeout(err) && !errors.Is(err, context.Canceled) {
+		l.err = err
 	}
 }
 

@@ -37,8 +37,6 @@ func (p *Publisher) Acquire(ctx context.Context, shard int) (*Shard, error) {
 		return nil, fmt.Errorf("no shard %d: there are %d", shard, p.partitions)
 	}
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, p.acquireTimeout)
-	defer cancel()
 	s, records, err := p.acquire(ctx, shard)
 	if err != nil {
 		return nil, p.config.explain(err)
@@ -53,14 +51,16 @@ func (p *Publisher) Acquire(ctx context.Context, shard int) (*Shard, error) {
 
 func (p *Publisher) acquire(ctx context.Context, shard int) (*Shard, int, error) {
 	topic := p.config.StateTopic()
-	if err := p.checkPartitions(ctx); err != nil {
+	fencing, cancel := context.WithTimeout(ctx, p.acquireTimeout)
+	defer cancel()
+	if err := p.checkPartitions(fencing); err != nil {
 		return nil, 0, err
 	}
-	producer, err := p.takeOver(ctx, transactionalID(topic, shard), p.scope(shard), noIdentity())
+	producer, err := p.takeOver(fencing, transactionalID(topic, shard), p.scope(shard), noIdentity())
 	if err != nil {
 		return nil, 0, err
 	}
-	limits, err := p.batchLimits(ctx)
+	limits, err := p.batchLimits(fencing)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -135,6 +135,14 @@ func (s *Shard) Publish(ctx context.Context, changes []diff.Changes) error {
 }
 
 func (s *Shard) publish(ctx context.Context, c *diff.Changes) error {
+	if c.Absences != nil {
+		// They come first, because they refer only to sessions that were ended before. If they came in a later transaction
+		// than an event, they could not be told apart from older ones that do not know of its end.
+		if err := s.makeRoom(ctx, 0); err != nil {
+			return err
+		}
+		s.encoder.addAbsences(*c.Absences)
+	}
 	for events := c.Events; len(events) > 0; {
 		n := sessionRun(events)
 		if err := s.makeRoom(ctx, n); err != nil {

@@ -35,7 +35,7 @@ func (p *Publisher) takeOver(ctx context.Context, id string, scope []topicPartit
 	for {
 		fresh, err := p.brokers.fence(ctx, id, p.config.Compression)
 		if err != nil {
-			return nil, err
+			return nil, p.brokers.unended(ctx, scope, err)
 		}
 		fresh.breaks = p.brokers.conns.breaks()
 		settled, err := p.settle(ctx, fresh, scope, last)
@@ -85,28 +85,39 @@ func (p *Publisher) settle(ctx context.Context, fresh *producer, scope []topicPa
 // timeouts.leaderless, led leaves them out if the brokers verify transactions, because such brokers refuse delayed requests
 // by themselves. Otherwise it returns an error that names one of them. It never leaves out the last partition of the scope.
 func (b *brokers) led(ctx context.Context, scope []topicPartition) ([]topicPartition, error) {
-	err := b.repeat(ctx, "find the leaders", func(ctx context.Context) error {
-		for _, at := range scope {
-			if _, err := b.leader(ctx, at); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if !errors.Is(err, errNoLeader) {
+	missing, err := b.awaitLeaders(ctx, scope)
+	if err != nil || len(missing) == 0 {
 		return scope, err
 	}
+	own := scope[len(scope)-1]
+	if slices.Contains(missing, own) {
+		return nil, fmt.Errorf("find the leaders: %s: %w", own, errNoLeader)
+	}
+	err = fmt.Errorf("find the leaders: %s: %w", missing[0], errNoLeader)
 	switch found, inspectErr := b.inspect(ctx); {
-	case inspectErr != nil || found.Verification == VerificationOff:
+	case inspectErr != nil:
+		return nil, fmt.Errorf("%w (whether the brokers verify transactions, and so can do without it, is not known: %w)", err, inspectErr)
+	case found.Verification == VerificationOff:
 		return nil, err
 	case found.Verification == VerificationUnknown:
 		return nil, fmt.Errorf("%w (whether the brokers verify transactions, and so can do without it, is not known: grant DescribeConfigs on the cluster)", err)
 	}
-	own := scope[len(scope)-1]
-	return slices.DeleteFunc(slices.Clone(scope), func(at topicPartition) bool {
-		_, err := b.leader(ctx, at)
-		return err != nil && at != own
-	}), nil
+	return slices.DeleteFunc(slices.Clone(scope), func(at topicPartition) bool { return slices.Contains(missing, at) }), nil
+}
+
+// unended adds to the error of a fence which partition has no leader, if the previous transaction could not be ended for that
+// reason: its marker cannot be written there.
+func (b *brokers) unended(ctx context.Context, scope []topicPartition, err error) error {
+	if !errors.Is(err, codeConcurrent) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.timeouts.attempt) // ctx has most often ended
+	defer cancel()
+	missing, lookErr := b.withoutLeader(ctx, scope)
+	if lookErr != nil || len(missing) == 0 {
+		return err
+	}
+	return fmt.Errorf("the previous transaction cannot be ended in %s: %w: %w", missing[0], errNoLeader, err)
 }
 
 // hanging is a partition that holds a transaction open which its coordinator has ended.
@@ -135,7 +146,8 @@ func (p *producer) askHanging(ctx context.Context, scope []topicPartition) ([]ha
 	for leader, request := range requests {
 		m, _, err := p.brokers.send(ctx, leader, request, nil)
 		if err != nil {
-			return nil, err
+			first := topicPartition{request.Topics[0].Topic, request.Topics[0].Partitions[0]}
+			return nil, fmt.Errorf("ask broker %d, which leads %s: %w", leader, first, err)
 		}
 		for _, t := range m.(*kmsg.DescribeProducersResponse).Topics {
 			for _, tp := range t.Partitions {
@@ -203,7 +215,10 @@ func (p *producer) mark(ctx context.Context, partitions []topicPartition, commit
 	if err := p.add(ctx, out, false); err != nil {
 		return err
 	}
-	return p.end(ctx, commit)
+	if commit {
+		return p.askEnd(ctx, true) // ctx has the grace already
+	}
+	return p.end(ctx, false)
 }
 
 // decided reports whether a transaction was committed that some partitions still hold open. Each transaction with records

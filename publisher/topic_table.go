@@ -61,9 +61,11 @@ const (
 	retentionBytes  = "retention.bytes"
 	minInsync       = "min.insync.replicas"
 	uncleanElection = "unclean.leader.election.enable"
+	timestampType   = "message.timestamp.type"
 
-	compact = "compact"
-	forever = "-1"
+	compact       = "compact"
+	forever       = "-1"
+	logAppendTime = "LogAppendTime"
 )
 
 // settings returns the settings of a new topic with so many replicas.

@@ -47,13 +47,13 @@ func CreateTopics(ctx context.Context, c Config, s TopicSpec) (created []string,
 	if err != nil {
 		return nil, c.explainClosed(ctx, err)
 	}
-	missing := false
+	var missing []string
 	for r, d := range topicTable() {
 		name := c.topic(role(r))
 		if slices.Contains(existing, name) {
 			continue
 		}
-		missing = true
+		missing = append(missing, name)
 		switch err := createTopic(ctx, admin, name, d, s); {
 		case err == nil:
 			created = append(created, name)
@@ -61,10 +61,10 @@ func CreateTopics(ctx context.Context, c Config, s TopicSpec) (created []string,
 			return created, c.explain(err)
 		}
 	}
-	if !missing {
+	if len(missing) == 0 {
 		return nil, nil
 	}
-	return created, c.appear(ctx, client)
+	return created, c.appear(ctx, client, missing)
 }
 
 func createTopic(ctx context.Context, admin *kadm.Client, name string, d topicDesign, s TopicSpec) error {
@@ -114,7 +114,7 @@ func (c Config) adminClient(ctx context.Context) (*kgo.Client, error) {
 	}
 	return kgo.NewClient(append(opts,
 		kgo.WithContext(ctx),
-		kgo.RetryTimeout(openTimeout/3),
+		kgo.RetryTimeout(openTimeout/2),  // long enough for two brokers that do not answer, and a third that does
 		kgo.MetadataMinAge(spreadTime/4), // a topic that was missing is soon looked for again
 	)...)
 }

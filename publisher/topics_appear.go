@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -11,19 +12,24 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// appear waits until every broker shows every topic with all its leaders. The brokers do not all learn about a new topic at
+// appear waits until every broker shows the new topics with all their leaders. The brokers do not all learn about a new topic at
 // the same moment, and the next request may go to any of them.
-func (c Config) appear(ctx context.Context, client *kgo.Client) error {
+func (c Config) appear(ctx context.Context, client *kgo.Client, topics []string) error {
 	ctx, cancel := context.WithTimeout(ctx, appearTimeout)
 	defer cancel()
 	admin, pause := kadm.NewClient(client), newBackoff()
 	for {
-		_, err := admin.ListEndOffsets(ctx, c.Topics()...)
-		details, listErr := admin.ListTopics(ctx, c.Topics()...)
+		_, err := admin.ListEndOffsets(ctx, topics...)
+		details, listErr := admin.ListTopics(ctx, topics...)
 		err = errors.Join(err, listErr, details.Error())
-		for _, b := range client.DiscoveredBrokers() {
-			err = errors.Join(err, c.shownBy(ctx, b))
+		brokers := client.DiscoveredBrokers()
+		errs := make([]error, len(brokers))
+		var wg sync.WaitGroup
+		for i, b := range brokers {
+			wg.Go(func() { errs[i] = shownBy(ctx, b, topics) })
 		}
+		wg.Wait()
+		err = errors.Join(append(errs, err)...)
 		if err == nil {
 			return nil
 		}
@@ -33,15 +39,17 @@ func (c Config) appear(ctx context.Context, client *kgo.Client) error {
 	}
 }
 
-// shownBy returns an error if the broker does not show a topic. A broker that does not answer is ignored.
-func (c Config) shownBy(ctx context.Context, b *kgo.Broker) error {
+// shownBy returns an error if the broker does not show a topic. A broker that does not answer soon is ignored.
+func shownBy(ctx context.Context, b *kgo.Broker, topics []string) error {
 	request := kmsg.NewPtrMetadataRequest()
-	for _, name := range c.Topics() {
+	for _, name := range topics {
 		t := kmsg.NewMetadataRequestTopic()
 		t.Topic = kmsg.StringPtr(name)
 		request.Topics = append(request.Topics, t)
 	}
-	answer, err := request.RequestWith(ctx, b)
+	soon, cancel := context.WithTimeout(ctx, appearTimeout/4)
+	defer cancel()
+	answer, err := request.RequestWith(soon, b)
 	if err != nil {
 		return ctx.Err()
 	}

@@ -28,7 +28,9 @@ const (
 //   - for the topics other than the state topic, retention.ms below a day, or any limit of the size;
 //   - fewer replicas than the spec says;
 //   - min.insync.replicas below 2 where there are three replicas or more, or above their number;
-//   - unclean.leader.election.enable.
+//   - unclean.leader.election.enable;
+//   - max.message.bytes below [LongestRecord];
+//   - message.timestamp.type=LogAppendTime.
 func CheckTopics(ctx context.Context, c Config, s TopicSpec) (partitions int, err error) {
 	client, err := c.adminClient(ctx)
 	if err != nil {
@@ -128,7 +130,22 @@ func (t topic) check(s TopicSpec, partitions int, d topicDesign) error {
 	if err := t.checkCleanup(d); err != nil {
 		return err
 	}
+	if err := t.checkRecords(); err != nil {
+		return err
+	}
 	return t.checkReplicas(s)
+}
+
+// checkRecords refuses settings by which the topic does not take every record, or not as it was written.
+func (t topic) checkRecords() error {
+	limit, err := strconv.Atoi(t.settings[maxBatch])
+	switch {
+	case err == nil && limit < LongestRecord:
+		return t.unsafe(maxBatch, strconv.Itoa(defaultBatchLimit), "has max.message.bytes=%d, and a record may have %d bytes, so one session could stop its shard", limit, LongestRecord)
+	case t.settings[timestampType] == logAppendTime:
+		return t.unsafe(timestampType, "CreateTime", "has message.timestamp.type=LogAppendTime, so the brokers replace the time of every record")
+	}
+	return nil
 }
 
 // checkCleanup refuses settings by which brokers delete what is still needed.

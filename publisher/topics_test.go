@@ -3,6 +3,7 @@ package publisher
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -107,6 +108,8 @@ func TestAlteredTopicsAreRefused(t *testing.T) {
 		{c.EndedTopic(), retentionBytes, "1000000", "retention.bytes=-1"},
 		{c.EndedTopic(), minInsync, "2", "nothing can be written"},
 		{c.StateTopic(), uncleanElection, "true", "unclean.leader.election.enable=false"},
+		{c.EventsTopic(), maxBatch, "100000", "a record may have 393216 bytes"},
+		{c.EndedTopic(), timestampType, logAppendTime, "--add-config message.timestamp.type=CreateTime"},
 	} {
 		set := func(op kadm.IncrementalOp) {
 			_, err := a.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: op, Name: alteration.name, Value: &alteration.value}}, alteration.topic)
@@ -129,6 +132,23 @@ func TestAlteredTopicsAreRefused(t *testing.T) {
 	}
 	if _, err := CheckTopics(t.Context(), c, testTopics()); err != nil {
 		t.Errorf("after all was set back: %v", err)
+	}
+}
+
+// A topic must take every record, and keep its time.
+func TestRecordsMustFit(t *testing.T) {
+	for _, tc := range []struct{ setting, value, want string }{
+		{maxBatch, strconv.Itoa(LongestRecord), ""},
+		{maxBatch, strconv.Itoa(defaultBatchLimit), ""},
+		{maxBatch, strconv.Itoa(LongestRecord - 1), "--topic t --add-config max.message.bytes=1048588"},
+		{timestampType, "CreateTime", ""},
+		{timestampType, logAppendTime, "--topic t --add-config message.timestamp.type=CreateTime"},
+	} {
+		safe := topic{name: "t", partitions: 3, replicas: 3, settings: map[string]string{cleanupPolicy: "delete", retention: forever, minInsync: "2", tc.setting: tc.value}}
+		err := safe.check(TopicSpec{Partitions: 3, ReplicationFactor: 3}, 3, topicTable()[eventsTopic])
+		if (err == nil) != (tc.want == "") || err != nil && (kindOf(err) != TopicUnsafe || !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%s=%s: %v", tc.setting, tc.value, err)
+		}
 	}
 }
 

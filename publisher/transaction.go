@@ -113,7 +113,20 @@ func outcome(err error) string {
 
 // write writes the records in a transaction. After an error it aborts the transaction, so that consumers need not wait until
 // the broker does so, unless another producer has fenced this one. The abort may fail: the fence that follows does the same.
+//
+// No transaction begins while one of its partitions has no leader. It could neither be committed nor be aborted until the
+// partition is back, because a marker must be written there, and until then the shard could not even be fenced.
 func (p *producer) write(ctx context.Context, at time.Time, out []*outgoing) error {
+	partitions := make([]topicPartition, len(out))
+	for i, o := range out {
+		partitions[i] = o.topicPartition
+	}
+	switch missing, err := p.brokers.awaitLeaders(ctx, partitions); {
+	case err != nil:
+		return err
+	case len(missing) > 0:
+		return fmt.Errorf("begin a transaction of %s: %s: %w", p.id, missing[0], errNoLeader)
+	}
 	for _, o := range out {
 		next, err := o.seal(p.identity, p.sequences[o.topicPartition], at, p.compression)
 		if err != nil {

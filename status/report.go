@@ -1,18 +1,23 @@
 // Package status describes what an instance of Farmwire knows about itself: how far its start has come, the state of its
 // shards, what it cannot observe and why, and how old its newest answers are.
 //
-// A Report holds facts and no text. Unready and WriteSummary are the only places in the library where these facts become
-// words, so that the probes and the summary of a dry run use the same words. The package imports no other package of
-// Farmwire: package farmwire fills the report from the states of the poller and the shards.
+// A Report holds facts and no text. The files whose names begin with words are the only places in the library where these
+// facts become words, so that the probes, the log and the summary of a dry run use the same words. The package imports no
+// other package of Farmwire: package farmwire fills the report from the states of the poller, the shards and the group.
 package status
 
 import "time"
 
 // Report is the state of one instance at one moment.
 type Report struct {
-	Stage   Stage
-	Shards  []Shard // the shards that the consumer group assigns to this instance, in any order
-	Polling Polling
+	At        time.Time // the moment
+	Region    string    // whose farms are watched
+	Stage     Stage
+	Waiting   error // why the stage has not passed yet: the last error of what is tried again; nil if nothing has failed
+	Group     Group
+	Shards    []Shard // the shards that the consumer group assigns to this instance, in any order
+	AllShards int     // how many shards there are; 0 if it is not known yet
+	Polling   Polling
 }
 
 // Stage is how far the start of an instance has come.
@@ -24,12 +29,31 @@ const (
 	Running                    // the instance follows the shards that it is assigned
 )
 
+// Group is the membership in the consumer group that assigns the shards.
+type Group struct {
+	Joined bool  // the instance is a member
+	Err    error // the last error of the group; nil if the group was reached since then
+}
+
 // Shard is a shard that the consumer group assigns to this instance.
 type Shard struct {
-	Number int
-	State  ShardState
-	Err    error // why the shard waits; nil in any other state
+	Number   int
+	State    ShardState
+	Since    time.Time // when the state began
+	Err      error     // why the shard failed the last time in this assignment; nil if it has not failed
+	Failures int       // in a row, without a minute in between in which the shard was followed
+
+	Assigned time.Time // when the assignment began
+	Newest   time.Time // when the newest transaction of the assignment was committed; zero if none was
+
+	// Of a shard that is followed.
+	Committed  time.Time // Newest, if it was committed since the restore; else zero
+	Publishing time.Time // when the transaction began that is in flight; zero if none is
+	Unasked    int       // restored open sessions that Deadline Cloud was not asked for since the restore
 }
+
+// LastCommit returns when the shard has last committed, or was assigned.
+func (s Shard) LastCommit() time.Time { return latest(s.Newest, s.Assigned) }
 
 // ShardState is a step in the life of a shard.
 type ShardState int
@@ -40,8 +64,8 @@ const (
 	Waiting                     // it was lost or could not be acquired, and is acquired again after a pause
 )
 
-// Polling is what is known about the requests to Deadline Cloud. While the instance owns no shard, the fields from Discovery
-// to OldestListing are empty, because it then sends no requests, except for a probe until the first usable answer.
+// Polling is what is known about the requests to Deadline Cloud. While the instance owns no shard, everything from Discovery
+// to Budget is empty, because it then sends no requests, except for a probe until the first usable answer.
 type Polling struct {
 	Phase       Phase
 	Answered    bool   // Deadline Cloud has given a usable answer since the start
@@ -50,17 +74,30 @@ type Polling struct {
 	Discovery          []Failure // the lists of farms, fleets or workers that fail
 	Targets            int       // the lists of farms, fleets and workers that are read again and again
 	PendingTargets     int       // of these, the ones that were never read completely
-	MissingFleets      []string  // fleets that were asked for and that none of the farms has
-	CredentialsRefused bool      // no request is sent for a while, because the credentials were refused
+	MissingFarms       []string  // farms that were asked for and that the service does not find
+	MissingFleets      []string  // fleets that were asked for and that are in none of the farms
+	EmptyFarms         []string  // farms without a fleet to watch
+	OtherAccount       bool      // none of the farms that are stored is listed any more
+	CredentialsRefused bool      // the credentials were refused, and were not accepted since then
 
-	Unlisted       []Failure // some of the workers that cannot be listed
-	UnlistedCount  int       // how many workers cannot be listed
-	LookupsFailing int       // how many workers' sessions cannot be looked up one by one
+	Failing  []Outage // the operations that have given no usable answer since they first failed
+	Unlisted []Failure
+	// UnlistedCount is how many workers cannot be listed. Unlisted names some of them.
+	UnlistedCount  int
+	LookupsFailing int // how many workers' sessions cannot be looked up one by one
 
-	OldestListing          time.Duration        // the longest time since the last complete listing of any worker
-	Farms, Fleets, Workers int                  // that discovery has found
-	OpenSessions           int                  // whose events are committed
-	Operations             map[string]Operation // by the operation's name in the Deadline Cloud API
+	Watched           int           // workers that are listed again and again
+	NeverListed       int           // of these, the ones that ListWorkers shows and that were never listed completely
+	OldestNeverListed time.Duration // how long the longest of them has waited for its first listing
+	OldestListing     time.Duration // the longest time since the last complete listing of a worker, or since it was first shown
+	OldestLook        time.Duration // the longest time since the last answer about an open session that is committed
+	Budget            Budget
+
+	ThrottledRatio         float64 // the part of the attempts in the last five minutes that was throttled, from 0 to 1
+	Farms, Fleets, Workers int     // that discovery has found
+	OpenSessions           int     // whose events are committed
+	SessionSeen            bool    // a listing has shown a session, with which the lookups could be tried
+	Operations             map[string]Operation
 }
 
 // Phase is whether Deadline Cloud is polled.
@@ -78,10 +115,43 @@ type Failure struct {
 	Operation                 string // the operation of the Deadline Cloud API
 	Failures                  int    // in a row
 	Reason                    string // of the last failure, as the metrics name it: denied, server_error, …
+	Pending                   bool   // it has never succeeded; of discovery
+}
+
+// Outage is an operation of the Deadline Cloud API that is in use and has given no usable answer since it first failed.
+type Outage struct {
+	Operation string
+	For       time.Duration // since the first failure
+	Reason    string        // of the last failure, as the metrics name it
 }
 
 // Operation is how the attempts of one operation of the Deadline Cloud API went since the start.
 type Operation struct {
 	Answered uint64
 	Failed   map[string]uint64 // by the reason, as the metrics name it: denied, throttled, server_error, …
+}
+
+// Budget is what this instance may ask of Deadline Cloud, and what it would have to ask to keep to the staleness.
+type Budget struct {
+	Rate      float64       // requests a second that this instance may send
+	Staleness time.Duration // how old the last listing of a worker shall become at most
+	Pages     int           // that a listing of each watched worker takes, together
+	Discovery float64       // requests a second that discovery takes
+}
+
+// Needed returns the requests a second that the staleness would take.
+func (b Budget) Needed() float64 {
+	if b.Staleness <= 0 {
+		return 0
+	}
+	return float64(b.Pages)/b.Staleness.Seconds() + b.Discovery
+}
+
+// Holds returns the staleness that the rate can hold, or 0 if the rate is not known.
+func (b Budget) Holds() time.Duration {
+	left := b.Rate - b.Discovery
+	if left <= 0 {
+		return 0
+	}
+	return time.Duration(float64(b.Pages) / left * float64(time.Second))
 }

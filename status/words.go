@@ -3,95 +3,145 @@ package status
 import (
 	"cmp"
 	"fmt"
-	"io"
-	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
-// Unready returns what keeps the instance from being ready, in one line for each cause. It returns nothing if the instance
-// is ready.
-func (r Report) Unready() []string {
+const (
+	commitLimit = time.Minute      // a shard that is ready has committed within this time; an idle one commits twice in it
+	slowCommit  = 10 * time.Second // a transaction that takes longer is told
+	settledFor  = time.Minute      // a shard that failed several times in a row is ready after this time without a failure
+)
+
+// causes returns all causes, in the order of their kinds.
+func (r Report) causes() []Cause {
 	switch r.Stage {
 	case OpeningTopics:
-		return []string{"the topics are being opened"}
+		return []Cause{r.stage("the topics are being opened")}
 	case Initializing:
-		return append([]string{"the state topic is initialized as soon as Deadline Cloud has answered"}, r.Polling.unready()...)
+		return append([]Cause{r.stage("the state topic is initialized as soon as Deadline Cloud has answered")}, r.polling()...)
 	}
-	return append(r.unreadyShards(), r.Polling.unready()...)
+	return slices.Concat(r.group(), r.shards(), r.polling())
 }
 
-func (r Report) unreadyShards() []string {
-	if len(r.Shards) == 0 {
-		return []string{"the consumer group has assigned no shard to this instance"}
+func (r Report) stage(text string) Cause {
+	c := Cause{Key: Key{Kind: KindStage}, Progress: r.Waiting == nil, Text: text}
+	if r.Waiting != nil {
+		c.Text += ": " + errorText(r.Waiting)
 	}
-	var lines []string
-	for _, s := range slices.SortedFunc(slices.Values(r.Shards), func(a, b Shard) int { return cmp.Compare(a.Number, b.Number) }) {
-		switch s.State {
-		case Acquiring:
-			lines = append(lines, fmt.Sprintf("shard %d is being acquired", s.Number))
-		case Waiting:
-			lines = append(lines, fmt.Sprintf("shard %d waits to be acquired again: %v", s.Number, s.Err))
-		}
-	}
-	return lines
+	return c
 }
 
-func (p Polling) unready() []string {
+// group tells whether the instance is a member of the consumer group. A member without a shard stands by, and is ready.
+func (r Report) group() []Cause {
+	c := Cause{Key: Key{Kind: KindGroup}}
 	switch {
-	case p.Phase == NotStarted:
-		return []string{"polling has not started"}
-	case p.Phase == Ended:
-		return []string{"polling has ended"}
-	case !p.Answered && p.Targets == 0 && p.LastFailure != "":
-		return []string{"Deadline Cloud has not answered yet: " + words(p.LastFailure)}
-	case !p.Answered && p.Targets == 0:
-		return []string{"Deadline Cloud has not answered yet"}
-	}
-	lines := failures(p.Discovery)
-	switch {
-	case p.PendingTargets > 0:
-		lines = append(lines, fmt.Sprintf("%d of %d lists of farms, fleets and workers have not been read yet", p.PendingTargets, p.Targets))
+	case r.Group.Err != nil && len(r.Shards) > 0:
+		c.Severity, c.Text = Warning, "the consumer group cannot be reached: "+errorText(r.Group.Err)
+	case r.Group.Err != nil:
+		c.Text = "the consumer group cannot be reached: " + errorText(r.Group.Err)
+	case len(r.Shards) > 0:
+		return nil
+	case !r.Group.Joined:
+		c.Progress, c.Text = true, "the consumer group is being joined"
 	default:
-		for _, fleet := range p.MissingFleets {
-			lines = append(lines, fmt.Sprintf("fleet %s is in none of the farms", fleet))
-		}
+		c.Severity, c.Text = Note, "the consumer group has assigned no shard to this instance, which stands by"
 	}
-	if p.CredentialsRefused {
-		lines = append(lines, "the credentials are refused")
-	}
-	lines = append(lines, failures(p.Unlisted)...)
-	if more := p.UnlistedCount - len(p.Unlisted); more > 0 {
-		lines = append(lines, fmt.Sprintf("%d more workers cannot be listed", more))
-	}
-	if p.LookupsFailing > 0 {
-		lines = append(lines, fmt.Sprintf("the sessions of %d workers cannot be looked up", p.LookupsFailing))
-	}
-	return lines
+	return []Cause{c}
 }
 
-// failures returns a line for each failure, sorted.
-func failures(all []Failure) []string {
-	lines := make([]string, len(all))
-	for i, f := range all {
-		lines[i] = fmt.Sprintf("%s failed %s in a row: %s", f.subject(), times(f.Failures), words(f.Reason))
-	}
-	slices.Sort(lines)
-	return lines
-}
-
-// subject names the request that failed.
-func (f Failure) subject() string {
-	var of []string
-	for _, part := range []struct{ name, id string }{{"farm", f.FarmID}, {"fleet", f.FleetID}, {"worker", f.WorkerID}} {
-		if part.id != "" {
-			of = append(of, part.name+" "+part.id)
+// shards tells what is wrong with the shards that are assigned to this instance.
+func (r Report) shards() []Cause {
+	var all []Cause
+	for _, s := range slices.SortedFunc(slices.Values(r.Shards), func(a, b Shard) int { return cmp.Compare(a.Number, b.Number) }) {
+		if c, ok := s.cause(r.At); ok {
+			c.Of = strconv.Itoa(s.Number)
+			all = append(all, c)
 		}
 	}
-	if len(of) == 0 {
-		return f.Operation
+	return bounded(all, "shards")
+}
+
+// cause returns what is wrong with a shard. It reports false if nothing is.
+func (s Shard) cause(now time.Time) (Cause, bool) {
+	shard := Cause{Key: Key{Kind: KindShard}}
+	switch {
+	case s.State == Acquiring && s.Err == nil:
+		shard.Progress, shard.Text = true, fmt.Sprintf("shard %d is being acquired", s.Number)
+	case s.State == Acquiring:
+		shard.Text = fmt.Sprintf("shard %d is being acquired again after it failed: %s", s.Number, errorText(s.Err))
+	case s.State == Waiting:
+		shard.Text = fmt.Sprintf("shard %d waits to be acquired again: %s", s.Number, errorText(s.Err))
+	case s.Failures > 1 && now.Sub(s.Since) < settledFor:
+		shard.Text = fmt.Sprintf("shard %d has failed %s in a row, and is ready after a minute without a failure: %s", s.Number, times(s.Failures), errorText(s.Err))
+	default:
+		return s.commitCause(now)
 	}
-	return f.Operation + " of " + strings.Join(of, ", ")
+	return shard, true
+}
+
+// commitCause returns what is wrong with the commits of a shard that is followed.
+func (s Shard) commitCause(now time.Time) (Cause, bool) {
+	c := Cause{Key: Key{Kind: KindCommit}}
+	switch since := now.Sub(latest(s.Committed, s.Since)); {
+	case since > commitLimit:
+		c.Text = fmt.Sprintf("shard %d has committed no transaction for %s", s.Number, age(since))
+	case s.Committed.IsZero():
+		c.Progress, c.Text = true, fmt.Sprintf("shard %d has not committed its first transaction yet", s.Number)
+	case s.Unasked > 0:
+		c.Kind, c.Progress = KindUnasked, true
+		c.Text = fmt.Sprintf("shard %d has %s that Deadline Cloud was not asked for since the restore", s.Number, number(s.Unasked, "open session"))
+	case !s.Publishing.IsZero() && now.Sub(s.Publishing) > slowCommit:
+		c.Severity = Warning
+		c.Text = fmt.Sprintf("shard %d has waited for %s for the brokers to commit a transaction", s.Number, age(now.Sub(s.Publishing)))
+	default:
+		return c, false
+	}
+	return c, true
+}
+
+// bounded keeps the first causes, and replaces the rest by one that counts them. All are of one kind or of related kinds.
+func bounded(all []Cause, what string) []Cause {
+	if len(all) <= maxNamed {
+		return all
+	}
+	more := Cause{Key: Key{Kind: all[0].Kind, Of: "more"}, Severity: Note, Progress: true, Text: fmt.Sprintf("%d more %s have such a problem", len(all)-maxNamed, what)}
+	for _, c := range all[maxNamed:] {
+		more.Severity, more.Progress = min(more.Severity, c.Severity), more.Progress && c.Progress
+	}
+	return append(slices.Clone(all[:maxNamed]), more)
+}
+
+// longestError is how much of the text of an error is told, in bytes.
+const longestError = 400
+
+// errorText returns the text of an error in one line that is not too long.
+func errorText(err error) string {
+	if err == nil {
+		return "the cause is not known"
+	}
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	if len(text) > longestError {
+		text = strings.ToValidUTF8(text[:longestError], "") + " …"
+	}
+	return text
+}
+
+// age returns a duration as people read it.
+func age(d time.Duration) string {
+	if d < 10*time.Minute {
+		return d.Truncate(time.Second).String()
+	}
+	return strings.TrimSuffix(d.Truncate(time.Minute).String(), "0s")
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func times(n int) string {
@@ -101,36 +151,9 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// words makes a reason readable. Reasons are values of labels too, and so have no blanks.
-func words(reason string) string { return strings.ReplaceAll(reason, "_", " ") }
-
-// WriteSummary writes what was seen and how the requests went, for the end of a dry run.
-func (p Polling) WriteSummary(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "Seen: %s, %s, %s, %s.\n", number(p.Farms, "farm"), number(p.Fleets, "fleet"), number(p.Workers, "worker"), number(p.OpenSessions, "open session"))
-	for _, name := range slices.Sorted(maps.Keys(p.Operations)) {
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(w, "  %-22s %s\n", name, p.Operations[name])
-	}
-	return err
-}
-
 func number(n int, of string) string {
 	if n == 1 {
 		return "1 " + of
 	}
 	return fmt.Sprintf("%d %ss", n, of)
-}
-
-// String says how often the operation was answered, and how often it failed for each reason.
-func (o Operation) String() string {
-	if o.Answered == 0 && len(o.Failed) == 0 {
-		return "not tried"
-	}
-	text := fmt.Sprintf("answered %d", o.Answered)
-	for _, reason := range slices.Sorted(maps.Keys(o.Failed)) {
-		text += fmt.Sprintf(", %s %d", words(reason), o.Failed[reason])
-	}
-	return text
 }

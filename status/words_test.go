@@ -1,12 +1,19 @@
 package status_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,75 +21,210 @@ import (
 	"farmwire/status"
 )
 
-func TestUnready(t *testing.T) {
-	running := func(change func(*status.Report)) status.Report {
-		r := status.Report{
-			Stage:   status.Running,
-			Shards:  []status.Shard{{Number: 0, State: status.Followed}},
-			Polling: status.Polling{Phase: status.Started, Answered: true, Targets: 3},
-		}
-		change(&r)
-		return r
+// moment is when the reports of these tests were made.
+var moment = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// running returns the report of an instance that is ready, with a change.
+func running(change func(*status.Report)) status.Report {
+	r := status.Report{
+		At:     moment,
+		Region: "eu-west-1",
+		Stage:  status.Running,
+		Group:  status.Group{Joined: true},
+		Shards: []status.Shard{followed(0)},
+		Polling: status.Polling{Phase: status.Started, Answered: true, Targets: 3, Farms: 1, Fleets: 1, Workers: 4, Watched: 4,
+			Budget: status.Budget{Rate: 10, Staleness: 15 * time.Second, Pages: 4, Discovery: 0.1}},
 	}
+	change(&r)
+	return r
+}
+
+// followed returns a shard that has been followed for an hour.
+func followed(number int) status.Shard {
+	return status.Shard{Number: number, State: status.Followed, Since: moment.Add(-time.Hour), Committed: moment.Add(-20 * time.Second)}
+}
+
+func TestText(t *testing.T) {
+	shard := func(change func(*status.Shard)) status.Report {
+		return running(func(r *status.Report) { change(&r.Shards[0]) })
+	}
+	polling := func(change func(*status.Polling)) status.Report {
+		return running(func(r *status.Report) { change(&r.Polling) })
+	}
+	fenced := errors.New("fenced")
 	for name, c := range map[string]struct {
 		report status.Report
-		want   []string
+		want   string
 	}{
-		"the zero value": {status.Report{}, []string{"the topics are being opened"}},
-		"no answer yet": {status.Report{Stage: status.Initializing, Polling: status.Polling{Phase: status.Started, LastFailure: "not_found"}}, []string{
-			"the state topic is initialized as soon as Deadline Cloud has answered",
-			"Deadline Cloud has not answered yet: not found"}},
-		"ready":    {running(func(*status.Report) {}), nil},
-		"no shard": {running(func(r *status.Report) { r.Shards = nil }), []string{"the consumer group has assigned no shard to this instance"}},
+		"the zero value":     {status.Report{}, "the topics are being opened"},
+		"Kafka is not there": {status.Report{Waiting: errors.New("no broker\n listens")}, "the topics are being opened: no broker listens"},
+		"no answer yet":      {status.Report{Stage: status.Initializing, Polling: status.Polling{Phase: status.Started, LastFailure: "not_found"}}, "the state topic is initialized as soon as Deadline Cloud has answered\nDeadline Cloud has not answered yet: not found"},
+		"ready":              {running(func(*status.Report) {}), "ready"},
+		"a standby": {running(func(r *status.Report) {
+			r.Shards, r.Polling = nil, status.Polling{Phase: status.Started, Answered: true}
+		}), "ready\nnote: the consumer group has assigned no shard to this instance, which stands by"},
+		"not joined":        {running(func(r *status.Report) { r.Shards, r.Group.Joined = nil, false }), "the consumer group is being joined"},
+		"Kafka is gone":     {running(func(r *status.Report) { r.Shards, r.Group = nil, status.Group{Err: errors.New("no broker answered")} }), "the consumer group cannot be reached: no broker answered"},
+		"the group is gone": {running(func(r *status.Report) { r.Group.Err = errors.New("no broker answered") }), "ready\nwarning: the consumer group cannot be reached: no broker answered"},
 		"shards": {running(func(r *status.Report) {
-			r.Shards = []status.Shard{{Number: 10, State: status.Waiting, Err: errors.New("fenced")}, {Number: 2, State: status.Acquiring}, {Number: 3, State: status.Followed}}
-		}), []string{"shard 2 is being acquired", "shard 10 waits to be acquired again: fenced"}},
-		"polling has ended": {running(func(r *status.Report) { r.Polling.Phase = status.Ended }), []string{"polling has ended"}},
-		"discovery": {running(func(r *status.Report) {
-			r.Polling.PendingTargets = 2
-			r.Polling.MissingFleets = []string{"fleet-1"} // is not told before everything was searched
-			r.Polling.Discovery = []status.Failure{
-				{FarmID: "farm-1", FleetID: "fleet-2", Operation: "ListWorkers", Failures: 2, Reason: "server_error"},
-				{Operation: "ListFarms", Failures: 1, Reason: "denied"},
-			}
-		}), []string{
-			"ListFarms failed once in a row: denied",
-			"ListWorkers of farm farm-1, fleet fleet-2 failed 2 times in a row: server error",
-			"2 of 3 lists of farms, fleets and workers have not been read yet"}},
-		"workers": {running(func(r *status.Report) {
-			r.Polling.MissingFleets = []string{"fleet-1"}
-			r.Polling.CredentialsRefused = true
-			r.Polling.Unlisted = []status.Failure{{FarmID: "f", FleetID: "l", WorkerID: "w", Operation: "ListSessionsForWorker", Failures: 3, Reason: "repeated_token"}}
-			r.Polling.UnlistedCount, r.Polling.LookupsFailing = 12, 4
-		}), []string{
-			"fleet fleet-1 is in none of the farms",
-			"the credentials are refused",
-			"ListSessionsForWorker of farm f, fleet l, worker w failed 3 times in a row: repeated token",
-			"11 more workers cannot be listed",
-			"the sessions of 4 workers cannot be looked up"}},
+			r.Shards = []status.Shard{{Number: 10, State: status.Waiting, Err: fenced}, {Number: 2}, followed(3)}
+		}), "shard 2 is being acquired\nshard 10 waits to be acquired again: fenced"},
+		"acquired again":          {shard(func(s *status.Shard) { *s = status.Shard{Number: 1, Err: fenced, Failures: 2} }), "shard 1 is being acquired again after it failed: fenced"},
+		"failed repeatedly":       {shard(func(s *status.Shard) { s.Since, s.Err, s.Failures = moment.Add(-59*time.Second), fenced, 2 }), "shard 0 has failed 2 times in a row, and is ready after a minute without a failure: fenced"},
+		"failed long ago":         {shard(func(s *status.Shard) { s.Err, s.Failures = fenced, 2 }), "ready"},
+		"no commit yet":           {shard(func(s *status.Shard) { s.Since, s.Committed = moment, time.Time{} }), "shard 0 has not committed its first transaction yet"},
+		"no commit for long":      {shard(func(s *status.Shard) { s.Committed = moment.Add(-61 * time.Second) }), "shard 0 has committed no transaction for 1m1s"},
+		"no commit at all":        {shard(func(s *status.Shard) { s.Committed = time.Time{} }), "shard 0 has committed no transaction for 1h0m"},
+		"a slow commit":           {shard(func(s *status.Shard) { s.Publishing = moment.Add(-11 * time.Second) }), "ready\nwarning: shard 0 has waited for 11s for the brokers to commit a transaction"},
+		"sessions not asked for":  {shard(func(s *status.Shard) { s.Unasked = 1 }), "shard 0 has 1 open session that Deadline Cloud was not asked for since the restore"},
+		"many shards":             {running(func(r *status.Report) { r.Shards = make([]status.Shard, 12) }), strings.Repeat("shard 0 is being acquired\n", 10) + "2 more shards have such a problem"},
+		"polling has ended":       {polling(func(p *status.Polling) { p.Phase = status.Ended }), "polling has ended"},
+		"no farm":                 {polling(func(p *status.Polling) { p.Farms, p.Fleets, p.Targets = 0, 0, 1 }), "Deadline Cloud lists no farm in eu-west-1: check the region and the account, and whether the credentials may see the farms"},
+		"farms not read yet":      {polling(func(p *status.Polling) { p.Farms, p.Fleets, p.Targets, p.PendingTargets = 0, 0, 1, 1 }), "1 of 1 lists of farms, fleets and workers have not been read yet"},
+		"a farm without fleets":   {polling(func(p *status.Polling) { p.EmptyFarms = []string{"farm-1"} }), "ready\nwarning: farm farm-1 has no fleet to watch"},
+		"another account":         {polling(func(p *status.Polling) { p.OtherAccount = true }), "none of the farms that are stored in Kafka is listed: the credentials are of another account, or may not see these farms"},
+		"missing":                 {polling(func(p *status.Polling) { p.MissingFarms, p.MissingFleets = []string{"farm-1"}, []string{"fleet-1"} }), "farm farm-1 does not exist in this account and region\nfleet fleet-1 is in none of the farms"},
+		"fleets not searched yet": {polling(func(p *status.Polling) { p.PendingTargets, p.MissingFleets = 2, []string{"fleet-1"} }), "2 of 3 lists of farms, fleets and workers have not been read yet"},
+		"a fleet fails": {polling(func(p *status.Polling) {
+			p.Discovery = []status.Failure{{FarmID: "farm-1", FleetID: "fleet-2", Operation: "ListWorkers", Failures: 2, Reason: "server_error"}}
+		}), "ready\nwarning: ListWorkers of farm farm-1, fleet fleet-2 failed 2 times in a row: server error"},
+		"a fleet never read": {polling(func(p *status.Polling) {
+			p.PendingTargets, p.Discovery = 1, []status.Failure{{FarmID: "f", FleetID: "l", Operation: "ListWorkers", Failures: 1, Reason: "denied", Pending: true}}
+		}), "ready\nwarning: ListWorkers of farm f, fleet l failed once in a row: denied\nwarning: 1 of 3 lists of farms, fleets and workers have not been read yet"},
+		"all fleets never read": {polling(func(p *status.Polling) {
+			p.PendingTargets, p.Discovery, p.Failing = 1, []status.Failure{{FarmID: "f", FleetID: "l", Operation: "ListWorkers", Failures: 1, Reason: "denied", Pending: true}}, []status.Outage{{"ListWorkers", time.Second, "denied"}}
+		}), "1 of 3 lists of farms, fleets and workers have not been read yet\nwarning: ListWorkers of farm f, fleet l failed once in a row: denied"},
+		"nothing was ever read": {polling(func(p *status.Polling) {
+			p.PendingTargets, p.Targets, p.Discovery = 1, 1, []status.Failure{{Operation: "ListFarms", Failures: 3, Reason: "denied", Pending: true}}
+		}), "ListFarms failed 3 times in a row: denied\nwarning: 1 of 1 lists of farms, fleets and workers have not been read yet"},
+		"credentials": {polling(func(p *status.Polling) { p.CredentialsRefused = true }), "ready\nwarning: the credentials are refused"},
+		"credentials for long": {polling(func(p *status.Polling) {
+			p.CredentialsRefused, p.Failing = true, []status.Outage{{"ListFarms", 2 * time.Minute, "credentials"}}
+		}), "ListFarms has given no usable answer for 2m0s: credentials\nwarning: the credentials are refused"},
+		"a short outage": {polling(func(p *status.Polling) {
+			p.Failing = []status.Outage{{"ListSessionsForWorker", 59 * time.Second, "denied"}}
+		}), "ready"},
+		"an outage": {polling(func(p *status.Polling) {
+			p.Failing = []status.Outage{{"ListSessionsForWorker", 26 * time.Hour, "denied"}}
+		}), "ListSessionsForWorker has given no usable answer for 26h0m: denied"},
+		"lookups denied": {polling(func(p *status.Polling) {
+			p.Failing = []status.Outage{{"BatchGetSession", time.Hour, "denied"}, {"GetSession", time.Hour, "denied"}}
+		}), "ready\nwarning: BatchGetSession and GetSession are both denied: the end of a session whose worker was deleted is not published"},
+		"batches denied": {polling(func(p *status.Polling) { p.Failing = []status.Outage{{"BatchGetSession", time.Hour, "denied"}} }), "ready\nnote: BatchGetSession is denied: sessions are looked up one by one with GetSession, which takes more requests"},
+		"workers": {polling(func(p *status.Polling) {
+			p.Unlisted = []status.Failure{{FarmID: "f", FleetID: "l", WorkerID: "w", Operation: "ListSessionsForWorker", Failures: 3, Reason: "repeated_token"}}
+			p.UnlistedCount, p.LookupsFailing = 12, 4
+		}), "ready\nwarning: ListSessionsForWorker of farm f, fleet l, worker w failed 3 times in a row: repeated token\nwarning: 11 more workers cannot be listed\nwarning: the sessions of 4 workers cannot be looked up"},
+		"too many workers": {polling(func(p *status.Polling) {
+			p.Watched, p.NeverListed, p.OldestNeverListed, p.Budget.Pages = 600, 480, 11*time.Second, 600
+		}), "ready\nwarning: 480 of 600 workers have never been listed, and the first of them has waited for 11s\nwarning: the rate is too low for the staleness: 600 pages of 600 workers every 15s and 0.1 requests a second for discovery make 40.1 a second, and this instance may send 10; that holds a staleness of 1m1s"},
+		"throttled": {polling(func(p *status.Polling) { p.ThrottledRatio = 0.25 }), "ready\nwarning: AWS has throttled 25 % of the requests of the last five minutes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if d := cmp.Diff(c.want, c.report.Unready()); d != "" {
-				t.Errorf("unready (-want +got):\n%s", d)
+			if d := cmp.Diff(c.want+"\n", c.report.Text()); d != "" {
+				t.Errorf("text (-want +got):\n%s", d)
+			}
+			if ready := strings.HasPrefix(c.want, "ready"); c.report.Ready() != ready {
+				t.Errorf("ready: %v", c.report.Ready())
 			}
 		})
 	}
 }
 
+// Each cause has a key of its own, which stays the same while its numbers change.
+func TestKeys(t *testing.T) {
+	r := running(func(r *status.Report) {
+		r.Shards = []status.Shard{{Number: 1, State: status.Waiting, Err: errors.New("a")}, {Number: 2, State: status.Waiting, Err: errors.New("b")}}
+		for range 30 {
+			r.Polling.Discovery = append(r.Polling.Discovery, status.Failure{FleetID: strconv.Itoa(len(r.Polling.Discovery)), Operation: "ListWorkers", Failures: 1})
+		}
+		r.Polling.NeverListed, r.Polling.MissingFarms = 7, []string{"farm-1", "farm-2"}
+	})
+	keys := map[status.Key]bool{}
+	for _, c := range r.Causes() {
+		if keys[c.Key] {
+			t.Errorf("%v twice", c.Key)
+		}
+		keys[c.Key] = true
+	}
+	if len(keys) != 2+11+1+2 {
+		t.Errorf("%d causes: %v", len(keys), keys)
+	}
+	r.Polling.NeverListed, r.Shards[0].Err = 8, errors.New("c")
+	for _, c := range r.Causes() {
+		if !keys[c.Key] {
+			t.Errorf("%v is new", c.Key)
+		}
+	}
+}
+
+// A cause is told once, when it has lasted for some seconds, and again when it is gone. What comes and goes is not told.
+func TestFollow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		report := running(func(*status.Report) {})
+		change := func(f func(*status.Report)) { mu.Lock(); defer mu.Unlock(); f(&report) }
+		var told []string
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			status.Follow(ctx, func() status.Report { mu.Lock(); defer mu.Unlock(); report.Polling.NeverListed++; return report }, func(c status.Change) {
+				told = append(told, fmt.Sprintf("%s %v %v", c.Cause.Kind, c.Gone, c.Ready))
+			})
+		}()
+		expect := func(want ...string) {
+			t.Helper()
+			synctest.Wait()
+			if !slices.Equal(told, want) {
+				t.Errorf("told %q, want %q", told, want)
+			}
+			told = nil
+		}
+		change(func(r *status.Report) { r.Polling.OldestNeverListed = time.Hour })
+		time.Sleep(time.Minute + 2*time.Second) // between two looks
+		expect(" false true", "never listed false true")
+		for range 10 { // comes and goes
+			change(func(r *status.Report) { r.Polling.ThrottledRatio = 1 - r.Polling.ThrottledRatio })
+			time.Sleep(5 * time.Second)
+		}
+		expect()
+		change(func(r *status.Report) { r.Group.Err = errors.New("gone") })
+		time.Sleep(time.Minute)
+		expect("group false true")
+		change(func(r *status.Report) { r.Shards = nil }) // the same cause is worse now
+		time.Sleep(time.Minute)
+		expect("group false false", " false false")
+		change(func(r *status.Report) { r.Group.Err, r.Shards = nil, []status.Shard{followed(0)} })
+		time.Sleep(time.Minute)
+		expect(" false true", "group true true")
+		stop()
+		<-done
+	})
+}
+
 func TestWriteSummary(t *testing.T) {
-	p := status.Polling{Farms: 1, Fleets: 2, Workers: 40, OpenSessions: 7, Operations: map[string]status.Operation{
-		"ListFarms":       {},
-		"BatchGetSession": {Failed: map[string]uint64{"denied": 1}},
-		"ListWorkers":     {Answered: 12, Failed: map[string]uint64{"server_error": 2, "throttled": 1}},
-	}}
+	p := running(func(r *status.Report) {
+		p := &r.Polling
+		p.Farms, p.Fleets, p.Workers, p.OpenSessions = 1, 2, 40, 7
+		p.Failing = []status.Outage{{"BatchGetSession", time.Second, "denied"}}
+		p.Operations = map[string]status.Operation{
+			"ListFarms":       {},
+			"BatchGetSession": {Failed: map[string]uint64{"denied": 1}},
+			"GetSession":      {},
+			"ListWorkers":     {Answered: 12, Failed: map[string]uint64{"server_error": 2, "throttled": 1}},
+		}
+	})
 	var out strings.Builder
 	if err := p.WriteSummary(&out); err != nil {
 		t.Fatal(err)
 	}
 	want := `Seen: 1 farm, 2 fleets, 40 workers, 7 open sessions.
   BatchGetSession        answered 0, denied 1
+  GetSession             not tried: no session was seen
   ListFarms              not tried
   ListWorkers            answered 12, server error 2, throttled 1
+note: BatchGetSession is denied: sessions are looked up one by one with GetSession, which takes more requests
 `
 	if d := cmp.Diff(want, out.String()); d != "" {
 		t.Errorf("summary (-want +got):\n%s", d)
@@ -113,8 +255,8 @@ func TestHandler(t *testing.T) {
 	if code, body := get("/readyz"); code != http.StatusServiceUnavailable || body != "the topics are being opened\n" {
 		t.Errorf("/readyz before the topics are open: %d %q", code, body)
 	}
-	report = status.Report{Stage: status.Running, Shards: []status.Shard{{State: status.Followed}}, Polling: status.Polling{Phase: status.Started, Answered: true}}
-	if code, body := get("/readyz"); code != http.StatusOK || body != "ready\n" {
+	report = status.Report{Stage: status.Running, Group: status.Group{Joined: true}, Polling: status.Polling{Phase: status.Started, Answered: true}}
+	if code, body := get("/readyz"); code != http.StatusOK || !strings.HasPrefix(body, "ready\nnote: ") {
 		t.Errorf("/readyz when all is well: %d %q", code, body)
 	}
 	if code, body := get("/metrics"); code != http.StatusOK || !strings.Contains(body, "farmwire_test 0\n") {

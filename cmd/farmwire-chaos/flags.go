@@ -40,6 +40,8 @@ type flags struct {
 	Initial       string        `enum:"open,all,none" default:"open" help:"farmwire's --initial."`
 
 	APIRate        float64       `name:"api-rate" default:"120" help:"farmwire's --api-rate."`
+	Staleness      time.Duration `default:"1s" help:"farmwire's --staleness."`
+	Discovery      time.Duration `default:"3s" help:"farmwire's --discovery."`
 	SessionTimeout time.Duration `default:"2s" help:"farmwire's --session-timeout, at least 500ms."`
 	Settle         time.Duration `default:"15s" help:"How long the farm goes on without faults and disturbances before everything must have been published."`
 	Farmwire       string        `placeholder:"PATH" help:"The farmwire to run. By default it is built from this module."`
@@ -91,7 +93,7 @@ func (f *flags) String() string {
 	for _, fault := range f.Fault {
 		text += " --fault " + fault
 	}
-	return text + fmt.Sprintf(" --calm %s --page-size %d --churn %g --grace %s --session-timeout %s", f.Calm, f.PageSize, f.Churn, f.Grace, f.SessionTimeout)
+	return text + fmt.Sprintf(" --calm %s --page-size %d --churn %g --grace %s --staleness %s --discovery %s --session-timeout %s", f.Calm, f.PageSize, f.Churn, f.Grace, f.Staleness, f.Discovery, f.SessionTimeout)
 }
 
 // furtherFaults reads the values of --fault.

@@ -4,6 +4,7 @@
 //
 //	farmwire-chaos --seed 1                   disturb farmwire, then check what it published
 //	farmwire-chaos --wrong all --right        run publishers with known mistakes, which the check must find
+//	farmwire-chaos outages                    take away what farmwire needs, one thing after the other, for an hour
 //	farmwire-chaos check DIR                  check what a run has kept once more
 //
 // It needs Java and Maven for Apache Kafka, and Go to build farmwire from the sources of this module.
@@ -21,6 +22,7 @@ import (
 // cli is the grammar of the command line. Without a command it is the campaign.
 type cli struct {
 	Campaign campaignCmd `cmd:"" default:"withargs" help:"Disturb farmwire on Apache Kafka, and check what it published (default)."`
+	Outages  outagesCmd  `cmd:"" help:"Take away what farmwire needs and give it back, and look at what it says and does."`
 	Check    checkCmd    `cmd:"" help:"Check what Apache's console consumer printed against what truly happened."`
 }
 

@@ -51,8 +51,11 @@ func finish(ctx context.Context, t *testbed, f *flags, out io.Writer) (outcome, 
 	if err := errors.Join(readTopics(ctx, t.kafka.InnerAddrs(), t.dir), t.log.write(t.dir)); err != nil {
 		return o, err
 	}
-	var err error
+	err := joinEnded(t.dir, t.endedBefore)
+	if err != nil {
+		return o, err
+	}
 	o.report, err = checkFolder(t.dir, f.JudgeListings, check.Input{
-		Region: instance.Region, Partitions: instance.ShardCount, Until: until, Grace: f.Grace * 9 / 10})
+		Region: instance.Region, Partitions: t.partitions, Until: until, Grace: f.Grace * 9 / 10})
 	return o, err
 }

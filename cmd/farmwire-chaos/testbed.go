@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"farmwire/cmd/farmwire-chaos/instance"
@@ -16,20 +17,26 @@ import (
 // testbed is everything that a campaign needs: Kafka brokers and a farm, each behind proxies, and instances of farmwire
 // between them.
 type testbed struct {
-	dir         string
-	kafka       *kafkatest.Cluster
-	farm        *farmtest.Server
-	brokers     []*proxy.Proxy
-	interceptor proxy.Interceptor // of requests to all brokers
-	api         *proxy.Proxy
-	instances   []*instance.Instance
-	shards      *instance.Shards
-	log         disturbanceLog
-	background  sync.WaitGroup // disturbances that go on while others follow
+	dir           string
+	partitions    int // of the topics
+	kafka         *kafkatest.Cluster
+	addresses     []string // of the brokers behind their proxies
+	farm          *farmtest.Server
+	brokers       []*proxy.Proxy
+	interceptor   proxy.Interceptor // of requests to all brokers
+	api           *proxy.Proxy
+	instances     []*instance.Instance
+	credentials   string         // URL of an endpoint with credentials; "": the instances have static ones
+	separateSeeds bool           // the instances do not get the addresses that brokers advertise
+	seeds         []*proxy.Proxy // the bootstrap addresses if they are separate
+	shards        *instance.Shards
+	log           disturbanceLog
+	endedBefore   []string       // files with the records of .ended topics that were deleted, the oldest first
+	background    sync.WaitGroup // disturbances that go on while others follow
 }
 
 func openTestbed(ctx context.Context, f *flags, dir string) (*testbed, error) {
-	t := &testbed{dir: dir, shards: instance.NewShards()}
+	t := &testbed{dir: dir, partitions: instance.ShardCount, shards: instance.NewShards()}
 	if err := t.open(ctx, f); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
@@ -60,8 +67,12 @@ func (t *testbed) open(ctx context.Context, f *flags) error {
 	if t.api, err = proxy.Open(t.farm.URL()[len("http://"):]); err != nil {
 		return err
 	}
+	seeds, err := t.openSeeds()
+	if err != nil {
+		return err
+	}
 	for n := range f.Instances {
-		if err := t.startInstance(f, binary, n); err != nil {
+		if err := t.startInstance(f, binary, seeds, n); err != nil {
 			return err
 		}
 	}
@@ -70,7 +81,7 @@ func (t *testbed) open(ctx context.Context, f *flags) error {
 
 // openKafka starts brokers that clients reach through proxies, and that soon notice the death of clients and brokers.
 func (t *testbed) openKafka(ctx context.Context, brokers int) error {
-	t.brokers = make([]*proxy.Proxy, brokers)
+	t.brokers, t.addresses = make([]*proxy.Proxy, brokers), make([]string, brokers)
 	var failed error
 	var err error
 	t.kafka, err = kafkatest.StartApache(ctx, kafkatest.Options{
@@ -90,22 +101,39 @@ func (t *testbed) openKafka(ctx context.Context, brokers int) error {
 				failed = err
 				return addr
 			}
-			t.brokers[broker] = p
+			t.brokers[broker], t.addresses[broker] = p, addr
 			return p.Addr()
 		},
 	})
 	return errors.Join(err, failed)
 }
 
-func (t *testbed) startInstance(f *flags, binary string, n int) error {
+// openSeeds returns the bootstrap addresses. If they are separate, these are two at most, so that some brokers are none.
+func (t *testbed) openSeeds() ([]string, error) {
+	var seeds []string
+	for n, p := range t.brokers {
+		if t.separateSeeds && n < 2 {
+			seed, err := proxy.Open(t.addresses[n])
+			if err != nil {
+				return nil, err
+			}
+			t.seeds = append(t.seeds, seed)
+			p = seed
+		}
+		if !t.separateSeeds || n < 2 {
+			seeds = append(seeds, p.Addr())
+		}
+	}
+	return seeds, nil
+}
+
+func (t *testbed) startInstance(f *flags, binary string, seeds []string, n int) error {
 	cfg := instance.Config{
-		Number: n, Binary: binary, ReplicationFactor: f.Brokers, Endpoint: "http://" + t.api.Addr(),
+		Number: n, Binary: binary, Brokers: seeds, Partitions: t.partitions, ReplicationFactor: f.Brokers,
+		Endpoint: "http://" + t.api.Addr(), Credentials: t.credentials,
 		LogFile: filepath.Join(t.dir, fmt.Sprintf("farmwire-%d.log", n)), Shards: t.shards, LifeEnding: t.log.lifeEnding,
 		Flags: []string{"--session-timeout", f.SessionTimeout.String(), "--api-rate", fmt.Sprint(f.APIRate),
-			"--staleness", "1s", "--discovery", "3s", "--initial", f.Initial},
-	}
-	for _, p := range t.brokers {
-		cfg.Brokers = append(cfg.Brokers, p.Addr())
+			"--staleness", f.Staleness.String(), "--discovery", f.Discovery.String(), "--initial", f.Initial},
 	}
 	if f.Static {
 		cfg.Flags = append(cfg.Flags, "--instance-id", fmt.Sprintf("chaos-%d", n))
@@ -131,7 +159,7 @@ func (t *testbed) Close() error {
 	if t.farm != nil {
 		errs = append(errs, t.farm.Close())
 	}
-	for _, p := range t.brokers {
+	for _, p := range slices.Concat(t.brokers, t.seeds) {
 		if p != nil {
 			p.Close()
 		}

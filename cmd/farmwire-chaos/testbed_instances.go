@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"farmwire/cmd/farmwire-chaos/instance"
 )
 
 // awaitOwners waits until every shard has an owner.
@@ -20,10 +18,10 @@ func (t *testbed) awaitOwners(ctx context.Context) error {
 		}
 		n := t.shards.Owned()
 		switch {
-		case n == instance.ShardCount:
+		case n == t.partitions:
 			return nil
 		case time.Now().After(deadline):
-			return fmt.Errorf("after a minute only %d of %d shards are followed; the last line of an instance's log: %s", n, instance.ShardCount, t.instances[0].LastLine())
+			return fmt.Errorf("after a minute only %d of %d shards are followed; the last line of an instance's log: %s", n, t.partitions, t.instances[0].LastLine())
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}

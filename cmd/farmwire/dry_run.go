@@ -50,13 +50,14 @@ func showForPeople(v *view.View) func(event.Record) error {
 // selection is what --farm and --fleet select. Nil selects everything.
 type selection struct{ farms, fleets []string }
 
-// summarize prints what a dry run saw and how its requests went. It returns an error if run would not work: the service
-// refuses an operation that run needs, does not find what the flags name, or has answered no request.
-func (s selection) summarize(w io.Writer, p status.Polling) error {
-	all := p
-	all.Operations = map[string]status.Operation{}
+// summarize prints what a dry run saw, how its requests went, and what is wrong. It returns an error if run would not work:
+// the service refuses an operation that run needs, does not find what the flags name, lists no farm, or has answered no
+// request.
+func (s selection) summarize(w io.Writer, r status.Report) error {
+	p, all := r.Polling, r
+	all.Polling.Operations = map[string]status.Operation{}
 	for _, name := range operations() {
-		all.Operations[name] = p.Operations[name] // also those that were never tried
+		all.Polling.Operations[name] = p.Operations[name] // also those that were never tried
 	}
 	if err := all.WriteSummary(w); err != nil {
 		return fmt.Errorf("write the summary: %w", err)
@@ -68,6 +69,8 @@ func (s selection) summarize(w io.Writer, p status.Polling) error {
 		return fmt.Errorf("the service does not find %s: check --farm, --fleet and AWS_REGION", enumerate(missing))
 	}
 	switch {
+	case p.Answered && p.Targets > 0 && p.PendingTargets == 0 && p.Farms == 0:
+		return errors.New("the service lists no farm: check AWS_REGION, and that the credentials are of the right account and may see its farms")
 	case p.Answered:
 		return nil
 	case len(p.Operations) == 0:

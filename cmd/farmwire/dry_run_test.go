@@ -60,6 +60,8 @@ func TestSummarizeFails(t *testing.T) {
 		want     string
 	}{
 		"it works":              {polling: status.Polling{Answered: true, Operations: answered}},
+		"no farm at all":        {polling: status.Polling{Answered: true, Targets: 1, Operations: answered}, want: "the service lists no farm: check AWS_REGION, and that the credentials are of the right account and may see its farms"},
+		"farms not read yet":    {polling: status.Polling{Answered: true, Targets: 1, PendingTargets: 1, Operations: answered}},
 		"stopped at once":       {want: "no request was answered before the stop: let the dry run go on for longer"},
 		"nothing but failures":  {polling: status.Polling{Operations: map[string]status.Operation{"ListFarms": {Failed: map[string]uint64{"server_error": 4}}}}, want: "no request succeeded: the log says why, and run publishes nothing until one does"},
 		"no such farm":          {selected: selection{farms: []string{"farm-1"}}, polling: status.Polling{Discovery: []status.Failure{missing}}, want: "the service does not find farm farm-1: check --farm, --fleet and AWS_REGION"},
@@ -70,7 +72,7 @@ func TestSummarizeFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""
-			if err := c.selected.summarize(io.Discard, c.polling); err != nil {
+			if err := c.selected.summarize(io.Discard, status.Report{Polling: c.polling}); err != nil {
 				got = err.Error()
 			}
 			if got != c.want {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"time"
@@ -23,10 +24,14 @@ func (f logFlags) logger(w io.Writer) (*zap.Logger, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--log-level: %w", err)}
 	}
+	return zap.New(hintingCore{zapcore.NewCore(f.encoder(w), zapcore.Lock(zapcore.AddSync(w)), level)}), nil
+}
+
+// encoder returns the encoder of log lines that go to w.
+func (f logFlags) encoder(w io.Writer) zapcore.Encoder {
 	encoding := zap.NewProductionEncoderConfig()
 	encoding.EncodeTime = inUTC(zapcore.RFC3339NanoTimeEncoder)
 	encoding.TimeKey = "time"
-	encoder := zapcore.NewJSONEncoder(encoding)
 	if f.LogFormat == "console" || f.LogFormat == "auto" && view.IsTerminal(w) {
 		encoding.EncodeLevel = zapcore.CapitalLevelEncoder
 		if view.HasColour(w) {
@@ -34,9 +39,23 @@ func (f logFlags) logger(w io.Writer) (*zap.Logger, error) {
 		}
 		encoding.EncodeTime = inUTC(zapcore.TimeEncoderOfLayout("15:04:05.000Z07:00"))
 		encoding.EncodeDuration = zapcore.StringDurationEncoder
-		encoder = zapcore.NewConsoleEncoder(encoding)
+		return zapcore.NewConsoleEncoder(encoding)
 	}
-	return zap.New(hintingCore{zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)}), nil
+	return zapcore.NewJSONEncoder(encoding)
+}
+
+// lostLine returns the function that makes the log line about lines that were dropped, for a log that goes to w.
+func (f logFlags) lostLine(w io.Writer) func(lines uint64, since time.Time) []byte {
+	encoder := f.encoder(w)
+	return func(lines uint64, since time.Time) []byte {
+		entry := zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Now(), Message: "log lines were dropped, because nothing could be written"}
+		text, err := encoder.EncodeEntry(entry, []zap.Field{zap.Uint64("lines", lines), zap.Time("since", since)})
+		if err != nil { // no encoder fails for these fields
+			return nil
+		}
+		defer text.Free()
+		return bytes.Clone(text.Bytes())
+	}
 }
 
 // inUTC encodes times in UTC, as those of events are, whatever the time zone of the machine is.

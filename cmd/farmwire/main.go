@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"os"
 	"os/signal"
 	"regexp"
@@ -69,21 +70,24 @@ func stopSignals() []os.Signal {
 }
 
 // discardStderr replaces os.Stderr by the null device. The program itself writes to its streams. But the AWS SDK passes
-// os.Stderr to the command of credential_process, which may print secrets.
+// os.Stderr to the command of credential_process, which may print secrets. It does the same for the standard library's own
+// log, which may quote what a server sent, and which would block where nobody reads stderr.
 func discardStderr() {
 	if nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
 		os.Stderr = nowhere
+		log.SetOutput(nowhere)
 	}
 }
 
 // execute runs a command line and returns its exit code. It also fails if anything could not be written to standard
-// output.
+// output. It never waits long for a reader of standard error.
 func execute(ctx context.Context, args []string, std *streams) int {
-	out := &outputWriter{to: std.out}
-	std = &streams{std.in, out, std.err}
-	code := executeCommand(ctx, longForm(args), std)
-	if code == 0 && out.err != nil {
-		return report(std, out.err)
+	out, lines := &outputWriter{to: std.out}, newLineSink(std.err)
+	defer lines.close()
+	std = &streams{std.in, out, lines}
+	code := executeCommand(ctx, longForm(args), std, lines)
+	if err := out.failure(); code == 0 && err != nil {
+		return report(std, err)
 	}
 	return code
 }
@@ -103,8 +107,8 @@ func longForm(args []string) []string {
 	return args
 }
 
-// executeCommand parses a command line, runs its command and returns the exit code.
-func executeCommand(ctx context.Context, args []string, std *streams) int {
+// executeCommand parses a command line, runs its command and returns the exit code. Lines is what std.err passes to.
+func executeCommand(ctx context.Context, args []string, std *streams, lines *lineSink) int {
 	exited := -1
 	var file fileResolver
 	parser, err := kong.New(&commands{},
@@ -115,7 +119,7 @@ func executeCommand(ctx context.Context, args []string, std *streams) int {
 		kong.DefaultEnvars("FARMWIRE"),
 		kong.Resolvers(&file),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(std),
+		kong.Bind(std, lines),
 	)
 	if err != nil {
 		return report(std, err)

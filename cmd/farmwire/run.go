@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"time"
@@ -44,15 +46,16 @@ type runCmd struct {
 }
 
 // Run watches until the context ends. It returns nil if it then stops gracefully and, of a dry run, if run would work.
-func (c *runCmd) Run(ctx context.Context, std *streams) error {
+func (c *runCmd) Run(ctx context.Context, std *streams, lines *lineSink) error {
 	if err := c.check(); err != nil {
 		return usageError{err}
 	}
+	surviveBrokenPipes()
 	log, err := c.logger(std.err)
 	if err != nil {
 		return err
 	}
-	defer log.Sync()
+	lines.tellLost(c.lostLine(std.err))
 	var cfg farmwire.Config
 	err = untilInterrupted(ctx, func() (err error) {
 		cfg, err = c.config(ctx, std, log)
@@ -64,6 +67,10 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
+	cfg.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "farmwire_log_lines_dropped_total",
+		Help: "Log lines that were dropped because stderr could not be written.",
+	}, func() float64 { return float64(lines.droppedLines()) }))
 	c.warn(log)
 	log.Info("farmwire started", c.settings(cfg)...)
 	began := time.Now()
@@ -76,10 +83,15 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 	}
 	// A dry run that failed has given up its workers before it could report them.
 	if stopped := ctx.Err() != nil; c.DryRun && stopped {
-		return errors.Join(err, selection{c.Farm, c.Fleet}.summarize(std.err, last.Polling))
+		return errors.Join(err, selection{c.Farm, c.Fleet}.summarize(std.err, last))
 	}
 	return err
 }
+
+// surviveBrokenPipes makes writes to a pipe that nobody reads any more fail. By default such a write to stdout or stderr ends
+// the process, and a reader of the log that goes away must not stop the work. Unlike signal.Ignore, it has no effect on the
+// command of credential_process.
+func surviveBrokenPipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // settings returns what the log says at the start: what is watched, at which rate, and where it is published.
 func (c *runCmd) settings(cfg farmwire.Config) []zap.Field {
@@ -152,7 +164,7 @@ func (c *runCmd) config(ctx context.Context, std *streams, log *zap.Logger) (far
 	cfg.Registry, cfg.Version = prometheus.NewRegistry(), versionText()
 	cfg.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if c.DryRun {
-		cfg.DryRun = showEvents(std.out)
+		cfg.DryRun = showEvents(&stoppableWriter{ctx: ctx, to: std.out})
 	}
 	if c.Listen != "off" {
 		if cfg.Listener, err = net.Listen("tcp", c.Listen); err != nil {

@@ -177,13 +177,7 @@ func (w lineWriter) write(text []byte) error {
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
-		end := len(text)
-		if end > atomicWrite {
-			end = bytes.LastIndexByte(text[:atomicWrite], '\n') + 1
-		}
-		if end == 0 {
-			end = bytes.IndexByte(text, '\n') + 1
-		}
+		end := wholeLines(text)
 		if _, err := w.out.Write(text[:end]); err != nil {
 			return fmt.Errorf("write the listing: %w", err)
 		}

@@ -63,18 +63,18 @@ func stuckDryRun(t *testing.T) (cmd *exec.Cmd, log *bytes.Buffer) {
 	return cmd, log
 }
 
-// A stop that cannot be graceful ends after 5 s with exit code 1.
-func TestStopThatTakesTooLong(t *testing.T) {
+// A stop of a dry run whose events nobody reads is graceful all the same.
+func TestStopOfADryRunThatNobodyReads(t *testing.T) {
 	cmd, log := stuckDryRun(t)
 	began := time.Now()
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	cmd.Wait()
-	if took := time.Since(began); cmd.ProcessState.ExitCode() != exitFailed || took < 4*time.Second || took > 8*time.Second {
+	_ = cmd.Wait() // the exit code says it
+	if took := time.Since(began); cmd.ProcessState.ExitCode() != 0 || took > 5*time.Second {
 		t.Errorf("exit code %d after %v", cmd.ProcessState.ExitCode(), took)
 	}
-	if !strings.Contains(log.String(), "farmwire: the stop took longer than 5s") {
+	if !strings.Contains(log.String(), "farmwire stopped gracefully") || !strings.Contains(log.String(), "Seen: ") {
 		t.Errorf("log:\n%s", log)
 	}
 }

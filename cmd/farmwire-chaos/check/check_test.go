@@ -8,7 +8,11 @@ import (
 )
 
 func TestRightHistory(t *testing.T) {
-	report := newWorld(t).check()
+	w := newWorld(t)
+	w.absent("worker-whole", `["session-whole"]`)
+	w.absent("worker-whole", `null`)
+	w.absences = append(w.absences, struct{ key, value string }{w.absences[0].key, "null"})
+	report := w.check()
 	if report.Total() != 0 {
 		t.Fatalf("anomalies in a right history:\n%s", printed(report))
 	}
@@ -107,6 +111,13 @@ func TestAnomalies(t *testing.T) {
 		{"the state is another than the event's", FoldMismatch, func(w *world) { w.stored("whole", 8).Now = w.status(0, "STARTED") }},
 		{"the state goes back", FoldMismatch, func(w *world) { w.state = append(w.state, w.stored("whole", 7)) }},
 		{"vanished is not stored", FoldMismatch, func(w *world) { w.stored("gone", 2).Vanished = false }},
+		{"absent in another shard", WrongPartition, func(w *world) { w.absent("elsewhere", `null`) }},
+		{"absent without being there", BadEnvelope, func(w *world) { w.absent("worker-whole", `["session-never"]`) }},
+		{"absent from another worker", BadEnvelope, func(w *world) { w.absent("worker-whole", `["session-late"]`) }},
+		{"absent without since", BadEnvelope, func(w *world) {
+			w.absent("worker-whole", `null`)
+			w.absences[0].value = `{"schema":1,"marks":[{"sessions":null}]}`
+		}},
 		{"only remembered", FoldMismatch, func(w *world) { s := *w.stored("open", 1); s.Sequence = 0; w.state = append([]*stored{&s}, w.state...) }},
 		{"not inferred", BadFlag, func(w *world) { w.of("late", 1).Inferred = false }},
 		{"inferred and seen", BadFlag, func(w *world) { w.of("still", 1).Inferred = true }},

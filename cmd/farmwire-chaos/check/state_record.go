@@ -1,6 +1,9 @@
 package check
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // storedRecord is a record of .state about a session.
 type storedRecord struct {
@@ -27,6 +30,9 @@ func (c *checker) readState(r record) {
 	switch {
 	case r.key == "watch":
 		c.readWatch(r)
+		return
+	case strings.HasPrefix(r.key, absentPrefix):
+		c.readAbsences(r)
 		return
 	case r.null:
 		c.report.Counts.Tombstones++

@@ -13,6 +13,7 @@ import (
 
 // world is a small history that was published rightly; a test makes one thing of it wrong.
 type world struct {
+	absences     []struct{ key, value string } // records in the shard of worker-whole, after all others
 	t            *testing.T
 	start        time.Time
 	stale        bool
@@ -358,5 +359,16 @@ func (w *world) printState() io.Reader {
 		}
 		line(s.partition, s.of.ID, text)
 	}
+	for _, a := range w.absences {
+		line(int64(partitionOf("worker-whole", partitions)), a.key, a.value)
+	}
 	return strings.NewReader(b.String())
+}
+
+// absent adds a record of absences of a worker.
+func (w *world) absent(worker, sessions string) {
+	w.absences = append(w.absences, struct{ key, value string }{
+		"absent.farm-1/" + fleet + "/" + worker,
+		`{"schema":1,"marks":[{"since":"2026-03-01T12:05:00.000Z","sessions":` + sessions + `}]}`,
+	})
 }

@@ -9,7 +9,7 @@ import (
 	"strconv"
 )
 
-// Settings that all instances share.
+// Settings that all instances share. ShardCount is the usual number of partitions.
 const (
 	Region      = "eu-west-1"
 	TopicPrefix = "deadline.sessions"
@@ -21,11 +21,17 @@ type Config struct {
 	Number            int      // tells the instances of one cluster apart
 	Binary            string   // path of farmwire
 	Brokers           []string // host:port each
-	ReplicationFactor int      // of the topics, which the instance creates
+	Partitions        int      // of the topics, which the instance creates
+	ReplicationFactor int      // of the topics
 	Endpoint          string   // URL of the Deadline Cloud API
 	Flags             []string // further flags of farmwire run
 	LogFile           string   // receives the JSON lines of all processes
-	Shards            *Shards  // learns which shards the instance acquires
+
+	// Credentials, if not "", is the URL of an endpoint like that of a container, which answers at <URL>/<access key id>
+	// with the keys of one process. Without it the keys are in the process's environment, and last for ever.
+	Credentials string
+
+	Shards *Shards // learns which shards the instance acquires
 
 	// LifeEnding, if not nil, is called once for each process, with its access key id: before the process is killed or
 	// asked to stop, or when it has ended by itself. It must not call the instance.
@@ -34,16 +40,20 @@ type Config struct {
 
 func (c Config) args(address string) []string {
 	args := []string{"run", "--create-topics", "--replication-factor", strconv.Itoa(c.ReplicationFactor),
-		"--partitions", strconv.Itoa(ShardCount), "--topic-prefix", TopicPrefix, "--listen", address, "--log-format", "json"}
+		"--partitions", strconv.Itoa(c.Partitions), "--topic-prefix", TopicPrefix, "--listen", address, "--log-format", "json"}
 	for _, broker := range c.Brokers {
 		args = append(args, "--brokers", broker)
 	}
 	return append(args, c.Flags...)
 }
 
-func (c Config) env() []string {
-	return append(os.Environ(), "AWS_ENDPOINT_URL_DEADLINE="+c.Endpoint, "AWS_REGION="+Region,
-		"AWS_SECRET_ACCESS_KEY=chaos", "AWS_EC2_METADATA_DISABLED=true")
+// env is the environment of the process with the access key id.
+func (c Config) env(key string) []string {
+	env := append(os.Environ(), "AWS_ENDPOINT_URL_DEADLINE="+c.Endpoint, "AWS_REGION="+Region, "AWS_EC2_METADATA_DISABLED=true")
+	if c.Credentials != "" {
+		return append(env, "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_CONTAINER_CREDENTIALS_FULL_URI="+c.Credentials+"/"+key)
+	}
+	return append(env, "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY=chaos")
 }
 
 // KeyOf is the access key id of one process of an instance. Processes are counted from 1. By the id the farm knows

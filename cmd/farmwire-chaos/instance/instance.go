@@ -3,11 +3,8 @@
 package instance
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -22,13 +19,11 @@ import (
 type Instance struct {
 	Number int
 
-	binary     string
-	args, env  []string
-	address    string
-	shards     *Shards
-	log        *os.File
-	lifeEnding func(key string)
-	done       chan struct{} // closed when the instance is down and no process runs
+	cfg     Config
+	address string
+	log     *os.File
+	done    chan struct{} // closed when the instance is down and no process runs
+	reading sync.RWMutex  // held for writing while nobody reads the log
 
 	mu        sync.Mutex
 	process   *process.Process // nil: none runs
@@ -39,8 +34,16 @@ type Instance struct {
 	ownEnds   int              // how often it ended by itself
 	quickEnds int              // ... in a row within a second of its start
 	lastLine  string           // of its log
-	exitCodes []int            // of graceful stops
-	stopping  bool             // a graceful stop was requested
+	warnings  []Line           // of its log, the newest
+	stops     []Stop           // graceful ones
+	stopping  time.Time        // when a graceful stop was requested; zero if none was
+}
+
+// Stop is a graceful stop of a process.
+type Stop struct {
+	Key  string        // access key id of the process
+	Took time.Duration // from the signal to the end of the process
+	Code int           // exit code; -1 if it had to be killed
 }
 
 // ErrBroken means that farmwire does not even start.
@@ -56,10 +59,7 @@ func Start(cfg Config) (*Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &Instance{
-		Number: cfg.Number, binary: cfg.Binary, args: cfg.args(address), env: cfg.env(), address: address,
-		shards: cfg.Shards, log: log, lifeEnding: cfg.LifeEnding, done: make(chan struct{}),
-	}
+	i := &Instance{Number: cfg.Number, cfg: cfg, address: address, log: log, done: make(chan struct{})}
 	go i.live()
 	return i, nil
 }
@@ -69,7 +69,7 @@ func (i *Instance) live() {
 	defer close(i.done)
 	defer i.log.Close()
 	for {
-		p, lines, err := i.start()
+		p, logRead, err := i.start()
 		if err != nil {
 			i.note([]byte(err.Error()))
 			return
@@ -78,15 +78,26 @@ func (i *Instance) live() {
 			return
 		}
 		<-p.Ended()
-		lines.flush()
-		if n := i.ended(p.State()); n > 0 {
+		n := i.ended(p.State())
+		awaitRest(logRead)
+		if n > 0 {
 			time.Sleep(min(time.Duration(n)*100*time.Millisecond, time.Second))
 		}
 	}
 }
 
-// start starts a process. It returns nil if the instance is down.
-func (i *Instance) start() (*process.Process, *lineWriter, error) {
+// awaitRest waits until the log of a process that has ended was read. It does not wait for long, because the log may be
+// blocked.
+func awaitRest(logRead <-chan struct{}) {
+	select {
+	case <-logRead:
+	case <-time.After(time.Second):
+	}
+}
+
+// start starts a process. It returns nil if the instance is down. The channel is closed when the log of the process was
+// read to its end.
+func (i *Instance) start() (*process.Process, <-chan struct{}, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.down {
@@ -95,30 +106,47 @@ func (i *Instance) start() (*process.Process, *lineWriter, error) {
 	i.life++
 	key := KeyOf(i.Number, i.life)
 	i.ending = sync.OnceFunc(func() {
-		if i.lifeEnding != nil {
-			i.lifeEnding(key)
+		if i.cfg.LifeEnding != nil {
+			i.cfg.LifeEnding(key)
 		}
 	})
-	lines := &lineWriter{line: i.readLog}
-	cmd := exec.Command(i.binary, i.args...)
-	cmd.Env, cmd.Stderr = append(slices.Clone(i.env), "AWS_ACCESS_KEY_ID="+key), lines
-	p, err := process.Start(cmd)
+	p, logRead, err := i.startProcess(key)
 	if err != nil {
 		return nil, nil, fmt.Errorf("start instance %d: %w", i.Number, err)
 	}
 	i.process, i.started = p, time.Now()
-	return p, lines, nil
+	return p, logRead, nil
 }
 
-func (i *Instance) readLog(line []byte) {
-	i.shards.readLog(i.Number, line)
-	i.note(line)
+// startProcess starts a process whose log is read through a pipe of its own, so that its end is noticed even if nobody
+// reads its log.
+func (i *Instance) startProcess(key string) (*process.Process, <-chan struct{}, error) {
+	from, to, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer to.Close()
+	cmd := exec.Command(i.cfg.Binary, i.cfg.args(i.address)...)
+	cmd.Env, cmd.Stderr = i.cfg.env(key), to
+	p, err := process.Start(cmd)
+	if err != nil {
+		from.Close()
+		return nil, nil, err
+	}
+	logRead := make(chan struct{})
+	go func() {
+		defer close(logRead)
+		defer from.Close()
+		i.readLog(from)
+	}()
+	return p, logRead, nil
 }
 
 func (i *Instance) note(line []byte) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.lastLine = string(line)
+	i.noteWarning(i.lastLine)
 	fmt.Fprintln(i.log, i.lastLine)
 }
 
@@ -130,9 +158,9 @@ func (i *Instance) ended(state *os.ProcessState) int {
 	i.ending()
 	status, _ := state.Sys().(syscall.WaitStatus)
 	switch {
-	case i.stopping:
-		i.stopping = false
-		i.exitCodes = append(i.exitCodes, state.ExitCode())
+	case !i.stopping.IsZero():
+		i.stops = append(i.stops, Stop{Key: KeyOf(i.Number, i.life), Took: time.Since(i.stopping), Code: state.ExitCode()})
+		i.stopping = time.Time{}
 		return 0
 	case status.Signaled():
 		i.quickEnds = 0
@@ -174,7 +202,9 @@ func (i *Instance) terminate() {
 	i.signal(func(p *process.Process) error {
 		i.ending()
 		err := p.Terminate()
-		i.stopping = err == nil
+		if err == nil {
+			i.stopping = time.Now()
+		}
 		return err
 	})
 }
@@ -228,7 +258,17 @@ func (i *Instance) LastLine() string {
 func (i *Instance) Ends() (byThemselves int, exitCodes []int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.ownEnds, slices.Clone(i.exitCodes)
+	for _, s := range i.stops {
+		exitCodes = append(exitCodes, s.Code)
+	}
+	return i.ownEnds, exitCodes
+}
+
+// Stops tells the graceful stops, the oldest first.
+func (i *Instance) Stops() []Stop {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.Clone(i.stops)
 }
 
 // Broken returns [ErrBroken] if farmwire cannot be started, or ends again and again within a second.
@@ -246,24 +286,4 @@ func (i *Instance) Broken() error {
 		return fmt.Errorf("%w: %s", ErrBroken, i.lastLine)
 	}
 	return nil
-}
-
-// Ready asks the instance's /readyz whether it does everything that it should. The text says what is missing.
-func (i *Instance) Ready(ctx context.Context) (ready bool, text string) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.address+"/readyz", nil)
-	if err != nil {
-		return false, err.Error()
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return false, err.Error()
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<16))
-	if err != nil {
-		return false, err.Error()
-	}
-	return answer.StatusCode == http.StatusOK, string(body)
 }

@@ -22,8 +22,8 @@ type Proxy struct {
 	mu       sync.Mutex
 	listener net.Listener // nil: connections are refused
 	closed   bool
-	frozen   *freeze // nil: nothing is frozen
-	open     map[net.Conn]struct{}
+	frozen   *freeze              // nil: nothing is frozen
+	open     map[net.Conn]*freeze // what holds back the connection alone; nil if nothing does
 }
 
 // filter returns what a proxy passes on of what a client sends.
@@ -43,7 +43,7 @@ func open(upstream string, filter filter) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a proxy for %s: %w", upstream, err)
 	}
-	p := &Proxy{address: listener.Addr().String(), upstream: upstream, filter: filter, listener: listener, open: map[net.Conn]struct{}{}}
+	p := &Proxy{address: listener.Addr().String(), upstream: upstream, filter: filter, listener: listener, open: map[net.Conn]*freeze{}}
 	p.wg.Go(func() { p.accept(listener) })
 	return p, nil
 }
@@ -122,7 +122,7 @@ func (p *Proxy) pass(client, server net.Conn, answers bool) {
 	for {
 		n, err := source.Read(buffer)
 		if n > 0 {
-			p.awaitThaw(answers)
+			p.awaitThaw(client, answers)
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return
 			}
@@ -133,13 +133,15 @@ func (p *Proxy) pass(client, server net.Conn, answers bool) {
 	}
 }
 
-// awaitThaw waits until the direction is not frozen.
-func (p *Proxy) awaitThaw(answers bool) {
+// awaitThaw waits until the direction of a client's connection is not frozen.
+func (p *Proxy) awaitThaw(client net.Conn, answers bool) {
 	p.mu.Lock()
-	frozen := p.frozen
+	all, one := p.frozen, p.open[client]
 	p.mu.Unlock()
-	if frozen != nil && (answers || !frozen.answersOnly) {
-		<-frozen.over
+	for _, frozen := range []*freeze{all, one} {
+		if frozen != nil && (answers || !frozen.answersOnly) {
+			<-frozen.over
+		}
 	}
 }
 
@@ -162,7 +164,7 @@ func (p *Proxy) remember(c net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.closed {
-		p.open[c] = struct{}{}
+		p.open[c] = nil
 	}
 	return !p.closed
 }
@@ -214,6 +216,28 @@ func (p *Proxy) Freeze(d time.Duration, answersOnly bool, done <-chan struct{}) 
 	close(frozen.over)
 }
 
+// Silence passes nothing on any more over the connections that are open now, and leaves them open. New connections work.
+// This is what a router does that has forgotten the connections. The returned function resets those that are left; it
+// must be called, and only once.
+func (p *Proxy) Silence() (over func()) {
+	silent := &freeze{over: make(chan struct{})}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.open {
+		p.open[c] = silent
+	}
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for c, by := range p.open {
+			if by == silent {
+				reset(c)
+			}
+		}
+		close(silent.over)
+	}
+}
+
 // exchange sends a request to the server over a connection of its own, and returns the answer without its size. It
 // returns false if no answer came within two seconds.
 func (p *Proxy) exchange(request []byte) (answer []byte, ok bool) {
@@ -237,7 +261,7 @@ func (p *Proxy) exchange(request []byte) (answer []byte, ok bool) {
 	return answer, err == nil
 }
 
-// Close ends the proxy. Every Freeze must have returned.
+// Close ends the proxy. Every Freeze and Silence must be over.
 func (p *Proxy) Close() {
 	p.mu.Lock()
 	p.closed = true

@@ -122,3 +122,29 @@ func (p *Proxy) flows() bool {
 	defer p.mu.Unlock()
 	return p.frozen == nil
 }
+
+// Connections that were open fall silent and stay open. New ones work.
+func TestProxySilences(t *testing.T) {
+	p, err := Open(echoes(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	old := connect(t, p)
+	over := p.Silence()
+	heard := make(chan error, 1)
+	go func() { heard <- talk(old) }()
+	young := connect(t, p)
+	select {
+	case err := <-heard:
+		t.Errorf("a silent connection says something: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	over()
+	if <-heard == nil {
+		t.Error("the connection outlived the silence")
+	}
+	if err := talk(young); err != nil {
+		t.Errorf("a new connection: %v", err)
+	}
+}

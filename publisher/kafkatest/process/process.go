@@ -68,6 +68,9 @@ func (p *Process) Running() bool {
 // State returns how the process ended. It must not be called before Ended is closed.
 func (p *Process) State() *os.ProcessState { return p.cmd.ProcessState }
 
+// ID is the process id.
+func (p *Process) ID() int { return p.cmd.Process.Pid }
+
 // Kill sends SIGKILL. It returns [os.ErrProcessDone] if the process has ended.
 func (p *Process) Kill() error { return p.cmd.Process.Kill() }
 

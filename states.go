@@ -1,0 +1,132 @@
+package farmwire
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"farmwire/diff"
+	"farmwire/event"
+	"farmwire/status"
+)
+
+// shardStates holds the state of each shard that the consumer group assigns to this instance. A state lives as long as the
+// assignment, which is the context that it was set with: when that ends, in whatever moment, the state is gone.
+type shardStates struct {
+	mu     sync.Mutex
+	shards map[int]*shardState // by number
+}
+
+// shardState is the state of a shard during one assignment.
+type shardState struct {
+	status.Shard
+	assigned <-chan struct{} // closed when the assignment ends
+}
+
+// settled is how long a shard must be followed for its earlier failures not to count any more.
+const settled = time.Minute
+
+// update changes the state of a shard. The first call of an assignment makes it. A call after the end of the assignment does
+// nothing, because the shard may already be assigned again.
+func (s *shardStates) update(ctx context.Context, number int, change func(*status.Shard)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
+	if s.shards == nil {
+		s.shards = make(map[int]*shardState)
+	}
+	of := s.shards[number]
+	if of == nil || of.assigned != ctx.Done() {
+		of = &shardState{Shard: status.Shard{Number: number, Assigned: time.Now()}, assigned: ctx.Done()}
+		s.shards[number] = of
+	}
+	change(&of.Shard)
+}
+
+// set begins a step in the life of a shard.
+func (s *shardStates) set(ctx context.Context, number int, state status.ShardState) {
+	s.update(ctx, number, func(of *status.Shard) {
+		of.State, of.Since = state, time.Now()
+		of.Committed, of.Publishing = time.Time{}, time.Time{}
+	})
+}
+
+// failed notes that a shard could not be acquired, or could not be followed any more. It is acquired again after a pause.
+func (s *shardStates) failed(ctx context.Context, number int, err error) {
+	s.update(ctx, number, func(of *status.Shard) {
+		if of.State == status.Followed && time.Since(of.Since) >= settled {
+			of.Failures = 0
+		}
+		of.State, of.Since, of.Err = status.Waiting, time.Now(), err
+		of.Failures++
+	})
+}
+
+// all returns the shards that are assigned now. Unasked has the numbers of restored open sessions that were not asked for
+// yet, by shard.
+func (s *shardStates) all(unasked map[int]int) []status.Shard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]status.Shard, 0, len(s.shards))
+	for number, of := range s.shards {
+		select {
+		case <-of.assigned:
+			delete(s.shards, number)
+		default:
+			shard := of.Shard
+			shard.Unasked = unasked[number]
+			all = append(all, shard)
+		}
+	}
+	return all
+}
+
+// commitInterval is how often a shard commits at least. If there is nothing to publish, it commits its watch again: so it is
+// known, before a change has to be published, whether that is possible.
+const commitInterval = 30 * time.Second
+
+// watchedWriter is a shardWriter that tells the states of the shards when it commits.
+type watchedWriter struct {
+	shardWriter
+	states    *shardStates
+	assigned  context.Context // ends with the assignment
+	shard     int
+	committed time.Time // zero before the first commit
+}
+
+// isQuiet reports whether nothing was committed for so long that a commit is due.
+func (w *watchedWriter) isQuiet() bool { return time.Since(w.committed) >= commitInterval }
+
+// PublishWatch publishes the watch.
+func (w *watchedWriter) PublishWatch(ctx context.Context, watch event.WatchRecord) error {
+	return w.watched(func() error { return w.shardWriter.PublishWatch(ctx, watch) })
+}
+
+// Publish publishes changes. If there are none, nothing is committed.
+func (w *watchedWriter) Publish(ctx context.Context, changes []diff.Changes) error {
+	for _, c := range changes {
+		if len(c.Events)+len(c.Remembered)+len(c.Forgotten) > 0 {
+			return w.watched(func() error { return w.shardWriter.Publish(ctx, changes) })
+		}
+	}
+	return w.shardWriter.Publish(ctx, changes)
+}
+
+// watched notes when publishing begins and when it was committed.
+func (w *watchedWriter) watched(publish func() error) error {
+	w.states.update(w.assigned, w.shard, func(of *status.Shard) { of.Publishing = time.Now() })
+	err := publish()
+	now := time.Now()
+	w.states.update(w.assigned, w.shard, func(of *status.Shard) {
+		of.Publishing = time.Time{}
+		if err == nil {
+			of.Committed, of.Newest = now, now
+		}
+	})
+	if err == nil {
+		w.committed = now
+	}
+	return err
+}

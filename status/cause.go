@@ -1,0 +1,98 @@
+package status
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Severity is what a cause means for the instance.
+type Severity int
+
+const (
+	Unready Severity = iota // the instance is not ready because of it
+	Warning                 // something is late or fails, and the instance is ready all the same
+	Note                    // worth knowing; nothing is wrong
+)
+
+// Kind is what a cause is about.
+type Kind string
+
+// The kinds of causes, in the order in which they are told.
+const (
+	KindStage         Kind = "stage"
+	KindGroup         Kind = "group"
+	KindShard         Kind = "shard"
+	KindCommit        Kind = "commit"
+	KindUnasked       Kind = "unasked sessions"
+	KindPolling       Kind = "polling"
+	KindAnswer        Kind = "answer"
+	KindCredentials   Kind = "credentials"
+	KindOutage        Kind = "outage"
+	KindFarms         Kind = "farms"
+	KindMissingFarm   Kind = "missing farm"
+	KindMissingFleet  Kind = "missing fleet"
+	KindEmptyFarm     Kind = "empty farm"
+	KindPending       Kind = "pending discovery"
+	KindDiscovery     Kind = "discovery"
+	KindUnlisted      Kind = "unlisted worker"
+	KindLookups       Kind = "lookups"
+	KindLookupsDenied Kind = "denied lookups"
+	KindNeverListed   Kind = "never listed"
+	KindStaleness     Kind = "staleness"
+	KindThrottled     Kind = "throttled"
+)
+
+// Key identifies a cause for as long as it lasts, while the numbers in its text change.
+type Key struct {
+	Kind Kind
+	Of   string // the shard, operation, farm, fleet or worker; "" if it is about none
+}
+
+// Cause is one thing that an operator should know.
+type Cause struct {
+	Key
+	Severity Severity
+	Progress bool // it is part of every start and hand-over, and passes by itself if all goes well
+	Text     string
+}
+
+// Line returns the text as /readyz shows it.
+func (c Cause) Line() string {
+	switch c.Severity {
+	case Warning:
+		return "warning: " + c.Text
+	case Note:
+		return "note: " + c.Text
+	}
+	return c.Text
+}
+
+// maxNamed is how many causes of one kind are named.
+const maxNamed = 10
+
+// Causes returns everything that keeps the instance from being ready, and then what is late or fails without doing so. There
+// is at most one for each key, and a bounded number of each kind.
+func (r Report) Causes() []Cause {
+	causes := r.causes()
+	slices.SortStableFunc(causes, func(a, b Cause) int { return cmp.Compare(a.Severity, b.Severity) })
+	return causes
+}
+
+// Ready reports whether none of the causes keeps the instance from being ready.
+func (r Report) Ready() bool {
+	return !slices.ContainsFunc(r.causes(), func(c Cause) bool { return c.Severity == Unready })
+}
+
+// Text returns what /readyz answers: "ready" if the instance is, and then a line for each cause.
+func (r Report) Text() string {
+	var lines []string
+	causes := r.Causes()
+	if len(causes) == 0 || causes[0].Severity != Unready {
+		lines = append(lines, "ready")
+	}
+	for _, c := range causes {
+		lines = append(lines, c.Line())
+	}
+	return strings.Join(lines, "\n") + "\n"
+}

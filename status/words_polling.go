@@ -1,0 +1,211 @@
+package status
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	outageLimit   = time.Minute // an operation that gave no usable answer for longer keeps the instance from being ready
+	manyThrottled = 0.1         // from this part of all attempts on, throttling is told
+)
+
+// polling tells what is wrong with the requests to Deadline Cloud. An instance that owns no shard sends none, once there was
+// a first answer.
+func (r Report) polling() []Cause {
+	p := r.Polling
+	one := func(k Kind, progress bool, text string) []Cause {
+		return []Cause{{Key: Key{Kind: k}, Progress: progress, Text: text}}
+	}
+	switch {
+	case p.Phase == NotStarted:
+		return one(KindPolling, true, "polling has not started")
+	case p.Phase == Ended:
+		return one(KindPolling, true, "polling has ended")
+	case !p.Answered && p.Targets == 0 && p.LastFailure != "":
+		return one(KindAnswer, false, "Deadline Cloud has not answered yet: "+words(p.LastFailure))
+	case !p.Answered && p.Targets == 0:
+		return one(KindAnswer, true, "Deadline Cloud has not answered yet")
+	case p.Targets == 0:
+		return nil // no shard is owned
+	}
+	return slices.Concat(p.outages(), r.farms(), p.discovery(), p.workers(), p.lookups(), p.lateness())
+}
+
+// outages tells which operations give no usable answer at all. BatchGetSession and GetSession are told by lookups.
+func (p Polling) outages() []Cause {
+	var all []Cause
+	if p.CredentialsRefused {
+		all = append(all, Cause{Key: Key{Kind: KindCredentials}, Severity: Warning, Text: "the credentials are refused"})
+	}
+	for _, o := range p.Failing {
+		if isLookup(o.Operation) || o.For < outageLimit {
+			continue
+		}
+		all = append(all, Cause{Key: Key{KindOutage, o.Operation},
+			Text: fmt.Sprintf("%s has given no usable answer for %s: %s", o.Operation, age(o.For), words(o.Reason))})
+	}
+	return all
+}
+
+func isLookup(operation string) bool {
+	return operation == "BatchGetSession" || operation == "GetSession"
+}
+
+// farms tells what was expected and is not there. That is not known before everything was searched once.
+func (r Report) farms() []Cause {
+	p := r.Polling
+	var all []Cause
+	if p.OtherAccount {
+		all = append(all, Cause{Key: Key{KindFarms, "stored"}, Text: "none of the farms that are stored in Kafka is listed: " +
+			"the credentials are of another account, or may not see these farms"})
+	}
+	for _, farm := range p.MissingFarms {
+		all = append(all, Cause{Key: Key{KindMissingFarm, farm}, Text: fmt.Sprintf("farm %s does not exist in this account and region", farm)})
+	}
+	if p.PendingTargets > 0 {
+		return all
+	}
+	if p.Farms == 0 {
+		all = append(all, Cause{Key: Key{Kind: KindFarms}, Text: r.noFarm()})
+	}
+	for _, fleet := range p.MissingFleets {
+		all = append(all, Cause{Key: Key{KindMissingFleet, fleet}, Text: fmt.Sprintf("fleet %s is in none of the farms", fleet)})
+	}
+	var empty []Cause
+	for _, farm := range p.EmptyFarms {
+		empty = append(empty, Cause{Key: Key{KindEmptyFarm, farm}, Severity: Warning, Text: fmt.Sprintf("farm %s has no fleet to watch", farm)})
+	}
+	return append(all, bounded(empty, "farms")...)
+}
+
+// noFarm says that Deadline Cloud lists no farm at all, and what the usual reasons are.
+func (r Report) noFarm() string {
+	return fmt.Sprintf("Deadline Cloud lists no farm in %s: check the region and the account, and whether the credentials may see the farms",
+		cmp.Or(r.Region, "this region"))
+}
+
+// discovery tells which lists of farms, fleets and workers fail, and how many were never read.
+func (p Polling) discovery() []Cause {
+	all := failures(KindDiscovery, p.Discovery)
+	for i := range all {
+		if p.PendingTargets == p.Targets {
+			all[i].Severity = Unready // nothing was found yet
+		}
+	}
+	all = bounded(all, "lists")
+	if p.PendingTargets > 0 {
+		all = append(all, Cause{Key: Key{Kind: KindPending}, Progress: len(p.Discovery) == 0, Severity: p.pendingSeverity(),
+			Text: fmt.Sprintf("%d of %d lists of farms, fleets and workers have not been read yet", p.PendingTargets, p.Targets)})
+	}
+	return all
+}
+
+// pendingSeverity returns what it means that lists were never read. If each of them fails while other lists of the same
+// operation are read, the instance is ready without them: a farm or a fleet that cannot be looked at is a warning.
+func (p Polling) pendingSeverity() Severity {
+	fail := 0
+	for _, f := range p.Discovery {
+		if f.Pending && !slices.ContainsFunc(p.Failing, func(o Outage) bool { return o.Operation == f.Operation }) {
+			fail++
+		}
+	}
+	if fail >= p.PendingTargets {
+		return Warning
+	}
+	return Unready
+}
+
+// workers tells which workers cannot be listed.
+func (p Polling) workers() []Cause {
+	all := failures(KindUnlisted, p.Unlisted)
+	all = all[:min(len(all), maxNamed)]
+	if more := p.UnlistedCount - len(all); more > 0 {
+		all = append(all, Cause{Key: Key{KindUnlisted, "more"}, Severity: Warning, Text: fmt.Sprintf("%d more workers cannot be listed", more)})
+	}
+	return all
+}
+
+// lookups tells that sessions cannot be looked up one by one.
+func (p Polling) lookups() []Cause {
+	var all []Cause
+	if p.LookupsFailing > 0 {
+		all = append(all, Cause{Key: Key{Kind: KindLookups}, Severity: Warning, Text: fmt.Sprintf("the sessions of %d workers cannot be looked up", p.LookupsFailing)})
+	}
+	batch, single := p.denied("BatchGetSession"), p.denied("GetSession")
+	c := Cause{Key: Key{Kind: KindLookupsDenied}}
+	switch {
+	case batch && single:
+		c.Severity, c.Text = Warning, "BatchGetSession and GetSession are both denied: the end of a session whose worker was deleted is not published"
+	case batch:
+		c.Severity, c.Text = Note, "BatchGetSession is denied: sessions are looked up one by one with GetSession, which takes more requests"
+	default:
+		return all
+	}
+	return append(all, c)
+}
+
+// denied reports whether the last attempts of an operation were denied.
+func (p Polling) denied(operation string) bool {
+	return slices.ContainsFunc(p.Failing, func(o Outage) bool { return o.Operation == operation && o.Reason == "denied" })
+}
+
+// lateness tells what comes late because of the rate.
+func (p Polling) lateness() []Cause {
+	var all []Cause
+	if p.NeverListed > 0 {
+		c := Cause{Key: Key{Kind: KindNeverListed}, Severity: Warning, Text: fmt.Sprintf("%d of %s have never been listed, and the first of them has waited for %s",
+			p.NeverListed, number(p.Watched, "worker"), age(p.OldestNeverListed))}
+		c.Progress = p.OldestNeverListed < 2*p.Budget.Staleness
+		all = append(all, c)
+	}
+	if b := p.Budget; b.Rate > 0 && b.Needed() > b.Rate {
+		all = append(all, Cause{Key: Key{Kind: KindStaleness}, Severity: Warning, Text: fmt.Sprintf(
+			"the rate is too low for the staleness: %s of %s every %s and %.2g requests a second for discovery make %.3g a second, and this instance may send %.3g; %s",
+			number(b.Pages, "page"), number(p.Watched, "worker"), b.Staleness, b.Discovery, b.Needed(), b.Rate, b.holds())})
+	}
+	if p.ThrottledRatio >= manyThrottled {
+		all = append(all, Cause{Key: Key{Kind: KindThrottled}, Severity: Warning,
+			Text: fmt.Sprintf("AWS has throttled %.0f %% of the requests of the last five minutes", 100*p.ThrottledRatio)})
+	}
+	return all
+}
+
+// holds says which staleness the rate can hold.
+func (b Budget) holds() string {
+	if held := b.Holds(); held > 0 {
+		return fmt.Sprintf("that holds a staleness of %s", age(held.Round(time.Second)))
+	}
+	return "discovery alone takes that"
+}
+
+// failures returns a warning for each failure, sorted.
+func failures(kind Kind, of []Failure) []Cause {
+	all := make([]Cause, len(of))
+	for i, f := range of {
+		all[i] = Cause{Key: Key{kind, f.subject()}, Severity: Warning,
+			Text: fmt.Sprintf("%s failed %s in a row: %s", f.subject(), times(f.Failures), words(f.Reason))}
+	}
+	slices.SortFunc(all, func(a, b Cause) int { return strings.Compare(a.Of, b.Of) })
+	return all
+}
+
+// subject names the request that failed.
+func (f Failure) subject() string {
+	var of []string
+	for _, part := range []struct{ name, id string }{{"farm", f.FarmID}, {"fleet", f.FleetID}, {"worker", f.WorkerID}} {
+		if part.id != "" {
+			of = append(of, part.name+" "+part.id)
+		}
+	}
+	if len(of) == 0 {
+		return f.Operation
+	}
+	return f.Operation + " of " + strings.Join(of, ", ")
+}
+
+// words makes a reason readable. Reasons are values of labels too, and so have no blanks.
+func words(reason string) string { return strings.ReplaceAll(reason, "_", " ") }
