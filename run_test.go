@@ -156,7 +156,6 @@ func TestRunRefusesARegistryInUse(t *testing.T) {
 
 // A stop that takes too long is an error. Run leaves its listener and its registry free all the same.
 func TestRunGivesUpAStopThatTakesTooLong(t *testing.T) {
-	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	release := make(chan struct{})
 	cfg := dryRun(t, func(event.Record) error { stop(); <-release; return nil })

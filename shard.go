@@ -219,7 +219,8 @@ func (l *loop) advance(ctx context.Context, to shardWriter, watch event.WatchRec
 	}
 	for n, c := range changes {
 		snapshot := diff.Apply(snapshots.of(c.Worker, watch), c)
-		if snapshot.Empty() && batch[n].Source == diff.NoSuchWorker {
+		gone := batch[n].Source == diff.NoSuchWorker || batch[n].Source == diff.NoSuchFleet
+		if gone && snapshot.Empty() {
 			snapshots.drop(c.Worker)
 		} else {
 			snapshots.put(snapshot)

@@ -141,25 +141,20 @@ func (m *memory) restoreAbsences(marks []AbsenceMark) {
 	}
 }
 
-// ForgetDue returns when the next complete listing of the worker can serve to forget remembered sessions, by the
-// service's clock: it is the second without a session, or it may mark sessions as absent. The zero time is as soon
-// as possible. The result is false if no session is remembered.
-func (s Snapshot) ForgetDue() (due time.Time, ok bool) {
+// ForgetDue returns from when on a complete listing that lacks remembered sessions lets some of them be forgotten, by the
+// service's clock. It is zero if none is marked as absent.
+func (s Snapshot) ForgetDue() time.Time {
 	m := &s.memory
-	if m.len() == 0 {
-		return time.Time{}, false
-	}
-	first := mark(markSince)
+	var first mark
 	for place := range m.len() {
-		first = min(first, m.mark(place)&markSince)
+		if k := m.mark(place) & markSince; k != 0 && (first == 0 || k < first) {
+			first = k
+		}
 	}
-	switch {
-	case first > 0:
-		return m.since(first).Add(ForgetAfter), true
-	case m.marked > 0:
-		return m.since(m.marked).Add(markInterval), true
+	if first == 0 {
+		return time.Time{}
 	}
-	return time.Time{}, true
+	return m.since(first).Add(ForgetAfter)
 }
 
 // idLength returns the length of the id of the session at a place.

@@ -58,7 +58,18 @@
 // once in Reappeared and stays vanished.
 //
 // Memory. Ended and vanished sessions are remembered in 24 bytes each. A session is forgotten only when two
-// complete listings at least ForgetAfter apart lacked it and no answer between them showed it, counted
-// within one process. An answer that the worker does not exist counts as a complete listing without
-// sessions.
+// complete listings at least ForgetAfter apart lacked it and no answer between them showed it. The answer that
+// the worker does not exist counts as a complete listing without sessions, and so does the answer that its
+// fleet or farm does not exist while discovery lacks that too.
+//
+// Absences. The first of these listings marks the session as absent since its Date, which is by the service's
+// clock. A listing without a Date marks and forgets nothing. Marks are part of the Changes and of the records, so
+// that restarts do not begin anew, and time in which nobody looks proves nothing. A mark is stored once and covers
+// all sessions that are absent then. Sessions of one worker that leave the listing less than six hours later wait,
+// and so do those for which the record has no room, and those of a worker that does not exist while one of its
+// sessions is open.
+//
+// Workers. A worker is its farm, its fleet and its id. The same id elsewhere is another worker with a Snapshot of
+// its own. A Snapshot does not know the sessions of others, so whoever has the snapshots sees to it that a session
+// belongs to one of them.
 package diff

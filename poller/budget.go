@@ -13,7 +13,7 @@ const (
 	maxRetryAfter   = 5 * time.Minute        // a longer Retry-After counts as this
 	firstThrottle   = 250 * time.Millisecond // the pause after a throttled answer without Retry-After, doubled after each in a row
 	maxThrottle     = 5 * time.Second        // the longest such pause
-	credentialPause = 5 * time.Second        // after credentials were refused
+	credentialPause = 5 * time.Second        // after credentials were refused, or could not be fetched
 	firstDiscovery  = 10                     // discovery may send at least so many requests at once at the start
 )
 
@@ -109,6 +109,7 @@ type budget struct {
 	paused    map[string]time.Time // until when, by operation
 	throttled map[string]int       // by operation: throttled answers in a row
 	allPaused time.Time            // until when all operations pause
+	noKeys    Reason               // why there are no good credentials; empty if they are good
 }
 
 func newBudget(rate float64, now time.Time) *budget {
@@ -228,14 +229,22 @@ func (b *budget) answered(operation string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.throttled, operation)
+	b.noKeys = ""
 }
 
-// pauseAll pauses all operations for credentialPause, because no request can succeed with credentials that
-// were refused.
-func (b *budget) pauseAll(now time.Time) {
+// credentialsAccepted notes that the service has accepted the credentials, whatever it answered.
+func (b *budget) credentialsAccepted() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.allPaused = now.Add(credentialPause)
+	b.noKeys = ""
+}
+
+// pauseAll pauses all operations for credentialPause, because no request can succeed without credentials. The reason is
+// ReasonCredentials or ReasonUnfetched.
+func (b *budget) pauseAll(reason Reason, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.allPaused, b.noKeys = now.Add(credentialPause), reason
 }
 
 // isDiscovery reports whether discovery calls the operation.
@@ -280,9 +289,9 @@ func (b *budget) rate(owned int) float64 {
 	return b.all.rate
 }
 
-// isPaused reports whether all operations are paused.
-func (b *budget) isPaused(now time.Time) bool {
+// credentialsFailure returns why the last attempt had no good credentials. It is empty if they were good since then.
+func (b *budget) credentialsFailure() Reason {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.allPaused.After(now)
+	return b.noKeys
 }

@@ -3,8 +3,6 @@ package poller
 import (
 	"context"
 	"errors"
-	"net/http"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -13,11 +11,6 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"go.uber.org/zap"
-)
-
-const (
-	requestTimeout     = 10 * time.Second // for one attempt, from its first byte to its last
-	connectionsPerHost = 80               // a little more than the calls in flight
 )
 
 // ErrRegion means that no region is configured, or that its name is not valid.
@@ -34,10 +27,15 @@ var ErrCredentials = errors.New(noCredentials + "set AWS_PROFILE, or AWS_ACCESS_
 //
 // The region is in the client's Options. An error is the context's, or it is about the configuration. Then it
 // names the setting that is wrong, never quotes the SDK's own text, which may hold a secret, and wraps
-// ErrRegion or ErrCredentials if it is about them.
+// ErrRegion or ErrCredentials if it is about them. There is no error if credentials are configured and cannot be
+// fetched now, but may be later, because whoever gives them out is not reachable, has a fault, or throttles. That is
+// logged as a warning, and requests fail until the credentials can be fetched.
 func NewClient(ctx context.Context, log *zap.Logger, options ...func(*deadline.Options)) (*deadline.Client, error) {
+	metadata := new(metadataService)
 	cfg, err := config.LoadDefaultConfig(ctx,
+		config.WithAPIOptions([]func(*middleware.Stack) error{metadata.options}),
 		config.WithLogger(sdkLogger{log}),
+		config.WithHTTPClient(boundedClient(awshttp.NewBuildableClient())),
 		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = expiryWindow }))
 	if err != nil {
 		return nil, loadError(ctx, err)
@@ -45,33 +43,33 @@ func NewClient(ctx context.Context, log *zap.Logger, options ...func(*deadline.O
 	if err := checkRegion(cfg.Region); err != nil {
 		return nil, err
 	}
-	c := newChain(cfg.Credentials, settingsOf(cfg))
+	c := newChain(cfg.Credentials, settingsOf(cfg), metadata)
 	cfg.Credentials = c
 	options = append([]func(*deadline.Options){ClientOptions}, options...)
 	client := deadline.NewFromConfig(cfg, options...)
 	if err := checkEndpoint(aws.ToString(client.Options().BaseEndpoint)); err != nil {
 		return nil, err
 	}
-	return client, c.check(ctx)
+	waits, err := c.check(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if waits != nil {
+		log.Warn("the credentials cannot be fetched yet; they are asked for again", zap.Error(waits))
+	}
+	return client, nil
 }
 
 // ClientOptions sets what every client of a Poller needs, whatever its credentials are: no retries of the SDK, a timeout
-// of 10 seconds for each request, enough connections, and no prefix before the host of a custom endpoint.
+// of 10 seconds for each request, enough connections, of which none is used on when it is dead, and no prefix before the
+// host of a custom endpoint.
 func ClientOptions(o *deadline.Options) {
 	o.Retryer = aws.NopRetryer{}
 	client, ok := o.HTTPClient.(*awshttp.BuildableClient) // it trusts the authorities of AWS_CA_BUNDLE
 	if !ok {
 		client = awshttp.NewBuildableClient()
 	}
-	o.HTTPClient = client.
-		WithTimeout(requestTimeout).
-		WithTransportOptions(func(t *http.Transport) {
-			t.MaxIdleConns = connectionsPerHost
-			t.MaxIdleConnsPerHost = connectionsPerHost
-			t.MaxConnsPerHost = connectionsPerHost
-			t.TLSHandshakeTimeout = requestTimeout / 2
-			t.ResponseHeaderTimeout = requestTimeout
-		})
+	o.HTTPClient = pooledClient(client)
 	if o.BaseEndpoint != nil {
 		o.APIOptions = append(o.APIOptions, withoutHostPrefix)
 	}

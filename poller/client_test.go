@@ -2,13 +2,13 @@ package poller
 
 import (
 	"errors"
+	"net/http"
 	"path/filepath"
 	"testing"
 
 	"farmwire/poller/farmtest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 	"go.uber.org/zap"
 )
@@ -46,7 +46,7 @@ func TestClientFromTheEnvironment(t *testing.T) {
 	if got := client.Options().Region; got != "eu-west-1" {
 		t.Errorf("region %q", got)
 	}
-	defer client.Options().HTTPClient.(*awshttp.BuildableClient).GetTransport().CloseIdleConnections()
+	defer client.Options().HTTPClient.(*http.Client).CloseIdleConnections()
 	world.SetFaults(farmtest.Fault{Kind: farmtest.ServerError, Count: 1})
 	if _, err := client.ListFarms(t.Context(), &deadline.ListFarmsInput{}); err == nil {
 		t.Error("the SDK repeated the request")

@@ -33,14 +33,16 @@ const (
 type chain struct {
 	*aws.CredentialsCache
 	settings settings
+	metadata *metadataService
+	pause    *unfetchedPause
 }
 
-func newChain(provider aws.CredentialsProvider, s settings) chain {
+func newChain(provider aws.CredentialsProvider, s settings, m *metadataService) chain {
 	cache, ok := provider.(*aws.CredentialsCache)
 	if !ok {
 		cache = aws.NewCredentialsCache(provider)
 	}
-	return chain{cache, s}
+	return chain{cache, s, m, new(unfetchedPause)}
 }
 
 const noCredentials = "no usable AWS credentials: "
@@ -50,12 +52,25 @@ func unusable(why string, cause error) error {
 	return awserr.New(noCredentials+why, errors.Join(ErrCredentials, cause))
 }
 
-// Retrieve returns the credentials, or an ErrCredentials that says why there are none.
+// Retrieve returns the credentials, or an ErrCredentials that says why there are none. It asks for them at most once
+// in credentialPause while they cannot be fetched.
 func (c chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	if err := c.pause.now(); err != nil {
+		return aws.Credentials{}, err
+	}
+	keys, err := c.retrieve(ctx)
+	c.pause.set(err)
+	return keys, err
+}
+
+// retrieve asks the SDK's chain.
+func (c chain) retrieve(ctx context.Context) (aws.Credentials, error) {
 	keys, err := c.CredentialsCache.Retrieve(ctx)
 	switch {
 	case err != nil && errors.Is(ctx.Err(), context.Canceled):
 		return aws.Credentials{}, ctx.Err()
+	case err != nil && c.mayPass(err):
+		return aws.Credentials{}, unfetched(c.why(err), err)
 	case err != nil:
 		return aws.Credentials{}, unusable(c.why(err), err)
 	case keys.CanExpire && time.Now().After(keys.Expires.Add(expiryWindow)):
@@ -83,14 +98,6 @@ func (c chain) invalidKey(keys aws.Credentials) string {
 		}
 	}
 	return ""
-}
-
-// check retrieves the credentials once, so that an error is found before the first request.
-func (c chain) check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, credentialsTimeout)
-	defer cancel()
-	_, err := c.Retrieve(ctx)
-	return err
 }
 
 // comesFrom reports whether the credentials come from one of the sources, directly or by way of a role.
@@ -135,10 +142,16 @@ func (c chain) why(err error) string {
 		return c.ssoRegion()
 	case c.comesFrom(aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy) && c.loggedOut(err, api, answered || unanswered):
 		return fmt.Sprintf("%s has expired or does not exist; run: aws sso login --profile %s", c.source(), quoted(c.leaf().Profile))
-	case c.comesFrom(aws.CredentialSourceLogin) && !unanswered:
+	case c.comesFrom(aws.CredentialSourceLogin) && !unanswered && !c.mayPass(err):
 		return fmt.Sprintf("%s has expired or does not exist; run: aws login --profile %s", c.source(), quoted(c.leaf().Profile))
 	case answered:
 		return fmt.Sprintf("%s: %s answered with %s", c.source(), failedOperation(err), awserr.DescribeAnswer(api, err))
+	}
+	if c.mayPass(err) {
+		if status := c.badStatus(err); status >= 400 {
+			return fmt.Sprintf("%s: it answered with status %d", c.source(), status)
+		}
+		return fmt.Sprintf("%s: %s", c.source(), awserr.DescribeTransport(err))
 	}
 	if errors.As(err, new(*sdkcredentials.StaticCredentialsEmptyError)) {
 		return fmt.Sprintf("the profile %s has credential_source = Environment, and AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set", quoted(profileName()))

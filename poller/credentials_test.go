@@ -18,10 +18,10 @@ import (
 	"farmwire/poller/awserr"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 const canary = "CANARY-wJalrXUtnFEMIK7MDENG"
@@ -43,10 +43,34 @@ func hides(t *testing.T, what string, err error, want string) {
 	}
 }
 
-// saying returns the URL of a server that answers so, and appends the token that it was sent.
+// webIdentity are the settings for a role that is assumed at this endpoint of STS.
+func webIdentity(t *testing.T, endpoint string) map[string]string {
+	return map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": written(t, canary), "AWS_ROLE_ARN": "arn:aws:iam::1:role/r", "AWS_ENDPOINT_URL_STS": endpoint}
+}
+
+// instance are the settings for an instance's metadata service.
+func instance(endpoint string) map[string]string {
+	return map[string]string{"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": endpoint}
+}
+
+// distrusted returns the URL of a server whose certificate nobody trusts.
+func distrusted(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// saying returns the URL of a server that answers so, and appends the token that it was sent. With status 0 it closes the
+// connection instead.
 func saying(t *testing.T, status int, kind, body string) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if status == 0 {
+			panic(http.ErrAbortHandler)
+		}
 		w.Header().Set("Content-Type", kind)
 		w.WriteHeader(status)
 		fmt.Fprint(w, body, r.Header.Get("Authorization"))
@@ -68,6 +92,7 @@ func TestWhyThereIsNoClient(t *testing.T) {
 		config      string
 		credentials string
 		want        string
+		waits       bool // there is a client, and the log says why it has no credentials yet
 	}{
 		"nothing":               {want: `^no usable AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`},
 		"half a key":            {env: map[string]string{"AWS_SECRET_ACCESS_KEY": canary}, want: `AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not`},
@@ -102,15 +127,31 @@ func TestWhyThereIsNoClient(t *testing.T) {
 		"container, token":      {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1", "AWS_CONTAINER_AUTHORIZATION_TOKEN": canary + "\n"}, want: `AWS_CONTAINER_AUTHORIZATION_TOKEN has a line break`},
 		"container, no file":    {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/" + canary}, want: `the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names can't be read: no such file`},
 		"container, file":       {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": written(t, canary+"\n")}, want: `the token in the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names has a line break`},
-		"container, refused":    {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://u:" + canary + "@127.0.0.1:1"}, want: `the container's endpoint .*: connection refused$`},
+		"container, broken":     {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": saying(t, 500, "text/plain", canary)}, waits: true, want: `the container's endpoint .*: it answered with an error without a code, status 500$`},
+		"container, throttled":  {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": saying(t, 429, "application/json", `{"code":"`+canary+`"}`)}, waits: true, want: `status 429$`},
+		"container, cut":        {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": saying(t, 0, "", "")}, waits: true, want: `the container's endpoint .*: the connection was closed`},
+		"container, unknown":    {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": saying(t, 404, "text/plain", canary)}, want: `status 404$`},
+		"container, authority":  {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": distrusted(t)}, want: `the container's endpoint .*: the certificate was issued by an unknown authority`},
+		"container, refused":    {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://u:" + canary + "@127.0.0.1:1"}, waits: true, want: `the container's endpoint .*: connection refused$`},
 		"container, URL":        {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://u:" + canary + "%zz@127.0.0.1:1"}, want: `AWS_CONTAINER_CREDENTIALS_FULL_URI`},
 		"container, host":       {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://u:" + canary + "@192.0.2.1:1"}, want: `AWS_CONTAINER_CREDENTIALS_FULL_URI`},
 		"web identity, no file": {env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "/" + canary, "AWS_ROLE_ARN": "arn:aws:iam::1:role/r"}, want: `the file that AWS_WEB_IDENTITY_TOKEN_FILE names can't be read: no such file`},
 		"web identity, empty":   {env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": written(t, ""), "AWS_ROLE_ARN": "arn:aws:iam::1:role/r"}, want: `AWS_WEB_IDENTITY_TOKEN_FILE`},
 		"web identity, no role": {env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": written(t, canary)}, want: `AWS_ROLE_ARN`},
 		"web identity, refused": {env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": written(t, canary), "AWS_ROLE_ARN": "arn:aws:iam::1:role/r", "AWS_ENDPOINT_URL_STS": saying(t, 400, "text/xml", sts("InvalidIdentityToken"))}, want: `the web identity of AWS_WEB_IDENTITY_TOKEN_FILE: STS's AssumeRoleWithWebIdentity answered with InvalidIdentityToken, status 400`},
+		"web identity, no IDP":  {env: webIdentity(t, saying(t, 400, "text/xml", sts("IDPCommunicationError"))), waits: true, want: `AssumeRoleWithWebIdentity answered with IDPCommunicationError, status 400`},
+		"web identity, busy":    {env: webIdentity(t, saying(t, 400, "text/xml", sts("Throttling"))), waits: true, want: `AssumeRoleWithWebIdentity answered with Throttling, status 400`},
+		"web identity, page":    {env: webIdentity(t, saying(t, 503, "text/html", "<html>"+canary)), waits: true, want: `web identity of AWS_WEB_IDENTITY_TOKEN_FILE: .*status 503$`},
+		"web identity, expired": {env: webIdentity(t, saying(t, 400, "text/xml", sts("ExpiredTokenException"))), want: `answered with ExpiredTokenException, status 400`},
+		"role, broken STS":      {env: map[string]string{"AWS_ENDPOINT_URL_STS": saying(t, 500, "text/xml", sts("InternalFailure"))}, config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\n" + base, waits: true, want: `STS's AssumeRole answered with InternalFailure, status 500`},
+		"role, STS in time":     {env: map[string]string{"AWS_ENDPOINT_URL_STS": saying(t, 403, "text/xml", sts("SignatureDoesNotMatch"))}, config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\n" + base, want: `SignatureDoesNotMatch, status 403`},
+		"instance, broken":      {env: instance(saying(t, 500, "text/plain", canary)), waits: true, want: `the instance's metadata service: .*status 500$`},
+		"instance, throttled":   {env: instance(saying(t, 429, "text/plain", canary)), waits: true, want: `the instance's metadata service: .*status 429$`},
+		"instance, no role":     {env: instance(saying(t, 404, "text/plain", canary)), want: `^no usable AWS credentials: set AWS_PROFILE`},
+		"instance, not there":   {env: instance("http://127.0.0.1:1"), want: `^no usable AWS credentials: set AWS_PROFILE`},
+		"instance, named":       {env: instance("http://127.0.0.1:1"), config: "[default]\nrole_arn = arn:aws:iam::1:role/r\ncredential_source = Ec2InstanceMetadata\n", waits: true, want: `the instance's metadata service: connection refused$`},
 		"role refused":          {env: map[string]string{"AWS_ENDPOINT_URL_STS": saying(t, 403, "text/xml", sts("AccessDenied"))}, config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\n" + base, want: `STS's AssumeRole answered with AccessDenied, status 403: not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::1:role/r$`},
-		"role, no answer":       {env: map[string]string{"AWS_ENDPOINT_URL_STS": "http://u:" + canary + "@127.0.0.1:1"}, config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\n" + base, want: `connection refused$`},
+		"role, no answer":       {env: map[string]string{"AWS_ENDPOINT_URL_STS": "http://u:" + canary + "@127.0.0.1:1"}, config: "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\n" + base, waits: true, want: `connection refused$`},
 		"SSO, no session":       {config: session, want: `the SSO session of the profile "default" has expired or does not exist; run: aws sso login --profile "default"$`},
 		"SSO, incomplete":       {config: "[default]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n", want: `sso`},
 		"login":                 {config: "[default]\nlogin_session = arn:aws:iam::1:user/x\n", want: `the login session of the profile "default" has expired or does not exist; run: aws login --profile "default"$`},
@@ -133,7 +174,21 @@ func TestWhyThereIsNoClient(t *testing.T) {
 				settings[name] = value
 			}
 			environment(t, settings)
-			_, err := NewClient(t.Context(), zap.NewNop())
+			core, logged := observer.New(zap.WarnLevel)
+			client, err := NewClient(t.Context(), zap.New(core))
+			if c.waits {
+				if err != nil || client == nil {
+					t.Fatalf("it does not wait: %v", err)
+				}
+				_, err = client.ListFarms(t.Context(), &deadline.ListFarmsInput{})
+				hides(t, name, failedAttempt(err, 0), "^credentials unavailable: the AWS credentials cannot be fetched: .*"+c.want)
+				for _, entry := range logged.FilterMessage("the credentials cannot be fetched yet; they are asked for again").All() {
+					hides(t, name, entry.Context[0].Interface.(error), c.want)
+					return
+				}
+				t.Errorf("the log does not say it: %v", logged.All())
+				return
+			}
 			hides(t, name, err, c.want)
 			if isCredential := strings.HasPrefix(fmt.Sprint(err), noCredentials); isCredential != errors.Is(err, ErrCredentials) {
 				t.Errorf("ErrCredentials: %v", err)
@@ -152,6 +207,7 @@ func TestSSOSession(t *testing.T) {
 		"broken":      {canary, "", "studio", `run: aws sso login --profile "studio"$`},
 		"refused":     {`{"accessToken":"` + canary + `","expiresAt":"2099-01-01T00:00:00Z"}`, "UnauthorizedException", "studio", `run: aws sso login --profile "studio"$`},
 		"silent":      {`{"accessToken":"` + canary + `","expiresAt":"2099-01-01T00:00:00Z"}`, "silent", "studio", `the SSO session of the profile "studio": no answer in time$`},
+		"broken SSO":  {`{"accessToken":"` + canary + `","expiresAt":"2099-01-01T00:00:00Z"}`, "TooManyRequestsException", "studio", `^the AWS credentials cannot be fetched: the SSO session of the profile "studio": SSO's GetRoleCredentials answered with TooManyRequestsException, status 400$`},
 		"role":        {`{"accessToken":"` + canary + `","expiresAt":"2099-01-01T00:00:00Z"}`, "ForbiddenException", "studio", `SSO's GetRoleCredentials answered with ForbiddenException, status 400$`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -171,7 +227,10 @@ func TestSSOSession(t *testing.T) {
 			cacheSSO(t, "https://studio.awsapps.com/start", c.cache)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			_, err := NewClient(ctx, zap.NewNop())
+			client, err := NewClient(ctx, zap.NewNop())
+			if err == nil {
+				_, err = client.Options().Credentials.Retrieve(ctx)
+			}
 			hides(t, name, err, c.want)
 		})
 	}
@@ -210,7 +269,7 @@ func TestDescribeTransport(t *testing.T) {
 		_, err = client.ListFarms(ctx, &deadline.ListFarmsInput{})
 		cancel()
 		hides(t, endpoint, awserr.Describe(err), want)
-		client.Options().HTTPClient.(*awshttp.BuildableClient).GetTransport().CloseIdleConnections()
+		client.Options().HTTPClient.(*http.Client).CloseIdleConnections()
 	}
 }
 

@@ -70,3 +70,77 @@ func TestFleetIsDeleted(t *testing.T) {
 		}
 	})
 }
+
+// That the fleet or the farm of a worker does not exist lets its ended sessions be forgotten only while complete listings of
+// discovery lack it too, and not if they show none of the farms that are known: those are of another account.
+func TestAnswersThatNameTheFleet(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		named      string // in the error: fleet or farm
+		listed     bool   // discovery still shows the fleet
+		farms      string // the answer to ListFarms; empty for the world's
+		forgets    bool
+		openAtLast bool // a session is open
+	}{
+		{name: "the fleet is gone", named: "fleet", forgets: true},
+		{name: "the fleet is still listed", named: "fleet", listed: true},
+		{name: "the farm is named and still listed", named: "farm"},
+		{name: "a session is open", named: "fleet", openAtLast: true},
+		{name: "the farm is gone", named: "farm", farms: "other", forgets: true},
+		{name: "another account", named: "farm", farms: "foreign"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				world := newWorld(farmtest.Config{})
+				other := world.farm.AddFleet("other")
+				worker := other.AddWorker()
+				worker.StartSession(nil).End()
+				if tt.openAtLast {
+					worker.StartSession(nil)
+				}
+				second := world.Cloud().AddFarm("second")
+				second.AddFleet("render").AddWorker().StartSession(nil)
+				var gone atomic.Bool
+				w := watch(t, directClient(direct{handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+					ids := map[string]string{"other": second.ID(), "foreign": "farm-00000000000000000000000000000000"}
+					path := r.URL.Path
+					rw.Header().Set("Content-Type", "application/json")
+					switch {
+					case gone.Load() && tt.farms != "" && strings.HasSuffix(path, "/farms"):
+						fmt.Fprintf(rw, `{"farms":[{"farmId":%q,"displayName":"x","createdAt":"2026-01-01T00:00:00Z","createdBy":"x"}]}`, ids[tt.farms])
+					case gone.Load() && tt.farms == "foreign" && strings.Contains(path, ids["foreign"]):
+						fmt.Fprint(rw, `{"fleets":[]}`)
+					case gone.Load() && strings.Contains(path, other.ID()), gone.Load() && tt.farms == "foreign":
+						id := map[string]string{"fleet": other.ID(), "farm": world.farm.ID()}[tt.named]
+						rw.Header().Set("X-Amzn-ErrorType", "ResourceNotFoundException")
+						rw.WriteHeader(http.StatusNotFound)
+						fmt.Fprintf(rw, `{"message":"not found","resourceType":%q,"resourceId":%q}`, tt.named, id)
+					case tt.listed:
+						world.ServeHTTP(rw, r)
+					default:
+						deleted(world, other, &gone, new(atomic.Int64)).ServeHTTP(rw, r)
+					}
+				})}), Config{Rate: 10, Staleness: 10 * time.Minute, Discovery: 10 * time.Minute})
+				key := diff.WorkerKey{FarmID: world.farm.ID(), FleetID: other.ID(), WorkerID: worker.ID()}
+				remembered := func() int {
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					return w.snapshots[key].Remembered()
+				}
+				time.Sleep(30 * time.Minute)
+				if remembered() != 1 {
+					t.Fatalf("%d sessions are remembered at first", remembered())
+				}
+				gone.Store(true)
+				time.Sleep(24 * time.Hour)
+				if remembered() != 1 {
+					t.Fatal("forgotten within a day")
+				}
+				time.Sleep(3 * time.Hour)
+				if (remembered() == 0) != tt.forgets {
+					t.Errorf("%d sessions are remembered", remembered())
+				}
+			})
+		})
+	}
+}

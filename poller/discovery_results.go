@@ -81,6 +81,7 @@ func (l *loop) foundFarms(farms []string, now time.Time) {
 		l.schedule.discovery.add(discoveryTarget{farm: farm}, now)
 	}
 	l.schedule.discovery.keep(discoveryTarget{}, listed)
+	l.sameAccount = l.schedule.hasSessionsWhere(func(w diff.WorkerKey) bool { return listed[w.FarmID] })
 	for id, f := range l.directory.fleets {
 		if !listed[f.farm] {
 			l.removeFleet(id, now)
@@ -132,5 +133,31 @@ func (l *loop) showWorkers(r result, now time.Time) {
 func (l *loop) publishFound() {
 	if l.directory.dirty {
 		l.poller.found.Store(l.directory.copyFound())
+	}
+}
+
+// confirmNoFleet decides what it means that a listing was answered by an error that names the worker's fleet or farm. If
+// the worker has no open session and complete listings lack that fleet or farm too, it counts as the answer that the worker
+// does not exist. Otherwise the listing has failed. Listings that show none of the farms known so far come from another
+// account, whose answers would make Farmwire forget everything.
+func (l *loop) confirmNoFleet(r *result) {
+	if r.err == nil || len(r.observations) == 0 || r.observations[0].Source != diff.NoSuchFleet {
+		return
+	}
+	w := r.call.workers[0]
+	farms, fleets := l.schedule.discovery.targets[discoveryTarget{}], l.schedule.discovery.targets[discoveryTarget{farm: w.key.FarmID}]
+	var lacking bool
+	switch {
+	case len(w.open) > 0:
+	case fleets != nil: // the farm is listed
+		named := notFoundKind(r.err, map[string]string{w.key.FarmID: "farm", w.key.FleetID: "fleet"})
+		lacking = named == "fleet" && !fleets.completed.IsZero() && l.schedule.discovery.targets[discoveryTarget{farm: w.key.FarmID, fleet: w.key.FleetID}] == nil
+	case farms != nil:
+		lacking = !farms.completed.IsZero() && l.sameAccount
+	}
+	if lacking {
+		r.err = nil
+	} else {
+		r.observations = nil
 	}
 }

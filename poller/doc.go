@@ -30,7 +30,11 @@
 // as often as it would be listed.
 //
 // A NotFound counts only if the service says what it did not find: for a lookup the session or its job, for a
-// listing the worker. Any other refusal, even that the fleet does not exist, says nothing about them.
+// listing the worker. Any other refusal says nothing about them. Only for ended sessions of a worker without open
+// ones it also counts that its fleet or its farm does not exist, while complete listings lack that too.
+//
+// Workers that discovery does not show and that have no open session are listed from spare budget, because
+// there may be very many of them. They slow the others down by a twentieth at most.
 //
 // Requests and answers are ordered by a counter of the process, because clocks may be set back. The times in
 // Found are by the service's clock, as its Date header shows it.

@@ -23,8 +23,9 @@ const (
 // list pages one worker's sessions into a complete listing. If the answer to the first request is that there
 // is no such worker, the observation's source is NoSuchWorker. Any other failure is an error, and so are a
 // page without a list, a repeated token, an entry without a required field, and more pages than the limit.
-// Then nothing of the listing counts. But if ctx ends, the observation with the error has what the pages until
-// then showed, and its source is Lookups, because it proves no absence.
+// Then nothing of the listing counts. There are two errors with an observation. If ctx ends, it has what the
+// pages until then showed, and its source is Lookups, because it proves no absence. If the fleet or the farm does
+// not exist, its source is NoSuchFleet. It counts only if discovery agrees, see loop.confirmNoFleet.
 func (r *requester) list(ctx context.Context, w diff.WorkerKey, limit int) (diff.Observation, error) {
 	o := diff.Observation{Worker: w, Source: diff.CompleteListing}
 	in := &deadline.ListSessionsForWorkerInput{
@@ -32,8 +33,16 @@ func (r *requester) list(ctx context.Context, w diff.WorkerKey, limit int) (diff
 	}
 	ids := map[string]string{w.FarmID: "farm", w.FleetID: "fleet", w.WorkerID: "worker"}
 	for page, err := range paginator.Responses(ctx, r, in) {
-		if err != nil && o.Pages == 0 && notFoundKind(err, ids) == "worker" {
-			return diff.Observation{Worker: w, Source: diff.NoSuchWorker, FirstRequest: r.last.Exchange}, nil
+		kind := ""
+		if err != nil && o.Pages == 0 {
+			kind = notFoundKind(err, ids)
+		}
+		if o.Pages == 0 {
+			o.FirstRequest, o.Date = r.last.Exchange, r.last.date
+		}
+		if kind == "worker" {
+			o.Source = diff.NoSuchWorker
+			return o, nil
 		}
 		if err == nil {
 			err = addPage(&o, limit, page.Sessions, r.last.Exchange)
@@ -42,7 +51,12 @@ func (r *requester) list(ctx context.Context, w diff.WorkerKey, limit int) (diff
 			return diff.Observation{Worker: w, Source: diff.Lookups, Sightings: o.Sightings}, err
 		}
 		if err != nil {
-			return diff.Observation{}, fmt.Errorf("list sessions of %s, page %d: %w", w.WorkerID, o.Pages+1, err)
+			err = fmt.Errorf("list sessions of %s, page %d: %w", w.WorkerID, o.Pages+1, err)
+			if kind == "fleet" || kind == "farm" {
+				o.Source = diff.NoSuchFleet
+				return o, err
+			}
+			return diff.Observation{}, err
 		}
 	}
 	return o, nil
@@ -55,9 +69,6 @@ func addPage(o *diff.Observation, limit int, sessions []types.WorkerSessionSumma
 	}
 	if o.Pages >= limit {
 		return errTooManyPages
-	}
-	if o.Pages == 0 {
-		o.FirstRequest = x
 	}
 	o.Pages++
 	for i, s := range sessions {

@@ -38,7 +38,7 @@ func (l *loop) countListing(r result, now time.Time) {
 		l.log.Log(level, "worker can be listed again", fields...)
 	}
 	o := r.observations[0]
-	if o.Source == diff.NoSuchWorker {
+	if o.Source != diff.CompleteListing {
 		m.noSuchWorker.Inc()
 		return
 	}

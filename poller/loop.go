@@ -36,6 +36,7 @@ type loop struct {
 	trial       trial
 	survey      survey // of the last time that the workers were counted
 	published   int    // how often publish was called
+	sameAccount bool   // the last complete ListFarms showed a farm of a worker that has sessions
 }
 
 // result is the result of a call, or a page of a call that goes on.
@@ -198,7 +199,7 @@ func (l *loop) makeCall(ctx context.Context, c call, callNumber uint64) result {
 		})
 	case listSessions:
 		var o diff.Observation
-		if o, r.err = q.list(ctx, c.workers[0].key, c.maxPages); r.err == nil || len(o.Sightings) > 0 {
+		if o, r.err = q.list(ctx, c.workers[0].key, c.maxPages); r.err == nil || len(o.Sightings) > 0 || o.Source == diff.NoSuchFleet {
 			r.observations = []diff.Observation{o}
 		}
 	case lookUpBatch:
@@ -238,10 +239,11 @@ func (l *loop) finish(r result, now time.Time) {
 
 // finishSessions takes in the result of a listing or a lookup, and hands over the observations.
 func (l *loop) finishSessions(r result, now time.Time) {
+	l.confirmNoFleet(&r)
 	o := callOutcome{err: r.err, observed: make(map[diff.WorkerKey]bool, len(r.observations))}
 	for _, observation := range r.observations {
 		o.observed[observation.Worker] = true
-		o.noSuchWorker = o.noSuchWorker || observation.Source == diff.NoSuchWorker
+		o.noSuchWorker = o.noSuchWorker || observation.Source == diff.NoSuchWorker || observation.Source == diff.NoSuchFleet
 		o.pages += observation.Pages
 	}
 	if r.call.kind == listSessions {

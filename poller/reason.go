@@ -22,16 +22,17 @@ type Reason string
 
 // The reasons of attempts.
 const (
-	ReasonThrottled   Reason = "throttled"    // status 429
-	ReasonServerError Reason = "server_error" // a status of 500 or more
-	ReasonTimeout     Reason = "timeout"      // no complete answer within 10 seconds
-	ReasonConnection  Reason = "connection"   // no connection, or it broke before there was an answer
-	ReasonMalformed   Reason = "malformed"    // an answer with status 200 that cannot be read
-	ReasonDenied      Reason = "denied"       // a policy does not allow the operation
-	ReasonCredentials Reason = "credentials"  // there are none, or the service refuses them
-	ReasonNotFound    Reason = "not_found"    // status 404
-	ReasonRefused     Reason = "refused"      // any other status from 300 to 499
-	ReasonOther       Reason = "other"        // an error that did not come from an attempt
+	ReasonThrottled   Reason = "throttled"               // status 429
+	ReasonServerError Reason = "server_error"            // a status of 500 or more
+	ReasonTimeout     Reason = "timeout"                 // no complete answer within 10 seconds
+	ReasonConnection  Reason = "connection"              // no connection, or it broke before there was an answer
+	ReasonMalformed   Reason = "malformed"               // an answer with status 200 that cannot be read
+	ReasonDenied      Reason = "denied"                  // a policy does not allow the operation
+	ReasonCredentials Reason = "credentials"             // there are none, or the service refuses them
+	ReasonUnfetched   Reason = "credentials_unavailable" // they cannot be fetched now, but may be later
+	ReasonNotFound    Reason = "not_found"               // status 404
+	ReasonRefused     Reason = "refused"                 // any other status from 300 to 499
+	ReasonOther       Reason = "other"                   // an error that did not come from an attempt
 )
 
 // The reasons why pages that could be read are not a complete list.
@@ -108,7 +109,10 @@ func isOfOneSession(reason Reason) bool {
 
 // classify returns the reason of an attempt's error. The status is the answer's, or 0 if there was no answer.
 func classify(err error, status int) Reason {
-	if isCredentials(err) {
+	switch {
+	case errors.Is(err, errUnfetched):
+		return ReasonUnfetched
+	case isCredentials(err):
 		return ReasonCredentials
 	}
 	switch {
@@ -151,6 +155,9 @@ func classifyTransport(err error) Reason {
 // isCredentials reports whether an error means that the signature or the credentials are invalid, or that the
 // SDK could not get any credentials.
 func isCredentials(err error) bool {
+	if errors.Is(err, ErrCredentials) {
+		return true // whatever STS answered
+	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		switch api.ErrorCode() {
 		case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired",
@@ -160,9 +167,6 @@ func isCredentials(err error) bool {
 			return true
 		}
 		return false
-	}
-	if errors.Is(err, ErrCredentials) {
-		return true
 	}
 	text := err.Error()
 	return strings.Contains(text, "failed to retrieve credentials") ||

@@ -119,7 +119,7 @@ func request[In, Out any](ctx context.Context, r *requester, operation string, s
 		}
 		failed := failedAttempt(err, rec.status)
 		r.log.Debug("attempt failed", zap.String("operation", operation), zap.Int("attempt", n), zap.Error(failed))
-		r.applyPauses(operation, failed.reason, rec.retryAfter)
+		r.protectOthers(operation, failed.reason, rec.retryAfter)
 		if n == maxAttempts || r.oneRequest || !isTransient(failed.reason) || rec.retryAfter > longestPause {
 			return nil, failed
 		}
@@ -220,13 +220,23 @@ func (r *requester) countAttempt(operation string, rec *recorder, err error) {
 	r.metrics.requests.WithLabelValues(operation, outcome).Inc()
 }
 
-// applyPauses makes all calls of this instance pause if an attempt failed for a reason that concerns them too.
-func (r *requester) applyPauses(operation string, reason Reason, retryAfter time.Duration) {
+// protectOthers makes all calls of this instance pause if an attempt failed for a reason that concerns them too, or keeps
+// them from connections that may have died with this one.
+func (r *requester) protectOthers(operation string, reason Reason, retryAfter time.Duration) {
 	switch {
 	case reason == ReasonThrottled || retryAfter > 0 && reason == ReasonServerError:
 		r.budget.throttle(operation, retryAfter, time.Now())
+	case reason == ReasonTimeout || reason == ReasonConnection:
+		// The attempt's own connection is closed already, or is found dead by a ping.
+		if client, ok := r.client.Options().HTTPClient.(interface{ CloseIdleConnections() }); ok {
+			client.CloseIdleConnections()
+		}
+	case reason == ReasonDenied || reason == ReasonNotFound:
+		r.budget.credentialsAccepted()
+	case reason == ReasonUnfetched:
+		r.budget.pauseAll(reason, time.Now())
 	case reason == ReasonCredentials:
-		r.budget.pauseAll(time.Now())
+		r.budget.pauseAll(reason, time.Now())
 		if cache, ok := r.client.Options().Credentials.(interface{ Invalidate() }); ok {
 			cache.Invalidate() // their provider may have new ones
 		}

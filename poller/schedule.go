@@ -10,11 +10,15 @@ import (
 
 const (
 	maxBackoff     = time.Minute
-	failingAfter   = 3                             // failures in a row after which a listing, lookup or discovery target counts as failing
-	activeWeight   = 4                             // how many times the waiting of a worker with open sessions counts
-	noSuchInterval = time.Minute                   // between listings of a worker that does not exist while sessions of it are open
-	restoredSpread = 4 * time.Hour                 // restored workers without open sessions are listed within this time
-	forgetInterval = 24*time.Hour + 10*time.Minute // between two listings of a retired worker; a little more than diff.ForgetAfter
+	failingAfter   = 3                               // failures in a row after which a listing, lookup or discovery target counts as failing
+	activeWeight   = 4                               // how many times the waiting of a worker with open sessions counts
+	noSuchInterval = time.Minute                     // between listings of a worker that does not exist while sessions of it are open
+	restoredSpread = 4 * time.Hour                   // restored workers without open sessions become due within this time
+	forgetMargin   = 10 * time.Minute                // for the difference of the service's clock, which decides what is forgotten
+	forgetInterval = diff.ForgetAfter + forgetMargin // between two listings of a retired worker
+	unsureTurn     = 4                               // at most every fourth call lists a worker that is unsure, if others are due
+	spareTurn      = 20                              // at most every 20th request is for listings of hidden workers, if others are due
+	sparePause     = 500 * time.Millisecond          // at least, between the beginnings of listings of hidden workers
 )
 
 // schedule decides which call to make next. It has no clock, does no I/O and starts no goroutine. The loop
@@ -30,6 +34,11 @@ const (
 // Among the other due listings, the one that has waited longest goes first. Waiting counts four times for
 // workers with open sessions. So an idle worker waits at most four times as long as one with open sessions.
 // A worker that does not exist or cannot be listed counts as idle, because its sessions are looked up.
+//
+// Workers that discovery does not show and that have no open session are hidden. There may be very many, after
+// a year of autoscaling. They are listed from what others leave of the budget: when nothing else is due, at
+// most every sparePause. If something else is always due, they get every 20th request. While discovery fails,
+// restored workers are unsure: they may exist, and get every fourth call.
 //
 // A worker is in at most one call, and in none while its observation is not committed. The queues are heaps,
 // so the time to choose a call hardly grows with the number of workers.
@@ -49,9 +58,14 @@ type schedule struct {
 	urgent  queue // due listings of workers that are new or have changed
 	active  queue // due listings of workers with open sessions
 	idle    queue // due listings of all other workers
+	unsure  queue // due listings of hidden workers that may exist, because discovery fails
+	spare   queue // due listings of all other hidden workers
 	lookups queue // workers with sessions to look up
 
 	lastWasPressing bool // the last listing or lookup was pressing
+
+	sinceSpare int       // calls since the last listing of a hidden worker, less those that its pages have cost
+	spareAt    time.Time // no listing from spare begins before this
 }
 
 func newSchedule(staleness, discovery time.Duration, random *rand.Rand) *schedule {
@@ -72,6 +86,7 @@ func newSchedule(staleness, discovery time.Duration, random *rand.Rand) *schedul
 func (s *schedule) next(now time.Time, earliest *startTimes) (call, time.Time) {
 	target, wake := s.discovery.next(earliest)
 	if target != nil && !wake.After(now) {
+		s.sinceSpare++
 		target.begin(now)
 		return call{kind: target.kind(), target: target.discoveryTarget}, now
 	}
@@ -79,7 +94,11 @@ func (s *schedule) next(now time.Time, earliest *startTimes) (call, time.Time) {
 	pressing, pressingAt, beginPressing := s.nextPressing(now, earliest)
 	regular := s.nextRegular(now)
 	regularAt := earliest[listSessions]
+	spare, spareAt := s.nextSpare(regular != nil || pressing != nil && !pressing.at.After(now))
+	spareAt = latest(spareAt, regularAt)
 	switch {
+	case spare != nil && !spareAt.After(now):
+		return s.beginSpare(spare.worker, now), now
 	case pressing != nil && !pressingAt.After(now) && (!s.lastWasPressing || regular == nil || regularAt.After(now)):
 		s.lastWasPressing = true
 		return beginPressing(pressing.worker, now), now
@@ -89,6 +108,9 @@ func (s *schedule) next(now time.Time, earliest *startTimes) (call, time.Time) {
 	}
 	if pressing != nil {
 		wake = soonest(wake, pressingAt)
+	}
+	if spare != nil {
+		wake = soonest(wake, spareAt)
 	}
 	if regular == nil {
 		regular = s.waiting.first()
@@ -107,6 +129,10 @@ func (s *schedule) promote(now time.Time) {
 			p.enter(&s.urgent, p.at)
 		case p.worker.isActive():
 			p.enter(&s.active, p.at)
+		case p.worker.isHidden() && p.worker.presence == presenceUnknown && s.discovery.failing(p.worker.key.FarmID, p.worker.key.FleetID):
+			p.enter(&s.unsure, p.at)
+		case p.worker.isHidden():
+			p.enter(&s.spare, p.at)
 		default:
 			p.enter(&s.idle, p.at)
 		}
@@ -154,6 +180,7 @@ func (s *schedule) nextRegular(now time.Time) *place {
 
 func (s *schedule) beginListing(w *scheduledWorker, now time.Time) call {
 	s.leaveQueues(w)
+	s.sinceSpare++
 	w.urgency = routine
 	w.listingBegun = now
 	return call{kind: listSessions, workers: []*scheduledWorker{w}, maxPages: w.pageLimit()}
@@ -198,6 +225,9 @@ func (s *schedule) listingDone(w *scheduledWorker, o callOutcome, now time.Time)
 	w.answer = listed
 	w.listedAt = w.listingBegun
 	w.lastPages, w.endlessListings = o.pages, 0
+	if w.isHidden() {
+		s.payPages(o.pages - 1)
+	}
 }
 
 func (s *schedule) listingFailed(w *scheduledWorker, reason Reason, now time.Time) {
@@ -246,7 +276,12 @@ func (s *schedule) nextDue(w *scheduledWorker, now time.Time) time.Time {
 		return now.Add(jitter(max(noSuchInterval, s.staleness), s.random.Float64()))
 	}
 	if w.isRetired() {
-		return now.Add(forgetInterval + time.Duration(s.random.Float64()*float64(time.Hour)))
+		// The first absence may have been long ago, and the clocks may differ by more than the margin.
+		due := now.Add(forgetInterval)
+		if !w.forgetDue.IsZero() {
+			due = soonest(due, latest(w.forgetDue, now).Add(forgetMargin))
+		}
+		return due.Add(time.Duration(s.random.Float64() * float64(time.Hour)))
 	}
 	// The interval is between 0.81 and 0.99 of the staleness.
 	interval := jitter(s.staleness*9/10, s.random.Float64())

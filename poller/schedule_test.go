@@ -256,7 +256,7 @@ func TestScheduleKeepsItsLaws(t *testing.T) {
 			return callOutcome{}
 		}
 		p.sessions = func(w diff.WorkerKey) committedSessions {
-			c := committedSessions{empty: true}
+			c := committedSessions{empty: random.IntN(2) == 0}
 			for i := range random.IntN(4) {
 				c.open, c.empty = append(c.open, openSession(w, i)), false
 			}
@@ -316,7 +316,7 @@ func consistent(s *schedule) error {
 			lookups++
 		}
 	}
-	if q := len(s.waiting.places) + len(s.urgent.places) + len(s.active.places) + len(s.idle.places); q != listings || len(s.lookups.places) != lookups || open != s.openCount {
+	if q := len(s.waiting.places) + len(s.urgent.places) + len(s.active.places) + len(s.idle.places) + len(s.unsure.places) + len(s.spare.places); q != listings || len(s.lookups.places) != lookups || open != s.openCount {
 		return fmt.Errorf("%d of %d listings, %d of %d lookups, %d of %d open sessions", q, listings, len(s.lookups.places), lookups, s.openCount, open)
 	}
 	return nil

@@ -15,14 +15,18 @@ func (s *schedule) randomDue(now time.Time) time.Time {
 }
 
 // addKnown adds a worker that has a snapshot. The time is when it becomes due if it has open sessions. Any
-// other worker may not exist any more, so it is listed much later, unless discovery shows it or fails.
+// other worker may not exist any more. So unless discovery shows it or fails, it is listed much later: when the next
+// listing lets sessions be forgotten, or within restoredSpread for the first one that may lack them.
 func (s *schedule) addKnown(key diff.WorkerKey, shard int, c committedSessions, now time.Time) {
 	w := s.workers[key]
 	if w == nil {
 		w = newScheduledWorker(key, shard, now)
 		s.workers[key] = w
 		if len(c.open) == 0 {
-			w.listingDue = now.Add(time.Duration(s.random.Float64() * float64(restoredSpread)))
+			w.listingDue = latest(now, c.forgetDue.Add(forgetMargin))
+			if c.forgetDue.IsZero() {
+				w.listingDue = now.Add(time.Duration(s.random.Float64() * float64(restoredSpread)))
+			}
 			s.listSoonIfUnsure(w, now)
 		}
 	}
@@ -39,7 +43,7 @@ func (s *schedule) addKnown(key diff.WorkerKey, shard int, c committedSessions, 
 // not known whether workers still exist that are only known from snapshots.
 func (s *schedule) discoveryFails(now time.Time) {
 	for _, w := range s.workers {
-		if s.listSoonIfUnsure(w, now) && !w.isBusy() {
+		if (s.listSoonIfUnsure(w, now) || w.listingPlace.in == &s.spare) && !w.isBusy() {
 			s.rest(w, now)
 		}
 	}
@@ -55,6 +59,16 @@ func (s *schedule) listSoonIfUnsure(w *scheduledWorker, now time.Time) bool {
 	}
 	w.listingDue = soon
 	return true
+}
+
+// hasSessionsWhere reports whether there is such a worker of which sessions are known.
+func (s *schedule) hasSessionsWhere(where func(diff.WorkerKey) bool) bool {
+	for key, w := range s.workers {
+		if !w.empty && where(key) {
+			return true
+		}
+	}
+	return false
 }
 
 // disown drops a shard's workers. The results of their calls in flight change nothing here.

@@ -12,11 +12,12 @@ type committedSessions struct {
 	open       []diff.Session
 	unresolved []diff.Session // those of the open sessions that must be looked up
 	empty      bool           // the snapshot has no session, open or remembered
+	forgetDue  time.Time      // when a listing may let sessions be forgotten, by the service's clock; zero if none is absent
 	oldestLook time.Time      // see diff.Snapshot.OldestLook
 }
 
 func committedSessionsOf(s diff.Snapshot) committedSessions {
-	return committedSessions{open: s.Open(), unresolved: s.Unresolved(), empty: s.Empty(), oldestLook: s.OldestLook()}
+	return committedSessions{open: s.Open(), unresolved: s.Unresolved(), empty: s.Empty(), forgetDue: s.ForgetDue(), oldestLook: s.OldestLook()}
 }
 
 // presence is whether discovery shows a worker.
@@ -119,6 +120,12 @@ func (w *scheduledWorker) isActive() bool {
 // serve to let diff forget or resolve its sessions.
 func (w *scheduledWorker) isRetired() bool {
 	return w.presence != presenceShown && (w.answer == noSuchWorker || w.presence == presenceMissing && len(w.open) == 0)
+}
+
+// isHidden reports whether nothing says that the worker exists: discovery does not show it, and no session of it is open.
+// Its listings only serve to forget its sessions.
+func (w *scheduledWorker) isHidden() bool {
+	return w.presence != presenceShown && len(w.open) == 0
 }
 
 // isDisposable reports whether nothing is lost if the worker is dropped: no session of it is known, discovery

@@ -3,13 +3,13 @@ package poller
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
 	"farmwire/poller/farmtest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 	"github.com/aws/smithy-go/logging"
 	"go.uber.org/zap"
@@ -51,7 +51,7 @@ func TestClientLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Options().HTTPClient.(*awshttp.BuildableClient).GetTransport().CloseIdleConnections()
+	defer client.Options().HTTPClient.(*http.Client).CloseIdleConnections()
 	if _, err := client.ListFarms(t.Context(), &deadline.ListFarmsInput{}); err != nil {
 		t.Error(err)
 	}

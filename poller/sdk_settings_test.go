@@ -17,7 +17,6 @@ import (
 	"farmwire/poller/awserr"
 	"farmwire/poller/farmtest"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 	"go.uber.org/zap"
 )
@@ -100,9 +99,9 @@ func TestCABundle(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			transport := client.Options().HTTPClient.(*awshttp.BuildableClient).GetTransport()
-			defer transport.CloseIdleConnections()
-			if client.Options().HTTPClient.(*awshttp.BuildableClient).GetTimeout() != requestTimeout || transport.MaxConnsPerHost != connectionsPerHost {
+			pooled := client.Options().HTTPClient.(*http.Client)
+			defer pooled.CloseIdleConnections()
+			if pooled.Timeout != requestTimeout || pooled.Transport.(*http.Transport).MaxConnsPerHost != connectionsPerHost {
 				t.Error("the client lacks the settings of ClientOptions")
 			}
 			_, err = client.ListFarms(t.Context(), &deadline.ListFarmsInput{})

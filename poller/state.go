@@ -31,18 +31,19 @@ type State struct {
 	LastFailure Reason // why the last failed call failed; empty if Answered, or if no call has failed yet
 	Shards      int    // how many are owned
 
-	Discovery          []DiscoveryFailure // lists that could not be read the last time, by farm and fleet
-	Targets            int                // how many lists discovery reads again and again: of farms, of fleets and of workers
-	PendingTargets     int                // how many of them were never read completely
-	MissingFarms       []string           // farms of the Config that the service does not find
-	MissingFleets      []string           // fleets of the Config that are in none of the farms; known once PendingTargets is 0
-	EmptyFarms         []string           // farms without a fleet to poll; known once PendingTargets is 0
-	CredentialsRefused bool               // by the last attempts, or in the last 5 seconds, during which no request is sent
-	Failing            []Outage           // operations in use that give no usable answer, by their names
-	Unlisted           []UnlistedWorker   // at most 10 of them, by worker id
-	UnlistedCount      int                // all of them
-	LookupsFailing     int                // workers whose sessions could not be looked up three times in a row or more
-	OldestListing      time.Duration      // how long ago the last complete listing of a worker began, or how long it has waited for its first; the longest of all workers that ListWorkers shows
+	Discovery              []DiscoveryFailure // lists that could not be read the last time, by farm and fleet
+	Targets                int                // how many lists discovery reads again and again: of farms, of fleets and of workers
+	PendingTargets         int                // how many of them were never read completely
+	MissingFarms           []string           // farms of the Config that the service does not find
+	MissingFleets          []string           // fleets of the Config that are in none of the farms; known once PendingTargets is 0
+	EmptyFarms             []string           // farms without a fleet to poll; known once PendingTargets is 0
+	CredentialsRefused     bool               // by the service, or they have expired; none were accepted since
+	CredentialsUnavailable bool               // they cannot be fetched now, but may be later; none were accepted since
+	Failing                []Outage           // operations in use that give no usable answer, by their names
+	Unlisted               []UnlistedWorker   // at most 10 of them, by worker id
+	UnlistedCount          int                // all of them
+	LookupsFailing         int                // workers whose sessions could not be looked up three times in a row or more
+	OldestListing          time.Duration      // how long ago the last complete listing of a worker began, or how long it has waited for its first; the longest of all workers that ListWorkers shows
 
 	Watched           int           // workers that are due to be listed once in every staleness
 	NeverListed       int           // of these, the ones that ListWorkers shows and that were never listed completely
@@ -132,8 +133,12 @@ func (l *loop) addProblems(s *State, now time.Time) {
 	}
 	s.MissingFarms = l.missingFarms()
 	s.Failing = l.failing(now)
-	s.CredentialsRefused = l.service.budget.isPaused(now) ||
-		slices.ContainsFunc(s.Failing, func(o Outage) bool { return o.Reason == ReasonCredentials })
+	switch l.service.budget.credentialsFailure() {
+	case ReasonCredentials:
+		s.CredentialsRefused = true
+	case ReasonUnfetched:
+		s.CredentialsUnavailable = true
+	}
 	s.Unlisted, s.UnlistedCount = l.unlistedWorkers(), len(l.schedule.unlisted)
 	s.LookupsFailing = len(l.schedule.lookupsFailing)
 	l.addLateness(s, now)

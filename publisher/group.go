@@ -24,7 +24,7 @@ const (
 	closeTimeout          = 200 * time.Millisecond // of the group's client, after which it goes on closing in the background
 	returnTimeout         = 300 * time.Millisecond // for serve to return, after it has published and ended its transaction
 	maxHeartbeat          = 300 * time.Millisecond // only from a heartbeat's answer does a member learn that another has left
-	joinTimeout           = 30 * time.Second
+	joinTimeout           = 15 * time.Second       // of all members, to join again when the shards are assigned anew
 
 	// When serve returns it is called again after the next heartbeat at the earliest, because only a heartbeat shows
 	// whether the group still assigns the shard.
@@ -119,7 +119,8 @@ func (m *member) client(c Config) (*kgo.Client, error) {
 		kgo.SessionTimeout(timeout),
 		kgo.HeartbeatInterval(min(timeout/6, maxHeartbeat)),
 		kgo.RebalanceTimeout(joinTimeout),
-		kgo.DisableClientMetrics(), // the last of them would delay the end of the client
+		kgo.RequestTimeoutOverhead(timeout/2), // so that a heartbeat that is not answered is repeated within the session
+		kgo.DisableClientMetrics(),            // the last of them would delay the end of the client
 		kgo.WithHooks(m.membership),
 		kgo.OnPartitionsAssigned(func(_ context.Context, client *kgo.Client, assigned map[string][]int32) {
 			// The shards are restored by other means. This client must never fetch their records.
@@ -129,7 +130,7 @@ func (m *member) client(c Config) (*kgo.Client, error) {
 		}),
 		// The client sends heartbeats while this function runs, and lets the group move the shards when it returns.
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
-			m.await(m.end(gone[m.topic], nil))
+			m.handOver(gone[m.topic])
 		}),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
 			m.end(gone[m.topic], ErrLost)
@@ -199,6 +200,19 @@ func (m *member) end(shards []int32, cause error) []*assignment {
 		}
 	}
 	return ending
+}
+
+// handOver ends the assignment of shards that the group moves to other members, and waits until they are not served any more.
+// When the member leaves, close has done that already.
+func (m *member) handOver(shards []int32) {
+	m.mu.Lock()
+	closed := m.closed
+	m.mu.Unlock()
+	if closed || len(shards) == 0 {
+		return
+	}
+	m.log.Info("the group moves shards to another instance", zap.Int32s("shards", shards))
+	m.await(m.end(shards, nil))
 }
 
 // await waits until the assignments, which are ending, are not served any more. It does not wait longer than the patience.

@@ -15,9 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	"farmwire/publisher/kafkatest"
 )
 
 const groupSession = 6 * time.Second // the shortest that a broker takes
@@ -332,4 +335,159 @@ func TestNothingIsFetched(t *testing.T) {
 	if n := fetches.Load(); n > 0 {
 		t.Errorf("%d fetch requests", n)
 	}
+}
+
+// A shard that moves to another member is given up when serve has returned, which may publish until then. Meanwhile the
+// member sends heartbeats, and its other shards are served.
+func TestRevokedShardIsDrained(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		c := groupConfig(t, addrs)
+		one, two := groupMember(t, c), groupMember(t, c)
+		const drain = 1500 * time.Millisecond
+		h := newHoldings()
+		var mu sync.Mutex
+		drained := map[int]time.Time{}
+		var early []int // shards that the second member served before the first had drained them
+		stopOne := join(t, one, func(ctx context.Context, shard int) error {
+			h.set(shard, "one")
+			<-ctx.Done()
+			if cause := context.Cause(ctx); errors.Is(cause, ErrLost) {
+				t.Errorf("shard %d is lost", shard)
+			}
+			time.Sleep(drain)
+			mu.Lock()
+			defer mu.Unlock()
+			drained[shard] = time.Now()
+			return nil
+		})
+		h.await(t, map[string]int{"one": groupShards})
+		join(t, two, func(ctx context.Context, shard int) error {
+			mu.Lock()
+			if drained[shard].IsZero() {
+				early = append(early, shard)
+			}
+			mu.Unlock()
+			h.set(shard, "two")
+			<-ctx.Done()
+			return nil
+		})
+		h.await(t, map[string]int{"one": groupShards / 2, "two": groupShards / 2})
+		mu.Lock()
+		moved := len(drained)
+		mu.Unlock()
+		if moved != groupShards/2 || !one.GroupState().Joined || !two.GroupState().Joined {
+			t.Errorf("%d shards are drained; the members are %+v and %+v", moved, one.GroupState(), two.GroupState())
+		}
+		if took := stopOne(); took < drain || took > drain+leaveTimeout+time.Second {
+			t.Errorf("the stop took %v, and all shards drain for %v at once", took, drain)
+		}
+		h.await(t, map[string]int{"two": groupShards})
+		if len(early) > 0 {
+			t.Errorf("shards %v were served by the second member before the first had drained them", early)
+		}
+		if s := one.GroupState(); s.Joined {
+			t.Errorf("after the stop the state is %+v", s)
+		}
+	})
+}
+
+// A serve that does not return delays neither the stop nor a hand-over for long.
+func TestDrainIsBounded(t *testing.T) {
+	c := groupConfig(t, fake(t))
+	one, two := groupMember(t, c), groupMember(t, c)
+	h := newHoldings()
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	stop := join(t, one, func(_ context.Context, shard int) error {
+		h.set(shard, "one")
+		<-release
+		return nil
+	})
+	h.await(t, map[string]int{"one": groupShards})
+	join(t, two, h.hold(two, "two"))
+	h.await(t, map[string]int{"one": groupShards / 2, "two": groupShards / 2})
+	const most = 4 * time.Second
+	if took := stop(); took > most {
+		t.Errorf("the stop took %v", took)
+	}
+	h.await(t, map[string]int{"two": groupShards})
+}
+
+// When Kafka goes away, an owner and a standby without shards cease to be members, with the reason, and are members again
+// when it is back. A shard that was lost in this way has that cause.
+func TestGroupStateFollowsKafka(t *testing.T) {
+	t.Parallel()
+	for name, take := range map[string]func(*kafkatest.Gate){"frozen": (*kafkatest.Gate).Freeze, "gone": (*kafkatest.Gate).Close} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gate := kafkatest.NewGate()
+			brokers, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.ListenFn(gate.Listen))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(brokers.Close)
+			followKafka(t, brokers.ListenAddrs(), func() { take(gate) }, gate.Open)
+		})
+	}
+	t.Run("apache", func(t *testing.T) {
+		cluster := apacheCluster(t, kafkatest.Options{})
+		followKafka(t, cluster.Addrs(), func() { must(t, cluster.Kill(0)) }, func() { must(t, cluster.Restart(t.Context(), 0)) })
+	})
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func followKafka(t *testing.T, addrs []string, take, giveBack func()) {
+	c := groupConfig(t, addrs)
+	c.Group.SessionTimeout = 0 // the default
+	var members []*Publisher
+	var served, causes sync.Map // by shard
+	for range groupShards + 1 {
+		p := groupMember(t, c)
+		members = append(members, p)
+		join(t, p, func(ctx context.Context, shard int) error {
+			served.Store(shard, true)
+			<-ctx.Done()
+			causes.Store(shard, context.Cause(ctx))
+			return nil
+		})
+	}
+	all := func(holds func(GroupState) bool) func() bool {
+		return func() bool {
+			for _, p := range members {
+				if !holds(p.GroupState()) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	serving := func() bool {
+		n := 0
+		served.Range(func(any, any) bool { n++; return true })
+		return n == groupShards
+	}
+	until(t, 30*time.Second, "all shards are served", serving)
+	until(t, 30*time.Second, "all are members", all(func(s GroupState) bool { return s.Joined && s.Err == nil }))
+	causes.Clear()
+	take()
+	until(t, 30*time.Second, "none is a member, and each knows why", all(func(s GroupState) bool { return !s.Joined && s.Err != nil }))
+	t.Logf("the reason is %v", members[0].GroupState().Err)
+	lost := 0
+	causes.Range(func(shard, cause any) bool {
+		if lost++; !errors.Is(cause.(error), ErrLost) {
+			t.Errorf("shard %d ended because of %v", shard, cause)
+		}
+		return true
+	})
+	if lost == 0 {
+		t.Error("no shard was lost")
+	}
+	giveBack()
+	until(t, time.Minute, "all are members again", all(func(s GroupState) bool { return s.Joined && s.Err == nil }))
 }

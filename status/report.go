@@ -71,14 +71,15 @@ type Polling struct {
 	Answered    bool   // Deadline Cloud has given a usable answer since the start
 	LastFailure string // why the last request failed, as long as there was no usable answer; "" if none has failed
 
-	Discovery          []Failure // the lists of farms, fleets or workers that fail
-	Targets            int       // the lists of farms, fleets and workers that are read again and again
-	PendingTargets     int       // of these, the ones that were never read completely
-	MissingFarms       []string  // farms that were asked for and that the service does not find
-	MissingFleets      []string  // fleets that were asked for and that are in none of the farms
-	EmptyFarms         []string  // farms without a fleet to watch
-	OtherAccount       bool      // none of the farms that are stored is listed any more
-	CredentialsRefused bool      // the credentials were refused, and were not accepted since then
+	Discovery              []Failure // the lists of farms, fleets or workers that fail
+	Targets                int       // the lists of farms, fleets and workers that are read again and again
+	PendingTargets         int       // of these, the ones that were never read completely
+	MissingFarms           []string  // farms that were asked for and that the service does not find
+	MissingFleets          []string  // fleets that were asked for and that are in none of the farms
+	EmptyFarms             []string  // farms without a fleet to watch
+	OtherAccount           bool      // none of the farms that are stored is listed any more
+	CredentialsRefused     bool      // the credentials were refused, and were not accepted since then
+	CredentialsUnavailable bool      // the credentials cannot be fetched, so that no request is sent
 
 	Failing  []Outage // the operations that have given no usable answer since they first failed
 	Unlisted []Failure

@@ -41,6 +41,9 @@ func (p Polling) outages() []Cause {
 	if p.CredentialsRefused {
 		all = append(all, Cause{Key: Key{Kind: KindCredentials}, Severity: Warning, Text: "the credentials are refused"})
 	}
+	if p.CredentialsUnavailable {
+		all = append(all, Cause{Key: Key{KindCredentials, "fetch"}, Severity: Warning, Text: "the credentials cannot be fetched"})
+	}
 	for _, o := range p.Failing {
 		if isLookup(o.Operation) || o.For < outageLimit {
 			continue

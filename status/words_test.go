@@ -97,7 +97,8 @@ func TestText(t *testing.T) {
 		"nothing was ever read": {polling(func(p *status.Polling) {
 			p.PendingTargets, p.Targets, p.Discovery = 1, 1, []status.Failure{{Operation: "ListFarms", Failures: 3, Reason: "denied", Pending: true}}
 		}), "ListFarms failed 3 times in a row: denied\nwarning: 1 of 1 lists of farms, fleets and workers have not been read yet"},
-		"credentials": {polling(func(p *status.Polling) { p.CredentialsRefused = true }), "ready\nwarning: the credentials are refused"},
+		"credentials":    {polling(func(p *status.Polling) { p.CredentialsRefused = true }), "ready\nwarning: the credentials are refused"},
+		"no credentials": {polling(func(p *status.Polling) { p.CredentialsUnavailable = true }), "ready\nwarning: the credentials cannot be fetched"},
 		"credentials for long": {polling(func(p *status.Polling) {
 			p.CredentialsRefused, p.Failing = true, []status.Outage{{"ListFarms", 2 * time.Minute, "credentials"}}
 		}), "ListFarms has given no usable answer for 2m0s: credentials\nwarning: the credentials are refused"},

@@ -21,10 +21,10 @@ type outage struct {
 	standby bool
 	counts  func(*outages) time.Time // from when on it is an outage; nil: from the taking
 
-	// Farmwire must go on publishing without what was taken away, if this is not 0: changes made after the time hold must
-	// be published within it.
+	// Farmwire must go on publishing without what was taken away, if this is not 0: changes must be published within it. If
+	// full is not "", they are made as soon as this metric of each instance that owns shards has begun to grow.
 	goesOn time.Duration
-	hold   time.Duration
+	full   string
 
 	// A process that is started meanwhile must name the cause in the same way. Nil: it may work.
 	atStart *regexp.Regexp
@@ -38,8 +38,8 @@ const (
 	nameWithin    = 30 * time.Second
 	readyWithin   = 2 * time.Minute // a shard that failed often is ready after a minute without a failure
 	publishWithin = 90 * time.Second
-	logsFill      = 150 * time.Second // for so long the lines of a log find room in the memory of farmwire and in the pipe
-	seenWithin    = 20 * time.Second  // after which a change is seen and published when all is well: the staleness and some seconds
+	fullWithin    = 6 * time.Minute  // at 100 workers the lines of a log find room in memory and in the pipe for four minutes
+	seenWithin    = 20 * time.Second // after which a change is seen and published when all is well: the staleness and some seconds
 	stopWithin    = 5 * time.Second
 )
 
@@ -76,7 +76,7 @@ func allOutages() []outage {
 		{name: "credentials-failing", take: (*outages).failCredentials, named: keys, counts: (*outages).keysExpire, atStart: keys},
 		{name: "credentials-gone", take: (*outages).refuseCredentials, named: keys, counts: (*outages).keysExpire, atStart: keys},
 		{name: "credentials-refused", take: fault(farmtest.Expired, ""), named: keys, atStart: keys},
-		{name: "log", take: (*outages).blockLogs, hold: logsFill, goesOn: 30*time.Second + seenWithin, afterwards: words(`dropped`)},
+		{name: "log", take: (*outages).blockLogs, full: "farmwire_log_lines_dropped_total", goesOn: 30*time.Second + seenWithin, afterwards: words(`dropped`)},
 	}
 }
 

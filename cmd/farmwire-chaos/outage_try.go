@@ -11,7 +11,7 @@ import (
 	"farmwire/cmd/farmwire-chaos/instance"
 )
 
-// owners are the instances that own shards, as far as the logs tell.
+// owners are the instances that own shards at present, as far as the logs tell.
 func (o *outages) owners() []*instance.Instance {
 	var owners []*instance.Instance
 	for _, i := range o.instances {
@@ -28,9 +28,9 @@ func (o *outages) try(ctx context.Context, one outage) row {
 	if problem := o.awaitAllReady(ctx, readyWithin); problem != "" {
 		r.fail("before: %s", problem)
 	}
-	concerned := o.owners()
+	concerned := o.owners
 	if one.standby {
-		concerned = o.instances
+		concerned = func() []*instance.Instance { return o.instances }
 	}
 	if !o.awaitQuiet(ctx, concerned, one.named) {
 		r.fail("an instance names the cause before it is there")
@@ -55,7 +55,7 @@ func (o *outages) try(ctx context.Context, one outage) row {
 		r.resumed = time.Since(back)
 	}
 	over(brokerRecovery)
-	for _, i := range concerned {
+	for _, i := range concerned() {
 		if one.afterwards != nil && i.Started().Before(taken) && !await(ctx, nameWithin, func() bool { return warned(i, given, one.afterwards) }) {
 			r.fail("instance %d: no warning in the log afterwards", i.Number)
 		}
@@ -67,16 +67,28 @@ func (o *outages) try(ctx context.Context, one outage) row {
 }
 
 // awaitQuiet waits until no instance names a cause any more, of an outage before. It returns false if one goes on.
-func (o *outages) awaitQuiet(ctx context.Context, concerned []*instance.Instance, named *regexp.Regexp) bool {
-	return named == nil || await(ctx, readyWithin, func() bool {
+func (o *outages) awaitQuiet(ctx context.Context, concerned func() []*instance.Instance, named *regexp.Regexp) bool {
+	return named == nil || awaitAll(ctx, readyWithin, concerned, func(i *instance.Instance) bool { return !readyzNames(ctx, i, named) })
+}
+
+// awaitAll polls until something is true of all instances at once. It returns false if that is not so within d.
+func awaitAll(ctx context.Context, d time.Duration, concerned func() []*instance.Instance, is func(*instance.Instance) bool) bool {
+	return await(ctx, d, func() bool {
 		pause(ctx, 100*time.Millisecond)
-		return !slices.ContainsFunc(concerned, func(i *instance.Instance) bool { return readyzNames(ctx, i, named) })
+		return all(concerned(), is)
 	})
 }
 
+func all(instances []*instance.Instance, is func(*instance.Instance) bool) bool {
+	return !slices.ContainsFunc(instances, func(i *instance.Instance) bool { return !is(i) })
+}
+
 // during does what is done while something is away. It returns what must be published when it is back.
-func (o *outages) during(ctx context.Context, one outage, concerned []*instance.Instance, taken time.Time, r *row) []published {
-	pause(ctx, max(one.hold, 2*time.Second))
+func (o *outages) during(ctx context.Context, one outage, concerned func() []*instance.Instance, taken time.Time, r *row) []published {
+	pause(ctx, 2*time.Second)
+	if one.full != "" && !awaitAll(ctx, fullWithin, concerned, func(i *instance.Instance) bool { return i.Metric(ctx, one.full) > 0 }) {
+		r.fail("%s has not begun to grow within %s", one.full, fullWithin)
+	}
 	due := o.canaries.change()
 	if one.named != nil {
 		counts := taken
@@ -100,17 +112,14 @@ func (o *outages) during(ctx context.Context, one outage, concerned []*instance.
 const never = -1
 
 // awaitNames waits until all instances name the cause, and returns after which times they did, in /readyz and in the log.
-func (o *outages) awaitNames(ctx context.Context, concerned []*instance.Instance, taken, counts time.Time, named *regexp.Regexp) (readyz, log time.Duration) {
+func (o *outages) awaitNames(ctx context.Context, concerned func() []*instance.Instance, taken, counts time.Time, named *regexp.Regexp) (readyz, log time.Duration) {
 	readyz, log = never, never
-	all := func(names func(*instance.Instance) bool) bool {
-		return !slices.ContainsFunc(concerned, func(i *instance.Instance) bool { return !names(i) })
-	}
 	await(ctx, nameWithin+time.Until(counts), func() bool {
 		after := max(time.Since(counts), time.Nanosecond)
-		if readyz < 0 && all(func(i *instance.Instance) bool { return readyzNames(ctx, i, named) }) {
+		if readyz < 0 && all(concerned(), func(i *instance.Instance) bool { return readyzNames(ctx, i, named) }) {
 			readyz = after
 		}
-		if log < 0 && all(func(i *instance.Instance) bool { return warned(i, taken, named) }) {
+		if log < 0 && all(concerned(), func(i *instance.Instance) bool { return warned(i, taken, named) }) {
 			log = after
 		}
 		pause(ctx, 200*time.Millisecond)
@@ -135,9 +144,9 @@ func warned(i *instance.Instance, since time.Time, named *regexp.Regexp) bool {
 }
 
 // silentOnes tells what the instances that do not name the cause say instead.
-func silentOnes(ctx context.Context, concerned []*instance.Instance, taken time.Time, named *regexp.Regexp) string {
+func silentOnes(ctx context.Context, concerned func() []*instance.Instance, taken time.Time, named *regexp.Regexp) string {
 	var parts []string
-	for _, i := range concerned {
+	for _, i := range concerned() {
 		if ready, text := i.Ready(ctx); !namesIn(text, named) {
 			parts = append(parts, fmt.Sprintf("instance %d, /readyz, %t: %s", i.Number, ready, short(text)))
 		}
@@ -175,9 +184,10 @@ func (o *outages) restart(ctx context.Context, one outage, r *row) {
 	if one.atStart == nil {
 		return
 	}
-	readyz, log := o.awaitNames(ctx, []*instance.Instance{i}, started, time.Now(), one.atStart)
+	alone := func() []*instance.Instance { return []*instance.Instance{i} }
+	readyz, log := o.awaitNames(ctx, alone, started, time.Now(), one.atStart)
 	if readyz < 0 || log < 0 {
-		r.fail("not named by an instance that was started meanwhile: %s", silentOnes(ctx, []*instance.Instance{i}, started, one.atStart))
+		r.fail("not named by an instance that was started meanwhile: %s", silentOnes(ctx, alone, started, one.atStart))
 	}
 }
 

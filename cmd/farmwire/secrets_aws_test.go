@@ -90,6 +90,7 @@ func awsWays() map[string]awsSecrets {
 		"process, later":     {files: process(once), says: "ended with exit code 9", starts: true},
 		"container":          {env: container, serves: echo(400, "", "%[1]s"), says: "the container's endpoint"},
 		"container, later":   {env: container, serves: lapsing(echo(403, "", "%[1]s")), says: "the container's endpoint", starts: true},
+		"container, broken":  {env: container, serves: echo(500, "", "%[1]s"), says: "the AWS credentials cannot be fetched: the container's endpoint", starts: true},
 		"container, garbage": {env: container, serves: echo(200, "", "%[1]s"), says: "can't be read"},
 		"container file":     {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://ADDRESS/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "DIR/token"}, files: map[string]string{"token": awsCanary + "\n"}, says: "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names has a line break"},
 		"container no file":  {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://ADDRESS/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": awsCanary}, says: "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"},
@@ -208,4 +209,33 @@ func letter(r rune) rune {
 		return r
 	}
 	return '-'
+}
+
+// A container's endpoint for credentials that has a fault at the start is waited for: run says what it waits for, and goes on
+// when the fault is over. What it repeats of a request shows nowhere.
+func TestCredentialsThatComeLater(t *testing.T) {
+	t.Parallel()
+	var works atomic.Bool
+	broken := echo(500, "", "%[1]s")
+	r := startWithWay(t, awsSecrets{
+		env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://ADDRESS/", "AWS_CONTAINER_AUTHORIZATION_TOKEN": awsCanary},
+		serves: func(w http.ResponseWriter, r *http.Request) {
+			if !works.Load() {
+				broken(w, r)
+				return
+			}
+			fmt.Fprintf(w, `{"AccessKeyId":"AKID","SecretAccessKey":%q,"Token":%q,"Expiration":%q}`, awsSecret, awsToken, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+		},
+	}, []string{"run", "--log-level", "debug", "--dry-run"})
+	r.await("the log says what it waits for", func() bool {
+		return strings.Contains(r.printed(), "the credentials cannot be fetched yet; they are asked for again")
+	})
+	r.await("it is unready for this reason", func() bool {
+		return r.get("/readyz") == http.StatusServiceUnavailable && strings.Contains(r.pages.String(), "credentials unavailable")
+	})
+	works.Store(true)
+	r.await("it sees the session", func() bool { return strings.Contains(r.printed(), `"change":"discovered"`) })
+	r.await("it is ready", func() bool { return r.get("/readyz") == http.StatusOK })
+	r.getAll()
+	r.finish(0, true, awsCanary, awsSecret, awsToken)
 }

@@ -159,6 +159,23 @@ func DescribeTransport(err error) string {
 	return through + "the request failed before there was an answer"
 }
 
+// IsUnreachable reports whether an error means that nobody answered, or not in time, or not completely. It is false if the
+// certificate of the server is wrong or the request cannot be sent, because then the same happens again.
+func IsUnreachable(err error) bool {
+	text := err.Error()
+	if tlsWords(err) != "" || strings.Contains(text, "invalid header field value") || strings.Contains(text, "server gave HTTP response to HTTPS client") {
+		return false
+	}
+	if t, ok := errors.AsType[net.Error](err); errors.Is(err, context.DeadlineExceeded) || ok && t.Timeout() {
+		return true
+	}
+	connection, ok := errors.AsType[interface {
+		error
+		ConnectionError() bool
+	}](err)
+	return ok && connection.ConnectionError() || errors.As(err, new(*net.OpError)) || errors.As(err, new(*net.DNSError)) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
 // tlsWords describes what is wrong with the server's certificate. It is empty if the certificate is
 // not what failed.
 func tlsWords(err error) string {

@@ -4,25 +4,47 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 )
 
 // Ready asks the instance's /readyz whether it does everything that it should. The text says what is missing.
 func (i *Instance) Ready(ctx context.Context) (ready bool, text string) {
+	code, text := i.page(ctx, "/readyz")
+	return code == http.StatusOK, text
+}
+
+// Metric returns the value of a metric without labels, or 0 if the instance does not show it.
+func (i *Instance) Metric(ctx context.Context, name string) float64 {
+	_, text := i.page(ctx, "/metrics")
+	for line := range strings.Lines(text) {
+		if value, found := strings.CutPrefix(line, name+" "); found {
+			if n, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil {
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+// page returns the code and the text of one of the instance's pages. If there is no answer, the code is 0 and the text says
+// why.
+func (i *Instance) page(ctx context.Context, path string) (code int, text string) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.address+"/readyz", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.address+path, nil)
 	if err != nil {
-		return false, err.Error()
+		return 0, err.Error()
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return false, err.Error()
+		return 0, err.Error()
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<16))
+	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
 	if err != nil {
-		return false, err.Error()
+		return 0, err.Error()
 	}
-	return answer.StatusCode == http.StatusOK, string(body)
+	return answer.StatusCode, string(body)
 }

@@ -1,0 +1,396 @@
+package farmwire_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/deadline"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"farmwire"
+	"farmwire/cluster"
+	"farmwire/event"
+	"farmwire/poller"
+	"farmwire/poller/farmtest"
+	"farmwire/publisher"
+	"farmwire/publisher/kafkatest"
+)
+
+// stage is a simulated farm and a simulated Kafka, behind a gate, for instances of Farmwire.
+type stage struct {
+	t     *testing.T
+	farm  *farmtest.Server
+	fleet *farmtest.Fleet
+	gate  *kafkatest.Gate
+	kafka *kfake.Cluster
+	addrs []string
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	s := &stage{t: t, farm: farmtest.New(farmtest.Config{}), gate: kafkatest.NewGate()}
+	if err := s.farm.Start(""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.farm.Close() })
+	s.fleet = s.farm.Cloud().AddFarm("studio").AddFleet("render")
+	return s
+}
+
+// startKafka starts the broker, on the given port or on any.
+func (s *stage) startKafka(options ...kfake.Opt) {
+	s.t.Helper()
+	kafka, err := kfake.NewCluster(append(options, kfake.NumBrokers(1), kfake.ListenFn(s.gate.Listen))...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		s.gate.Open()
+		kafka.Close()
+	})
+	s.kafka, s.addrs = kafka, kafka.ListenAddrs()
+}
+
+const shards = 4
+
+func (s *stage) config() farmwire.Config {
+	transport := new(http.Transport)
+	s.t.Cleanup(transport.CloseIdleConnections)
+	return farmwire.Config{
+		Client: deadline.New(deadline.Options{
+			Region:       "us-west-2",
+			BaseEndpoint: aws.String(s.farm.URL()),
+			Credentials:  credentials.NewStaticCredentialsProvider("AKID", "SECRET", ""),
+			HTTPClient:   &http.Client{Transport: transport},
+		}, poller.ClientOptions),
+		Poller:    poller.Config{Rate: 500, Staleness: 500 * time.Millisecond, Discovery: time.Second},
+		Publisher: publisher.Config{Cluster: cluster.Config{Brokers: s.addrs}, TopicPrefix: "farm", Region: "us-west-2", Initial: "open"},
+		Topics:    publisher.TopicSpec{Partitions: shards, ReplicationFactor: 1},
+		Create:    true,
+	}
+}
+
+// running is an instance that runs.
+type running struct {
+	t      *testing.T
+	cancel context.CancelFunc
+	ended  chan error
+	logs   *observer.ObservedLogs
+}
+
+func (s *stage) run(cfg farmwire.Config) *running {
+	core, logs := observer.New(zap.InfoLevel)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
+	r := &running{t: s.t, cancel: cancel, ended: make(chan error, 1), logs: logs}
+	go func() { r.ended <- farmwire.Run(ctx, cfg, zap.New(core)) }()
+	s.t.Cleanup(func() {
+		if s.t.Failed() {
+			for _, e := range logs.All() {
+				s.t.Log(e.Message, e.ContextMap())
+			}
+		}
+		cancel()
+		s.gate.Open()
+		select {
+		case <-r.ended:
+		case <-time.After(20 * time.Second):
+			s.t.Error("an instance does not end")
+		}
+	})
+	return r
+}
+
+// stop stops the instance, which must end without an error in less than most.
+func (r *running) stop(most time.Duration) {
+	r.t.Helper()
+	began := time.Now()
+	r.cancel()
+	select {
+	case err := <-r.ended:
+		r.ended <- nil
+		if took := time.Since(began); err != nil || took > most {
+			r.t.Errorf("the stop took %v and ended with %v", took, err)
+		}
+	case <-time.After(10 * time.Second):
+		r.t.Fatal("the instance does not stop")
+	}
+}
+
+// await waits for a condition.
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within 30 s: %s", what)
+		}
+	}
+}
+
+// published returns the changes that are committed in the events topic, by session.
+func (s *stage) published() map[string][]string {
+	s.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.addrs...), kgo.ConsumeTopics("farm.events"),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(100*time.Millisecond))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer client.Close()
+	all := map[string][]string{}
+	for idle := 0; idle < 3; {
+		ctx, cancel := context.WithTimeout(s.t.Context(), 300*time.Millisecond)
+		fetches := client.PollFetches(ctx)
+		cancel()
+		if idle++; fetches.NumRecords() > 0 {
+			idle = 0
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			var headers []event.Header
+			for _, h := range r.Headers {
+				headers = append(headers, event.Header{Key: h.Key, Value: h.Value})
+			}
+			e, err := event.Decode(r.Key, r.Value, headers)
+			if err != nil {
+				s.t.Error(err)
+			}
+			kind := strings.TrimSuffix(strings.TrimPrefix(e.Type, "farmwire.session."), ".v1")
+			all[e.Session.SessionID] = append(all[e.Session.SessionID], kind)
+		})
+	}
+	return all
+}
+
+func (s *stage) want(session *farmtest.Session, kinds ...string) {
+	s.t.Helper()
+	if got := s.published()[session.ID()]; !slices.Equal(got, kinds) {
+		s.t.Errorf("the changes %v of a session are in Kafka, want %v", got, kinds)
+	}
+}
+
+// followed waits until an instance has published what there is.
+func (s *stage) followed(r *running) {
+	s.t.Helper()
+	first := s.fleet.AddWorker().StartSession(nil)
+	await(s.t, "the first session is published", func() bool {
+		return slices.ContainsFunc(r.logs.All(), func(e observer.LoggedEntry) bool { return e.ContextMap()["session"] == first.ID() })
+	})
+}
+
+// listings returns how many listings were answered.
+func (s *stage) listings() int { return s.farm.Calls()[farmtest.ListSessionsForWorker]["ok"] }
+
+// delayed makes the broker answer the requests of a kind late, until the returned function is called.
+func (s *stage) delayed(key kmsg.Key, by time.Duration) (asked func() int, release func()) {
+	var n atomic.Int32
+	var over atomic.Bool
+	s.kafka.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		if !over.Load() {
+			s.kafka.KeepControl()
+			n.Add(1)
+			s.kafka.SleepControl(func() { time.Sleep(by) })
+		}
+		return nil, nil, false
+	})
+	return func() int { return int(n.Load()) }, func() { over.Store(true) }
+}
+
+// What was shown before a stop is published, although a transaction was in flight when the stop began, and although
+// a listing had shown some sessions only on the first of its pages.
+func TestStopPublishesWhatWasShown(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.startKafka()
+	r := s.run(s.config())
+	s.followed(r)
+	long := s.fleet.AddWorker()
+	for range 150 {
+		long.StartSession(nil)
+	}
+	await(t, "the long listing is published", func() bool { return s.logged(r, "session started") >= 150 })
+	asked, release := s.delayed(kmsg.Produce, 700*time.Millisecond)
+	defer release()
+
+	sessions := []*farmtest.Session{s.fleet.AddWorker().StartSession(nil)}
+	await(t, "a transaction is in flight", func() bool { return asked() > 0 })
+	sessions = append(sessions, s.fleet.AddWorker().StartSession(nil))
+	for range 50 {
+		sessions = append(sessions, long.StartSession(nil))
+	}
+	s.farm.SetFaults(farmtest.Fault{Kind: farmtest.Hang, Operation: farmtest.ListSessionsForWorker, Worker: long.ID(), Page: 2, Delay: 2 * time.Second})
+	isShown := func(session *farmtest.Session) bool { return session.Truth().Listed != nil }
+	await(t, "the second worker and the first page are listed", func() bool { return isShown(sessions[1]) && slices.ContainsFunc(sessions[2:], isShown) })
+	time.Sleep(100 * time.Millisecond)
+	r.stop(4500 * time.Millisecond)
+	published := s.published()
+	for i, session := range sessions {
+		if isShown(session) && !slices.Equal(published[session.ID()], []string{"started"}) {
+			t.Errorf("the changes %v of session %d are in Kafka", published[session.ID()], i)
+		}
+	}
+}
+
+func (s *stage) logged(r *running, message string) int { return r.logs.FilterMessage(message).Len() }
+
+// What was shown before shards move to another instance is published by the one that gives them up. The other instance
+// cannot do it here, because its farm is empty.
+func TestHandOverPublishesWhatWasShown(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.startKafka()
+	one := s.run(s.config())
+	s.followed(one)
+	var workers []*farmtest.Worker
+	for range 20 {
+		workers = append(workers, s.fleet.AddWorker())
+	}
+	seen := s.listings()
+	await(t, "the workers are listed", func() bool { return s.listings() > seen+100 })
+	_, release := s.delayed(kmsg.Produce, 300*time.Millisecond)
+	defer release()
+	empty := newStage(t)
+	empty.addrs = s.addrs
+	var two *running
+	var sessions []*farmtest.Session
+	for i := 0; two == nil || s.logged(two, "shard is followed") == 0; i++ {
+		sessions = append(sessions, workers[i%len(workers)].StartSession(nil))
+		if time.Sleep(10 * time.Millisecond); i == 50 {
+			two = s.run(empty.config())
+		}
+	}
+	release()
+	moved := one.logs.FilterMessage("the group moves shards to another instance").All()
+	if len(moved) != 1 {
+		t.Fatalf("the group has moved shards %d times", len(moved))
+	}
+	shown, published := 0, s.published()
+	for _, session := range sessions {
+		shard := publisher.ShardOf(session.Worker().ID(), shards)
+		listed := session.Truth().Listed
+		if !strings.Contains(fmt.Sprint(moved[0].ContextMap()["shards"]), strconv.Itoa(shard)) || listed == nil || listed.After(moved[0].Time.Add(-100*time.Millisecond)) {
+			continue
+		}
+		if shown++; !slices.Equal(published[session.ID()], []string{"started"}) {
+			t.Errorf("the changes %v of a session are in Kafka that was shown %v before the hand-over", published[session.ID()], moved[0].Time.Sub(*listed))
+		}
+	}
+	if shown < 10 {
+		t.Errorf("only %d sessions were shown before the hand-over", shown)
+	}
+}
+
+// A stop ends in time and without an error, whatever has become of Kafka in the middle of a transaction.
+func TestStopWithoutKafka(t *testing.T) {
+	t.Parallel()
+	for name, take := range map[string]func(*kafkatest.Gate){"frozen": (*kafkatest.Gate).Freeze, "gone": (*kafkatest.Gate).Close} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			s.startKafka()
+			cfg := s.config()
+			cfg.Listener = listen(t)
+			r := s.run(cfg)
+			s.followed(r)
+			asked, release := s.delayed(kmsg.Produce, 200*time.Millisecond)
+			defer release()
+			s.fleet.AddWorker().StartSession(nil)
+			await(t, "a transaction is in flight", func() bool { return asked() > 0 })
+			take(s.gate)
+			time.Sleep(300 * time.Millisecond)
+			r.stop(4700 * time.Millisecond)
+			const left = "the shard is given up before all that it has received is published; the next fence ends what is open, and what is not in Kafka is found again"
+			if s.logged(r, left) == 0 && s.logged(r, "the group cannot be reached; trying again") == 0 {
+				t.Error("the log does not say what is left to the next fence, and no shard was lost before")
+			}
+		})
+	}
+}
+
+// An instance that is started before Kafka waits, and answers the probes meanwhile.
+func TestRunWaitsForKafka(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	reserved := listen(t)
+	port := reserved.Addr().(*net.TCPAddr).Port
+	reserved.Close()
+	s.addrs = []string{fmt.Sprintf("127.0.0.1:%d", port)}
+	cfg := s.config()
+	cfg.Listener = listen(t)
+	session := s.fleet.AddWorker().StartSessionAt(nil, time.Now().Add(-time.Hour))
+	r := s.run(cfg)
+	await(t, "the log says what for", func() bool { return s.logged(r, "Kafka cannot be used yet; trying again") > 0 })
+	code, text := probe(t, cfg.Listener)
+	if code != http.StatusServiceUnavailable {
+		t.Errorf("/readyz answers %d %q", code, text)
+	}
+	s.startKafka(kfake.Ports(port))
+	await(t, "the session is published", func() bool { return s.logged(r, "session discovered") > 0 })
+	r.stop(2 * time.Second)
+	s.want(session, "discovered")
+}
+
+func probe(t *testing.T, at net.Listener) (int, string) {
+	t.Helper()
+	answer, err := http.Get("http://" + at.Addr().String() + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+// A stop while an instance waits for Kafka is a stop like any other.
+func TestStopWhileWaitingForKafka(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(*stage){
+		"nobody listens": func(s *stage) { s.addrs = []string{"127.0.0.1:1"} },
+		"no answer":      func(s *stage) { s.startKafka(); s.gate.Freeze() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			prepare(s)
+			r := s.run(s.config())
+			time.Sleep(700 * time.Millisecond)
+			r.stop(2 * time.Second)
+		})
+	}
+}
+
+// A wrong password does not pass by itself.
+func TestRunEndsWithAWrongPassword(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.startKafka(kfake.EnableSASL(), kfake.Superuser("PLAIN", "farmwire", "right"))
+	s.kafka.ControlKey(int16(kmsg.SASLAuthenticate), func(r kmsg.Request) (kmsg.Response, error, bool) { // as a real broker answers
+		s.kafka.KeepControl()
+		answer := r.ResponseKind().(*kmsg.SASLAuthenticateResponse)
+		answer.ErrorCode = 58
+		return answer, nil, true
+	})
+	cfg := s.config()
+	cfg.Publisher.Cluster.SASL = cluster.SASL{Mechanism: cluster.MechanismPlain, Username: "farmwire", Password: "wrong"}
+	err := farmwire.Run(t.Context(), cfg, zap.NewNop())
+	var problem *cluster.Error
+	if !errors.As(err, &problem) || problem.Kind != cluster.AuthenticationFailed {
+		t.Errorf("ended with %v", err)
+	}
+}
