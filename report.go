@@ -16,6 +16,7 @@ func (i *instance) report() status.Report {
 	}
 	state := l.poller.State()
 	r.Stage, r.Group, r.Polling = status.Initializing, l.group(), polling(state)
+	r.Polling.OtherAccount = l.accounts.any()
 	r.Shards, r.AllShards = l.states.all(state.Unasked), l.shards
 	if i.initialized.Load() {
 		r.Stage, r.Waiting = status.Running, nil
@@ -46,6 +47,7 @@ func polling(s poller.State) status.Polling {
 		CredentialsUnavailable: s.CredentialsUnavailable,
 		UnlistedCount:          s.UnlistedCount,
 		LookupsFailing:         s.LookupsFailing,
+		Missing:                s.Missing,
 		Watched:                s.Watched,
 		NeverListed:            s.NeverListed,
 		OldestNeverListed:      s.OldestNeverListed,

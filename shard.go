@@ -42,6 +42,9 @@ type loop struct {
 	states  shardStates
 	shards  int // how many there are
 	group   func() status.Group
+
+	accounts accounts
+	gone     sync.Map // the ids of the farms and fleets that are logged as gone
 }
 
 // serve is the life of a shard in this instance. It fences and restores the shard, and then follows it until ctx ends,
@@ -66,6 +69,7 @@ func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, r
 	defer l.disown(ctx, shard)()
 	publishing, stop := outlast(ctx)
 	defer stop()
+	defer l.accounts.set(shard, false)
 	l.states.set(ctx, shard, status.Followed)
 	commits := &watchedWriter{shardWriter: to, states: &l.states, assigned: ctx, shard: shard}
 	l.warnOfInitial(watch)
@@ -76,7 +80,7 @@ func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, r
 	for {
 		batch, err := gather(publishing, observations, tick.C)
 		if err == nil {
-			watch, err = l.step(publishing, commits, watch, snapshots, batch)
+			watch, err = l.step(publishing, shard, commits, watch, snapshots, batch)
 		}
 		switch {
 		case errors.Is(err, errPolled) && ctx.Err() != nil:
@@ -92,15 +96,23 @@ func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, r
 }
 
 // step publishes a batch of observations, after a new watch if there is one, and returns the watch.
-func (l *loop) step(ctx context.Context, to *watchedWriter, watch event.WatchRecord, snapshots *snapshots, batch []diff.Observation) (event.WatchRecord, error) {
+func (l *loop) step(ctx context.Context, shard int, to *watchedWriter, watch event.WatchRecord, snapshots *snapshots, batch []diff.Observation) (event.WatchRecord, error) {
 	// The watch on a fleet must be stored before the first listing of one of its workers is compared.
-	if next, changed := renewed(watch, l.poller.Found()); changed || to.isQuiet() {
+	found := l.poller.Found()
+	other := isOtherAccount(watch, found)
+	l.noteAccount(shard, other)
+	next, changed := watch, false
+	if !other {
+		next, changed = renewed(watch, found, snapshots)
+	}
+	if changed || to.isQuiet() {
 		if err := to.PublishWatch(ctx, next); err != nil {
 			return watch, fmt.Errorf("publish the watch: %w", err)
 		}
+		l.logGone(watch, next)
 		watch = next
 	}
-	if err := l.publish(ctx, to, watch, snapshots, batch); err != nil {
+	if err := l.publish(ctx, to, watch, snapshots, l.believed(batch, watch, snapshots, other)); err != nil {
 		return watch, fmt.Errorf("publish changes: %w", err)
 	}
 	return watch, nil
@@ -219,8 +231,7 @@ func (l *loop) advance(ctx context.Context, to shardWriter, watch event.WatchRec
 	}
 	for n, c := range changes {
 		snapshot := diff.Apply(snapshots.of(c.Worker, watch), c)
-		gone := batch[n].Source == diff.NoSuchWorker || batch[n].Source == diff.NoSuchFleet
-		if gone && snapshot.Empty() {
+		if batch[n].Source == diff.NoSuchWorker && snapshot.Empty() {
 			snapshots.drop(c.Worker)
 		} else {
 			snapshots.put(snapshot)

@@ -11,10 +11,11 @@ import (
 // listedInterval is how old the stored time of a farm's last complete ListFleets may become before it is stored again.
 const listedInterval = time.Minute
 
-// renewed adds to the watch what discovery has found, and reports whether the result must be stored. The watch on a fleet
-// begins at the fleet's creation if the fleet was created after the last complete ListFleets of its farm. Otherwise it
-// begins when discovery first looked for the fleet.
-func renewed(watch event.WatchRecord, found poller.Found) (event.WatchRecord, bool) {
+// renewed adds to the watch what discovery has found, removes what has been gone for long, and reports whether the result
+// must be stored. The watch on a fleet begins at the fleet's creation if the fleet was created after the last complete
+// ListFleets of its farm. Otherwise it begins when discovery first looked for the fleet. A fleet that has sessions in the
+// snapshots is not removed, and with a fleet its empty snapshots are.
+func renewed(watch event.WatchRecord, found poller.Found, snapshots *snapshots) (event.WatchRecord, bool) {
 	next := watch
 	next.Fleets = maps.Clone(watch.Fleets)
 	if next.Fleets == nil {
@@ -29,14 +30,18 @@ func renewed(watch event.WatchRecord, found poller.Found) (event.WatchRecord, bo
 		if farm, listed := watch.Farms[fleet.FarmID]; listed && !fleet.CreatedAt.Before(farm.Listed) {
 			since = fleet.CreatedAt
 		}
-		next.Fleets[id] = event.FleetWatch{Since: since.Truncate(time.Second)}
+		next.Fleets[id] = event.FleetWatch{Since: since.Truncate(time.Second), Farm: fleet.FarmID}
 		changed = true
 	}
-	farms, stale := renewedFarms(watch.Farms, found)
-	if !changed && !stale {
+	var stale bool
+	next.Farms, stale = renewedFarms(watch.Farms, found)
+	gone := noteGone(&next, found)
+	if !changed && !stale && !gone {
 		return watch, false
 	}
-	next.Farms = farms
+	if stale { // once a minute is often enough
+		forgetGone(&next, found, snapshots)
+	}
 	return next, true
 }
 
@@ -54,7 +59,7 @@ func renewedFarms(stored map[string]event.FarmWatch, found poller.Found) (map[st
 		old, known := farms[id]
 		stale = stale || !known || farm.Listed.Sub(old.Listed) >= listedInterval
 		if farm.Listed.After(old.Listed) {
-			farms[id] = event.FarmWatch{Listed: farm.Listed}
+			farms[id] = event.FarmWatch{Listed: farm.Listed, Gone: old.Gone}
 		}
 	}
 	return farms, stale

@@ -18,7 +18,7 @@ func TestRenewed(t *testing.T) {
 		return map[string]event.FarmWatch{"farm": {Listed: at(listed)}}
 	}
 	fleets := func(since float64) map[string]event.FleetWatch {
-		return map[string]event.FleetWatch{"fleet": {Since: at(since)}}
+		return map[string]event.FleetWatch{"fleet": {Since: at(since), Farm: "farm"}}
 	}
 	found := func(listed, created, look float64) poller.Found {
 		return poller.Found{
@@ -42,7 +42,7 @@ func TestRenewed(t *testing.T) {
 		"nothing was found yet: nothing is stored, nothing is lost": {event.WatchRecord{Farms: farms(90), Fleets: fleets(40)}, poller.Found{}, event.WatchRecord{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, changed := renewed(c.stored, c.found)
+			got, changed := renewed(c.stored, c.found, newSnapshots(nil))
 			if want := c.want.Fleets != nil; changed != want {
 				t.Fatalf("to be stored: %v, want %v", changed, want)
 			}

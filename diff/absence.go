@@ -36,14 +36,11 @@ type AbsenceMark struct {
 // saysAbsent reports whether remembered sessions that the observation does not show are absent.
 func (o *Observation) saysAbsent() bool { return o.Source != Lookups && !o.Date.IsZero() }
 
-// saysGone reports whether the worker does not exist.
-func (o *Observation) saysGone() bool { return o.Source == NoSuchWorker || o.Source == NoSuchFleet }
-
 // marksAbsences reports whether remembered sessions that the observation lacks are to be marked. Of a worker that
 // does not exist they are marked together when none of its sessions is open any more.
 func (c *comparison) marksAbsences() bool {
 	m := &c.old.memory
-	return !(c.o.saysGone() && len(c.old.open) > 0) && (m.marked == 0 || c.o.Date.Sub(m.since(m.marked)) >= markInterval)
+	return !(c.o.Source == NoSuchWorker && len(c.old.open) > 0) && (m.marked == 0 || c.o.Date.Sub(m.since(m.marked)) >= markInterval)
 }
 
 // since returns the time of a mark of a session that is absent.

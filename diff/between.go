@@ -195,6 +195,7 @@ func (c *comparison) noteDisappearance(changes sessionChanges, old, d disappeara
 		changes.bounds, changes.seen = bounds(d.seen, d.confirmed), d.seen
 		changes.add(Vanished, *changes.state)
 	case d != old:
+		c.storeMissing(changes, old, d)
 		if c.out.notes == nil {
 			c.out.notes = make([]note, 0, max(len(c.old.open), 1))
 		}
@@ -203,13 +204,13 @@ func (c *comparison) noteDisappearance(changes sessionChanges, old, d disappeara
 }
 
 // notFound returns the answers that did not find the session, in the order of their requests.
-func (c *comparison) notFound(sessionID string) []Exchange {
-	var answers []Exchange
+func (c *comparison) notFound(sessionID string) []*NotFound {
+	var answers []*NotFound
 	for i := range c.o.NotFound {
 		if n := &c.o.NotFound[i]; n.SessionID == sessionID {
-			answers = append(answers, n.Exchange)
+			answers = append(answers, n)
 		}
 	}
-	slices.SortFunc(answers, func(a, b Exchange) int { return cmp.Compare(a.SentTick, b.SentTick) })
+	slices.SortFunc(answers, func(a, b *NotFound) int { return cmp.Compare(a.SentTick, b.SentTick) })
 	return answers
 }

@@ -44,6 +44,7 @@ type Record struct {
 	Sequence uint64    // of the last change; 0 if nothing of the session was published
 	Seen     time.Time // when the request was sent that showed this state, by this host's clock
 	Vanished bool
+	Missing  time.Time // when the service first said that the queue, fleet or farm of the open session does not exist, by its own clock; zero if it did not
 }
 
 // Changes is everything that one observation of a worker changes.
@@ -51,7 +52,7 @@ type Changes struct {
 	Worker     WorkerKey
 	Status     *WorkerStatus // Observation.Status
 	Events     []Change      // to publish, in the order of session ids; the changes of one session are adjacent
-	Remembered []Record      // open sessions to store without an event
+	Remembered []Record      // open sessions to store without an event, because they are remembered or their Record.Missing has changed
 	Forgotten  []string      // ids of sessions whose records are to be deleted by tombstones
 	Stale      []string      // ids of ended sessions that an answer showed as open
 	Reappeared []string      // ids of vanished sessions that an answer showed again, each once in a process
@@ -78,7 +79,7 @@ type completeListing struct {
 }
 
 // Records returns the records to store: the last state of every session that changed, and the sessions that are
-// only remembered. The tombstones of Forgotten sessions are not among them.
+// stored without an event. If a session is both, the later record counts. The tombstones of Forgotten sessions are not among them.
 func (c Changes) Records() []Record {
 	records := make([]Record, 0, len(c.Events)+len(c.Remembered))
 	for i, e := range c.Events {

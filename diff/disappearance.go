@@ -14,7 +14,8 @@ type disappearance struct {
 	unresolved bool      // a complete listing lacked the session, or its worker did not exist
 	absences   uint8     // complete listings that lacked it, counted up to 2; NoSuchWorker counts as 2
 	notFoundAt time.Time // when the first request was sent that was answered NotFound
-	confirmed  time.Time // when a NotFound arrived whose request was sent VanishAfter later or more
+	missing    time.Time // when the service first answered that its queue, fleet or farm does not exist, by the service's clock
+	confirmed  time.Time // when a NotFound arrived that was VanishAfter later than the first, or MissingAfter later than missing
 }
 
 // outdates reports whether an exchange is outdated: its request was sent before the answer arrived that last
@@ -26,7 +27,7 @@ func (d disappearance) outdates(x Exchange) bool {
 // absent returns the disappearance after an observation that does not show the session. Only a complete listing
 // or NoSuchWorker changes it.
 func (d disappearance) absent(o *Observation) disappearance {
-	if o.Source == Lookups || o.Source == NoSuchFleet || d.outdates(o.FirstRequest) {
+	if o.Source == Lookups || d.outdates(o.FirstRequest) {
 		return d
 	}
 	d.unresolved = true
@@ -39,9 +40,11 @@ func (d disappearance) absent(o *Observation) disappearance {
 }
 
 // notFound returns the disappearance after a NotFound for the session.
-func (d disappearance) notFound(x Exchange) disappearance {
+func (d disappearance) notFound(x *NotFound) disappearance {
 	switch {
-	case d.outdates(x):
+	case d.outdates(x.Exchange):
+	case !x.MissingAt.IsZero():
+		return d.containerMissing(x)
 	case d.notFoundAt.IsZero():
 		d.notFoundAt = x.Sent
 	case d.confirmed.IsZero() && x.Sent.Sub(d.notFoundAt) >= VanishAfter:

@@ -57,6 +57,11 @@
 // worker did not exist. Before is when the second NotFound arrived. If the session is seen again, it is reported
 // once in Reappeared and stays vanished.
 //
+// Missing. An answer may say that the session's queue, fleet or farm does not exist. It counts as NotFound only
+// if there is a second such answer more than MissingAfter later, by the service's clock. The time of the first is
+// Record.Missing. It is stored by a record without an event, so that it survives restarts, and cleared in the
+// same way when the session is seen again.
+//
 // Memory. Ended and vanished sessions are remembered in 24 bytes each. A session is forgotten only when two
 // complete listings at least ForgetAfter apart lacked it and no answer between them showed it. The answer that
 // the worker does not exist counts as a complete listing without sessions, and so does the answer that its

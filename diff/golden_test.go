@@ -85,7 +85,7 @@ func (g *golden) read(words []string) {
 	case "see":
 		g.pending.Sightings = append(g.pending.Sightings, Sighting{g.session(words), g.exchange})
 	case "missing":
-		g.pending.NotFound = append(g.pending.NotFound, NotFound{g.id(words[0]), g.exchange})
+		g.pending.NotFound = append(g.pending.NotFound, NotFound{SessionID: g.id(words[0]), Exchange: g.exchange})
 	case "page", "answer":
 		g.request(words)
 		g.pending.Pages++
@@ -93,7 +93,7 @@ func (g *golden) read(words []string) {
 		g.compare()
 		g.request(words)
 		g.pending = &Observation{
-			Worker: testWorker, Source: map[string]Source{"listing": CompleteListing, "lookups": Lookups, "noworker": NoSuchWorker, "nofleet": NoSuchFleet}[command],
+			Worker: testWorker, Source: map[string]Source{"listing": CompleteListing, "lookups": Lookups, "noworker": NoSuchWorker}[command],
 			FirstRequest: g.exchange, Pages: 1, Date: g.exchange.Sent,
 		}
 	case "watch":

@@ -30,8 +30,9 @@ type modelSession struct {
 
 	noSuchWorker bool
 	notFound     []Exchange
-	since        time.Time // the Date of the listing that began its absence, if it is closed
-	reappeared   bool      // this was reported
+	missing      []time.Time // answers since it was seen that its queue, fleet or farm does not exist; the first one stays after a restart
+	since        time.Time   // the Date of the listing that began its absence, if it is closed
+	reappeared   bool        // this was reported
 }
 
 func newModel(w Watch) *model {
@@ -46,6 +47,7 @@ func (m *model) restart() {
 		if k.since.After(m.marked) {
 			m.marked = k.since
 		}
+		k.missing = k.missing[:min(len(k.missing), 1)]
 	}
 }
 
@@ -250,6 +252,10 @@ func (m *model) known(t *rapid.T, id string, o Observation, seen []Sighting, eve
 		k.recorded = last.Sent
 	}
 	k.seen, k.arrived, k.absences, k.noSuchWorker, k.notFound = last.Sent, last.ArrivedTick, 0, false, nil
+	if len(k.missing) > 0 {
+		k.recorded = last.Sent // it is stored that the session is not missing any more
+	}
+	k.missing = nil
 	k.closed = to.HasEnded()
 	m.notFound(t, id, o, nil)
 }
@@ -264,13 +270,22 @@ func (m *model) notFound(t *rapid.T, id string, o Observation, events []Change) 
 	answers := slices.Clone(o.NotFound)
 	sort.SliceStable(answers, func(i, j int) bool { return answers[i].SentTick < answers[j].SentTick })
 	for _, n := range answers {
-		if n.SessionID == id && (k.arrived == 0 || n.SentTick > k.arrived) {
+		switch {
+		case n.SessionID != id || k.arrived != 0 && n.SentTick <= k.arrived:
+		case n.MissingAt.IsZero():
 			k.notFound = append(k.notFound, n.Exchange)
+		default:
+			if k.missing = append(k.missing, n.MissingAt); len(k.missing) == 1 {
+				k.recorded = k.seen // the first is stored
+			}
 		}
 	}
 	far := false
 	for _, x := range k.notFound {
 		far = far || x.Sent.Sub(k.notFound[0].Sent) >= 120*time.Second
+	}
+	for _, at := range k.missing {
+		far = far || at.Sub(k.missing[0]) > 24*time.Hour
 	}
 	if !far || k.absences < 2 && !k.noSuchWorker {
 		check(t, "vanished without a reason", 0, len(events))
@@ -318,7 +333,7 @@ func (m *model) closed(t *rapid.T, id string, o Observation, seen []Sighting, c 
 // has no open session.
 func (m *model) marks(o Observation) bool {
 	for _, k := range m.sessions {
-		if !k.closed && (o.Source == NoSuchWorker || o.Source == NoSuchFleet) {
+		if !k.closed && o.Source == NoSuchWorker {
 			return false
 		}
 	}
@@ -353,6 +368,7 @@ func (m *model) compare(t *rapid.T, s Snapshot) {
 		if k.absences > 0 {
 			unresolved = append(unresolved, k.state)
 		}
+		check(t, "missing "+id, len(k.missing) > 0, slices.Contains(s.Missing(), id))
 	}
 	byID := func(a, b Session) int { return strings.Compare(a.SessionID, b.SessionID) }
 	slices.SortFunc(open, byID)

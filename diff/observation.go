@@ -19,9 +19,13 @@ type Sighting struct {
 }
 
 // NotFound is an answer that the service does not know a session, or does not know its job.
+//
+// If MissingAt is set, the answer names the session's queue, fleet or farm instead. Whoever makes the observation has
+// made sure that such an answer counts: complete listings lack that fleet or farm, or the farm of the queue is listed.
 type NotFound struct {
 	SessionID string
 	Exchange
+	MissingAt time.Time // when the service answered, by its own clock; zero if the answer names the session or its job
 }
 
 // Source is where an Observation comes from. It decides what the absence of a session from it means.
@@ -31,8 +35,7 @@ type Source int
 const (
 	Lookups         Source = iota // answers about single sessions; they say nothing of other sessions
 	CompleteListing               // all pages of a listing; a session that is not in it is absent
-	NoSuchWorker                  // the answer that the worker does not exist; all its sessions are absent
-	NoSuchFleet                   // the answer that its fleet or farm does not exist, while discovery lacks that; its ended sessions are absent
+	NoSuchWorker                  // the answer that the worker does not exist, or its fleet or farm, if complete lists of these lack it too; all its sessions are absent
 )
 
 // WorkerStatus is a worker as ListWorkers last showed it.

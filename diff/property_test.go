@@ -72,8 +72,8 @@ func (w *world) exchange(t *rapid.T) Exchange {
 func (w *world) observe(t *rapid.T) Observation {
 	o := Observation{Worker: testWorker, FirstRequest: w.exchange(t), Pages: 1}
 	o.Date = o.FirstRequest.Sent.Add(w.skew).Truncate(time.Second)
-	o.Source = rapid.SampledFrom([]Source{CompleteListing, CompleteListing, Lookups, NoSuchWorker, NoSuchFleet}).Draw(t, "source")
-	if o.Source == NoSuchWorker || o.Source == NoSuchFleet {
+	o.Source = rapid.SampledFrom([]Source{CompleteListing, CompleteListing, Lookups, NoSuchWorker}).Draw(t, "source")
+	if o.Source == NoSuchWorker {
 		return o
 	}
 	for x := o.FirstRequest; ; x, o.Pages = w.exchange(t), o.Pages+1 {
@@ -83,7 +83,11 @@ func (w *world) observe(t *rapid.T) Observation {
 		}
 		if o.Source == Lookups {
 			for range rapid.IntRange(0, 3).Draw(t, "missing") {
-				o.NotFound = append(o.NotFound, NotFound{rapid.SampledFrom(w.ids).Draw(t, "id"), x})
+				n := NotFound{SessionID: rapid.SampledFrom(w.ids).Draw(t, "id"), Exchange: x}
+				if rapid.Bool().Draw(t, "container") {
+					n.MissingAt = x.Sent.Add(time.Hour).Truncate(time.Second) // the service's clock is ahead
+				}
+				o.NotFound = append(o.NotFound, n)
 			}
 		}
 		if rapid.IntRange(0, 2).Draw(t, "last") != 0 || o.Pages == 4 {
@@ -301,7 +305,7 @@ func restoreSame(t *rapid.T, s Snapshot, log stateLog) Snapshot {
 		if seen.IsZero() || seen.After(d.seen) {
 			t.Fatalf("restored seen %v, want at most %v", seen, d.seen)
 		}
-		*d = disappearance{seen: seen}
+		*d = disappearance{seen: seen, missing: d.missing}
 	}
 	for place := range forgetful.memory.len() {
 		check(t, "restored absence", absentSince(s, place), absentSince(restored, place))

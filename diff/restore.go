@@ -12,7 +12,8 @@ import (
 //
 // Observations cause the same changes of restored snapshots as of the snapshots from which the records came,
 // except that Bounds.After is earlier or missing. Every answer after a restore counts as later than every record.
-// What suggests that sessions have vanished is collected anew. Remembered sessions are absent as long as they were.
+// What suggests that sessions have vanished is collected anew, except for Record.Missing. Remembered sessions are absent as
+// long as they were.
 type Restorer struct {
 	workers map[WorkerKey]*restoredWorker
 	order   []*restoredWorker    // in the order of their first records
@@ -153,7 +154,7 @@ func (r *Restorer) distribute() {
 	addOpen := func(o *Record) {
 		w := r.workers[o.Session.WorkerKey]
 		w.open = append(w.open, openSession{
-			session: o.Session, sequence: o.Sequence, disappearance: disappearance{seen: o.Seen},
+			session: o.Session, sequence: o.Sequence, disappearance: disappearance{seen: o.Seen, missing: o.Missing},
 		})
 	}
 	for _, o := range r.open {

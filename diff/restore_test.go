@@ -21,6 +21,9 @@ func TestRestorer(t *testing.T) {
 				Session: s, Sequence: rapid.Uint64().Draw(t, "sequence"), Seen: epoch,
 				Vanished: rapid.IntRange(0, 4).Draw(t, "vanished") == 0,
 			}
+			if r := last[id]; !r.Vanished && !r.Session.HasEnded() && rapid.Bool().Draw(t, "missing") {
+				r.Missing = epoch.Add(time.Hour)
+			}
 			if rapid.IntRange(0, 3).Draw(t, "tombstone") == 0 {
 				last[id] = nil
 			}
@@ -45,7 +48,7 @@ func TestRestorer(t *testing.T) {
 		check(t, "counts", []int{open, ended}, []int{s.OpenCount(), s.Remembered()})
 		for _, o := range s.open {
 			r := last[o.session.SessionID]
-			check(t, "restored", Record{Session: o.session, Sequence: o.sequence, Seen: o.disappearance.seen}, *r)
+			check(t, "restored", Record{Session: o.session, Sequence: o.sequence, Seen: o.disappearance.seen, Missing: o.disappearance.missing}, *r)
 		}
 	})
 }

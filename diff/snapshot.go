@@ -134,7 +134,7 @@ func withChanges(open []openSession, c *Changes) []openSession {
 	}
 	for _, r := range c.Remembered {
 		if at, ok := findOpen(open, r.Session.SessionID); !ok {
-			next := openSession{session: r.Session, sequence: r.Sequence, disappearance: disappearance{seen: r.Seen}}
+			next := openSession{session: r.Session, sequence: r.Sequence, disappearance: disappearance{seen: r.Seen, missing: r.Missing}}
 			open = slices.Insert(open, at, next)
 		}
 	}

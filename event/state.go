@@ -13,8 +13,11 @@ import (
 //
 //	key <session id>  {"schema":1,"sequence":3,"session":{…the ten fields of the event…},"seen":"…Z"}
 //	                  with ,"vanished":true at the end if the service stopped knowing the session without showing
-//	                  its end. A null value says that the session was forgotten
-//	key watch         {"schema":1,"region":…,"partitions":…,"initial":…,"farms":{id:{"listed":…}},"fleets":{id:{"since":…}}}
+//	                  its end, or ,"missing":"…Z" if it said that the session's queue, fleet or farm does not exist.
+//	                  A null value says that the session was forgotten
+//	key watch         {"schema":1,"region":…,"partitions":…,"initial":…,
+//	                  "farms":{id:{"listed":…}},"fleets":{id:{"since":…,"farm":id}}}
+//	                  with ,"gone":"…Z" in a farm or fleet that is not listed any more
 //	key absent.<farm id>/<fleet id>/<worker id>
 //	                  {"schema":1,"marks":[{"since":"…Z","sessions":[…ids…]}]}
 //	                  which ended sessions of a worker the service does not list any more, and since when. Null in place
@@ -81,6 +84,9 @@ func AppendSession(b []byte, r *diff.Record) []byte {
 	if r.Vanished {
 		b = append(b, `,"vanished":true`...)
 	}
+	if !r.Missing.IsZero() {
+		b = appendInstant(b, `,"missing":`, r.Missing)
+	}
 	return append(b, '}')
 }
 
@@ -91,6 +97,7 @@ func decodeSession(key, value []byte) (diff.Record, error) {
 		Session  *sessionFields `json:"session"`
 		Seen     instant        `json:"seen"`
 		Vanished bool           `json:"vanished"`
+		Missing  instant        `json:"missing"`
 	}
 	if err := unmarshalState(value, &v); err != nil {
 		return diff.Record{}, err
@@ -102,7 +109,9 @@ func decodeSession(key, value []byte) (diff.Record, error) {
 	if session.SessionID != string(key) {
 		return diff.Record{}, malformed("the key is %q and the value is of the session %q", key, session.SessionID)
 	}
-	return diff.Record{Session: session, Sequence: v.Sequence, Seen: time.Time(v.Seen), Vanished: v.Vanished}, nil
+	return diff.Record{
+		Session: session, Sequence: v.Sequence, Seen: time.Time(v.Seen), Vanished: v.Vanished, Missing: time.Time(v.Missing),
+	}, nil
 }
 
 // unmarshalState reads the value of a state record. It reads the schema first, because the members of a newer schema may have

@@ -18,6 +18,7 @@ type ScannedSession struct {
 	status, target  []byte // target: nil if none
 	startedAt       []byte
 	endedAt, seenAt []byte // nil if none
+	missingAt       []byte // nil if none
 }
 
 // Ended reports whether the session has ended or vanished.
@@ -57,6 +58,10 @@ func (r *ScannedSession) Scan(v []byte) bool {
 	s.literal(`},"seen":`)
 	r.seenAt = s.optional()
 	r.Vanished = s.accept(`,"vanished":true`)
+	r.missingAt = nil
+	if s.accept(`,"missing":`) {
+		r.missingAt = s.text()
+	}
 	s.literal(`}`)
 	return !s.failed && s.at == len(s.all)
 }
@@ -138,7 +143,7 @@ func (r *ScannedSession) Record() (diff.Record, error) {
 	for _, t := range []struct {
 		text []byte
 		at   *time.Time
-	}{{r.startedAt, &out.Session.StartedAt}, {r.endedAt, &out.Session.EndedAt}, {r.seenAt, &out.Seen}} {
+	}{{r.startedAt, &out.Session.StartedAt}, {r.endedAt, &out.Session.EndedAt}, {r.seenAt, &out.Seen}, {r.missingAt, &out.Missing}} {
 		if t.text == nil {
 			continue
 		}

@@ -21,6 +21,7 @@ func TestEncodeState(t *testing.T) {
 		{Session: changes["vanished"].Session, Sequence: 2, Seen: epoch, Vanished: true},
 		{Session: changes["ended"].Session, Seen: epoch},
 		{Session: changes["changed"].Session, Sequence: 5, Seen: epoch},
+		{Session: changes["started"].Session, Sequence: 1, Seen: epoch, Missing: epoch.Add(time.Hour)},
 	} {
 		text.Write(AppendSession(nil, &r))
 		text.WriteByte('\n')
@@ -30,8 +31,8 @@ func TestEncodeState(t *testing.T) {
 
 func TestEncodeWatch(t *testing.T) {
 	w := WatchRecord{Schema: Schema, Region: "eu-west-1", Partitions: 12, Initial: "open",
-		Farms:  map[string]FarmWatch{"farm-b": {Listed: epoch}, "farm-a": {Listed: epoch.Add(time.Minute)}},
-		Fleets: map[string]FleetWatch{"fleet-\"1\"": {Since: epoch}, "fleet-0": {}}}
+		Farms:  map[string]FarmWatch{"farm-b": {Listed: epoch}, "farm-a": {Listed: epoch.Add(time.Minute), Gone: epoch.Add(time.Hour)}},
+		Fleets: map[string]FleetWatch{"fleet-\"1\"": {Since: epoch, Farm: "farm-b"}, "fleet-0": {}, "fleet-2": {Since: epoch, Farm: "farm-a", Gone: epoch.Add(time.Hour)}}}
 	value := AppendWatch(nil, w)
 	golden(t, "watch.json", string(value)+"\n")
 	got, err := DecodeState([]byte(WatchKey), value)
@@ -52,6 +53,9 @@ func TestStateIsReadBack(t *testing.T) {
 			Sequence: rapid.Uint64Range(0, 1<<50).Draw(t, "sequence"),
 			Seen:     anyTime().Draw(t, "seen"),
 			Vanished: rapid.Bool().Draw(t, "vanished"),
+		}
+		if rapid.Bool().Draw(t, "is missing") {
+			want.Missing = anyTime().Draw(t, "missing")
 		}
 		value := AppendSession(nil, &want)
 		decoded, err := DecodeState([]byte(want.Session.SessionID), value)
@@ -114,20 +118,22 @@ func TestDecodeStateRefuses(t *testing.T) {
 		key, value string
 		want       error // nil: decoded
 	}{
-		"more members":        {s.SessionID, strings.ReplaceAll(value, `,"`, `, "more": 1, "`), nil},
-		"broken times":        {s.SessionID, strings.ReplaceAll(value, ":", ": "), ErrMalformed}, // the spaces are in the times too
-		"a newer schema":      {s.SessionID, `{"schema":2,"session":17}`, ErrUnknown},
-		"a newer watch":       {WatchKey, `{"schema":2,"farms":17}`, ErrUnknown},
-		"another kind":        {"coverage", `{"schema":1,"gaps":[]}`, ErrUnknown},
-		"another key":         {"session-2", value, ErrMalformed},
-		"cut short":           {s.SessionID, `{"schema":1`, ErrMalformed},
-		"a watch that is cut": {WatchKey, `{"schema":1`, ErrMalformed},
-		"a watch of nothing":  {WatchKey, `null`, ErrMalformed},
-		"no schema of watch":  {WatchKey, `{}`, ErrMalformed},
-		"no session":          {s.SessionID, `null`, ErrUnknown},
-		"sequence 10^18":      {s.SessionID, strings.Replace(value, `"sequence":1`, `"sequence":1000000000000000000`, 1), nil},
-		"sequence 2^64":       {s.SessionID, strings.Replace(value, `"sequence":1`, `"sequence":18446744073709551616`, 1), ErrMalformed},
-		"no JSON":             {s.SessionID, "", ErrMalformed},
+		"more members":           {s.SessionID, strings.ReplaceAll(value, `,"`, `, "more": 1, "`), nil},
+		"broken times":           {s.SessionID, strings.ReplaceAll(value, ":", ": "), ErrMalformed}, // the spaces are in the times too
+		"a newer schema":         {s.SessionID, `{"schema":2,"session":17}`, ErrUnknown},
+		"a newer watch":          {WatchKey, `{"schema":2,"farms":17}`, ErrUnknown},
+		"another kind":           {"coverage", `{"schema":1,"gaps":[]}`, ErrUnknown},
+		"another key":            {"session-2", value, ErrMalformed},
+		"cut short":              {s.SessionID, `{"schema":1`, ErrMalformed},
+		"a watch that is cut":    {WatchKey, `{"schema":1`, ErrMalformed},
+		"a watch of nothing":     {WatchKey, `null`, ErrMalformed},
+		"no schema of watch":     {WatchKey, `{}`, ErrMalformed},
+		"no session":             {s.SessionID, `null`, ErrUnknown},
+		"missing":                {s.SessionID, strings.TrimSuffix(value, "}") + `,"missing":"2030-01-02T03:04:05.678Z"}`, nil},
+		"missing without a time": {s.SessionID, strings.TrimSuffix(value, "}") + `,"missing":true}`, ErrMalformed},
+		"sequence 10^18":         {s.SessionID, strings.Replace(value, `"sequence":1`, `"sequence":1000000000000000000`, 1), nil},
+		"sequence 2^64":          {s.SessionID, strings.Replace(value, `"sequence":1`, `"sequence":18446744073709551616`, 1), ErrMalformed},
+		"no JSON":                {s.SessionID, "", ErrMalformed},
 	} {
 		got, err := DecodeState([]byte(test.key), []byte(test.value))
 		if !errors.Is(err, test.want) {
@@ -145,6 +151,7 @@ func TestDecodeStateRefuses(t *testing.T) {
 func FuzzDecodeState(f *testing.F) {
 	s := goldenSession()
 	f.Add([]byte(s.SessionID), AppendSession(nil, &diff.Record{Session: s, Sequence: 1, Seen: epoch}))
+	f.Add([]byte(s.SessionID), AppendSession(nil, &diff.Record{Session: s, Sequence: 1, Seen: epoch, Missing: epoch}))
 	f.Add([]byte(WatchKey), AppendWatch(nil, WatchRecord{Schema: Schema, Region: "eu-west-1", Fleets: map[string]FleetWatch{"f": {Since: epoch}}}))
 	f.Add([]byte("session-1"), []byte(`{"schema":1,"session":null}`))
 	f.Add([]byte("absent.farm/fleet/worker"), []byte(`{"schema":1,"marks":[{"since":"2030-01-01T00:00:00Z","sessions":["session-1"]}]}`))

@@ -22,11 +22,14 @@ type WatchRecord struct {
 // FarmWatch is what is known of a farm.
 type FarmWatch struct {
 	Listed time.Time // when its fleets were last listed completely; the service's clock
+	Gone   time.Time // since when ListFarms lacks it; the service's clock; zero if it does not
 }
 
 // FleetWatch is what is known of a fleet.
 type FleetWatch struct {
 	Since time.Time // when the watch on it began; the service's clock
+	Farm  string    // the id of its farm; empty if it is not known
+	Gone  time.Time // since when the list of its farm's fleets lacks it, or ListFarms lacks its farm; the service's clock; zero if neither does
 }
 
 // Clone returns a copy that shares nothing with the original.
@@ -58,11 +61,18 @@ func AppendWatch(b []byte, w WatchRecord) []byte {
 	b = appendText(b, `,"initial":`, w.Initial)
 	b = append(b, `,"farms":{`...)
 	for i, id := range slices.Sorted(maps.Keys(w.Farms)) {
-		b = appendWatched(b, i, id, `:{"listed":`, w.Farms[id].Listed)
+		farm := w.Farms[id]
+		b = appendWatched(b, i, id, `:{"listed":`, farm.Listed)
+		b = appendGone(b, farm.Gone)
 	}
 	b = append(b, `},"fleets":{`...)
 	for i, id := range slices.Sorted(maps.Keys(w.Fleets)) {
-		b = appendWatched(b, i, id, `:{"since":`, w.Fleets[id].Since)
+		fleet := w.Fleets[id]
+		b = appendWatched(b, i, id, `:{"since":`, fleet.Since)
+		if fleet.Farm != "" {
+			b = appendText(b, `,"farm":`, fleet.Farm)
+		}
+		b = appendGone(b, fleet.Gone)
 	}
 	return append(b, "}}"...)
 }
@@ -73,7 +83,15 @@ func appendWatched(b []byte, i int, id, before string, at time.Time) []byte {
 		comma = ""
 	}
 	b = appendText(b, comma, id)
-	return append(appendInstant(b, before, at), '}')
+	return appendInstant(b, before, at)
+}
+
+// appendGone appends since when a farm or fleet is gone, if it is, and the end of its object.
+func appendGone(b []byte, gone time.Time) []byte {
+	if !gone.IsZero() {
+		b = appendInstant(b, `,"gone":`, gone)
+	}
+	return append(b, '}')
 }
 
 // decodeWatch reads the value of the record.

@@ -44,5 +44,6 @@ type callOutcome struct {
 	err          error
 	noSuchWorker bool                    // the answer to a listing
 	pages        int                     // of a complete listing
-	observed     map[diff.WorkerKey]bool // by a lookup: the workers of which something was learned
+	observed     map[diff.WorkerKey]bool // by a lookup: the workers of which something was observed
+	missing      map[string]bool         // by a lookup: for each session of which something was learned, whether it is missing; by session id
 }

@@ -7,18 +7,39 @@ import (
 	"farmwire/diff"
 )
 
-// Found is what discovery has found since the Poller was made. It never changes: a later call of Poller.Found
-// returns a newer one. Its times are by the service's clock.
+// Found is what discovery has found. It never changes: a later call of Poller.Found returns a newer one. Its times are
+// by the service's clock.
 type Found struct {
-	Farms  map[string]FoundFarm  // by farm id
-	Fleets map[string]FoundFleet // by fleet id
+	// FarmsListed is when the first page of the last complete ListFarms was answered. It is zero if there was none,
+	// or if the Config names the farms.
+	FarmsListed time.Time
+	Farms       map[string]FoundFarm  // by farm id: those that the last complete ListFarms showed, or those of the Config whose fleets were listed
+	Fleets      map[string]FoundFleet // by fleet id: those that are listed, and those that were until a day ago
+}
+
+// LacksFarm reports whether the last complete ListFarms lacks a farm, and when its first page was answered.
+func (f Found) LacksFarm(farm string) (listed time.Time, lacks bool) {
+	_, shown := f.Farms[farm]
+	return f.FarmsListed, !shown && !f.FarmsListed.IsZero()
+}
+
+// LacksFleet reports whether the last complete ListFleets of a fleet's farm lacks the fleet, or LacksFarm reports true,
+// and when the first page of that list was answered.
+func (f Found) LacksFleet(farm, fleet string) (listed time.Time, lacks bool) {
+	in, shown := f.Farms[farm]
+	if !shown {
+		return f.LacksFarm(farm)
+	}
+	known, found := f.Fleets[fleet]
+	return in.Listed, !in.Listed.IsZero() && !in.Unselected[fleet] && (!found || known.Gone)
 }
 
 // FoundFarm is a farm that discovery has found.
 type FoundFarm struct {
 	// Listed is when the first page of the last complete ListFleets of the farm was answered. It is zero
 	// if there was none.
-	Listed time.Time
+	Listed     time.Time
+	Unselected map[string]bool // the ids of the fleets that this list showed and that are not polled, because the Config names others; never changed
 }
 
 // FoundFleet is a fleet that discovery has found.
@@ -28,7 +49,13 @@ type FoundFleet struct {
 	// FirstLook is the Date of the answer that first showed the fleet: to ListFleets or, for a fleet that is
 	// named by the Config, to ListWorkers. It is known before any of the fleet's workers is listed.
 	FirstLook time.Time
+	Gone      bool // complete lists do not show the fleet any more
+
+	goneAt time.Time // when it was found to be gone, by this host's clock
 }
+
+// goneFor is how long Found keeps a fleet that is gone. Observations of its workers may still wait to be published.
+const goneFor = 24 * time.Hour
 
 // directory is what discovery knows. The loop owns it.
 type directory struct {
@@ -60,7 +87,7 @@ func newDirectory() *directory {
 // copyFound returns a copy of what was found.
 func (d *directory) copyFound() *Found {
 	d.dirty = false
-	f := &Found{Farms: make(map[string]FoundFarm, len(d.found.Farms)), Fleets: make(map[string]FoundFleet, len(d.found.Fleets))}
+	f := &Found{FarmsListed: d.found.FarmsListed, Farms: make(map[string]FoundFarm, len(d.found.Farms)), Fleets: make(map[string]FoundFleet, len(d.found.Fleets))}
 	for id, farm := range d.found.Farms {
 		f.Farms[id] = farm
 	}
@@ -70,14 +97,37 @@ func (d *directory) copyFound() *Found {
 	return f
 }
 
-// farmListed takes in those fleets of a complete ListFleets of a farm that are to be polled. It returns the
-// fleets of the farm that are not shown any more.
-func (d *directory) farmListed(farm string, listed time.Time, fleets []listedFleet) (missing []string) {
+// farmsListed takes in a complete ListFarms. It returns the farms that are new.
+func (d *directory) farmsListed(listed time.Time, farms []string) (appeared []string) {
 	d.dirty = true
-	d.found.Farms[farm] = FoundFarm{Listed: listed}
+	d.found.FarmsListed = listed
+	shown := make(map[string]bool, len(farms))
+	for _, farm := range farms {
+		shown[farm] = true
+		if _, known := d.found.Farms[farm]; !known {
+			d.found.Farms[farm] = FoundFarm{}
+			appeared = append(appeared, farm)
+		}
+	}
+	for farm := range d.found.Farms {
+		if !shown[farm] {
+			delete(d.found.Farms, farm)
+		}
+	}
+	return appeared
+}
+
+// farmListed takes in a complete ListFleets of a farm. Fleets are those that are to be polled. It returns the fleets
+// of the farm that are new, and those that are not shown any more.
+func (d *directory) farmListed(farm string, in FoundFarm, fleets []listedFleet) (appeared, missing []string) {
+	d.dirty = true
+	d.found.Farms[farm] = in
 	shown := make(map[string]bool, len(fleets))
 	for _, f := range fleets {
 		shown[f.id] = true
+		if d.fleets[f.id] == nil {
+			appeared = append(appeared, f.id)
+		}
 		d.addFleet(farm, f.id, f.createdAt, f.date)
 	}
 	for id, f := range d.fleets {
@@ -86,7 +136,7 @@ func (d *directory) farmListed(farm string, listed time.Time, fleets []listedFle
 		}
 	}
 	slices.Sort(missing)
-	return missing
+	return appeared, missing
 }
 
 // addFleet adds a fleet if it is new. The date is that of the answer that shows it.
@@ -104,6 +154,10 @@ func (d *directory) addFleet(farm, fleet string, createdAt, date time.Time) *kno
 	if known.CreatedAt.IsZero() && !createdAt.IsZero() {
 		d.dirty = true
 		known.CreatedAt = createdAt
+	}
+	if known.Gone {
+		d.dirty = true
+		known.Gone, known.goneAt = false, time.Time{}
 	}
 	d.found.Fleets[fleet] = known
 	return f
@@ -144,16 +198,30 @@ func (d *directory) removeMissing(t discoveryTarget, callNumber uint64) (missing
 	return missing
 }
 
-// removeFleet removes a fleet that does not exist any more, and returns its workers. Found keeps the fleet,
-// because the time of the first look stays true.
-func (d *directory) removeFleet(fleet string) (workers []diff.WorkerKey) {
+// removeFleet removes a fleet that does not exist any more, and returns its workers. Found keeps the fleet for
+// goneFor.
+func (d *directory) removeFleet(fleet string, now time.Time) (workers []diff.WorkerKey) {
 	f := d.fleets[fleet]
 	if f == nil {
 		return nil
 	}
+	d.dirty = true
+	known := d.found.Fleets[fleet]
+	known.Gone, known.goneAt = true, now
+	d.found.Fleets[fleet] = known
 	for _, w := range f.workers {
 		workers = append(workers, w.key)
 	}
 	delete(d.fleets, fleet)
 	return workers
+}
+
+// forgetGone removes from Found the fleets that have been gone for goneFor.
+func (d *directory) forgetGone(now time.Time) {
+	for id, f := range d.found.Fleets {
+		if f.Gone && now.Sub(f.goneAt) >= goneFor {
+			d.dirty = true
+			delete(d.found.Fleets, id)
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
+	"github.com/aws/aws-sdk-go-v2/service/deadline/types"
 )
 
 // listedFleet is a fleet as ListFleets showed it.
@@ -31,9 +32,8 @@ type listedWorker struct {
 	status diff.WorkerStatus
 }
 
-// farms lists the identifiers of all farms.
-func (r *requester) farms(ctx context.Context) ([]string, error) {
-	var farms []string
+// farms lists the identifiers of all farms. Listed is the date of the first page, by the service's clock.
+func (r *requester) farms(ctx context.Context) (farms []string, listed time.Time, err error) {
 	seen := make(paginator.TokenSet)
 	pages := deadline.NewListFarmsPaginator(r, &deadline.ListFarmsInput{MaxResults: aws.Int32(pageSize)})
 	for n := 1; pages.HasMorePages(); n++ {
@@ -42,16 +42,19 @@ func (r *requester) farms(ctx context.Context) ([]string, error) {
 			err = checkPage(page.Farms == nil, page.NextToken, seen, n)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("list farms: %w", err)
+			return nil, time.Time{}, fmt.Errorf("list farms: %w", err)
+		}
+		if n == 1 {
+			listed = r.last.date
 		}
 		for _, f := range page.Farms {
-			if aws.ToString(f.FarmId) == "" {
-				return nil, fmt.Errorf("list farms: %w", errMissingField)
+			if err := checkID(f.FarmId); err != nil {
+				return nil, time.Time{}, fmt.Errorf("list farms: %w", err)
 			}
 			farms = append(farms, *f.FarmId)
 		}
 	}
-	return farms, nil
+	return farms, listed, nil
 }
 
 // fleets lists the fleets of a farm. Listed is the date of the first page, by the service's clock.
@@ -70,8 +73,8 @@ func (r *requester) fleets(ctx context.Context, farm string) (fleets []listedFle
 			listed = r.last.date
 		}
 		for _, f := range page.Fleets {
-			if aws.ToString(f.FleetId) == "" {
-				return nil, time.Time{}, fmt.Errorf("list fleets of %s: %w", farm, errMissingField)
+			if err := checkID(f.FleetId); err != nil {
+				return nil, time.Time{}, fmt.Errorf("list fleets of %s: %w", farm, err)
 			}
 			fleets = append(fleets, listedFleet{id: *f.FleetId, createdAt: utc(f.CreatedAt), date: r.last.date})
 		}
@@ -93,20 +96,32 @@ func (r *requester) workers(ctx context.Context, farm, fleet string, show func(w
 		}
 		shown := workersPage{date: r.last.date}
 		for _, w := range page.Workers {
-			if aws.ToString(w.WorkerId) == "" {
-				return fmt.Errorf("list workers of %s: %w", fleet, errMissingField)
+			if err := checkID(w.WorkerId); err != nil {
+				return fmt.Errorf("list workers of %s: %w", fleet, err)
 			}
-			status := diff.WorkerStatus{Status: string(w.Status)}
-			if w.HostProperties != nil {
-				status.HostName = aws.ToString(w.HostProperties.HostName)
-			}
-			shown.workers = append(shown.workers, listedWorker{id: *w.WorkerId, status: status})
+			shown.workers = append(shown.workers, listedWorker{id: *w.WorkerId, status: statusOf(&w)})
 		}
 		if err := show(shown); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// statusOf returns what ListWorkers shows of a worker. A status or a host name that is too long is left empty. The list
+// is not malformed for that, because neither identifies a worker and one odd worker must not hide its fleet.
+func statusOf(w *types.WorkerSummary) diff.WorkerStatus {
+	status := diff.WorkerStatus{Status: string(w.Status)}
+	if w.HostProperties != nil {
+		status.HostName = aws.ToString(w.HostProperties.HostName)
+	}
+	if len(status.Status) > maxField {
+		status.Status = ""
+	}
+	if len(status.HostName) > maxField {
+		status.HostName = ""
+	}
+	return status
 }
 
 // checkPage returns an error if the list is not complete or does not end: if a page has no list, if next was

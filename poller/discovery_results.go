@@ -40,6 +40,7 @@ func (l *loop) finishDiscovery(r result, now time.Time) {
 		return // it was removed while the call was in flight
 	}
 	l.logDiscovery(t, target.failures, r.err)
+	first := target.completed.IsZero()
 	l.schedule.discovery.done(t, r.err, now)
 	l.service.metrics.discoveryRound.Set(l.schedule.discovery.longestInterval().Seconds())
 	if r.err != nil {
@@ -50,15 +51,16 @@ func (l *loop) finishDiscovery(r result, now time.Time) {
 	}
 	switch r.call.kind {
 	case listFarms:
-		l.foundFarms(r.farms, now)
+		l.foundFarms(r, first, now)
 	case listFleets:
-		l.foundFleets(r, now)
+		l.foundFleets(r, first, now)
 	case listWorkers:
 		for _, w := range l.directory.removeMissing(t, r.callNumber) {
 			l.schedule.workerMissing(w, now)
 		}
 		l.schedule.workersMissingWhere(func(w diff.WorkerKey) bool { return w.FleetID == t.fleet }, now)
 	}
+	l.directory.forgetGone(now)
 	l.publishFound()
 }
 
@@ -73,15 +75,33 @@ func (l *loop) logDiscovery(t discoveryTarget, failures int, err error) {
 	}
 }
 
+// maxLoggedIDs is how many farms or fleets one log line names.
+const maxLoggedIDs = 20
+
+// logFound logs how many farms, or fleets of a farm, the first complete list shows, and which appear after that. Whoever
+// keeps them beyond the life of a process logs which disappear.
+func (l *loop) logFound(what, farm string, first bool, appeared []string) {
+	log := l.log
+	if farm != "" {
+		log = log.With(zap.String("farm", farm))
+	}
+	switch n := len(appeared); {
+	case first:
+		log.Info(what+" are listed", zap.Int("count", n))
+	case n > 0:
+		log.Info(what+" have appeared", zap.Int("count", n), zap.Strings(what, appeared[:min(n, maxLoggedIDs)]))
+	}
+}
+
 // foundFarms takes in a complete ListFarms.
-func (l *loop) foundFarms(farms []string, now time.Time) {
-	listed := make(map[string]bool, len(farms))
-	for _, farm := range farms {
+func (l *loop) foundFarms(r result, first bool, now time.Time) {
+	listed := make(map[string]bool, len(r.farms))
+	l.logFound("farms", "", first, l.directory.farmsListed(r.listed, r.farms))
+	for _, farm := range r.farms {
 		listed[farm] = true
 		l.schedule.discovery.add(discoveryTarget{farm: farm}, now)
 	}
 	l.schedule.discovery.keep(discoveryTarget{}, listed)
-	l.sameAccount = l.schedule.hasSessionsWhere(func(w diff.WorkerKey) bool { return listed[w.FarmID] })
 	for id, f := range l.directory.fleets {
 		if !listed[f.farm] {
 			l.removeFleet(id, now)
@@ -91,11 +111,18 @@ func (l *loop) foundFarms(farms []string, now time.Time) {
 }
 
 // foundFleets takes in a complete ListFleets of a farm.
-func (l *loop) foundFleets(r result, now time.Time) {
-	farm := r.call.target.farm
-	fleets := slices.DeleteFunc(r.fleets, func(f listedFleet) bool { return !l.isSelected(farm, f.id) })
+func (l *loop) foundFleets(r result, first bool, now time.Time) {
+	farm, in := r.call.target.farm, FoundFarm{Listed: r.listed, Unselected: make(map[string]bool)}
+	fleets := slices.DeleteFunc(r.fleets, func(f listedFleet) bool {
+		if !l.isSelected(farm, f.id) {
+			in.Unselected[f.id] = true
+		}
+		return in.Unselected[f.id]
+	})
 	listed := make(map[string]bool, len(fleets))
-	for _, fleet := range l.directory.farmListed(farm, r.listed, fleets) {
+	appeared, missing := l.directory.farmListed(farm, in, fleets)
+	l.logFound("fleets", farm, first, appeared)
+	for _, fleet := range missing {
 		l.removeFleet(fleet, now)
 	}
 	for _, f := range fleets {
@@ -108,7 +135,7 @@ func (l *loop) foundFleets(r result, now time.Time) {
 
 // removeFleet takes in that discovery does not show a fleet any more, and so none of its workers.
 func (l *loop) removeFleet(fleet string, now time.Time) {
-	for _, w := range l.directory.removeFleet(fleet) {
+	for _, w := range l.directory.removeFleet(fleet, now) {
 		l.schedule.workerMissing(w, now)
 	}
 }
@@ -133,31 +160,5 @@ func (l *loop) showWorkers(r result, now time.Time) {
 func (l *loop) publishFound() {
 	if l.directory.dirty {
 		l.poller.found.Store(l.directory.copyFound())
-	}
-}
-
-// confirmNoFleet decides what it means that a listing was answered by an error that names the worker's fleet or farm. If
-// the worker has no open session and complete listings lack that fleet or farm too, it counts as the answer that the worker
-// does not exist. Otherwise the listing has failed. Listings that show none of the farms known so far come from another
-// account, whose answers would make Farmwire forget everything.
-func (l *loop) confirmNoFleet(r *result) {
-	if r.err == nil || len(r.observations) == 0 || r.observations[0].Source != diff.NoSuchFleet {
-		return
-	}
-	w := r.call.workers[0]
-	farms, fleets := l.schedule.discovery.targets[discoveryTarget{}], l.schedule.discovery.targets[discoveryTarget{farm: w.key.FarmID}]
-	var lacking bool
-	switch {
-	case len(w.open) > 0:
-	case fleets != nil: // the farm is listed
-		named := notFoundKind(r.err, map[string]string{w.key.FarmID: "farm", w.key.FleetID: "fleet"})
-		lacking = named == "fleet" && !fleets.completed.IsZero() && l.schedule.discovery.targets[discoveryTarget{farm: w.key.FarmID, fleet: w.key.FleetID}] == nil
-	case farms != nil:
-		lacking = !farms.completed.IsZero() && l.sameAccount
-	}
-	if lacking {
-		r.err = nil
-	} else {
-		r.observations = nil
 	}
 }

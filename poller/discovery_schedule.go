@@ -32,6 +32,7 @@ type targetState struct {
 	interval  time.Duration // between the beginnings of the last two such calls
 	failures  int           // in a row
 	reason    Reason        // of the last failure
+	notFound  string        // farm or fleet: the last answer was that it does not exist
 }
 
 // discoverySchedule decides when to list farms, fleets and workers. Each target is due at a time of its own,
@@ -98,6 +99,7 @@ func (d *discoverySchedule) done(t discoveryTarget, err error, now time.Time) {
 		return
 	}
 	s.inFlight = false
+	s.notFound = notFoundKind(err, map[string]string{t.farm: "farm", t.fleet: "fleet"})
 	if err != nil {
 		s.failures, s.reason = s.failures+1, reasonOf(err)
 		s.due = now.Add(min(d.every, backoff(s.failures, d.random)))

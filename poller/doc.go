@@ -24,14 +24,15 @@
 // observed. Its first round may use more, because nothing else needs the budget yet.
 //
 // A slow, refused or broken answer delays only its own worker, fleet or farm. Each of these has its own
-// times and its own back-off, which is at most a minute.
+// times and its own back-off, which is at most a minute, except for missing sessions.
 //
 // A worker that could not be listed three times in a row is unlisted. Its open sessions are then looked up
 // as often as it would be listed.
 //
 // A NotFound counts only if the service says what it did not find: for a lookup the session or its job, for a
-// listing the worker. Any other refusal says nothing about them. Only for ended sessions of a worker without open
-// ones it also counts that its fleet or its farm does not exist, while complete listings lack that too.
+// listing the worker. If it says that the session's queue, or the fleet or the farm does not exist, that counts only
+// if discovery confirms it: complete lists lack the fleet or the farm, or show the farm of the queue. Sessions of which
+// this is said are missing. They are looked up ever more rarely, at last once an hour. Any other refusal says nothing.
 //
 // Workers that discovery does not show and that have no open session are listed from spare budget, because
 // there may be very many of them. They slow the others down by a twentieth at most.

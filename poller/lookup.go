@@ -22,7 +22,8 @@ const (
 const (
 	lookupFound    = "found"
 	lookupNotFound = "not_found"
-	lookupUnsure   = "unsure" // nothing; the session is looked up again
+	lookupMissing  = "missing" // its queue, fleet or farm was not found
+	lookupUnsure   = "unsure"  // nothing; the session is looked up again
 )
 
 // lookup collects what the answers to one lookup say of its sessions.
@@ -31,6 +32,7 @@ type lookup struct {
 	sessions  map[string]diff.Session // those to look up, by session id
 	answered  map[string]bool         // those of which something was learned, by session id
 	workers   map[diff.WorkerKey]*diff.Observation
+	missed    []missingAnswer // they count only if discovery confirms them
 }
 
 func newLookup(r *requester, sessions []diff.Session) *lookup {
@@ -86,10 +88,12 @@ func (l *lookup) addItemError(it *types.BatchGetSessionError, x diff.Exchange) (
 	if !ok || it.Code != types.BatchGetSessionErrorCodeResourceNotFoundException {
 		return s, true // throttled, an internal error, refused, or an unknown code: it is looked up again
 	}
-	switch namedKind(aws.ToString(it.Message), identifiers(s)) {
+	switch kind := namedKind(aws.ToString(it.Message), identifiers(s)); kind {
 	case "session", "job":
 		l.notFound(s, x)
 		return s, true
+	case "queue", "fleet", "farm":
+		l.missing(s, kind)
 	case "":
 		return s, false
 	}
@@ -101,9 +105,12 @@ func (l *lookup) single(ctx context.Context, s diff.Session) error {
 	out, err := l.requester.GetSession(ctx, &deadline.GetSessionInput{FarmId: &s.FarmID, QueueId: &s.QueueID, JobId: &s.JobID, SessionId: &s.SessionID})
 	x := l.requester.last.Exchange
 	if err != nil {
-		switch notFoundKind(err, identifiers(s)) {
+		switch kind := notFoundKind(err, identifiers(s)); kind {
 		case "session", "job":
 			l.notFound(s, x)
+			return nil
+		case "queue", "fleet", "farm":
+			l.missing(s, kind)
 			return nil
 		}
 		return err
@@ -120,7 +127,7 @@ func (l *lookup) single(ctx context.Context, s diff.Session) error {
 func (l *lookup) singly(ctx context.Context, sessions []diff.Session) error {
 	first := l.each(ctx, sessions)
 	l.countUnsure(len(sessions))
-	if len(l.workers) > 0 && !errors.Is(first, context.Canceled) {
+	if len(l.answered) > 0 && !errors.Is(first, context.Canceled) {
 		return nil
 	}
 	return first
@@ -150,10 +157,10 @@ func (l *lookup) each(ctx context.Context, sessions []diff.Session) error {
 	return first
 }
 
-// found takes in what an answer shows of a session. An incomplete answer, or one that places the session on
-// another worker, is ignored.
+// found takes in what an answer shows of a session. An incomplete answer, one with a field that is too long, or one
+// that places the session on another worker, is ignored.
 func (l *lookup) found(s diff.Session, fleet, worker *string, shown diff.Session, x diff.Exchange) {
-	if !hasRequired(shown) || aws.ToString(worker) != s.WorkerID || aws.ToString(fleet) != s.FleetID {
+	if checkSession(shown) != nil || aws.ToString(worker) != s.WorkerID || aws.ToString(fleet) != s.FleetID {
 		return
 	}
 	o := l.observation(s)

@@ -36,7 +36,6 @@ type loop struct {
 	trial       trial
 	survey      survey // of the last time that the workers were counted
 	published   int    // how often publish was called
-	sameAccount bool   // the last complete ListFarms showed a farm of a worker that has sessions
 }
 
 // result is the result of a call, or a page of a call that goes on.
@@ -47,8 +46,10 @@ type result struct {
 	page         *workersPage // not nil: a page of ListWorkers, and the call goes on
 	farms        []string
 	fleets       []listedFleet
-	listed       time.Time // when the first page of fleets was answered, by the service's clock
+	listed       time.Time // when the first page of farms or fleets was answered, by the service's clock
 	observations []diff.Observation
+	missed       []missingAnswer   // of a lookup
+	noFleet      *diff.Observation // with err: the fleet or farm of the worker to list does not exist, if discovery confirms it
 	err          error
 }
 
@@ -190,7 +191,7 @@ func (l *loop) makeCall(ctx context.Context, c call, callNumber uint64) result {
 	r := result{call: c, callNumber: callNumber}
 	switch c.kind {
 	case listFarms:
-		r.farms, r.err = q.farms(ctx)
+		r.farms, r.listed, r.err = q.farms(ctx)
 	case listFleets:
 		r.fleets, r.listed, r.err = q.fleets(ctx, c.target.farm)
 	case listWorkers:
@@ -199,17 +200,19 @@ func (l *loop) makeCall(ctx context.Context, c call, callNumber uint64) result {
 		})
 	case listSessions:
 		var o diff.Observation
-		if o, r.err = q.list(ctx, c.workers[0].key, c.maxPages); r.err == nil || len(o.Sightings) > 0 || o.Source == diff.NoSuchFleet {
+		if o, r.err = q.list(ctx, c.workers[0].key, c.maxPages); r.err == nil || len(o.Sightings) > 0 {
 			r.observations = []diff.Observation{o}
+		} else if o.Source == diff.NoSuchWorker {
+			r.noFleet = &o
 		}
 	case lookUpBatch:
 		k := newLookup(q, c.sessions)
 		r.err = k.batch(ctx, c.sessions)
-		r.observations = k.observations()
+		r.observations, r.missed = k.observations(), k.missed
 	case lookUpSingle:
 		k := newLookup(q, c.sessions)
 		r.err = k.singly(ctx, c.sessions)
-		r.observations = k.observations()
+		r.observations, r.missed = k.observations(), k.missed
 	}
 	return r
 }
@@ -239,11 +242,11 @@ func (l *loop) finish(r result, now time.Time) {
 
 // finishSessions takes in the result of a listing or a lookup, and hands over the observations.
 func (l *loop) finishSessions(r result, now time.Time) {
-	l.confirmNoFleet(&r)
-	o := callOutcome{err: r.err, observed: make(map[diff.WorkerKey]bool, len(r.observations))}
+	l.confirmMissing(&r)
+	o := callOutcome{err: r.err, observed: make(map[diff.WorkerKey]bool, len(r.observations)), missing: missingOf(&r)}
 	for _, observation := range r.observations {
 		o.observed[observation.Worker] = true
-		o.noSuchWorker = o.noSuchWorker || observation.Source == diff.NoSuchWorker || observation.Source == diff.NoSuchFleet
+		o.noSuchWorker = o.noSuchWorker || observation.Source == diff.NoSuchWorker
 		o.pages += observation.Pages
 	}
 	if r.call.kind == listSessions {

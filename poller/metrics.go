@@ -18,6 +18,7 @@ type metrics struct {
 	workers        *fleetGauge
 	openSessions   *fleetGauge
 	unlisted       prometheus.Gauge
+	missing        prometheus.Gauge
 	callsInFlight  prometheus.Gauge
 	lookups        *prometheus.CounterVec
 	discoveryRound prometheus.Gauge
@@ -57,6 +58,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		workers:        byFleet("farmwire_workers", "Workers of the owned shards, by fleet and by the status that ListWorkers last showed.", "fleet", "status"),
 		openSessions:   byFleet("farmwire_open_sessions", "Open sessions of those workers as committed, by fleet.", "fleet"),
 		unlisted:       gauge("farmwire_workers_unlisted", "Workers whose last three listings or more were discarded."),
+		missing:        gauge("farmwire_sessions_missing", "Open sessions of which the service says that their queue, fleet or farm does not exist."),
 		callsInFlight:  gauge("farmwire_api_calls_in_flight", "Calls in flight, including those that wait for the budget."),
 		lookups:        counters("farmwire_lookups_total", "Sessions that were looked up by BatchGetSession or GetSession, by the answer.", "answer"),
 		discoveryRound: gauge("farmwire_discovery_round_seconds", "Time from one complete list of farms, fleets or workers to its next; the longest of them."),

@@ -79,13 +79,20 @@ type watcher struct {
 	mu           sync.Mutex
 	snapshots    map[diff.WorkerKey]diff.Snapshot
 	events       []diff.Change
+	records      []diff.Record
 	observations []diff.Observation
 }
 
 // watch runs a Poller that owns all shards until the test ends.
 func watch(t *testing.T, client *deadline.Client, config Config, snapshots ...diff.Snapshot) *watcher {
 	t.Helper()
-	w := &watcher{t: t, poller: New(client, config, zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)), prometheus.NewRegistry()), snapshots: make(map[diff.WorkerKey]diff.Snapshot)}
+	return watchWith(t, New(client, config, zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)), prometheus.NewRegistry()), snapshots...)
+}
+
+// watchWith runs a Poller that owns all shards until the test ends.
+func watchWith(t *testing.T, p *Poller, snapshots ...diff.Snapshot) *watcher {
+	t.Helper()
+	w := &watcher{t: t, poller: p, snapshots: make(map[diff.WorkerKey]diff.Snapshot)}
 	for _, s := range snapshots {
 		w.snapshots[s.Worker()] = s
 	}
@@ -100,7 +107,7 @@ func watch(t *testing.T, client *deadline.Client, config Config, snapshots ...di
 			t.Errorf("run: %v", err)
 		}
 	})
-	for shard := range max(1, config.Shards) {
+	for shard := range p.config.Shards {
 		observations := w.poller.Own(shard, snapshots)
 		running.Go(func() {
 			for o := range observations {
@@ -127,6 +134,7 @@ func (w *watcher) take(o diff.Observation) {
 	s = diff.Apply(s, changes)
 	w.snapshots[o.Worker] = s
 	w.events = append(w.events, changes.Events...)
+	w.records = append(w.records, changes.Records()...)
 	w.poller.Committed(s)
 }
 

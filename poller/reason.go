@@ -40,6 +40,7 @@ const (
 	ReasonRepeatedToken Reason = "repeated_token" // the service returned a page token twice
 	ReasonNoList        Reason = "no_list"        // a page has no list, or null instead
 	ReasonMissingField  Reason = "missing_field"  // an entry lacks a field that the API requires
+	ReasonFieldTooLong  Reason = "field_too_long" // an entry has a text of more than 4 KiB
 	ReasonTooManyPages  Reason = "too_many_pages" // the pages did not end
 )
 
@@ -68,6 +69,7 @@ func (e listError) Error() string { return Reason(e).text() }
 const (
 	errNoList       = listError(ReasonNoList)
 	errMissingField = listError(ReasonMissingField)
+	errFieldTooLong = listError(ReasonFieldTooLong)
 	errTooManyPages = listError(ReasonTooManyPages)
 )
 

@@ -50,6 +50,7 @@ type schedule struct {
 	unlisted       map[*scheduledWorker]struct{} // those whose listings are failing, see failingAfter
 	lookupsFailing map[*scheduledWorker]struct{}
 	unasked        map[*scheduledWorker]struct{} // those with restored open sessions that were not asked for yet
+	missing        map[*scheduledWorker]struct{} // those with sessions whose queue, fleet or farm is not found
 	batches        map[string]batchSupport       // by farm
 	openCount      int                           // open sessions of all workers
 
@@ -77,6 +78,7 @@ func newSchedule(staleness, discovery time.Duration, random *rand.Rand) *schedul
 		unlisted:       make(map[*scheduledWorker]struct{}),
 		lookupsFailing: make(map[*scheduledWorker]struct{}),
 		unasked:        make(map[*scheduledWorker]struct{}),
+		missing:        make(map[*scheduledWorker]struct{}),
 		batches:        make(map[string]batchSupport),
 	}
 }
@@ -242,6 +244,9 @@ func (s *schedule) listingFailed(w *scheduledWorker, reason Reason, now time.Tim
 		// The fleet may not exist either. Then the service names the fleet and never the worker.
 		w.listingDue = now.Add(retiredBackoff(w.listingFailures, s.random))
 		delete(s.unlisted, w)
+	case s.isFleetMissing(w, now):
+		w.listingDue = now.Add(min(missingInterval, retiredBackoff(w.listingFailures, s.random)))
+		delete(s.unlisted, w)
 	case w.listingFailures >= failingAfter:
 		s.unlisted[w] = struct{}{}
 	}
@@ -267,13 +272,15 @@ func (s *schedule) setCommitted(w *scheduledWorker, c committedSessions) {
 	s.openCount += len(c.open) - len(w.open)
 	w.committedSessions = c
 	w.pruneLookups()
+	w.pruneMissing()
+	s.countMissing(w)
 }
 
 // nextDue returns when a worker is to be listed again after a listing that is committed.
 func (s *schedule) nextDue(w *scheduledWorker, now time.Time) time.Time {
 	if w.isRetired() && len(w.open) > 0 {
 		// diff may need this listing to conclude that sessions have vanished that are not found.
-		return now.Add(jitter(max(noSuchInterval, s.staleness), s.random.Float64()))
+		return now.Add(jitter(max(noSuchInterval, s.staleness, w.missingListingInterval(s.staleness, now)), s.random.Float64()))
 	}
 	if w.isRetired() {
 		// The first absence may have been long ago, and the clocks may differ by more than the margin.
@@ -323,6 +330,7 @@ func (s *schedule) drop(w *scheduledWorker) {
 	delete(s.unlisted, w)
 	delete(s.lookupsFailing, w)
 	delete(s.unasked, w)
+	delete(s.missing, w)
 	s.openCount -= len(w.open)
 }
 

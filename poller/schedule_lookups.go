@@ -85,6 +85,7 @@ func (s *schedule) judgeBatch(farm string, err error, now time.Time) {
 
 // lookupDone takes in how a lookup of some of a worker's sessions ended.
 func (s *schedule) lookupDone(c call, w *scheduledWorker, o callOutcome, now time.Time) {
+	s.noteMissing(w, c.sessions, o, now)
 	switch {
 	case o.err == nil:
 		w.lookupFailures = 0

@@ -61,16 +61,6 @@ func (s *schedule) listSoonIfUnsure(w *scheduledWorker, now time.Time) bool {
 	return true
 }
 
-// hasSessionsWhere reports whether there is such a worker of which sessions are known.
-func (s *schedule) hasSessionsWhere(where func(diff.WorkerKey) bool) bool {
-	for key, w := range s.workers {
-		if !w.empty && where(key) {
-			return true
-		}
-	}
-	return false
-}
-
 // disown drops a shard's workers. The results of their calls in flight change nothing here.
 func (s *schedule) disown(shard int) {
 	for _, w := range s.workers {
@@ -96,6 +86,12 @@ func (s *schedule) workerShown(key diff.WorkerKey, shard int, status *diff.Worke
 	isNew := w.presence != presenceShown
 	hasChanged := !isNew && w.status.Status != status.Status
 	w.presence, w.status = presenceShown, status
+	if isNew {
+		clear(w.missing) // its sessions are looked up at the usual pace again
+		s.countMissing(w)
+	} else {
+		s.endMissing(w, now)
+	}
 	switch {
 	case isNew:
 		w.firstShown(now)

@@ -11,13 +11,14 @@ import (
 type committedSessions struct {
 	open       []diff.Session
 	unresolved []diff.Session // those of the open sessions that must be looked up
+	missed     []string       // the ids of those of the open sessions whose queue, fleet or farm is stored as missing
 	empty      bool           // the snapshot has no session, open or remembered
 	forgetDue  time.Time      // when a listing may let sessions be forgotten, by the service's clock; zero if none is absent
 	oldestLook time.Time      // see diff.Snapshot.OldestLook
 }
 
 func committedSessionsOf(s diff.Snapshot) committedSessions {
-	return committedSessions{open: s.Open(), unresolved: s.Unresolved(), empty: s.Empty(), forgetDue: s.ForgetDue(), oldestLook: s.OldestLook()}
+	return committedSessions{open: s.Open(), unresolved: s.Unresolved(), missed: s.Missing(), empty: s.Empty(), forgetDue: s.ForgetDue(), oldestLook: s.OldestLook()}
 }
 
 // presence is whether discovery shows a worker.
@@ -80,6 +81,7 @@ type scheduledWorker struct {
 	endlessListings int       // how many listings since then had too many pages
 
 	lookedUpAt     map[string]time.Time // when each session was last looked up, by session id
+	missing        map[string]time.Time // since when lookups of a session name its queue, fleet or farm as not found, by session id
 	lookupFailures int                  // lookups in a row that failed as a whole
 	nextLookup     time.Time            // no lookup begins before this
 
@@ -88,7 +90,7 @@ type scheduledWorker struct {
 }
 
 func newScheduledWorker(key diff.WorkerKey, shard int, now time.Time) *scheduledWorker {
-	w := &scheduledWorker{key: key, shard: shard, since: now, listingDue: now, lookedUpAt: make(map[string]time.Time)}
+	w := &scheduledWorker{key: key, shard: shard, since: now, listingDue: now, lookedUpAt: make(map[string]time.Time), missing: make(map[string]time.Time)}
 	w.listingPlace.worker, w.lookupPlace.worker = w, w
 	return w
 }
@@ -158,12 +160,12 @@ func (w *scheduledWorker) sessionsToLookUp() []diff.Session {
 // takeDueSessions appends the sessions whose lookup is due, until there are as many as the limit, and notes
 // that they are looked up now. Those that have waited longest come first. To save requests, sessions are
 // included that become due a little later, see lookupDue.
-func (w *scheduledWorker) takeDueSessions(to []diff.Session, limit int, now time.Time, interval time.Duration) []diff.Session {
+func (w *scheduledWorker) takeDueSessions(to []diff.Session, limit int, now time.Time, staleness time.Duration) []diff.Session {
 	for _, session := range w.byLastLookup(limit - len(to)) {
 		if len(to) >= limit {
 			break
 		}
-		if last, ok := w.lookedUpAt[session.SessionID]; !ok || now.Sub(last) >= interval*7/10 {
+		if last, ok := w.lookedUpAt[session.SessionID]; !ok || now.Sub(last) >= w.lookupInterval(session.SessionID, staleness, now)*7/10 {
 			to = append(to, session)
 			w.lookedUpAt[session.SessionID] = now
 		}
@@ -185,14 +187,14 @@ func (w *scheduledWorker) byLastLookup(limit int) []diff.Session {
 	return sessions
 }
 
-// lookupDue returns when the next lookup of sessions is due. Each session is looked up about once in the
-// interval. It reports false if there is no session to look up.
-func (w *scheduledWorker) lookupDue(now time.Time, interval time.Duration) (time.Time, bool) {
+// lookupDue returns when the next lookup of sessions is due. Each session is looked up about once in its
+// lookupInterval. It reports false if there is no session to look up.
+func (w *scheduledWorker) lookupDue(now time.Time, staleness time.Duration) (time.Time, bool) {
 	var first time.Time
 	for _, session := range w.sessionsToLookUp() {
 		due := now
 		if last, ok := w.lookedUpAt[session.SessionID]; ok {
-			due = last.Add(interval * 9 / 10)
+			due = last.Add(w.lookupInterval(session.SessionID, staleness, now) * 9 / 10)
 		}
 		first = soonest(first, due)
 	}

@@ -43,6 +43,7 @@ type State struct {
 	Unlisted               []UnlistedWorker   // at most 10 of them, by worker id
 	UnlistedCount          int                // all of them
 	LookupsFailing         int                // workers whose sessions could not be looked up three times in a row or more
+	Missing                int                // open sessions of which the service says that their queue, fleet or farm does not exist; they are looked up ever more rarely
 	OldestListing          time.Duration      // how long ago the last complete listing of a worker began, or how long it has waited for its first; the longest of all workers that ListWorkers shows
 
 	Watched           int           // workers that are due to be listed once in every staleness
@@ -105,6 +106,7 @@ const maxUnlisted = 10
 func (l *loop) publish(now time.Time) {
 	s, m := l.schedule, l.service.metrics
 	m.unlisted.Set(float64(len(s.unlisted)))
+	m.missing.Set(float64(s.missingSessions()))
 	if l.published%countEvery == 0 {
 		l.survey = s.survey(now)
 		m.oldestListing.Set(l.survey.oldestListing.Seconds())
@@ -141,6 +143,7 @@ func (l *loop) addProblems(s *State, now time.Time) {
 	}
 	s.Unlisted, s.UnlistedCount = l.unlistedWorkers(), len(l.schedule.unlisted)
 	s.LookupsFailing = len(l.schedule.lookupsFailing)
+	s.Missing = l.schedule.missingSessions()
 	l.addLateness(s, now)
 }
 

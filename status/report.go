@@ -86,6 +86,7 @@ type Polling struct {
 	// UnlistedCount is how many workers cannot be listed. Unlisted names some of them.
 	UnlistedCount  int
 	LookupsFailing int // how many workers' sessions cannot be looked up one by one
+	Missing        int // open sessions of which the service says that their queue, fleet or farm does not exist
 
 	Watched           int           // workers that are listed again and again
 	NeverListed       int           // of these, the ones that ListWorkers shows and that were never listed completely

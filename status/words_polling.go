@@ -138,6 +138,10 @@ func (p Polling) lookups() []Cause {
 	if p.LookupsFailing > 0 {
 		all = append(all, Cause{Key: Key{Kind: KindLookups}, Severity: Warning, Text: fmt.Sprintf("the sessions of %d workers cannot be looked up", p.LookupsFailing)})
 	}
+	if p.Missing > 0 {
+		all = append(all, Cause{Key: Key{Kind: KindMissingSessions}, Severity: Warning,
+			Text: fmt.Sprintf("the service says of %s that the queue, fleet or farm does not exist", number(p.Missing, "open session"))})
+	}
 	batch, single := p.denied("BatchGetSession"), p.denied("GetSession")
 	c := Cause{Key: Key{Kind: KindLookupsDenied}}
 	switch {

@@ -111,7 +111,8 @@ func TestText(t *testing.T) {
 		"lookups denied": {polling(func(p *status.Polling) {
 			p.Failing = []status.Outage{{"BatchGetSession", time.Hour, "denied"}, {"GetSession", time.Hour, "denied"}}
 		}), "ready\nwarning: BatchGetSession and GetSession are both denied: the end of a session whose worker was deleted is not published"},
-		"batches denied": {polling(func(p *status.Polling) { p.Failing = []status.Outage{{"BatchGetSession", time.Hour, "denied"}} }), "ready\nnote: BatchGetSession is denied: sessions are looked up one by one with GetSession, which takes more requests"},
+		"missing sessions": {polling(func(p *status.Polling) { p.Missing = 3 }), "ready\nwarning: the service says of 3 open sessions that the queue, fleet or farm does not exist"},
+		"batches denied":   {polling(func(p *status.Polling) { p.Failing = []status.Outage{{"BatchGetSession", time.Hour, "denied"}} }), "ready\nnote: BatchGetSession is denied: sessions are looked up one by one with GetSession, which takes more requests"},
 		"workers": {polling(func(p *status.Polling) {
 			p.Unlisted = []status.Failure{{FarmID: "f", FleetID: "l", WorkerID: "w", Operation: "ListSessionsForWorker", Failures: 3, Reason: "repeated_token"}}
 			p.UnlistedCount, p.LookupsFailing = 12, 4

@@ -41,22 +41,22 @@ func (c *Cloud) body(p *page) ([]byte, *failure) {
 	req := p.req
 	switch req.operation {
 	case ListFarms:
-		return writePage(nil, p, &c.farms, appendFarm, skipAny), nil
+		return writePage(nil, p, &c.farms, existing(c, appendFarm), skipAny), nil
 	case BatchGetSession:
 		return c.batch(p), nil
 	}
 	farm := c.farmByID[req.farmID]
-	if farm == nil {
+	if farm == nil || c.deleted[farm.id] {
 		return nil, notFound("farm", req.farmID)
 	}
 	switch req.operation {
 	case ListFleets:
-		return writePage(nil, p, &farm.fleets, req.fleet, skipAny), nil
+		return writePage(nil, p, &farm.fleets, existing(c, req.fleet), skipAny), nil
 	case GetSession:
 		return c.session(p)
 	}
 	fleet := farm.fleetByID[req.fleetID]
-	if fleet == nil {
+	if fleet == nil || c.deleted[fleet.id] {
 		return nil, notFound("fleet", req.fleetID)
 	}
 	if req.operation == ListWorkers {
@@ -114,6 +114,9 @@ func (c *Cloud) listSessions(p *page, w *Worker) []byte {
 // find returns a session and the state that this answer shows. If there is none, it returns the kind and the
 // identifier of the resource that does not exist.
 func (c *Cloud) find(p *page, id identifier) (s *Session, st *state, kind, missing string) {
+	if kind, missing := c.deletedPart(id); kind != "" {
+		return nil, nil, kind, missing
+	}
 	if c.farmByID[id.FarmID] == nil {
 		return nil, nil, "farm", id.FarmID
 	}

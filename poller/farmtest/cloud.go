@@ -23,6 +23,7 @@ type Cloud struct {
 	farmByID map[string]*Farm
 	sessions map[string]*Session // all that are not forgotten, by id
 	jobs     map[string]*Job
+	deleted  map[string]bool // queues, fleets and farms, by id
 
 	faults *faults
 	start  time.Time
@@ -36,7 +37,7 @@ func newCloud(cfg Config, clock func() time.Time, f *faults) *Cloud {
 	return &Cloud{
 		clock: clock, skew: cfg.Skew, order: cfg.Order,
 		rng:      rand.New(rand.NewPCG(cfg.Seed, 1)),
-		farmByID: map[string]*Farm{}, sessions: map[string]*Session{}, jobs: map[string]*Job{},
+		farmByID: map[string]*Farm{}, sessions: map[string]*Session{}, jobs: map[string]*Job{}, deleted: map[string]bool{},
 		faults: f, start: clock(), seed: cfg.Seed, quotas: cfg.Quotas,
 	}
 }

@@ -25,6 +25,19 @@ func TestRightHistory(t *testing.T) {
 	}
 }
 
+// The records that say that a session's queue, fleet or farm is missing, and that it is not any more, have no event.
+func TestMissingIsStored(t *testing.T) {
+	w := newWorld(t)
+	missing := *w.stored("still", 1)
+	missing.Missing = w.maybe(300)
+	found := missing
+	found.Missing = nil
+	w.state = append(w.state, &missing, &found)
+	if report := w.check(); report.Total() != 0 {
+		t.Fatalf("anomalies in a right history:\n%s", printed(report))
+	}
+}
+
 func printed(r *Report) string {
 	var b strings.Builder
 	r.Print(&b, 10)
@@ -110,6 +123,12 @@ func TestAnomalies(t *testing.T) {
 		{"no previous", WrongPrevious, func(w *world) { w.of("whole", 3).Previous = nil }},
 		{"the state is another than the event's", FoldMismatch, func(w *world) { w.stored("whole", 8).Now = w.status(0, "STARTED") }},
 		{"the state goes back", FoldMismatch, func(w *world) { w.state = append(w.state, w.stored("whole", 7)) }},
+		{"missing twice", FoldMismatch, func(w *world) {
+			s := *w.stored("still", 1)
+			s.Missing = w.maybe(300)
+			w.state = append(w.state, &s, &s)
+		}},
+		{"missing after the end", BadEnvelope, func(w *world) { s := *w.stored("whole", 8); s.Missing = w.maybe(300); w.state = append(w.state, &s) }},
 		{"vanished is not stored", FoldMismatch, func(w *world) { w.stored("gone", 2).Vanished = false }},
 		{"absent in another shard", WrongPartition, func(w *world) { w.absent("elsewhere", `null`) }},
 		{"absent without being there", BadEnvelope, func(w *world) { w.absent("worker-whole", `["session-never"]`) }},

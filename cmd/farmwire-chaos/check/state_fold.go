@@ -39,7 +39,7 @@ func (c *checker) checkStored(s *session, i int, r storedRecord) bool {
 	if r.tombstone {
 		return c.checkTombstone(s)
 	}
-	if i > 0 && r.sequence <= s.stored[i-1].sequence {
+	if i > 0 && r.sequence <= s.stored[i-1].sequence && !onlyMissing(s.stored[i-1], r) {
 		c.anomaly(FoldMismatch, s.id, "state "+r.String(), "the state before is "+s.stored[i-1].String())
 		return false
 	}
@@ -57,6 +57,14 @@ func (c *checker) checkStored(s *session, i int, r storedRecord) bool {
 		return false
 	}
 	return true
+}
+
+// onlyMissing reports whether two records in a row differ only in whether the session's queue, fleet or farm is missing.
+// Such a record has no event of its own.
+func onlyMissing(before, r storedRecord) bool {
+	changed := before.missing != r.missing
+	before.missing = r.missing
+	return changed && before == r
 }
 
 // checkWithoutEvents judges a record with number 0: a session that was open at the first start, and is kept without events.

@@ -11,6 +11,7 @@ type storedRecord struct {
 	sequence  uint64
 	state     state
 	vanished  bool
+	missing   bool // the service said that its queue, fleet or farm does not exist
 }
 
 func (r storedRecord) String() string {
@@ -20,6 +21,9 @@ func (r storedRecord) String() string {
 	text := fmt.Sprintf("%d %s", r.sequence, r.state)
 	if r.vanished {
 		text += " vanished"
+	}
+	if r.missing {
+		text += " missing"
 	}
 	return text
 }
@@ -50,12 +54,17 @@ func (c *checker) readState(r record) {
 	}
 	id, who, st := in.session(take(&in, "session", w.Session))
 	seen := in.time("seen", take(&in, "seen", w.Seen))
-	stored := storedRecord{sequence: take(&in, "sequence", w.Sequence), state: st, vanished: w.Vanished.value}
+	stored := storedRecord{sequence: take(&in, "sequence", w.Sequence), state: st, vanished: w.Vanished.value, missing: w.Missing.present}
+	if stored.missing {
+		in.time("missing", take(&in, "missing", w.Missing))
+	}
 	switch {
 	case take(&in, "schema", w.Schema) != 1:
 		in.fail("schema %d", w.Schema.value)
 	case id != r.key:
 		in.fail("the key is %s", r.key)
+	case stored.missing && (stored.vanished || st.ended()):
+		in.fail("missing, although the session is not open")
 	case seen > instant(r.timestamp+1)*1e6:
 		in.fail("seen at %s, after it was recorded", seen)
 	}

@@ -10,6 +10,7 @@ import (
 type watch struct {
 	initial string             // --initial at the first start
 	since   map[string]instant // by fleet; the service's clock
+	gone    map[string]instant // since when a fleet is not listed, by fleet; the service's clock
 }
 
 func (w *watch) sinceOf(s *session) instant { return w.since[s.truth.fleet] }
@@ -18,7 +19,7 @@ type wireWatch struct {
 	Schema, Partitions int
 	Region, Initial    string
 	Farms              map[string]struct{ Listed time.Time }
-	Fleets             map[string]struct{ Since time.Time }
+	Fleets             map[string]struct{ Since, Gone time.Time }
 }
 
 // readWatch takes a watch record of .state.
@@ -32,18 +33,32 @@ func (c *checker) readWatch(r record) {
 	if w.Schema != 1 || w.Partitions != c.in.Partitions || w.Region != c.in.Region {
 		c.anomaly(BadWatch, r.key, r.value, fmt.Sprintf("schema 1, %d partitions, region %s", c.in.Partitions, c.in.Region))
 	}
-	next := &watch{initial: w.Initial, since: map[string]instant{}}
+	next := &watch{initial: w.Initial, since: map[string]instant{}, gone: map[string]instant{}}
 	for fleet, f := range w.Fleets {
 		next.since[fleet] = instantOf(f.Since)
+		if !f.Gone.IsZero() {
+			next.gone[fleet] = instantOf(f.Gone)
+		}
 	}
 	if old := c.watches[r.partition]; old != nil {
 		for fleet, since := range old.since {
-			if next.since[fleet] != since {
+			if next.since[fleet] != since && !c.mayForget(old, next, fleet, r) {
 				c.anomaly(BadWatch, fleet, "since "+next.since[fleet].String(), "it was "+since.String()+" and never changes")
 			}
 		}
 	}
 	c.watches[r.partition] = next
+}
+
+// forgetFleetAfter is how long a fleet is not listed before the watch on it may be forgotten.
+const forgetFleetAfter = 30 * 24 * time.Hour
+
+// mayForget reports whether a watch record may lack a fleet that the one before it has.
+func (c *checker) mayForget(old, next *watch, fleet string, r record) bool {
+	_, kept := next.since[fleet]
+	gone, isGone := old.gone[fleet]
+	now := instant(r.timestamp)*1e6 + instant(c.farm.Skew)
+	return !kept && isGone && now-gone >= instant(forgetFleetAfter-time.Hour)
 }
 
 // watchOf is the watch on a session's fleet in the shard of its worker, or nil if there is none.

@@ -71,6 +71,7 @@ type wireStateRecord struct {
 	Session  field[wireSession] `json:"session"`
 	Seen     field[string]      `json:"seen"`
 	Vanished field[bool]        `json:"vanished"`
+	Missing  field[string]      `json:"missing"`
 }
 
 // strict decodes one JSON object, which must have no unknown members.

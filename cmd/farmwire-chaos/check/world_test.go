@@ -72,6 +72,7 @@ type stored struct {
 	Sequence  int
 	Now       toldState
 	Vanished  bool
+	Missing   *time.Time // nil: none
 	Seen      time.Time
 	partition int64
 	tombstone bool
@@ -352,6 +353,9 @@ func (w *world) printState() io.Reader {
 		value := map[string]any{"schema": 1, "sequence": s.Sequence, "session": s.of.members(s.Now), "seen": wire(&s.Seen)}
 		if s.Vanished {
 			value["vanished"] = true
+		}
+		if s.Missing != nil {
+			value["missing"] = wire(s.Missing)
 		}
 		text := w.text(value)
 		if s.tombstone {
