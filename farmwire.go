@@ -61,10 +61,11 @@ type Config struct {
 	Version  string // the program's version, for the metric farmwire_build_info
 }
 
-// Run watches the farms and publishes their changes until ctx ends. Then it stops gracefully and returns nil.
+// Run watches the farms and publishes their changes until ctx ends. Then it publishes what it has received, stops gracefully
+// and returns nil, also if no broker answers. While Kafka cannot be used, at the start or later, it waits and tries again.
 //
 // It returns an error if it cannot go on. The error says what to do: topics are missing or unsafe, the state topic belongs
-// to another region or was written by a newer version, brokers cannot be reached, or a permission is missing. If the stop
+// to another region or was written by a newer version, brokers refuse the login, or a permission is missing. If the stop
 // takes longer than StopTimeout, Run returns an error too, and what is not finished goes on in the background.
 func Run(ctx context.Context, cfg Config, log *zap.Logger) error {
 	if cfg.Listener != nil {

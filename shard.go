@@ -95,7 +95,8 @@ func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, r
 	}
 }
 
-// step publishes a batch of observations, after a new watch if there is one, and returns the watch.
+// step publishes a batch of observations, after the watch if that is new or if nothing was committed for a while. It returns
+// the watch.
 func (l *loop) step(ctx context.Context, shard int, to *watchedWriter, watch event.WatchRecord, snapshots *snapshots, batch []diff.Observation) (event.WatchRecord, error) {
 	// The watch on a fleet must be stored before the first listing of one of its workers is compared.
 	found := l.poller.Found()

@@ -93,6 +93,7 @@ func TestShardThatFailsAgainAndAgain(t *testing.T) {
 		ready := func() bool {
 			return status.Report{At: time.Now(), Stage: status.Running, Group: status.Group{Joined: true}, Shards: s.all(nil), Polling: status.Polling{Phase: status.Started, Answered: true}}.Ready()
 		}
+		failed := false
 		follow := func() {
 			t.Helper()
 			s.set(t.Context(), 3, status.Followed)
@@ -106,10 +107,16 @@ func TestShardThatFailsAgainAndAgain(t *testing.T) {
 			if err := w.PublishWatch(t.Context(), event.WatchRecord{}); err != nil || w.isQuiet() {
 				t.Errorf("%v, quiet %v", err, w.isQuiet())
 			}
+			if failed && ready() {
+				t.Error("ready before what failed was published")
+			}
+			if err := w.Publish(t.Context(), []diff.Changes{{}}); err != nil {
+				t.Error(err)
+			}
 		}
 		fail := func() {
 			t.Helper()
-			kafka.err = broken
+			kafka.err, failed = broken, true
 			err := w.Publish(t.Context(), []diff.Changes{{Forgotten: []string{"session-1"}}})
 			s.failed(t.Context(), 3, err)
 			if !errors.Is(err, broken) || ready() {
@@ -134,6 +141,7 @@ func TestShardThatFailsAgainAndAgain(t *testing.T) {
 			}
 		}
 		time.Sleep(settled)
+		failed = false
 		if err := w.Publish(t.Context(), nil); err != nil || !w.isQuiet() || s.all(nil)[0].Committed.IsZero() {
 			t.Error("nothing to publish counts as a commit")
 		}

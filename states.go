@@ -2,6 +2,7 @@ package farmwire
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,7 +21,8 @@ type shardStates struct {
 // shardState is the state of a shard during one assignment.
 type shardState struct {
 	status.Shard
-	assigned <-chan struct{} // closed when the assignment ends
+	assigned <-chan struct{}             // closed when the assignment ends
+	failed   map[diff.WorkerKey]struct{} // see status.Shard.Unpublished
 }
 
 // settled is how long a shard must be followed for its earlier failures not to count any more.
@@ -28,7 +30,7 @@ const settled = time.Minute
 
 // update changes the state of a shard. The first call of an assignment makes it. A call after the end of the assignment does
 // nothing, because the shard may already be assigned again.
-func (s *shardStates) update(ctx context.Context, number int, change func(*status.Shard)) {
+func (s *shardStates) update(ctx context.Context, number int, change func(*shardState)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ctx.Err() != nil {
@@ -39,15 +41,15 @@ func (s *shardStates) update(ctx context.Context, number int, change func(*statu
 	}
 	of := s.shards[number]
 	if of == nil || of.assigned != ctx.Done() {
-		of = &shardState{Shard: status.Shard{Number: number, Assigned: time.Now()}, assigned: ctx.Done()}
+		of = &shardState{Shard: status.Shard{Number: number, Assigned: time.Now()}, assigned: ctx.Done(), failed: make(map[diff.WorkerKey]struct{})}
 		s.shards[number] = of
 	}
-	change(&of.Shard)
+	change(of)
 }
 
 // set begins a step in the life of a shard.
 func (s *shardStates) set(ctx context.Context, number int, state status.ShardState) {
-	s.update(ctx, number, func(of *status.Shard) {
+	s.update(ctx, number, func(of *shardState) {
 		of.State, of.Since = state, time.Now()
 		of.Committed, of.Publishing = time.Time{}, time.Time{}
 	})
@@ -55,7 +57,7 @@ func (s *shardStates) set(ctx context.Context, number int, state status.ShardSta
 
 // failed notes that a shard could not be acquired, or could not be followed any more. It is acquired again after a pause.
 func (s *shardStates) failed(ctx context.Context, number int, err error) {
-	s.update(ctx, number, func(of *status.Shard) {
+	s.update(ctx, number, func(of *shardState) {
 		if of.State == status.Followed && time.Since(of.Since) >= settled {
 			of.Failures = 0
 		}
@@ -76,7 +78,7 @@ func (s *shardStates) all(unasked map[int]int) []status.Shard {
 			delete(s.shards, number)
 		default:
 			shard := of.Shard
-			shard.Unasked = unasked[number]
+			shard.Unpublished, shard.Unasked = len(of.failed), unasked[number]
 			all = append(all, shard)
 		}
 	}
@@ -106,20 +108,31 @@ func (w *watchedWriter) PublishWatch(ctx context.Context, watch event.WatchRecor
 
 // Publish publishes changes. If there are none, nothing is committed.
 func (w *watchedWriter) Publish(ctx context.Context, changes []diff.Changes) error {
-	for _, c := range changes {
-		if len(c.Events)+len(c.Remembered)+len(c.Forgotten) > 0 {
-			return w.watched(func() error { return w.shardWriter.Publish(ctx, changes) })
-		}
+	publish := func() error { return w.shardWriter.Publish(ctx, changes) }
+	err := error(nil)
+	if slices.ContainsFunc(changes, func(c diff.Changes) bool { return len(c.Events)+len(c.Remembered)+len(c.Forgotten) > 0 }) {
+		err = w.watched(publish)
+	} else {
+		err = publish()
 	}
-	return w.shardWriter.Publish(ctx, changes)
+	w.states.update(w.assigned, w.shard, func(of *shardState) {
+		for _, c := range changes {
+			if err != nil {
+				of.failed[c.Worker] = struct{}{}
+			} else {
+				delete(of.failed, c.Worker)
+			}
+		}
+	})
+	return err
 }
 
 // watched notes when publishing begins and when it was committed.
 func (w *watchedWriter) watched(publish func() error) error {
-	w.states.update(w.assigned, w.shard, func(of *status.Shard) { of.Publishing = time.Now() })
+	w.states.update(w.assigned, w.shard, func(of *shardState) { of.Publishing = time.Now() })
 	err := publish()
 	now := time.Now()
-	w.states.update(w.assigned, w.shard, func(of *status.Shard) {
+	w.states.update(w.assigned, w.shard, func(of *shardState) {
 		of.Publishing = time.Time{}
 		if err == nil {
 			of.Committed, of.Newest = now, now

@@ -52,8 +52,8 @@ func unusable(why string, cause error) error {
 	return awserr.New(noCredentials+why, errors.Join(ErrCredentials, cause))
 }
 
-// Retrieve returns the credentials, or an ErrCredentials that says why there are none. It asks for them at most once
-// in credentialPause while they cannot be fetched.
+// Retrieve returns the credentials, or an ErrCredentials that says why there are none. While they cannot be fetched, it asks
+// for them about once in credentialPause.
 func (c chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if err := c.pause.now(); err != nil {
 		return aws.Credentials{}, err

@@ -88,7 +88,11 @@ func (l *loop) run() {
 			l.execute(l.poller.take())
 		case r := <-l.results:
 			l.finish(r, time.Now())
-			l.publishCounts(*l.poller.state.Load())
+			if isDiscovery(r.call.kind.operation()) {
+				l.publishState(time.Now())
+			} else {
+				l.publishCounts(*l.poller.state.Load())
+			}
 		case <-publish.C:
 			l.publish(time.Now())
 		}

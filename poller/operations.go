@@ -44,8 +44,8 @@ func (o *operations) note(operation string, reason Reason, now time.Time) {
 }
 
 // judge takes in whether an attempt gave a usable answer. The reason is empty if it did. That a farm, worker or session does
-// not exist is a usable answer, too, except to ListFarms, which names none.
-func (o *operations) judge(operation string, reason Reason, now time.Time) {
+// not exist is a usable answer, too, except to ListFarms, which names none. Sent is when the request was sent.
+func (o *operations) judge(operation string, reason Reason, sent time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if reason == "" || reason == ReasonNotFound && operation != opListFarms {
@@ -57,7 +57,7 @@ func (o *operations) judge(operation string, reason Reason, now time.Time) {
 	}
 	f, ok := o.failing[operation]
 	if !ok {
-		f.since = now
+		f.since = sent
 	}
 	f.reason = reason
 	o.failing[operation] = f

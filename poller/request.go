@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -212,7 +213,7 @@ func (r *requester) countAttempt(operation string, rec *recorder, err error) {
 	case err != nil:
 		reason := classify(err, rec.status)
 		r.operations.note(operation, reason, time.Now())
-		r.operations.judge(operation, reason, time.Now())
+		r.operations.judge(operation, reason, cmp.Or(rec.sent, time.Now()))
 		outcome = string(reason)
 	default:
 		r.operations.note(operation, "", time.Now())

@@ -17,7 +17,7 @@ import (
 // isFine reports whether nothing keeps a Poller from observing everything.
 func isFine(s State) bool {
 	return s.Phase == Polling && s.Answered && len(s.Discovery) == 0 && s.PendingTargets == 0 && len(s.MissingFleets) == 0 &&
-		!s.CredentialsRefused && len(s.Failing) == 0 && s.UnlistedCount == 0 && s.LookupsFailing == 0
+		!s.CredentialsRefused && s.UnlistedCount == 0 && s.LookupsFailing == 0
 }
 
 // The State counts what was found and how the requests ended, and names a configured fleet that is in no farm.
@@ -58,7 +58,7 @@ func TestState(t *testing.T) {
 		if len(s.Failing) != 1 || s.Failing[0].Operation != opListFarms || s.Failing[0].Reason != ReasonDenied || s.Failing[0].For < 5*time.Second {
 			t.Errorf("operations without a usable answer: %+v", s.Failing)
 		}
-		if s.OldestLook < time.Second || s.OldestLook > config.Staleness+5*time.Second {
+		if s.OldestLook <= 0 || s.OldestLook > config.Staleness+5*time.Second {
 			t.Errorf("the oldest look is %v old", s.OldestLook)
 		}
 		s.OldestListing, s.OldestLook, s.Operations, s.Discovery, s.Failing = 0, 0, nil, nil, nil

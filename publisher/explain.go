@@ -3,6 +3,7 @@ package publisher
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"farmwire/cluster"
 )
@@ -30,17 +31,52 @@ const (
 	RegionDiffers    cluster.Kind = "region differs"     // from that of the state topic
 	StateLost        cluster.Kind = "state lost"         // the events topic has records and the state topic has none
 	VersionTooOld    cluster.Kind = "version too old"    // a newer Farmwire has written to the state topic
+	TopicDeleted     cluster.Kind = "topic deleted"      // while it was in use; not an ErrRefused
 	SharedTopics     cluster.Kind = "topics shared"      // by another deployment, in another group; not an ErrRefused
 )
 
 // explain is [cluster.Config.Explain], and also explains the errors that only publishing has.
 func (c Config) explain(err error) error {
-	return c.Cluster.Explain(explainTransaction(err), c.TopicPrefix, c.GroupID())
+	return c.Cluster.Explain(c.explainDeleted(explainTransaction(err)), c.TopicPrefix, c.GroupID())
 }
 
 // explainClosed is [cluster.Config.ExplainClosed], and also explains the errors that only publishing has.
 func (c Config) explainClosed(ctx context.Context, err error) error {
 	return c.Cluster.ExplainClosed(ctx, explainTransaction(err), c.TopicPrefix, c.GroupID())
+}
+
+// explainDeleted explains that a topic is missing which is in use. The errors of requests name it in their text. The state
+// topic comes last, because its name is in the transactional ids too.
+func (c Config) explainDeleted(err error) error {
+	if _, already := errors.AsType[*cluster.Error](err); err == nil || already || errors.Is(err, ErrRefused) || cluster.Code(err) != 3 {
+		return err
+	}
+	for _, r := range [...]role{endedTopic, eventsTopic, stateTopic} {
+		if name := c.topic(r); strings.Contains(err.Error(), name) {
+			return &cluster.Error{Kind: deletedKind(r), Err: err, Text: name + " does not exist any more, or this user may not describe it: " + deletedCure(r)}
+		}
+	}
+	return err
+}
+
+// deletedKind returns the kind of the problem that a topic was deleted.
+func deletedKind(r role) cluster.Kind {
+	if r == stateTopic {
+		return StateLost
+	}
+	return TopicDeleted
+}
+
+// deletedCure returns what to do after a topic was deleted.
+func deletedCure(r role) string {
+	switch r {
+	case endedTopic:
+		return "it only has copies of ended events, so create it again with as many partitions as the other topics have"
+	case eventsTopic:
+		return "the events that were in it are lost unless it is restored from a backup; if there is none, create it again with as many partitions as the other topics have, and new events go on with the sequences of their sessions"
+	default:
+		return "it says what has been published, so restore it from a backup"
+	}
 }
 
 // explainTransaction puts a [cluster.Error] around what brokers answer about partitions and transactions.

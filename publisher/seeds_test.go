@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -186,11 +187,9 @@ func TestSilenceInLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(fake.Close)
-	var once sync.Once
+	var silent atomic.Bool // the next connection
 	seed := newRelay(t, func(client, broker net.Conn) {
-		silent := false
-		once.Do(func() { silent = true })
-		if !silent {
+		if !silent.Swap(false) {
 			passAll(client, broker)
 			return
 		}
@@ -217,7 +216,7 @@ func TestSilenceInLogin(t *testing.T) {
 			return err
 		},
 	} {
-		once = sync.Once{}
+		silent.Store(true)
 		c := Config{TopicPrefix: "login", Cluster: cluster.Config{Brokers: []string{seed.addr()},
 			SASL: cluster.SASL{Mechanism: cluster.MechanismPlain, Username: "user", Password: "password"}}}
 		began := time.Now()

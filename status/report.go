@@ -47,9 +47,10 @@ type Shard struct {
 	Newest   time.Time // when the newest transaction of the assignment was committed; zero if none was
 
 	// Of a shard that is followed.
-	Committed  time.Time // Newest, if it was committed since the restore; else zero
-	Publishing time.Time // when the transaction began that is in flight; zero if none is
-	Unasked    int       // restored open sessions that Deadline Cloud was not asked for since the restore
+	Committed   time.Time // Newest, if it was committed since the restore; else zero
+	Publishing  time.Time // when the transaction began that is in flight; zero if none is
+	Unpublished int       // workers whose changes could not be committed in this assignment, and were not committed since
+	Unasked     int       // restored open sessions that Deadline Cloud was not asked for since the restore
 }
 
 // LastCommit returns when the shard has last committed, or was assigned.

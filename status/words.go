@@ -12,7 +12,7 @@ import (
 const (
 	commitLimit = time.Minute      // a shard that is ready has committed within this time; an idle one commits twice in it
 	slowCommit  = 10 * time.Second // a transaction that takes longer is told
-	settledFor  = time.Minute      // a shard that failed several times in a row is ready after this time without a failure
+	settledFor  = time.Minute      // a shard that failed is ready after this time without a failure, whatever it has published since
 )
 
 // causes returns all causes, in the order of their kinds.
@@ -90,6 +90,8 @@ func (s Shard) commitCause(now time.Time) (Cause, bool) {
 		c.Text = fmt.Sprintf("shard %d has committed no transaction for %s", s.Number, age(since))
 	case s.Committed.IsZero():
 		c.Progress, c.Text = true, fmt.Sprintf("shard %d has not committed its first transaction yet", s.Number)
+	case s.Unpublished > 0 && now.Sub(s.Since) < settledFor:
+		c.Text = fmt.Sprintf("shard %d has failed, and not published the changes of %s since then: %s", s.Number, number(s.Unpublished, "worker"), errorText(s.Err))
 	case s.Unasked > 0:
 		c.Kind, c.Progress = KindUnasked, true
 		c.Text = fmt.Sprintf("shard %d has %s that Deadline Cloud was not asked for since the restore", s.Number, number(s.Unasked, "open session"))

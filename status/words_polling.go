@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	outageLimit   = time.Minute // an operation that gave no usable answer for longer keeps the instance from being ready
-	manyThrottled = 0.1         // from this part of all attempts on, throttling is told
+	outageTold    = 10 * time.Second // an operation that gave no usable answer for longer is told
+	outageLimit   = time.Minute      // for longer than this, it keeps the instance from being ready
+	manyThrottled = 0.1              // from this part of all attempts on, throttling is told
 )
 
 // polling tells what is wrong with the requests to Deadline Cloud. An instance that owns no shard sends none, once there was
@@ -45,10 +46,14 @@ func (p Polling) outages() []Cause {
 		all = append(all, Cause{Key: Key{KindCredentials, "fetch"}, Severity: Warning, Text: "the credentials cannot be fetched"})
 	}
 	for _, o := range p.Failing {
-		if isLookup(o.Operation) || o.For < outageLimit {
+		if isLookup(o.Operation) || o.For < outageTold {
 			continue
 		}
-		all = append(all, Cause{Key: Key{KindOutage, o.Operation},
+		severity := Unready
+		if o.For < outageLimit {
+			severity = Warning
+		}
+		all = append(all, Cause{Key: Key{KindOutage, o.Operation}, Severity: severity,
 			Text: fmt.Sprintf("%s has given no usable answer for %s: %s", o.Operation, age(o.For), words(o.Reason))})
 	}
 	return all
@@ -155,8 +160,12 @@ func (p Polling) lookups() []Cause {
 	return append(all, c)
 }
 
-// denied reports whether the last attempts of an operation were denied.
+// denied reports whether the last attempts of an operation were denied. Failing may be a second old, which matters at the end
+// of a short dry run.
 func (p Polling) denied(operation string) bool {
+	if o := p.Operations[operation]; o.Answered == 0 && o.Failed["denied"] > 0 {
+		return true
+	}
 	return slices.ContainsFunc(p.Failing, func(o Outage) bool { return o.Operation == operation && o.Reason == "denied" })
 }
 
@@ -164,7 +173,7 @@ func (p Polling) denied(operation string) bool {
 func (p Polling) lateness() []Cause {
 	var all []Cause
 	if p.NeverListed > 0 {
-		c := Cause{Key: Key{Kind: KindNeverListed}, Severity: Warning, Text: fmt.Sprintf("%d of %s have never been listed, and the first of them has waited for %s",
+		c := Cause{Key: Key{Kind: KindNeverListed}, Severity: Warning, Text: fmt.Sprintf("not listed yet: %d of %s; the first of them has waited for %s",
 			p.NeverListed, number(p.Watched, "worker"), age(p.OldestNeverListed))}
 		c.Progress = p.OldestNeverListed < 2*p.Budget.Staleness
 		all = append(all, c)

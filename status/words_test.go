@@ -103,8 +103,8 @@ func TestText(t *testing.T) {
 			p.CredentialsRefused, p.Failing = true, []status.Outage{{"ListFarms", 2 * time.Minute, "credentials"}}
 		}), "ListFarms has given no usable answer for 2m0s: credentials\nwarning: the credentials are refused"},
 		"a short outage": {polling(func(p *status.Polling) {
-			p.Failing = []status.Outage{{"ListSessionsForWorker", 59 * time.Second, "denied"}}
-		}), "ready"},
+			p.Failing = []status.Outage{{"ListSessionsForWorker", 59 * time.Second, "denied"}, {"ListFarms", 9 * time.Second, "timeout"}}
+		}), "ready\nwarning: ListSessionsForWorker has given no usable answer for 59s: denied"},
 		"an outage": {polling(func(p *status.Polling) {
 			p.Failing = []status.Outage{{"ListSessionsForWorker", 26 * time.Hour, "denied"}}
 		}), "ListSessionsForWorker has given no usable answer for 26h0m: denied"},
@@ -119,7 +119,7 @@ func TestText(t *testing.T) {
 		}), "ready\nwarning: ListSessionsForWorker of farm f, fleet l, worker w failed 3 times in a row: repeated token\nwarning: 11 more workers cannot be listed\nwarning: the sessions of 4 workers cannot be looked up"},
 		"too many workers": {polling(func(p *status.Polling) {
 			p.Watched, p.NeverListed, p.OldestNeverListed, p.Budget.Pages = 600, 480, 11*time.Second, 600
-		}), "ready\nwarning: 480 of 600 workers have never been listed, and the first of them has waited for 11s\nwarning: the rate is too low for the staleness: 600 pages of 600 workers every 15s and 0.1 requests a second for discovery make 40.1 a second, and this instance may send 10; that holds a staleness of 1m1s"},
+		}), "ready\nwarning: not listed yet: 480 of 600 workers; the first of them has waited for 11s\nwarning: the rate is too low for the staleness: 600 pages of 600 workers every 15s and 0.1 requests a second for discovery make 40.1 a second, and this instance may send 10; that holds a staleness of 1m1s"},
 		"throttled": {polling(func(p *status.Polling) { p.ThrottledRatio = 0.25 }), "ready\nwarning: AWS has throttled 25 % of the requests of the last five minutes"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,6 +35,7 @@ func (o *outages) try(ctx context.Context, one outage) row {
 	if !o.awaitQuiet(ctx, concerned, one.named) {
 		r.fail("an instance names the cause before it is there")
 	}
+	atFirst := concerned()
 	over := o.log.begin(disturbance(one.name), "")
 	taken := time.Now()
 	r.at = taken
@@ -55,7 +56,7 @@ func (o *outages) try(ctx context.Context, one outage) row {
 		r.resumed = time.Since(back)
 	}
 	over(brokerRecovery)
-	for _, i := range concerned() {
+	for _, i := range atFirst {
 		if one.afterwards != nil && i.Started().Before(taken) && !await(ctx, nameWithin, func() bool { return warned(i, given, one.afterwards) }) {
 			r.fail("instance %d: no warning in the log afterwards", i.Number)
 		}

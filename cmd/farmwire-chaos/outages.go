@@ -62,7 +62,8 @@ func (c *outagesCmd) chosen() ([]outage, error) {
 // workers.
 func (c *outagesCmd) campaign() (*flags, error) {
 	f, err := parseFlags([]string{"--faults", "none", "--judge-listings", "--page-size", "100", "--grace", "4m",
-		"--api-rate", "40", "--staleness", "15s", "--discovery", "30s", "--session-timeout", "10s", "--instances", "3"})
+		"--api-rate", "40", "--staleness", "15s", "--discovery", "30s", "--session-timeout", "10s", "--settle", "1m",
+		"--instances", "3"})
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,7 @@ func publisherHints() map[cluster.Kind]string {
 		publisher.TooFewReplicas:   "or accept fewer with --replication-factor",
 		publisher.RegionDiffers:    "set the other region, or use another --topic-prefix for each region",
 		publisher.StateLost:        "or begin with another --topic-prefix",
+		publisher.TopicDeleted:     "`farmwire topics create` does that, with --partitions if there are not as many as by default",
 		publisher.SharedTopics:     "give all the same --group, or stop one",
 	}
 }

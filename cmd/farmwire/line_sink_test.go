@@ -78,7 +78,9 @@ func TestLineSinkThatIsBlocked(t *testing.T) {
 		s := newLineSink(to)
 		s.tellLost(told)
 		began := time.Now()
-		numbered(s, 1, 20_000)
+		numbered(s, 1, 1)
+		synctest.Wait() // until it blocks in the write of this line
+		numbered(s, 2, 20_000)
 		if took := time.Since(began); took != 0 {
 			t.Errorf("the writes took %s", took)
 		}

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 //	stops SIGNAL CODE TEXT COMMAND... sends the signal when the output shows the text, or with - when $SILENT has got a
 //	                                  connection, and wants the exit code within 5 s; the output is in the files out and log
 //	kafka                             starts an embedded broker, $KAFKA
-//	refuse                            from now on the farm answers every call with 403
+//	refuse [OPERATION...]             from now on the farm answers every call, or those of the operations, with 403
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata",
@@ -54,7 +54,7 @@ type (
 // passed are the variables that stops hands to its command.
 var passed = []string{
 	"PATH", "HOME", "AWS_ENDPOINT_URL_DEADLINE", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
-	"AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "FARMWIRE_LISTEN",
+	"AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "FARMWIRE_LISTEN", "FARMWIRE_SASL_PASSWORD",
 }
 
 func setUp(env *testscript.Env) error {
@@ -127,8 +127,15 @@ func startKafka(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("KAFKA", strings.Join(broker.Addrs(), ","))
 }
 
-func refuse(ts *testscript.TestScript, _ bool, _ []string) {
-	ts.Value(farmKey{}).(*farmtest.Server).SetFaults(farmtest.Fault{Kind: farmtest.Denied})
+func refuse(ts *testscript.TestScript, _ bool, operations []string) {
+	faults := []farmtest.Fault{{Kind: farmtest.Denied}}
+	if len(operations) > 0 {
+		faults = nil
+	}
+	for _, operation := range operations {
+		faults = append(faults, farmtest.Fault{Kind: farmtest.Denied, Operation: farmtest.Operation(operation)})
+	}
+	ts.Value(farmKey{}).(*farmtest.Server).SetFaults(faults...)
 }
 
 func fails(ts *testscript.TestScript, _ bool, args []string) {
