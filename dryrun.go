@@ -15,6 +15,11 @@ type dryRunWriter struct {
 	show   func(event.Record) error
 }
 
+// WithoutLeader returns nothing, because a dry run writes to no partition.
+func (d dryRunWriter) WithoutLeader(context.Context, []diff.Changes) ([]string, error) {
+	return nil, nil
+}
+
 // PublishWatch stores nothing, because a dry run is never restored.
 func (d dryRunWriter) PublishWatch(context.Context, event.WatchRecord) error { return nil }
 

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -152,6 +153,7 @@ type follower struct {
 	account http.Handler
 	watch   event.WatchRecord
 	changes []diff.Changes
+	delay   atomic.Int64 // how long a transaction takes, in nanoseconds
 }
 
 func (f *follower) Do(r *http.Request) (*http.Response, error) {
@@ -170,6 +172,8 @@ func (f *follower) use(account http.Handler) {
 	f.account = account
 }
 
+func (f *follower) WithoutLeader(context.Context, []diff.Changes) ([]string, error) { return nil, nil }
+
 func (f *follower) PublishWatch(_ context.Context, w event.WatchRecord) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -178,6 +182,7 @@ func (f *follower) PublishWatch(_ context.Context, w event.WatchRecord) error {
 }
 
 func (f *follower) Publish(_ context.Context, changes []diff.Changes) error {
+	time.Sleep(time.Duration(f.delay.Load()))
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.changes = append(f.changes, changes...)
@@ -276,6 +281,47 @@ func TestOtherAccount(t *testing.T) {
 			}
 		}
 	})
+}
+
+// While credentials of two accounts alternate, nothing of the other account is published or watched, and of the right one no
+// session is marked as absent or missing, however long a transaction takes.
+func TestAccountsAlternate(t *testing.T) {
+	for _, transaction := range []time.Duration{0, 3 * time.Minute} {
+		t.Run(transaction.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				right, wrong := farmtest.New(farmtest.Config{Seed: 1}), farmtest.New(farmtest.Config{Seed: 2})
+				fleet := right.Cloud().AddFarm("studio").AddFleet("render")
+				busy, idle := fleet.AddWorker(), fleet.AddWorker()
+				stays, ended, last := busy.StartSession(nil), busy.StartSession(nil), idle.StartSession(nil)
+				wrong.Cloud().AddFarm("other studio").AddFleet("other").AddWorker().StartSession(nil)
+				f := follow(t, right, event.WatchRecord{Initial: "open"})
+				time.Sleep(5 * time.Minute)
+				ended.End()
+				last.End()
+				time.Sleep(15 * time.Minute)
+				f.delay.Store(int64(transaction))
+				for range 2 {
+					f.use(wrong)
+					time.Sleep(13 * time.Hour)
+					f.use(right)
+					time.Sleep(13 * time.Hour)
+				}
+				synctest.Wait()
+				kinds := f.kinds()
+				if len(kinds) != 3 || len(kinds[stays.ID()]) != 1 || len(kinds[ended.ID()]) != 2 || len(kinds[last.ID()]) != 2 {
+					t.Errorf("the events are %v", kinds)
+				}
+				if len(f.watch.Farms) != 1 || len(f.watch.Fleets) != 1 {
+					t.Errorf("the watch is %+v", f.watch)
+				}
+				for _, c := range f.changes {
+					if len(c.Remembered) > 0 || len(c.Forgotten) > 0 || c.Absences != nil {
+						t.Errorf("stored: %+v", c)
+					}
+				}
+			})
+		})
+	}
 }
 
 // Farms and fleets that appear and disappear are logged once, also those that have disappeared while nobody looked.

@@ -73,7 +73,7 @@ func (i *instance) open(ctx context.Context, registry prometheus.Registerer) (*l
 	l.group = func() status.Group { return status.Group(kafka.GroupState()) }
 	return l, func(ctx context.Context) error {
 		defer kafka.Close()
-		if err := i.initialize(ctx, kafka, l.poller.Answered()); err != nil {
+		if err := i.initialize(ctx, kafka, l.poller.FarmShown()); err != nil {
 			return err
 		}
 		return kafka.Join(ctx, func(ctx context.Context, shard int) error { return l.serve(ctx, kafka, shard) })
@@ -84,6 +84,7 @@ func (i *instance) open(ctx context.Context, registry prometheus.Registerer) (*l
 func (i *instance) newLoop(registry prometheus.Registerer, shards int, shardOf func(workerID string) int) *loop {
 	config := i.config.Poller
 	config.Shards, config.Shard = shards, shardOf
+	config.IsReserved = event.IsOwnKey // the state topic would mistake the record of such a session for another one
 	return &loop{
 		poller:  poller.New(i.config.Client, config, i.log, registry),
 		initial: i.config.Publisher.Initial,
@@ -94,10 +95,10 @@ func (i *instance) newLoop(registry prometheus.Registerer, shards int, shardOf f
 	}
 }
 
-// initialize initializes the state topic if that has not been done yet. Before it does so, it waits until answered is
-// closed, which happens at the first answer of Deadline Cloud: the topic belongs to one region forever, and a mistyped
-// region does not answer.
-func (i *instance) initialize(ctx context.Context, kafka *publisher.Publisher, answered <-chan struct{}) error {
+// initialize initializes the state topic if that has not been done yet. Before it does so, it waits until farmShown is
+// closed, which happens when Deadline Cloud first shows a farm: the topic belongs to one region forever, and in a wrong
+// region there is no answer or no farm.
+func (i *instance) initialize(ctx context.Context, kafka *publisher.Publisher, farmShown <-chan struct{}) error {
 	var done bool
 	err := i.keepTrying(ctx, func(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
@@ -109,9 +110,9 @@ func (i *instance) initialize(ctx context.Context, kafka *publisher.Publisher, a
 		return err
 	}
 	if !done {
-		i.log.Info("the state topic is initialized as soon as Deadline Cloud has answered")
+		i.log.Info("the state topic is initialized as soon as Deadline Cloud has shown a farm")
 		select {
-		case <-answered:
+		case <-farmShown:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

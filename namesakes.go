@@ -2,6 +2,7 @@ package farmwire
 
 import (
 	"slices"
+	"time"
 
 	"farmwire/diff"
 	"farmwire/event"
@@ -16,7 +17,11 @@ import (
 type snapshots struct {
 	byWorker  map[diff.WorkerKey]diff.Snapshot
 	namesakes map[string][]diff.WorkerKey // the keys of byWorker, by worker id
+	checked   time.Time                   // when forgetIdle last looked at them
 }
+
+// idleFor is how long a worker without sessions must not have been listed for its snapshot to be forgotten.
+const idleFor = 24 * time.Hour
 
 func newSnapshots(restored map[diff.WorkerKey]diff.Snapshot) *snapshots {
 	s := &snapshots{byWorker: restored, namesakes: make(map[string][]diff.WorkerKey, len(restored))}
@@ -52,6 +57,20 @@ func (s *snapshots) drop(key diff.WorkerKey) {
 	keys := slices.DeleteFunc(s.namesakes[key.WorkerID], func(k diff.WorkerKey) bool { return k == key })
 	if s.namesakes[key.WorkerID] = keys; len(keys) == 0 {
 		delete(s.namesakes, key.WorkerID)
+	}
+}
+
+// forgetIdle forgets, once an hour, the workers without sessions that were not listed for idleFor. The poller does not list a
+// worker any more that discovery does not show, and the service may never have said that it does not exist.
+func (s *snapshots) forgetIdle(now time.Time) {
+	if now.Sub(s.checked) < time.Hour {
+		return
+	}
+	s.checked = now
+	for worker, snapshot := range s.byWorker {
+		if snapshot.Empty() && now.Sub(snapshot.Listed()) >= idleFor {
+			s.drop(worker)
+		}
 	}
 }
 

@@ -15,7 +15,20 @@ import (
 )
 
 // published is a shardWriter that keeps what it is given.
-type published struct{ changes []diff.Changes }
+type published struct {
+	changes []diff.Changes
+	offline string // the session whose partition has no leader
+}
+
+func (p *published) WithoutLeader(_ context.Context, changes []diff.Changes) ([]string, error) {
+	missing := make([]string, len(changes))
+	for n, c := range changes {
+		if slices.ContainsFunc(c.Events, func(e diff.Change) bool { return e.Session.SessionID == p.offline }) {
+			missing[n] = "farm.events-1"
+		}
+	}
+	return missing, nil
+}
 
 func (p *published) PublishWatch(context.Context, event.WatchRecord) error { return nil }
 
@@ -68,19 +81,29 @@ func TestNamesakes(t *testing.T) {
 	l := &loop{poller: poller.New(nil, poller.Config{}, zap.NewNop(), nil), log: zap.NewNop(), metrics: m}
 	to := new(published)
 	known := newSnapshots(map[diff.WorkerKey]diff.Snapshot{})
+	var held heldBack
 	for _, step := range []struct {
-		what  string
-		batch []diff.Observation
-		want  []string
+		what    string
+		offline string // the session whose partition has no leader
+		batch   []diff.Observation
+		want    []string
 	}{
-		{"both are in one batch", []diff.Observation{listing("b", open("moved"), open("of b")), listing("a", open("moved"), open("of a"))},
+		{"both are in one batch", "", []diff.Observation{listing("b", open("moved"), open("of b")), listing("a", open("moved"), open("of a"))},
 			[]string{"moved.1 started b", "of b.1 started b", "of a.1 started a"}},
-		{"the owner does not list it", []diff.Observation{listing("b", open("of b"))}, nil},
-		{"only the namesake lists its end", []diff.Observation{listing("a", ended("moved"), open("of a"))}, []string{"moved.2 ended b"}},
-		{"an ended session is remembered", []diff.Observation{listing("a", ended("moved"), open("of a"))}, nil},
-		{"a namesake ends its own", []diff.Observation{listing("a", ended("of a")), listing("b", open("of b"))}, []string{"of a.2 ended a"}},
+		{"the owner does not list it", "", []diff.Observation{listing("b", open("of b"))}, nil},
+		{"only the namesake lists its end", "", []diff.Observation{listing("a", ended("moved"), open("of a"))}, []string{"moved.2 ended b"}},
+		{"an ended session is remembered", "", []diff.Observation{listing("a", ended("moved"), open("of a"))}, nil},
+		{"a namesake ends its own", "", []diff.Observation{listing("a", ended("of a")), listing("b", open("of b"))}, []string{"of a.2 ended a"}},
+		{"what has no leader waits, and its namesake with it", "late", []diff.Observation{listing("a", open("of a"), open("late")), listing("b", open("of b"), open("new of b"))}, nil},
+		{"they wait one after the other", "late", []diff.Observation{listing("b", open("of b"), ended("new of b"))}, nil},
+		{"all is published in order", "", nil, []string{"late.1 started a", "new of b.1 started b", "new of b.2 ended b"}},
+		{"the end of the owner's session waits, and the listing with it", "of b", []diff.Observation{listing("a", open("of a"), ended("late"), ended("of b"))}, nil},
+		{"all of it is published", "", nil, []string{"of b.2 ended b", "late.2 ended a"}},
 	} {
-		if err := l.publish(t.Context(), to, event.WatchRecord{}, known, step.batch); err != nil {
+		if to.offline = step.offline; step.batch == nil {
+			step.batch = held.release()
+		}
+		if err := l.publish(t.Context(), to, event.WatchRecord{}, known, &held, step.batch); err != nil {
 			t.Fatal(err)
 		}
 		if got := to.ids(); !slices.Equal(got, step.want) {
@@ -93,5 +116,28 @@ func TestNamesakes(t *testing.T) {
 	}
 	if len(known.byWorker)+len(known.namesakes) != 0 {
 		t.Errorf("left after all workers were dropped: %v", known)
+	}
+}
+
+// A worker without sessions that is not listed for a day is forgotten, also if the service never says that it does not exist.
+func TestIdleWorkersAreForgotten(t *testing.T) {
+	now := time.Now()
+	known := newSnapshots(map[diff.WorkerKey]diff.Snapshot{})
+	list := func(id string, at time.Time, sessions ...diff.Sighting) {
+		worker := diff.WorkerKey{WorkerID: id}
+		o := diff.Observation{Worker: worker, Source: diff.CompleteListing, FirstRequest: diff.Exchange{Sent: at}, Pages: 1, Sightings: sessions}
+		snapshot := known.of(worker, event.WatchRecord{})
+		known.put(diff.Apply(snapshot, diff.Between(snapshot, o)))
+	}
+	list("dead", now)
+	list("idle", now)
+	list("busy", now, diff.Sighting{Session: diff.Session{SessionID: "session", LifecycleStatus: diff.StatusStarted}})
+	for range 25 {
+		now = now.Add(time.Hour)
+		list("idle", now)
+		known.forgetIdle(now)
+	}
+	if len(known.byWorker) != 2 || len(known.namesakes) != 2 || len(known.namesakes["dead"]) != 0 {
+		t.Errorf("left are %v", known.namesakes)
 	}
 }

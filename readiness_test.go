@@ -137,6 +137,7 @@ func (m *member) await(within time.Duration, want bool, parts ...string) {
 
 // An instance that has no shard is ready, and takes over when another stops.
 func TestStandbyIsReady(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.fleet.AddWorker().StartSession(nil)
 	all := []*member{s.start(t), s.start(t), s.start(t)}
@@ -168,6 +169,7 @@ func TestStandbyIsReady(t *testing.T) {
 
 // When a topic is deleted, /readyz and the log name it and the cure, and /readyz does not flap.
 func TestDeletedTopic(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	worker := s.fleet.AddWorker()
 	session := worker.StartSession(nil)
@@ -198,8 +200,10 @@ func TestDeletedTopic(t *testing.T) {
 	first.await(time.Minute, false, "is ready after a minute without a failure")
 }
 
-// An account without farms is not ready, and /readyz and the log say what to check.
+// An account without farms is not ready, and /readyz and the log say what to check. The state topic stays empty, so that a
+// start in the right region follows.
 func TestNoFarm(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	empty := farmtest.New(farmtest.Config{})
 	if err := empty.Start(""); err != nil {
@@ -215,6 +219,19 @@ func TestNoFarm(t *testing.T) {
 			t.Fatal("the log says nothing")
 		}
 	}
+	ends, err := s.admin.ListEndOffsets(t.Context(), s.config.StateTopic())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset != 0 {
+			t.Errorf("partition %d of the state topic ends at %d before a farm was shown", o.Partition, o.Offset)
+		}
+	})
+	m.stop()
+	s.config.Region = "eu-west-1"
+	m = s.start(t)
+	m.await(30*time.Second, false, "Deadline Cloud lists no farm in eu-west-1")
 	empty.Cloud().AddFarm("studio")
 	m.await(30*time.Second, true, "has no fleet to watch")
 }

@@ -9,7 +9,7 @@ import (
 
 // report returns what the instance knows of itself now. It is cheap and safe for concurrent use.
 func (i *instance) report() status.Report {
-	r := status.Report{At: time.Now(), Region: i.config.Publisher.Region, Stage: status.OpeningTopics, Waiting: i.waitingFor()}
+	r := status.Report{At: time.Now(), Region: i.config.Publisher.Region, DryRun: i.config.DryRun != nil, Stage: status.OpeningTopics, Waiting: i.waitingFor()}
 	l := i.loop.Load()
 	if l == nil {
 		return r
@@ -37,9 +37,11 @@ func polling(s poller.State) status.Polling {
 	p := status.Polling{
 		Phase:                  phase(s.Phase),
 		Answered:               s.Answered,
+		FarmShown:              s.FarmShown,
 		LastFailure:            string(s.LastFailure),
 		Targets:                s.Targets,
 		PendingTargets:         s.PendingTargets,
+		Searched:               s.Searched,
 		MissingFarms:           s.MissingFarms,
 		MissingFleets:          s.MissingFleets,
 		EmptyFarms:             s.EmptyFarms,
@@ -51,7 +53,6 @@ func polling(s poller.State) status.Polling {
 		Watched:                s.Watched,
 		NeverListed:            s.NeverListed,
 		OldestNeverListed:      s.OldestNeverListed,
-		OldestListing:          s.OldestListing,
 		OldestLook:             s.OldestLook,
 		Budget:                 status.Budget{Rate: s.Share, Staleness: s.Staleness, Pages: s.ListingPages, Discovery: s.DiscoveryRate},
 		ThrottledRatio:         s.ThrottledRatio,

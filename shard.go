@@ -24,9 +24,9 @@ const maxObservations = 500
 // watchInterval is how often a shard whose workers give no observation stores what discovery has found.
 const watchInterval = time.Second
 
-// shardWriter publishes to a shard. Each call commits before it returns. After an error the shard must be acquired
-// again.
+// shardWriter publishes to a shard, as a publisher.Shard does. After an error the shard must be acquired again.
 type shardWriter interface {
+	WithoutLeader(context.Context, []diff.Changes) ([]string, error)
 	PublishWatch(context.Context, event.WatchRecord) error
 	Publish(context.Context, []diff.Changes) error
 }
@@ -61,7 +61,7 @@ func (l *loop) serve(ctx context.Context, kafka *publisher.Publisher, shard int)
 
 // follow publishes the changes of a shard's workers as their observations arrive. It begins with the restored watch and
 // snapshots. When ctx ends it publishes what has arrived by then, so that what was shown before a graceful hand-over is in
-// Kafka, and returns nil.
+// Kafka, and returns nil. It does not wait for partitions without a leader then: the next owner finds those changes again.
 func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, restored map[diff.WorkerKey]diff.Snapshot, to shardWriter) error {
 	snapshots := newSnapshots(restored)
 	observations := l.poller.Own(shard, slices.Collect(maps.Values(restored)))
@@ -77,15 +77,20 @@ func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, r
 
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
+	var held heldBack
 	for {
 		batch, err := gather(publishing, observations, tick.C)
+		if err == nil && batch == nil {
+			batch = held.release()
+		}
 		if err == nil {
-			watch, err = l.step(publishing, shard, commits, watch, snapshots, batch)
+			watch, err = l.step(publishing, shard, commits, watch, snapshots, &held, batch)
+			l.states.update(ctx, shard, func(of *shardState) { of.Leaderless = held.waiting() })
 		}
 		switch {
 		case errors.Is(err, errPolled) && ctx.Err() != nil:
 			return nil // Disown has closed the channel, and all is published.
-		case err != nil && ctx.Err() != nil && !isLost(ctx):
+		case err != nil && ctx.Err() != nil && !isLost(ctx) && !l.quiet:
 			l.log.Warn("the shard is given up before all that it has received is published; the next fence ends what is open, and what is not in Kafka is found again",
 				zap.Int("shard", shard), zap.Error(err))
 			fallthrough
@@ -97,7 +102,7 @@ func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, r
 
 // step publishes a batch of observations, after the watch if that is new or if nothing was committed for a while. It returns
 // the watch.
-func (l *loop) step(ctx context.Context, shard int, to *watchedWriter, watch event.WatchRecord, snapshots *snapshots, batch []diff.Observation) (event.WatchRecord, error) {
+func (l *loop) step(ctx context.Context, shard int, to *watchedWriter, watch event.WatchRecord, snapshots *snapshots, held *heldBack, batch []diff.Observation) (event.WatchRecord, error) {
 	// The watch on a fleet must be stored before the first listing of one of its workers is compared.
 	found := l.poller.Found()
 	other := isOtherAccount(watch, found)
@@ -113,7 +118,8 @@ func (l *loop) step(ctx context.Context, shard int, to *watchedWriter, watch eve
 		l.logGone(watch, next)
 		watch = next
 	}
-	if err := l.publish(ctx, to, watch, snapshots, l.believed(batch, watch, snapshots, other)); err != nil {
+	snapshots.forgetIdle(time.Now())
+	if err := l.publish(ctx, to, watch, snapshots, held, l.believed(batch, watch, snapshots, other)); err != nil {
 		return watch, fmt.Errorf("publish changes: %w", err)
 	}
 	return watch, nil
@@ -200,19 +206,21 @@ func gather(ctx context.Context, observations <-chan diff.Observation, tick <-ch
 }
 
 // publish publishes what a batch of observations shows, and tells the poller what is committed. A batch has at most one
-// observation of each worker. What it shows of the sessions of namesakes comes first, see snapshots.
-func (l *loop) publish(ctx context.Context, to shardWriter, watch event.WatchRecord, snapshots *snapshots, batch []diff.Observation) error {
-	for len(batch) > 0 {
+// observation of each worker. What it shows of the sessions of namesakes comes first, see snapshots. What cannot be written
+// now is held back.
+func (l *loop) publish(ctx context.Context, to shardWriter, watch event.WatchRecord, snapshots *snapshots, held *heldBack, batch []diff.Observation) error {
+	for batch = held.admit(batch); len(batch) > 0; batch = held.admit(batch) {
 		round, rest := nextRound(batch)
+		whole := slices.Clone(round)
 		if strays := snapshots.takeStrays(round); len(strays) > 0 {
-			if err := l.advance(ctx, to, watch, snapshots, strays); err != nil {
+			if err := l.advance(ctx, to, watch, snapshots, held, strays); err != nil {
 				return err
 			}
 		}
-		if err := l.advance(ctx, to, watch, snapshots, round); err != nil {
+		if err := l.advance(ctx, to, watch, snapshots, held, round); err != nil {
 			return err
 		}
-		for _, o := range round {
+		for _, o := range held.admit(whole) {
 			l.poller.Committed(snapshots.of(o.Worker, watch))
 		}
 		batch = rest
@@ -221,12 +229,25 @@ func (l *loop) publish(ctx context.Context, to shardWriter, watch event.WatchRec
 }
 
 // advance compares observations with the snapshots, publishes the changes, and moves the snapshots forward when they are
-// committed. There is at most one observation of each worker.
-func (l *loop) advance(ctx context.Context, to shardWriter, watch event.WatchRecord, snapshots *snapshots, batch []diff.Observation) error {
+// committed. There is at most one observation of each worker. It leaves out those that are held back.
+func (l *loop) advance(ctx context.Context, to shardWriter, watch event.WatchRecord, snapshots *snapshots, held *heldBack, batch []diff.Observation) error {
+	observationHeld := func(o diff.Observation) bool { return held.holds(o.Worker) }
+	changesHeld := func(c diff.Changes) bool { return held.holds(c.Worker) }
+	batch = slices.DeleteFunc(batch, observationHeld)
 	changes := make([]diff.Changes, 0, len(batch))
 	for _, observation := range batch {
 		changes = append(changes, diff.Between(snapshots.of(observation.Worker, watch), observation))
 	}
+	missing, err := to.WithoutLeader(ctx, changes)
+	if err != nil {
+		return err
+	}
+	for n, partition := range missing {
+		if partition != "" {
+			held.hold(changes[n].Worker, partition)
+		}
+	}
+	batch, changes = slices.DeleteFunc(batch, observationHeld), slices.DeleteFunc(changes, changesHeld)
 	if err := to.Publish(ctx, changes); err != nil {
 		return err
 	}

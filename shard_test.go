@@ -49,7 +49,7 @@ func TestShardStates(t *testing.T) {
 		var s shardStates
 		expect := func(want ...string) {
 			t.Helper()
-			r := status.Report{At: time.Now(), Stage: status.Running, Group: status.Group{Joined: true}, Shards: s.all(nil), Polling: status.Polling{Phase: status.Started, Answered: true}}
+			r := status.Report{At: time.Now(), Stage: status.Running, Group: status.Group{Joined: true}, Shards: s.all(nil), Polling: status.Polling{Phase: status.Started, Answered: true, FarmShown: true}}
 			if got := strings.Split(strings.TrimSpace(r.Text()), "\n"); !slices.Equal(got, want) {
 				t.Errorf("told %q, want %q", got, want)
 			}
@@ -80,6 +80,9 @@ func TestShardStates(t *testing.T) {
 // memoryWriter is a shardWriter that fails as the test wants.
 type memoryWriter struct{ err error }
 
+func (w *memoryWriter) WithoutLeader(context.Context, []diff.Changes) ([]string, error) {
+	return nil, nil
+}
 func (w *memoryWriter) PublishWatch(context.Context, event.WatchRecord) error { return w.err }
 func (w *memoryWriter) Publish(context.Context, []diff.Changes) error         { return w.err }
 
@@ -91,7 +94,7 @@ func TestShardThatFailsAgainAndAgain(t *testing.T) {
 		kafka := &memoryWriter{}
 		w := &watchedWriter{shardWriter: kafka, states: &s, assigned: t.Context(), shard: 3}
 		ready := func() bool {
-			return status.Report{At: time.Now(), Stage: status.Running, Group: status.Group{Joined: true}, Shards: s.all(nil), Polling: status.Polling{Phase: status.Started, Answered: true}}.Ready()
+			return status.Report{At: time.Now(), Stage: status.Running, Group: status.Group{Joined: true}, Shards: s.all(nil), Polling: status.Polling{Phase: status.Started, Answered: true, FarmShown: true}}.Ready()
 		}
 		failed := false
 		follow := func() {
@@ -151,4 +154,18 @@ func TestShardThatFailsAgainAndAgain(t *testing.T) {
 			t.Errorf("%v, ready %v a minute after the last failure", err, ready())
 		}
 	})
+}
+
+// Whatever is published of changes counts as a commit: events, records, tombstones and absences.
+func TestWhatCountsAsACommit(t *testing.T) {
+	for what, c := range map[string]diff.Changes{
+		"events": {Events: []diff.Change{{}}}, "records": {Remembered: []diff.Record{{}}}, "tombstones": {Forgotten: []string{"session-1"}},
+		"absences": {Absences: &diff.Absences{}},
+	} {
+		var s shardStates
+		w := &watchedWriter{shardWriter: &memoryWriter{}, states: &s, assigned: t.Context()}
+		if err := w.Publish(t.Context(), []diff.Changes{{}, c}); err != nil || w.isQuiet() {
+			t.Errorf("%s: %v, quiet %v", what, err, w.isQuiet())
+		}
+	}
 }

@@ -51,7 +51,7 @@ func (s *shardStates) update(ctx context.Context, number int, change func(*shard
 func (s *shardStates) set(ctx context.Context, number int, state status.ShardState) {
 	s.update(ctx, number, func(of *shardState) {
 		of.State, of.Since = state, time.Now()
-		of.Committed, of.Publishing = time.Time{}, time.Time{}
+		of.Committed, of.Publishing, of.Leaderless = time.Time{}, time.Time{}, nil
 	})
 }
 
@@ -110,7 +110,9 @@ func (w *watchedWriter) PublishWatch(ctx context.Context, watch event.WatchRecor
 func (w *watchedWriter) Publish(ctx context.Context, changes []diff.Changes) error {
 	publish := func() error { return w.shardWriter.Publish(ctx, changes) }
 	err := error(nil)
-	if slices.ContainsFunc(changes, func(c diff.Changes) bool { return len(c.Events)+len(c.Remembered)+len(c.Forgotten) > 0 }) {
+	if slices.ContainsFunc(changes, func(c diff.Changes) bool {
+		return len(c.Events)+len(c.Remembered)+len(c.Forgotten) > 0 || c.Absences != nil
+	}) {
 		err = w.watched(publish)
 	} else {
 		err = publish()

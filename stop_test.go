@@ -116,9 +116,10 @@ func (s *stage) run(cfg farmwire.Config) *running {
 	return r
 }
 
-// stop stops the instance, which must end without an error in less than most.
-func (r *running) stop(most time.Duration) {
+// stop stops the instance, which must end without an error within five seconds.
+func (r *running) stop() {
 	r.t.Helper()
+	const most = 5 * time.Second
 	began := time.Now()
 	r.cancel()
 	select {
@@ -235,7 +236,7 @@ func TestStopPublishesWhatWasShown(t *testing.T) {
 	isShown := func(session *farmtest.Session) bool { return session.Truth().Listed != nil }
 	await(t, "the second worker and the first page are listed", func() bool { return isShown(sessions[1]) && slices.ContainsFunc(sessions[2:], isShown) })
 	time.Sleep(100 * time.Millisecond)
-	r.stop(4500 * time.Millisecond)
+	r.stop()
 	published := s.published()
 	for i, session := range sessions {
 		if isShown(session) && !slices.Equal(published[session.ID()], []string{"started"}) {
@@ -267,6 +268,9 @@ func TestHandOverPublishesWhatWasShown(t *testing.T) {
 	var two *running
 	var sessions []*farmtest.Session
 	for i := 0; two == nil || s.logged(two, "shard is followed") == 0; i++ {
+		if i == 3000 {
+			t.Fatal("the second instance gets no shard")
+		}
 		sessions = append(sessions, workers[i%len(workers)].StartSession(nil))
 		if time.Sleep(10 * time.Millisecond); i == 50 {
 			two = s.run(empty.config())
@@ -311,7 +315,7 @@ func TestStopWithoutKafka(t *testing.T) {
 			await(t, "a transaction is in flight", func() bool { return asked() > 0 })
 			take(s.gate)
 			time.Sleep(300 * time.Millisecond)
-			r.stop(4700 * time.Millisecond)
+			r.stop()
 			const left = "the shard is given up before all that it has received is published; the next fence ends what is open, and what is not in Kafka is found again"
 			if s.logged(r, left) == 0 && s.logged(r, "the group cannot be reached; trying again") == 0 {
 				t.Error("the log does not say what is left to the next fence, and no shard was lost before")
@@ -339,7 +343,7 @@ func TestRunWaitsForKafka(t *testing.T) {
 	}
 	s.startKafka(kfake.Ports(port))
 	await(t, "the session is published", func() bool { return s.logged(r, "session discovered") > 0 })
-	r.stop(2 * time.Second)
+	r.stop()
 	s.want(session, "discovered")
 }
 
@@ -360,17 +364,96 @@ func probe(t *testing.T, at net.Listener) (int, string) {
 // A stop while an instance waits for Kafka is a stop like any other.
 func TestStopWhileWaitingForKafka(t *testing.T) {
 	t.Parallel()
-	for name, prepare := range map[string]func(*stage){
-		"nobody listens": func(s *stage) { s.addrs = []string{"127.0.0.1:1"} },
-		"no answer":      func(s *stage) { s.startKafka(); s.gate.Freeze() },
+	for name, prepare := range map[string]func(*stage, *cluster.Config){
+		"nobody listens": func(_ *stage, c *cluster.Config) { c.Brokers = []string{"127.0.0.1:1"} },
+		"no answer":      func(s *stage, _ *cluster.Config) { s.gate.Freeze() },
+		"no TLS":         func(s *stage, c *cluster.Config) { s.gate.Freeze(); c.TLS.Enabled = true },
+		"no login": func(s *stage, c *cluster.Config) {
+			c.SASL = cluster.SASL{Mechanism: cluster.MechanismPlain, Username: "farmwire", Password: "right"}
+			s.delayed(kmsg.SASLHandshake, 20*time.Second)
+		},
+		"no topics":       func(s *stage, _ *cluster.Config) { s.delayed(kmsg.CreateTopics, 20*time.Second) },
+		"no producer id":  func(s *stage, _ *cluster.Config) { s.delayed(kmsg.InitProducerID, 20*time.Second) },
+		"no transaction":  func(s *stage, _ *cluster.Config) { s.delayed(kmsg.AddPartitionsToTxn, 20*time.Second) },
+		"no end of it":    func(s *stage, _ *cluster.Config) { s.delayed(kmsg.EndTxn, 20*time.Second) },
+		"no coordinator":  func(s *stage, _ *cluster.Config) { s.delayed(kmsg.FindCoordinator, 20*time.Second) },
+		"no membership":   func(s *stage, _ *cluster.Config) { s.delayed(kmsg.JoinGroup, 20*time.Second) },
+		"no assignment":   func(s *stage, _ *cluster.Config) { s.delayed(kmsg.SyncGroup, 20*time.Second) },
+		"no way to leave": func(s *stage, _ *cluster.Config) { s.delayed(kmsg.LeaveGroup, 20*time.Second) },
+		"no records":      func(s *stage, _ *cluster.Config) { s.delayed(kmsg.Fetch, 20*time.Second) },
+		"no offsets":      func(s *stage, _ *cluster.Config) { s.delayed(kmsg.ListOffsets, 20*time.Second) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newStage(t)
-			prepare(s)
-			r := s.run(s.config())
-			time.Sleep(700 * time.Millisecond)
-			r.stop(2 * time.Second)
+			s.startKafka(kfake.Superuser("PLAIN", "farmwire", "right"))
+			cfg := s.config()
+			prepare(s, &cfg.Publisher.Cluster)
+			r := s.run(cfg)
+			time.Sleep(2 * time.Second) // about when an instance gets to what does not answer; it must stop at any moment
+			r.stop()
+		})
+	}
+}
+
+// A stop of an instance that has shards takes as long as is allowed at most, whatever the brokers do not answer any more.
+func TestStopWhileBrokersHang(t *testing.T) {
+	t.Parallel()
+	for _, hangs := range [][]kmsg.Key{
+		{kmsg.Produce}, {kmsg.AddPartitionsToTxn}, {kmsg.EndTxn}, {kmsg.Metadata}, {kmsg.Heartbeat}, {kmsg.LeaveGroup}, {kmsg.InitProducerID},
+		{kmsg.EndTxn, kmsg.LeaveGroup}, {kmsg.Produce, kmsg.LeaveGroup, kmsg.Heartbeat},
+	} {
+		t.Run(fmt.Sprintf("%v", hangs), func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			s.startKafka()
+			cfg := s.config()
+			cfg.Listener = listen(t)
+			r := s.run(cfg)
+			s.followed(r)
+			asked, _ := s.delayed(hangs[0], 20*time.Second)
+			for _, key := range hangs[1:] {
+				s.delayed(key, 20*time.Second)
+			}
+			s.fleet.AddWorker().StartSession(nil)
+			for end := time.Now().Add(2 * time.Second); asked() == 0 && time.Now().Before(end); { // some are only asked by a stop, or never
+				time.Sleep(10 * time.Millisecond)
+			}
+			r.stop()
+		})
+	}
+}
+
+// What a stop had to leave unanswered arrives late, when another instance has the shards. Each change is published once.
+func TestLateRequestsAfterAStop(t *testing.T) {
+	t.Parallel()
+	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.AddPartitionsToTxn, kmsg.EndTxn} {
+		t.Run(key.Name(), func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			s.startKafka()
+			one := s.run(s.config())
+			s.followed(one)
+			asked, release := s.delayed(key, 6*time.Second)
+			var sessions []*farmtest.Session
+			for range 8 {
+				sessions = append(sessions, s.fleet.AddWorker().StartSession(nil))
+			}
+			await(t, "a transaction is in flight", func() bool { return asked() > 0 })
+			one.stop()
+			release()
+			two := s.run(s.config())
+			await(t, "the sessions are published", func() bool { return len(s.published()) > len(sessions) })
+			for _, session := range sessions {
+				session.End()
+			}
+			await(t, "the ends are published", func() bool { return s.logged(two, "session ended") >= len(sessions) })
+			changes := s.published()
+			for _, session := range sessions { // the first change depends on whether the watch on the fleet was stored before
+				if got := changes[session.ID()]; len(got) != 2 || got[0] != "started" && got[0] != "discovered" || got[1] != "ended" {
+					t.Errorf("the changes %v of a session are in Kafka", got)
+				}
+			}
 		})
 	}
 }

@@ -12,7 +12,6 @@ import (
 const (
 	firstRetry  = 500 * time.Millisecond // the pause after the first failure, doubled after each further one
 	longestWait = 10 * time.Second
-	logInterval = 5 * time.Minute  // between two log lines with the same reason
 	readTimeout = 30 * time.Second // of a request that is only repeated when it has failed as a whole
 )
 
@@ -22,13 +21,13 @@ const (
 func (i *instance) keepTrying(ctx context.Context, try func(context.Context) error) error {
 	defer i.waiting.Store(nil)
 	var trials publisher.Trials
-	var reason string // that was logged last
-	var logged time.Time
+	var limit publisher.LogLimit
+	failed := false
 	for pause := firstRetry; ; pause = min(2*pause, longestWait) {
 		err := try(ctx)
 		switch {
 		case err == nil:
-			if reason != "" {
+			if failed {
 				i.log.Info("Kafka can be used now")
 			}
 			return nil
@@ -38,9 +37,9 @@ func (i *instance) keepTrying(ctx context.Context, try func(context.Context) err
 			return err
 		}
 		i.waiting.Store(&err)
-		if now := publisher.Reason(err); now != reason || time.Since(logged) >= logInterval {
+		failed = true
+		if limit.Allows(err) {
 			i.log.Warn("Kafka cannot be used yet; trying again", zap.Error(err))
-			reason, logged = now, time.Now()
 		}
 		timer := time.NewTimer(pause)
 		select {

@@ -12,9 +12,10 @@ import (
 const listedInterval = time.Minute
 
 // renewed adds to the watch what discovery has found, removes what has been gone for long, and reports whether the result
-// must be stored. The watch on a fleet begins at the fleet's creation if the fleet was created after the last complete
-// ListFleets of its farm. Otherwise it begins when discovery first looked for the fleet. A fleet that has sessions in the
-// snapshots is not removed, and with a fleet its empty snapshots are.
+// must be stored. A fleet that is gone already is added too, because observations of its workers may still wait to be
+// published, but not if its farm is gone. The watch on a fleet begins at the fleet's creation if the fleet was created after
+// the last complete ListFleets of its farm. Otherwise it begins when discovery first looked for the fleet. A fleet that has
+// sessions in the snapshots is not removed, and with a fleet its empty snapshots are.
 func renewed(watch event.WatchRecord, found poller.Found, snapshots *snapshots) (event.WatchRecord, bool) {
 	next := watch
 	next.Fleets = maps.Clone(watch.Fleets)
@@ -25,6 +26,9 @@ func renewed(watch event.WatchRecord, found poller.Found, snapshots *snapshots) 
 	for id, fleet := range found.Fleets {
 		if _, known := next.Fleets[id]; known {
 			continue
+		}
+		if _, lacks := found.LacksFarm(fleet.FarmID); lacks {
+			continue // It may be of another account, whose credentials were used until a moment ago.
 		}
 		since := fleet.FirstLook
 		if farm, listed := watch.Farms[fleet.FarmID]; listed && !fleet.CreatedAt.Before(farm.Listed) {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 )
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
@@ -34,8 +35,22 @@ func (c Config) unreached(address string, err error) error {
 
 // dial connects to a broker, for both clients. Its error says whether the address is one of the bootstrap brokers or one that
 // the cluster advertises.
+//
+// If the host's name has several addresses, the dialer divides its time among them, but gives the first ones two seconds at
+// least. So it gets connectTimeout for each of them.
 func (c Config) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, network, address)
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	looking, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	all, err := net.DefaultResolver.LookupHost(looking, host)
+	if err != nil {
+		return nil, c.unreached(address, err)
+	}
+	dialer := net.Dialer{Timeout: min(time.Duration(len(all))*connectTimeout, DialTimeout)}
+	conn, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, c.unreached(address, err)
 	}

@@ -33,8 +33,11 @@ type AbsenceMark struct {
 	Sessions []string  // the ids of the sessions; nil for all remembered sessions of the worker
 }
 
-// saysAbsent reports whether remembered sessions that the observation does not show are absent.
-func (o *Observation) saysAbsent() bool { return o.Source != Lookups && !o.Date.IsZero() }
+// saysAbsent reports whether remembered sessions that the observation does not show are absent. A Date before the watch began
+// is wrong, so it says nothing.
+func (c *comparison) saysAbsent() bool {
+	return c.o.Source != Lookups && !c.o.Date.IsZero() && !c.o.Date.Before(c.old.watch.Since)
+}
 
 // marksAbsences reports whether remembered sessions that the observation lacks are to be marked. Of a worker that
 // does not exist they are marked together when none of its sessions is open any more.
@@ -48,9 +51,25 @@ func (m *memory) since(k mark) time.Time {
 	return m.base.Add(time.Duration(k&markSince-1) * time.Second)
 }
 
-// markOf returns the mark of a session that is absent since then. A time before the base counts as the base.
+// markSpan is the longest time from the base of which a mark can tell, about 17 years.
+const markSpan = 1 << 29 * time.Second
+
+// markOf returns the mark of a session that is absent since then, which is at most markSpan after the base. A time before the
+// base counts as the base.
 func (m *memory) markOf(since time.Time) mark {
-	return 1 + mark(max(0, min((since.Sub(m.base)+time.Second-1)/time.Second, 1<<29)))
+	return 1 + mark(max(0, (since.Sub(m.base)+time.Second-1)/time.Second))
+}
+
+// rebase makes sure that a mark can tell of this time. If the base is too long ago, all marks are removed and have to begin
+// anew.
+func (m *memory) rebase(date time.Time) {
+	if !m.base.IsZero() && date.Sub(m.base) < markSpan {
+		return
+	}
+	m.base, m.marked = roundUp(date, time.Second), 0
+	for place := range m.len() {
+		*m.markAt(place) &^= markSince
+	}
 }
 
 // forgettable reports whether an absent session may be forgotten after another complete listing that lacks it, which
@@ -122,7 +141,11 @@ func (m *memory) restoreAbsences(marks []AbsenceMark) {
 	if len(marks) == 0 {
 		return
 	}
-	m.base = slices.MinFunc(marks, func(a, b AbsenceMark) int { return a.Since.Compare(b.Since) }).Since
+	bySince := func(a, b AbsenceMark) int { return a.Since.Compare(b.Since) }
+	m.base = slices.MinFunc(marks, bySince).Since
+	if first := slices.MaxFunc(marks, bySince).Since.Add(-markSpan); m.base.Before(first) {
+		m.base = first
+	}
 	for _, a := range marks {
 		k := m.markOf(a.Since)
 		m.marked = max(m.marked, k)

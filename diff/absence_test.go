@@ -80,3 +80,41 @@ func TestNoDate(t *testing.T) {
 		}
 	}
 }
+
+// TestWrongDates: a Date before the watch began, or one that is decades away from others, does not let sessions be forgotten
+// too early that are absent later.
+func TestWrongDates(t *testing.T) {
+	at := func(year int) time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }
+	for _, since := range []time.Time{at(2030), {}} {
+		for _, wrong := range []time.Time{at(1970), at(2000), at(2099)} {
+			for _, isRestarted := range []bool{false, true} {
+				s, o := listed(0, 2)
+				s.watch.Since = since
+				var log stateLog
+				log.put(Between(NewSnapshot(testWorker, s.watch), o))
+				step := func(o Observation) (forgotten []string) {
+					c := Between(s, o)
+					s = Apply(s, c)
+					log.put(c)
+					return c.Forgotten
+				}
+				right := at(2031)
+				first, second := o, o
+				first.Date, first.Sightings = wrong, o.Sightings[1:]
+				second.Date = right
+				step(first)
+				if since.After(wrong) && s.ForgetDue() != (time.Time{}) {
+					t.Errorf("a listing of %v marked sessions of a watch that began in %v", wrong, since)
+				}
+				step(second)
+				step(gone(3, right.Add(time.Hour)))
+				if isRestarted {
+					s = log.restore(s.watch)
+				}
+				if ids := step(gone(5, right.Add(20*time.Hour))); len(ids) > 0 {
+					t.Errorf("after a Date of %v, restarted %v, %v are forgotten after less than a day", wrong, isRestarted, ids)
+				}
+			}
+		}
+	}
+}

@@ -97,7 +97,7 @@ func (c *comparison) changeMemory() {
 // the places of those that were seen.
 func (c *comparison) updateMemory(present bits) {
 	m := &c.old.memory
-	says := c.o.saysAbsent()
+	says := c.saysAbsent()
 	marks := says && c.marksAbsences()
 	for place := range m.len() {
 		absent := m.mark(place).absent()
@@ -203,11 +203,12 @@ func (c *comparison) noteDisappearance(changes sessionChanges, old, d disappeara
 	}
 }
 
-// notFound returns the answers that did not find the session, in the order of their requests.
+// notFound returns the answers that did not find the session, in the order of their requests. One with a MissingAt before the
+// watch began is left out, because that time is wrong.
 func (c *comparison) notFound(sessionID string) []*NotFound {
 	var answers []*NotFound
 	for i := range c.o.NotFound {
-		if n := &c.o.NotFound[i]; n.SessionID == sessionID {
+		if n := &c.o.NotFound[i]; n.SessionID == sessionID && (n.MissingAt.IsZero() || !n.MissingAt.Before(c.old.watch.Since)) {
 			answers = append(answers, n)
 		}
 	}

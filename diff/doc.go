@@ -58,7 +58,8 @@
 // once in Reappeared and stays vanished.
 //
 // Missing. An answer may say that the session's queue, fleet or farm does not exist. It counts as NotFound only
-// if there is a second such answer more than MissingAfter later, by the service's clock. The time of the first is
+// if there is a second such answer more than MissingAfter later, by the service's clock. One that claims to be from before the
+// watch began does not count. The time of the first is
 // Record.Missing. It is stored by a record without an event, so that it survives restarts, and cleared in the
 // same way when the session is seen again.
 //
@@ -68,7 +69,7 @@
 // fleet or farm does not exist while discovery lacks that too.
 //
 // Absences. The first of these listings marks the session as absent since its Date, which is by the service's
-// clock. A listing without a Date marks and forgets nothing. Marks are part of the Changes and of the records, so
+// clock. A listing without a Date, or with one before the watch began, marks and forgets nothing. Marks are part of the Changes and of the records, so
 // that restarts do not begin anew, and time in which nobody looks proves nothing. A mark is stored once and covers
 // all sessions that are absent then. Sessions of one worker that leave the listing less than six hours later wait,
 // and so do those for which the record has no room, and those of a worker that does not exist while one of its

@@ -11,7 +11,7 @@ import (
 // hexadecimal digits) is packed into 16 bytes, any other is kept as text. A place is an index into packed and
 // unpacked as if they were one slice.
 type memory struct {
-	base     time.Time  // marks count from here, by the service's clock: the first absence; zero if there was none yet
+	base     time.Time  // marks count from here, by the service's clock, for markSpan; zero if no session was absent yet
 	marked   mark       // when a listing last marked sessions as absent, like the lower bits of a mark
 	packed   []packed   // by id
 	unpacked []unpacked // by id
@@ -85,9 +85,7 @@ func (m *memory) with(c *Changes, date time.Time) (next *memory, marksDiffer boo
 	}
 	next = m.clone(added.len())
 	if len(c.absent) > 0 {
-		if next.base.IsZero() {
-			next.base = roundUp(date, time.Second)
-		}
+		next.rebase(date)
 		since := next.markOf(date)
 		next.marked = max(next.marked, since)
 		next.remark(c.absent, func(m mark) mark { return m&^markSince | since })

@@ -115,3 +115,17 @@ func TestMissingAndNotFound(t *testing.T) {
 		t.Errorf("events %v", kinds)
 	}
 }
+
+// A Date before the watch began is wrong, and does not begin the day.
+func TestMissingBeforeTheWatch(t *testing.T) {
+	m := newMissingSession(t)
+	m.listing(false, "")
+	m.listing(false, "")
+	m.missing(-time.Hour)
+	for _, after := range []time.Duration{0, 24 * time.Hour} {
+		if kinds := m.missing(after); len(kinds) > 0 {
+			t.Errorf("events %v after %v", kinds, after)
+		}
+		m.expect(2, epoch)
+	}
+}

@@ -272,6 +272,7 @@ func (m *model) notFound(t *rapid.T, id string, o Observation, events []Change) 
 	for _, n := range answers {
 		switch {
 		case n.SessionID != id || k.arrived != 0 && n.SentTick <= k.arrived:
+		case !n.MissingAt.IsZero() && n.MissingAt.Before(m.watch.Since):
 		case n.MissingAt.IsZero():
 			k.notFound = append(k.notFound, n.Exchange)
 		default:
@@ -317,7 +318,7 @@ func (m *model) closed(t *rapid.T, id string, o Observation, seen []Sighting, c 
 	switch {
 	case len(seen) > 0:
 		k.since = time.Time{}
-	case o.Source == Lookups:
+	case o.Source == Lookups || o.Date.Before(m.watch.Since):
 	case !k.since.IsZero():
 		forget = o.Date.Sub(k.since) >= 24*time.Hour
 	case mark:
@@ -337,7 +338,7 @@ func (m *model) marks(o Observation) bool {
 			return false
 		}
 	}
-	return o.Source != Lookups && (m.marked.IsZero() || o.Date.Sub(m.marked) >= 6*time.Hour)
+	return o.Source != Lookups && !o.Date.Before(m.watch.Since) && (m.marked.IsZero() || o.Date.Sub(m.marked) >= 6*time.Hour)
 }
 
 // due returns when the next listing may forget something.

@@ -33,6 +33,10 @@ func NewSnapshot(w WorkerKey, watch Watch) Snapshot {
 // Worker returns the worker whose sessions these are.
 func (s Snapshot) Worker() WorkerKey { return s.worker }
 
+// Listed returns when the first request of the worker's last complete listing was sent, by this host's clock. It is zero if
+// there was none in this process.
+func (s Snapshot) Listed() time.Time { return s.listed }
+
 // Open returns the sessions that have neither ended nor vanished, in the order of their ids. The caller
 // owns the slice.
 func (s Snapshot) Open() []Session {

@@ -9,10 +9,11 @@ import (
 	"farmwire/diff"
 )
 
-// absentPrefix begins the keys of the records of absences. No session has such an id.
+// absentPrefix begins the keys of the records of absences.
 const absentPrefix = "absent."
 
-// IsOwnKey reports whether a record of the state topic with this key is one of Farmwire's own, and not that of a session.
+// IsOwnKey reports whether a record of the state topic with this key is one of Farmwire's own, and not that of a session. A
+// session must not have such an id.
 func IsOwnKey(key string) bool { return key == WatchKey || strings.HasPrefix(key, absentPrefix) }
 
 // AppendAbsencesKey appends the key of a worker's record of absences. A character of an id that would make the key ambiguous

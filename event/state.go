@@ -26,7 +26,7 @@ import (
 // Schema is the version of the state records that are written, and the newest that is read.
 const Schema = 1
 
-// WatchKey is the key of the watch record. No session has such an id.
+// WatchKey is the key of the watch record.
 const WatchKey = "watch"
 
 // State is a decoded record of the state topic. One of Session, Watch and Absences is there. In the tombstone of a session

@@ -30,13 +30,14 @@ type startTimes [callKinds]time.Time
 
 // call asks for one thing. It may take several requests.
 type call struct {
-	kind       callKind
-	target     discoveryTarget    // what a discovery call lists
-	workers    []*scheduledWorker // the one to list, or those whose sessions are looked up
-	maxPages   int                // of a listing; with more it fails
-	sessions   []diff.Session     // to look up
-	oneRequest bool               // only the first request is sent, see askUntilAnswered
-	trial      bool               // see trial
+	kind     callKind
+	target   discoveryTarget    // what a discovery call lists
+	workers  []*scheduledWorker // the one to list, or those whose sessions are looked up
+	maxPages int                // of a listing; with more it fails
+	sessions []diff.Session     // to look up
+	trial    bool               // see trial
+
+	untilFarmShown bool // it ends at the first answer that shows a farm and repeats no request, see askUntilFarmShown
 }
 
 // callOutcome is how a listing or a lookup ended, for the schedule.

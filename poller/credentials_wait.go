@@ -37,13 +37,7 @@ func (c chain) mayPass(err error) bool {
 	if errors.As(err, new(*processcreds.ProviderError)) {
 		return false // it ran, and its exit code does not say more
 	}
-	status := 0
-	if s, ok := errors.AsType[interface {
-		error
-		HTTPStatusCode() int
-	}](err); ok {
-		status = s.HTTPStatusCode()
-	}
+	status := httpStatus(err)
 	api, answered := errors.AsType[smithy.APIError](err)
 	switch {
 	case status == http.StatusTooManyRequests || status >= 500:
@@ -80,15 +74,20 @@ func (m *metadataService) options(stack *middleware.Stack) error {
 }
 
 // badStatus returns the HTTP status of the answer that may pass and has no code of its own, or 0.
-func (c chain) badStatus(err error) int64 {
+func (c chain) badStatus(err error) int {
+	if status := httpStatus(err); status > 0 || !c.comesFrom(aws.CredentialSourceIMDS) {
+		return status
+	}
+	return int(c.metadata.status.Load())
+}
+
+// httpStatus returns the HTTP status of the answer that an error of the SDK is about, or 0.
+func httpStatus(err error) int {
 	if s, ok := errors.AsType[interface {
 		error
 		HTTPStatusCode() int
 	}](err); ok {
-		return int64(s.HTTPStatusCode())
-	}
-	if c.comesFrom(aws.CredentialSourceIMDS) {
-		return c.metadata.status.Load()
+		return s.HTTPStatusCode()
 	}
 	return 0
 }

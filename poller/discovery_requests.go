@@ -45,7 +45,7 @@ func (r *requester) farms(ctx context.Context) (farms []string, listed time.Time
 			return nil, time.Time{}, fmt.Errorf("list farms: %w", err)
 		}
 		if n == 1 {
-			listed = r.last.date
+			listed = r.last.bestDate()
 		}
 		for _, f := range page.Farms {
 			if err := checkID(f.FarmId); err != nil {
@@ -70,13 +70,13 @@ func (r *requester) fleets(ctx context.Context, farm string) (fleets []listedFle
 			return nil, time.Time{}, fmt.Errorf("list fleets of %s: %w", farm, err)
 		}
 		if n == 1 {
-			listed = r.last.date
+			listed = r.last.bestDate()
 		}
 		for _, f := range page.Fleets {
 			if err := checkID(f.FleetId); err != nil {
 				return nil, time.Time{}, fmt.Errorf("list fleets of %s: %w", farm, err)
 			}
-			fleets = append(fleets, listedFleet{id: *f.FleetId, createdAt: utc(f.CreatedAt), date: r.last.date})
+			fleets = append(fleets, listedFleet{id: *f.FleetId, createdAt: utc(f.CreatedAt), date: r.last.bestDate()})
 		}
 	}
 	return fleets, listed, nil
@@ -94,7 +94,7 @@ func (r *requester) workers(ctx context.Context, farm, fleet string, show func(w
 		if err != nil {
 			return fmt.Errorf("list workers of %s: %w", fleet, err)
 		}
-		shown := workersPage{date: r.last.date}
+		shown := workersPage{date: r.last.bestDate()}
 		for _, w := range page.Workers {
 			if err := checkID(w.WorkerId); err != nil {
 				return fmt.Errorf("list workers of %s: %w", fleet, err)

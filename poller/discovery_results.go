@@ -143,7 +143,7 @@ func (l *loop) removeFleet(fleet string, now time.Time) {
 // showWorkers takes in a page of a fleet's workers. The fleet is published in Found before any of its
 // workers is listed.
 func (l *loop) showWorkers(r result, now time.Time) {
-	if l.schedule.discovery.targets[r.call.target] == nil || r.call.oneRequest {
+	if l.schedule.discovery.targets[r.call.target] == nil || r.call.untilFarmShown {
 		return
 	}
 	shown := l.directory.show(r.call.target, r.callNumber, *r.page)

@@ -38,5 +38,6 @@
 // there may be very many of them. They slow the others down by a twentieth at most.
 //
 // Requests and answers are ordered by a counter of the process, because clocks may be set back. The times in
-// Found are by the service's clock, as its Date header shows it.
+// Found are by the service's clock, as its Date header shows it. If an answer has none, Found has the time of this host, and
+// what the answer lacks is no evidence that anything is gone for long.
 package poller

@@ -24,8 +24,8 @@ const (
 
 // list pages one worker's sessions into a complete listing. If the answer to the first request is that there
 // is no such worker, the observation's source is NoSuchWorker. Any other failure is an error, and so are a
-// page without a list, a repeated token, an entry without a required field or with a field that is too long, and
-// more pages than the limit. Then nothing of the listing counts. There are two errors with an observation. If ctx
+// page without a list, a repeated token, an entry without a required field, with a field that is too long or with a reserved
+// id, and more pages than the limit. Then nothing of the listing counts. There are two errors with an observation. If ctx
 // ends, it has what the pages until then showed, and its source is Lookups, because it proves no absence. If the
 // answer to the first request is that there is no such fleet or farm, its source is NoSuchWorker. It counts only if
 // discovery confirms it, see loop.confirmMissing.
@@ -45,7 +45,7 @@ func (r *requester) list(ctx context.Context, w diff.WorkerKey, limit int) (diff
 			return o, nil
 		}
 		if err == nil {
-			err = addPage(&o, limit, page.Sessions, r.last.Exchange)
+			err = r.addPage(&o, limit, page.Sessions)
 		}
 		if err != nil && ctx.Err() != nil {
 			return diff.Observation{Worker: w, Source: diff.Lookups, Sightings: o.Sightings}, err
@@ -62,8 +62,8 @@ func (r *requester) list(ctx context.Context, w diff.WorkerKey, limit int) (diff
 	return o, nil
 }
 
-// addPage adds a page to a listing. X is the exchange of the page.
-func addPage(o *diff.Observation, limit int, sessions []types.WorkerSessionSummary, x diff.Exchange) error {
+// addPage adds a page to a listing. It is the answer to the last request.
+func (r *requester) addPage(o *diff.Observation, limit int, sessions []types.WorkerSessionSummary) error {
 	if sessions == nil {
 		return errNoList
 	}
@@ -78,10 +78,14 @@ func addPage(o *diff.Observation, limit int, sessions []types.WorkerSessionSumma
 			LifecycleStatus: string(s.LifecycleStatus), TargetLifecycleStatus: string(s.TargetLifecycleStatus),
 			StartedAt: utc(s.StartedAt), EndedAt: utc(s.EndedAt),
 		}
-		if err := checkSession(session); err != nil {
+		err := checkSession(session)
+		if r.reserved(session.SessionID) {
+			err = errReservedID
+		}
+		if err != nil {
 			return fmt.Errorf("entry %d%s: %w", i, named(session.SessionID), err)
 		}
-		o.Sightings = append(o.Sightings, diff.Sighting{Session: session, Exchange: x})
+		o.Sightings = append(o.Sightings, diff.Sighting{Session: session, Exchange: r.last.Exchange})
 	}
 	return nil
 }

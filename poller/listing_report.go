@@ -11,7 +11,7 @@ import (
 
 // countListing counts a listing for the metrics. It logs when a worker becomes unlisted and when it can be
 // listed again: once for all workers of a fleet that fail for the same reason, as a warning or information;
-// for the others at debug. A field that is too long is the fault of one worker, so each such worker is named.
+// for the others at debug. A field that is too long and a reserved id are the fault of one worker, so each such worker is named.
 func (l *loop) countListing(r result, now time.Time) {
 	w, m := r.call.workers[0], l.service.metrics
 	if w.activity == dropped {
@@ -23,7 +23,7 @@ func (l *loop) countListing(r result, now time.Time) {
 		l.log.Debug("listing discarded", append(fields, zap.Int("attempt", w.listingFailures+1), zap.Error(r.err))...)
 		if w.listingFailures+1 == failingAfter && !w.isRetired() {
 			level := zapcore.WarnLevel
-			if reasonOf(r.err) != ReasonFieldTooLong && l.schedule.hasUnlistedLike(w, reasonOf(r.err)) {
+			if reason := reasonOf(r.err); reason != ReasonFieldTooLong && reason != ReasonReservedID && l.schedule.hasUnlistedLike(w, reason) {
 				level = zapcore.DebugLevel
 			}
 			l.log.Log(level, "worker cannot be listed; its open sessions are looked up", append(fields, zap.Error(r.err))...)

@@ -119,3 +119,30 @@ func TestLongFieldOfDiscovery(t *testing.T) {
 		})
 	}
 }
+
+// A session whose id is reserved makes the listings of its worker malformed, and those of no other. The log names the worker.
+func TestReservedID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		neighbour := world.fleet.AddWorker()
+		world.worker.StartSession(nil)
+		h := rewriting(world, world.worker.ID()+"/sessions", "sessionId", "reserved")
+		core, logged := observer.New(zapcore.WarnLevel)
+		config := testConfig
+		config.IsReserved = func(text string) bool { return text == "reserved" }
+		w := watchWith(t, New(directClient(direct{handler: h}), config, zap.New(core), prometheus.NewRegistry()))
+		time.Sleep(2 * time.Minute)
+		if n := w.seen(world.worker.ID())[diff.CompleteListing]; n > 0 {
+			t.Errorf("%d complete listings of the worker", n)
+		}
+		if n := w.seen(neighbour.ID())[diff.CompleteListing]; n < 10 {
+			t.Errorf("%d complete listings of the neighbour", n)
+		}
+		if s := w.poller.State(); s.UnlistedCount != 1 || s.Unlisted[0].Reason != ReasonReservedID {
+			t.Errorf("state: %+v", s)
+		}
+		if n := logged.FilterField(zap.String("worker", world.worker.ID())).Len(); n != 1 {
+			t.Errorf("%d log lines name the worker: %v", n, logged.All())
+		}
+	})
+}

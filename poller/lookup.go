@@ -78,7 +78,7 @@ func (l *lookup) addItem(it *types.BatchGetSessionItem, x diff.Exchange) {
 	if !ok || aws.ToString(it.FarmId) != s.FarmID || aws.ToString(it.QueueId) != s.QueueID || aws.ToString(it.JobId) != s.JobID {
 		return
 	}
-	l.found(s, it.FleetId, it.WorkerId, withAnswer(s, it.LifecycleStatus, it.TargetLifecycleStatus, it.StartedAt, it.EndedAt), x)
+	l.found(s, it.WorkerId, withAnswer(s, it.LifecycleStatus, it.TargetLifecycleStatus, it.StartedAt, it.EndedAt), x)
 }
 
 // addItemError takes in the error of one session. It reports false if the error says that something was not
@@ -118,7 +118,7 @@ func (l *lookup) single(ctx context.Context, s diff.Session) error {
 	if aws.ToString(out.SessionId) != s.SessionID {
 		return nil
 	}
-	l.found(s, out.FleetId, out.WorkerId, withAnswer(s, out.LifecycleStatus, out.TargetLifecycleStatus, out.StartedAt, out.EndedAt), x)
+	l.found(s, out.WorkerId, withAnswer(s, out.LifecycleStatus, out.TargetLifecycleStatus, out.StartedAt, out.EndedAt), x)
 	return nil
 }
 
@@ -158,9 +158,9 @@ func (l *lookup) each(ctx context.Context, sessions []diff.Session) error {
 }
 
 // found takes in what an answer shows of a session. An incomplete answer, one with a field that is too long, or one
-// that places the session on another worker, is ignored.
-func (l *lookup) found(s diff.Session, fleet, worker *string, shown diff.Session, x diff.Exchange) {
-	if checkSession(shown) != nil || aws.ToString(worker) != s.WorkerID || aws.ToString(fleet) != s.FleetID {
+// that places the session on another worker, is ignored. The fleet may be another one, if the worker was moved.
+func (l *lookup) found(s diff.Session, worker *string, shown diff.Session, x diff.Exchange) {
+	if checkSession(shown) != nil || aws.ToString(worker) != s.WorkerID {
 		return
 	}
 	o := l.observation(s)

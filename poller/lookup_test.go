@@ -150,3 +150,24 @@ func TestUnclearSessionsAreAllTried(t *testing.T) {
 		t.Error("the session that GetSession shows was never looked up")
 	})
 }
+
+// A worker may be moved to another fleet. A lookup of a session that was seen before then shows it there, and counts.
+func TestSessionIsShownInAnotherFleet(t *testing.T) {
+	for member, want := range map[string]string{"fleetId": "started ended", "workerId": "started"} {
+		t.Run(member, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				world := newWorld(farmtest.Config{})
+				w := watch(t, directClient(direct{handler: rewriting(world, "batch-get-session", member, "another")}), testConfig)
+				time.Sleep(time.Minute)
+				s := world.worker.StartSession(nil)
+				time.Sleep(time.Minute)
+				world.worker.Lose()
+				s.End()
+				time.Sleep(2 * time.Minute)
+				if got := w.kinds(s.ID()); got != want {
+					t.Errorf("the events are %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}

@@ -31,11 +31,14 @@ type loop struct {
 	running     sync.WaitGroup
 	inFlight    [callKinds]int
 	calls       uint64    // started so far
-	lastAsked   time.Time // when askUntilAnswered last sent a request
+	lastAsked   time.Time // when askUntilFarmShown last began a call
 	lastFailure Reason    // why the last failed call failed
+	searched    bool      // see State.Searched
 	trial       trial
 	survey      survey // of the last time that the workers were counted
 	published   int    // how often publish was called
+
+	firstFailures map[Reason]bool // of askUntilFarmShown, and logged
 }
 
 // result is the result of a call, or a page of a call that goes on.
@@ -63,6 +66,8 @@ func newLoop(ctx context.Context, p *Poller, random *rand.Rand) *loop {
 		directory: newDirectory(),
 		shards:    make(map[int]*shard),
 		results:   make(chan result),
+
+		firstFailures: make(map[Reason]bool),
 	}
 	l.addConfiguredTargets(time.Now())
 	return l
@@ -109,7 +114,7 @@ func (l *loop) end() {
 // command or result.
 func (l *loop) begin() (wake time.Time) {
 	if len(l.shards) == 0 {
-		return l.askUntilAnswered(time.Now())
+		return l.askUntilFarmShown(time.Now())
 	}
 	for {
 		now := time.Now()
@@ -172,12 +177,22 @@ func (l *loop) start(c call) {
 	}
 	l.inFlight[c.kind]++
 	l.service.metrics.callsInFlight.Inc()
+	q := &requester{service: l.service, prepaid: true, untilFarmShown: c.untilFarmShown, failedBefore: l.failedBefore(c)}
 	l.running.Go(func() {
 		defer cancel()
-		r := l.makeCall(ctx, c, callNumber)
+		r := l.makeCall(ctx, q, c, callNumber)
 		r.shards = shards
 		_ = l.post(r) // an error means that the loop has ended
 	})
+}
+
+// failedBefore reports whether the last call for the same list or worker failed.
+func (l *loop) failedBefore(c call) bool {
+	if c.kind == listSessions {
+		return c.workers[0].listingFailures > 0
+	}
+	t := l.schedule.discovery.targets[c.target]
+	return isDiscovery(c.kind.operation()) && t != nil && t.failures > 0
 }
 
 // post hands a result to the loop.
@@ -190,8 +205,7 @@ func (l *loop) post(r result) error {
 	}
 }
 
-func (l *loop) makeCall(ctx context.Context, c call, callNumber uint64) result {
-	q := &requester{service: l.service, prepaid: true, oneRequest: c.oneRequest}
+func (l *loop) makeCall(ctx context.Context, q *requester, c call, callNumber uint64) result {
 	r := result{call: c, callNumber: callNumber}
 	switch c.kind {
 	case listFarms:
@@ -230,8 +244,8 @@ func (l *loop) finish(r result, now time.Time) {
 	l.inFlight[r.call.kind]--
 	l.service.metrics.callsInFlight.Dec()
 	switch {
-	case r.call.oneRequest:
-		l.finishFirstRequest(r)
+	case r.call.untilFarmShown:
+		l.finishFirstCall(r)
 	case isDiscovery(r.call.kind.operation()):
 		l.finishDiscovery(r, now)
 	case r.call.trial:
@@ -239,7 +253,7 @@ func (l *loop) finish(r result, now time.Time) {
 	default:
 		l.finishSessions(r, now)
 	}
-	if r.err != nil && !errors.Is(r.err, errOneRequest) && !isCancelled(r.err) {
+	if r.err != nil && !errors.Is(r.err, errFarmShown) && !isCancelled(r.err) {
 		l.lastFailure = reasonOf(r.err)
 	}
 }

@@ -37,13 +37,14 @@ func (l *lookup) missing(s diff.Session, kind string) {
 }
 
 // confirmMissing adds to the observations of a result what does not exist and is confirmed by discovery: the sessions
-// of which lookups name the queue, fleet or farm, or the worker of which a listing names the fleet or farm.
+// of which lookups name the queue, fleet or farm, or the worker of which a listing names the fleet or farm. The answer to a
+// lookup counts only if it has a date.
 func (l *loop) confirmMissing(r *result) {
 	if o := r.noFleet; o != nil && l.isGone(notFoundKind(r.err, workerIdentifiers(o.Worker)), o.Worker) {
 		r.observations, r.err = []diff.Observation{*o}, nil
 	}
 	for _, m := range r.missed {
-		if !l.isGone(m.kind, m.worker) {
+		if m.MissingAt.IsZero() || !l.isGone(m.kind, m.worker) {
 			continue
 		}
 		i := slices.IndexFunc(r.observations, func(o diff.Observation) bool { return o.Worker == m.worker })

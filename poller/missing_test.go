@@ -3,7 +3,6 @@ package poller
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -90,28 +89,26 @@ var slow = Config{Rate: 50, Staleness: 2 * time.Minute, Discovery: 10 * time.Min
 // A session whose queue, fleet or farm was deleted vanishes after a day, and not before, also if the instance is started
 // again in between. Until then it is counted, and is no reason for a warning.
 func TestPartIsDeleted(t *testing.T) {
-	for _, part := range []string{"queue", "fleet", "farm"} {
-		for _, restarts := range []int{0, 2} {
-			t.Run(fmt.Sprintf("%s, %d restarts", part, restarts), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					l := newLostPart(t, part, slow)
+	for part, restarts := range map[string]int{"queue": 0, "fleet": 2, "farm": 0} {
+		t.Run(part, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLostPart(t, part, slow)
+				time.Sleep(23 * time.Hour / time.Duration(restarts+1))
+				for range restarts {
+					l.restart(t)
 					time.Sleep(23 * time.Hour / time.Duration(restarts+1))
-					for range restarts {
-						l.restart(t)
-						time.Sleep(23 * time.Hour / time.Duration(restarts+1))
-					}
-					l.expect(t, "after 23 hours", "started")
-					if s := l.w.poller.State(); s.Missing != 1 || !isFine(s) {
-						t.Errorf("state after 23 hours: %+v", s)
-					}
-					time.Sleep(4 * time.Hour)
-					l.expect(t, "after 27 hours", "started vanished")
-					if s := l.w.poller.State(); s.Missing != 0 || s.OpenSessions != 0 {
-						t.Errorf("state after 27 hours: %+v", s)
-					}
-				})
+				}
+				l.expect(t, "after 23 hours", "started")
+				if s := l.w.poller.State(); s.Missing != 1 || !isFine(s) {
+					t.Errorf("state after 23 hours: %+v", s)
+				}
+				time.Sleep(3 * time.Hour)
+				l.expect(t, "after 26 hours", "started vanished")
+				if s := l.w.poller.State(); s.Missing != 0 || s.OpenSessions != 0 {
+					t.Errorf("state after 26 hours: %+v", s)
+				}
 			})
-		}
+		})
 	}
 }
 
@@ -121,7 +118,7 @@ func TestMissingIsAskedForRarely(t *testing.T) {
 		t.Run(part, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLostPart(t, part, Config{Rate: 50, Staleness: 15 * time.Second, Discovery: time.Minute})
-				time.Sleep(22 * time.Hour)
+				time.Sleep(10 * time.Hour)
 				before := l.asked()
 				time.Sleep(time.Hour)
 				if n := l.asked() - before; n < 1 || n > 4 {
@@ -166,19 +163,21 @@ func TestPartIsFoundAgain(t *testing.T) {
 		t.Run(part, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLostPart(t, part, slow)
-				time.Sleep(20 * time.Hour)
+				time.Sleep(2 * time.Hour)
 				l.Cloud().Restore(l.part)
-				time.Sleep(3 * time.Hour)
+				time.Sleep(time.Hour)
 				if ids := l.snapshot().Missing(); len(ids) > 0 || l.w.poller.State().Missing != 0 {
 					t.Errorf("still missing: %v, %+v", ids, l.w.poller.State())
 				}
 				l.Cloud().Delete(l.part)
 				l.restart(t)
-				time.Sleep(23 * time.Hour)
+				time.Sleep(time.Hour)
+				l.Cloud().SetSkew(21 * time.Hour) // only the service's clock decides
+				time.Sleep(90 * time.Minute)
 				l.expect(t, "23 hours after it was missing again", "started")
 				l.Cloud().Restore(l.part)
 				l.session.End()
-				time.Sleep(3 * time.Hour)
+				time.Sleep(2 * time.Hour)
 				l.expect(t, "when it has ended", "started ended")
 			})
 		})
@@ -225,16 +224,17 @@ func TestUnsureAnswersAreNoAbsence(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLostPart(t, c.part, c.config, c.break_)
-				time.Sleep(26 * time.Hour)
-				l.expect(t, "after 26 hours", "started")
+				time.Sleep(time.Hour)
+				l.Cloud().SetSkew(26 * time.Hour) // only the service's clock decides
+				before := l.asked()
+				time.Sleep(90 * time.Minute)
+				l.expect(t, "when a day has passed for the service", "started")
 				synctest.Wait()
 				if len(l.w.records) != 1 {
 					t.Errorf("stored: %+v", l.w.records)
 				}
-				before := l.asked()
-				time.Sleep(time.Hour)
-				if n := l.asked() - before; !strings.HasPrefix(name, "lookups") && n > 6 {
-					t.Errorf("%d requests for the worker in an hour", n)
+				if n := l.asked() - before; !strings.HasPrefix(name, "lookups") && n > 20 {
+					t.Errorf("%d requests for the worker in 90 minutes", n) // 45 at the usual pace, or more
 				}
 			})
 		})
@@ -278,9 +278,45 @@ func TestNamedFarmIsDeleted(t *testing.T) {
 		config := slow
 		config.Farms = make([]string, 2)
 		l := newLostPart(t, "farm", config)
-		time.Sleep(23 * time.Hour)
+		time.Sleep(time.Hour)
+		l.Cloud().SetSkew(21 * time.Hour) // only the service's clock decides
+		time.Sleep(time.Hour)
 		l.expect(t, "after 23 hours", "started")
-		time.Sleep(4 * time.Hour)
-		l.expect(t, "after 27 hours", "started vanished")
+		l.Cloud().SetSkew(23 * time.Hour)
+		time.Sleep(time.Hour)
+		l.expect(t, "after 26 hours", "started vanished")
 	})
+}
+
+// An answer without a Date does not say when it was given. This host's clock says nothing of the service's time, so what such
+// an answer lacks is never forgotten and never vanishes. When the answers have a Date again, the day begins.
+func TestAnswersWithoutDate(t *testing.T) {
+	for _, part := range []string{"queue", "fleet"} {
+		t.Run(part, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLostPart(t, part, slow, func(l *lostPart) {
+					l.handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+						rec := &recording{header: rw.Header()}
+						l.world.ServeHTTP(rec, r)
+						rw.Header().Set("Date", "none")
+						rw.WriteHeader(max(rec.status, http.StatusOK))
+						_, _ = rw.Write(rec.Bytes())
+					})
+				})
+				begin := len(l.w.all())
+				time.Sleep(30 * time.Hour)
+				l.expect(t, "after 30 hours without a Date", "started")
+				for _, o := range l.w.all()[begin:] {
+					if !o.Date.IsZero() || len(o.NotFound) > 0 {
+						t.Fatalf("without a Date: %+v", o)
+					}
+				}
+				l.handler = l.world
+				time.Sleep(23 * time.Hour)
+				l.expect(t, "after 23 hours with a Date", "started")
+				time.Sleep(4 * time.Hour)
+				l.expect(t, "after 27 hours with a Date", "started vanished")
+			})
+		})
+	}
 }

@@ -21,6 +21,7 @@ type operations struct {
 type failing struct {
 	since  time.Time
 	reason Reason
+	spread bool // it has failed for something that did not fail before
 }
 
 // note counts an attempt. The reason is empty if it succeeded.
@@ -44,8 +45,9 @@ func (o *operations) note(operation string, reason Reason, now time.Time) {
 }
 
 // judge takes in whether an attempt gave a usable answer. The reason is empty if it did. That a farm, worker or session does
-// not exist is a usable answer, too, except to ListFarms, which names none. Sent is when the request was sent.
-func (o *operations) judge(operation string, reason Reason, sent time.Time) {
+// not exist is a usable answer, too, except to ListFarms, which names none. Sent is when the request was sent. FailedBefore
+// says that the last call for the same list or worker failed, too.
+func (o *operations) judge(operation string, reason Reason, sent time.Time, failedBefore bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if reason == "" || reason == ReasonNotFound && operation != opListFarms {
@@ -59,7 +61,7 @@ func (o *operations) judge(operation string, reason Reason, sent time.Time) {
 	if !ok {
 		f.since = sent
 	}
-	f.reason = reason
+	f.reason, f.spread = reason, f.spread || !failedBefore
 	o.failing[operation] = f
 }
 
@@ -70,13 +72,16 @@ func (o *operations) restart() {
 	clear(o.failing)
 }
 
-// outages returns the operations that give no usable answer, by their names.
-func (o *operations) outages(now time.Time) []Outage {
+// outages returns the operations that give no usable answer, by their names. If an operation has only failed for a list or a
+// worker for which it failed before, the others may just not be due yet. That is an outage only after patience.
+func (o *operations) outages(now time.Time, patience time.Duration) []Outage {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var all []Outage
 	for name, f := range o.failing {
-		all = append(all, Outage{Operation: name, For: now.Sub(f.since), Reason: f.reason})
+		if f.spread || now.Sub(f.since) > patience {
+			all = append(all, Outage{Operation: name, For: now.Sub(f.since), Reason: f.reason})
+		}
 	}
 	slices.SortFunc(all, func(a, b Outage) int { return strings.Compare(a.Operation, b.Operation) })
 	return all

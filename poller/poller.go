@@ -24,6 +24,10 @@ type Config struct {
 	Discovery     time.Duration             // how often farms, fleets and workers are listed; default 30 s
 	Shards        int                       // how many there are; default 1
 	Shard         func(workerID string) int // the shard of a worker, from 0; by default 0 for all
+
+	// IsReserved reports whether the caller uses a text for something else, so that no session may have it as its id. By
+	// default no text is reserved.
+	IsReserved func(text string) bool
 }
 
 func (c Config) withDefaults() Config {
@@ -33,6 +37,9 @@ func (c Config) withDefaults() Config {
 	c.Shards = cmp.Or(c.Shards, 1)
 	if c.Shard == nil {
 		c.Shard = func(string) int { return 0 }
+	}
+	if c.IsReserved == nil {
+		c.IsReserved = func(string) bool { return false }
 	}
 	return c
 }
@@ -73,11 +80,12 @@ func New(client *deadline.Client, config Config, log *zap.Logger, registry prome
 	p := &Poller{
 		config: config,
 		service: &service{
-			client:   client,
-			budget:   newBudget(config.Rate, time.Now()),
-			metrics:  newMetrics(registry),
-			log:      log,
-			answered: make(chan struct{}),
+			client:    client,
+			budget:    newBudget(config.Rate, time.Now()),
+			metrics:   newMetrics(registry),
+			log:       log,
+			reserved:  config.IsReserved,
+			farmShown: make(chan struct{}),
 		},
 		wake: make(chan struct{}, 1),
 	}
@@ -126,10 +134,10 @@ func (p *Poller) State() State {
 	return s
 }
 
-// Answered returns a channel that is closed at the first usable answer of Deadline Cloud: one that reports
-// success and has the fields that the API requires. Until then the Poller sends the first request of
-// discovery about once a second, even while it owns no shard.
-func (p *Poller) Answered() <-chan struct{} { return p.service.answered }
+// FarmShown returns a channel that is closed at the first usable answer of Deadline Cloud that shows a farm or is about
+// one of the Config. A usable answer reports success and has the fields that the API requires. Until then the Poller sends
+// the first request of discovery again and again, even while it owns no shard.
+func (p *Poller) FarmShown() <-chan struct{} { return p.service.farmShown }
 
 // command passes a command to the loop. It reports false if the loop has ended. Few commands wait at any
 // time: at most one for each worker, and some for each shard that is owned or disowned.

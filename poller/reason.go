@@ -41,6 +41,7 @@ const (
 	ReasonNoList        Reason = "no_list"        // a page has no list, or null instead
 	ReasonMissingField  Reason = "missing_field"  // an entry lacks a field that the API requires
 	ReasonFieldTooLong  Reason = "field_too_long" // an entry has a text of more than 4 KiB
+	ReasonReservedID    Reason = "reserved_id"    // a session has an id that Config.IsReserved does not allow
 	ReasonTooManyPages  Reason = "too_many_pages" // the pages did not end
 )
 
@@ -70,6 +71,7 @@ const (
 	errNoList       = listError(ReasonNoList)
 	errMissingField = listError(ReasonMissingField)
 	errFieldTooLong = listError(ReasonFieldTooLong)
+	errReservedID   = listError(ReasonReservedID)
 	errTooManyPages = listError(ReasonTooManyPages)
 )
 

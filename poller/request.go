@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"farmwire/diff"
 
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
+	"github.com/aws/aws-sdk-go-v2/service/deadline/types"
 	"go.uber.org/zap"
 )
 
@@ -31,8 +33,8 @@ const (
 	longestPause = 10 * time.Second       // between two attempts; if Retry-After is longer, the call fails instead
 )
 
-// errOneRequest means that a call has sent its only request, see call.oneRequest.
-var errOneRequest = errors.New("the call may send only one request")
+// errFarmShown ends a call that looks only for a farm, see call.untilFarmShown.
+var errFarmShown = errors.New("a farm was shown")
 
 // service is what all calls share: the client of Deadline Cloud, the budget, and what is measured.
 type service struct {
@@ -43,15 +45,18 @@ type service struct {
 	log     *zap.Logger
 	skew    skew
 
-	operations  operations
-	answered    chan struct{} // closed at the first usable answer
-	setAnswered sync.Once
+	reserved func(sessionID string) bool // Config.IsReserved
+
+	operations   operations
+	answered     atomic.Bool   // there was a usable answer
+	farmShown    chan struct{} // closed at the first usable answer that shows a farm or is about one
+	setFarmShown sync.Once
 }
 
-// hasAnswered reports whether there was a usable answer.
-func (s *service) hasAnswered() bool {
+// hasShownFarm reports whether a usable answer has shown a farm or was about one.
+func (s *service) hasShownFarm() bool {
 	select {
-	case <-s.answered:
+	case <-s.farmShown:
 		return true
 	default:
 		return false
@@ -63,15 +68,24 @@ func (s *service) hasAnswered() bool {
 // paginators can use a requester as their client. It is used by one goroutine.
 type requester struct {
 	*service
-	oneRequest bool   // only one attempt is made, see askUntilAnswered
-	prepaid    bool   // the token of the next attempt was spent when the call began
-	last       answer // to the last attempt, even if it was an error
+	untilFarmShown bool   // see call.untilFarmShown
+	failedBefore   bool   // the last call for the same list or worker failed
+	prepaid        bool   // the token of the next attempt was spent when the call began
+	last           answer // to the last attempt, even if it was an error
 }
 
 // answer is when a request was sent and answered.
 type answer struct {
 	diff.Exchange
-	date time.Time // of the answer, by the service's clock, in whole seconds
+	date time.Time // of the answer, by the service's clock, in whole seconds; zero if the answer does not say
+}
+
+// bestDate returns the date of the answer. If the answer does not say it, this host's clock is the best guess.
+func (a answer) bestDate() time.Time {
+	if a.date.IsZero() {
+		return a.Sent.UTC().Truncate(time.Second)
+	}
+	return a.date
 }
 
 func (r *requester) ListFarms(ctx context.Context, in *deadline.ListFarmsInput, o ...func(*deadline.Options)) (*deadline.ListFarmsOutput, error) {
@@ -102,7 +116,7 @@ func (r *requester) GetSession(ctx context.Context, in *deadline.GetSessionInput
 type operationFunc[In, Out any] func(context.Context, *In, ...func(*deadline.Options)) (*Out, error)
 
 // request sends a request, and sends it again after a transient failure, up to maxAttempts times. The error is
-// an attemptError, errOneRequest, or the context's.
+// an attemptError, errFarmShown, or the context's.
 func request[In, Out any](ctx context.Context, r *requester, operation string, send operationFunc[In, Out], in *In, options []func(*deadline.Options)) (*Out, error) {
 	for n := 1; ; n++ {
 		if err := r.waitForBudget(ctx, operation); err != nil {
@@ -112,7 +126,7 @@ func request[In, Out any](ctx context.Context, r *requester, operation string, s
 		out, err := attempt(ctx, send, in, append(options[:len(options):len(options)], rec.options))
 		r.record(operation, rec, err)
 		if err == nil {
-			r.judge(operation, isUsable(out))
+			r.judge(operation, out)
 			return out, nil
 		}
 		if ctx.Err() != nil {
@@ -121,7 +135,7 @@ func request[In, Out any](ctx context.Context, r *requester, operation string, s
 		failed := failedAttempt(err, rec.status)
 		r.log.Debug("attempt failed", zap.String("operation", operation), zap.Int("attempt", n), zap.Error(failed))
 		r.protectOthers(operation, failed.reason, rec.retryAfter)
-		if n == maxAttempts || r.oneRequest || !isTransient(failed.reason) || rec.retryAfter > longestPause {
+		if n == maxAttempts || r.untilFarmShown || !isTransient(failed.reason) || rec.retryAfter > longestPause {
 			return nil, failed
 		}
 		pause := jitter(firstPause<<(n-1), rand.Float64())
@@ -132,13 +146,23 @@ func request[In, Out any](ctx context.Context, r *requester, operation string, s
 }
 
 // judge takes in an answer that the SDK could read.
-func (r *requester) judge(operation string, usable bool) {
-	if !usable {
-		r.operations.judge(operation, ReasonNoList, time.Now())
+func (r *requester) judge(operation string, out any) {
+	if !isUsable(out) {
+		r.operations.judge(operation, ReasonNoList, time.Now(), r.failedBefore)
 		return
 	}
-	r.operations.judge(operation, "", time.Now())
-	r.setAnswered.Do(func() { close(r.answered) })
+	r.operations.judge(operation, "", time.Now(), false)
+	r.answered.Store(true)
+	if showsFarm(out) {
+		r.setFarmShown.Do(func() { close(r.farmShown) })
+	}
+}
+
+// showsFarm reports whether a usable answer shows a farm or is about one. In a wrong region or account ListFarms is
+// answered, too, but it shows none.
+func showsFarm(out any) bool {
+	list, ok := out.(*deadline.ListFarmsOutput)
+	return !ok || slices.ContainsFunc(list.Farms, func(f types.FarmSummary) bool { return checkID(f.FarmId) == nil })
 }
 
 // isUsable reports whether an answer that the SDK could read has what the API requires. If the endpoint is
@@ -167,8 +191,8 @@ func (r *requester) waitForBudget(ctx context.Context, operation string) error {
 		r.prepaid = false
 		return ctx.Err()
 	}
-	if r.oneRequest {
-		return errOneRequest
+	if r.untilFarmShown && r.hasShownFarm() {
+		return errFarmShown
 	}
 	return r.budget.wait(ctx, operation)
 }
@@ -199,9 +223,6 @@ func (r *requester) record(operation string, rec *recorder, err error) {
 		Exchange: diff.Exchange{Sent: rec.sent, Arrived: arrived, SentTick: rec.sentTick, ArrivedTick: tick},
 		date:     rec.date,
 	}
-	if r.last.date.IsZero() { // without a Date header this host's clock is the best guess
-		r.last.date = rec.sent.UTC().Truncate(time.Second)
-	}
 }
 
 // countAttempt counts an attempt for the metrics and for State.Operations.
@@ -213,7 +234,7 @@ func (r *requester) countAttempt(operation string, rec *recorder, err error) {
 	case err != nil:
 		reason := classify(err, rec.status)
 		r.operations.note(operation, reason, time.Now())
-		r.operations.judge(operation, reason, cmp.Or(rec.sent, time.Now()))
+		r.operations.judge(operation, reason, cmp.Or(rec.sent, time.Now()), r.failedBefore)
 		outcome = string(reason)
 	default:
 		r.operations.note(operation, "", time.Now())

@@ -47,6 +47,7 @@ type schedule struct {
 	random         *rand.Rand // spreads the calls in time
 	discovery      *discoverySchedule
 	workers        map[diff.WorkerKey]*scheduledWorker
+	unknown        map[*scheduledWorker]struct{} // those whose presence is unknown; after the first complete discovery there are none
 	unlisted       map[*scheduledWorker]struct{} // those whose listings are failing, see failingAfter
 	lookupsFailing map[*scheduledWorker]struct{}
 	unasked        map[*scheduledWorker]struct{} // those with restored open sessions that were not asked for yet
@@ -75,6 +76,7 @@ func newSchedule(staleness, discovery time.Duration, random *rand.Rand) *schedul
 		random:         random,
 		discovery:      newDiscoverySchedule(discovery, random),
 		workers:        make(map[diff.WorkerKey]*scheduledWorker),
+		unknown:        make(map[*scheduledWorker]struct{}),
 		unlisted:       make(map[*scheduledWorker]struct{}),
 		lookupsFailing: make(map[*scheduledWorker]struct{}),
 		unasked:        make(map[*scheduledWorker]struct{}),
@@ -327,24 +329,12 @@ func (s *schedule) drop(w *scheduledWorker) {
 	w.listingPlace.leave()
 	w.lookupPlace.leave()
 	delete(s.workers, w.key)
+	delete(s.unknown, w)
 	delete(s.unlisted, w)
 	delete(s.lookupsFailing, w)
 	delete(s.unasked, w)
 	delete(s.missing, w)
 	s.openCount -= len(w.open)
-}
-
-// backoff returns the pause after so many failures in a row: a second, doubled for each further failure,
-// and at most a minute.
-func backoff(failures int, random *rand.Rand) time.Duration {
-	d := time.Second << min(max(failures-1, 0), 6)
-	return min(maxBackoff, jitter(d, random.Float64()))
-}
-
-// retiredBackoff is backoff for a retired worker. The pause doubles until it is forgetInterval.
-func retiredBackoff(failures int, random *rand.Rand) time.Duration {
-	d := time.Second << min(max(failures-1, 0), 17)
-	return min(forgetInterval, jitter(d, random.Float64()))
 }
 
 // soonest returns the earlier of two times. The zero time stands for never.

@@ -189,3 +189,23 @@ func TestDeadWorkersFail(t *testing.T) {
 		t.Errorf("%d listings of 100 dead workers in a day", n)
 	}
 }
+
+// When discovery has listed everything once, what it finds later costs no pass over the workers that it does not show.
+func TestDiscoveryOfManyDeadWorkers(t *testing.T) {
+	p := restart(20, 100, true)
+	if n := len(p.schedule.unknown); n != 100 {
+		t.Errorf("before the first complete list the presence of %d workers is unknown, want 100", n)
+	}
+	p.schedule.addKnown(key(5), 0, committedSessions{}, p.now)
+	p.schedule.workersMissingWhere(func(diff.WorkerKey) bool { return true }, p.now)
+	if n := len(p.schedule.unknown); n != 0 {
+		t.Errorf("after it, the presence of %d workers is unknown", n)
+	}
+	p.schedule.addKnown(key(1000), 0, committedSessions{}, p.now)
+	p.schedule.addKnown(key(1001), 0, committedSessions{}, p.now)
+	p.add(1000, 1001)
+	p.schedule.disown(0)
+	if n := len(p.schedule.unknown); n != 0 {
+		t.Errorf("the presence of %d workers is unknown", n)
+	}
+}

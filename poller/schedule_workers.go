@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"farmwire/diff"
@@ -22,6 +23,7 @@ func (s *schedule) addKnown(key diff.WorkerKey, shard int, c committedSessions, 
 	if w == nil {
 		w = newScheduledWorker(key, shard, now)
 		s.workers[key] = w
+		s.unknown[w] = struct{}{}
 		if len(c.open) == 0 {
 			w.listingDue = latest(now, c.forgetDue.Add(forgetMargin))
 			if c.forgetDue.IsZero() {
@@ -42,19 +44,18 @@ func (s *schedule) addKnown(key diff.WorkerKey, shard int, c committedSessions, 
 // discoveryFails takes in that a list of discovery could not be read for the third time in a row. So it is
 // not known whether workers still exist that are only known from snapshots.
 func (s *schedule) discoveryFails(now time.Time) {
-	for _, w := range s.workers {
+	for w := range s.unknown {
 		if (s.listSoonIfUnsure(w, now) || w.listingPlace.in == &s.spare) && !w.isBusy() {
 			s.rest(w, now)
 		}
 	}
 }
 
-// listSoonIfUnsure makes a worker due within a minute if it is only known from a snapshot and discovery
-// fails that would show it. From then on the worker is listed like any other. The result is whether the
-// worker's due time has changed.
+// listSoonIfUnsure makes a worker that is only known from a snapshot due within a minute if discovery fails that would
+// show it. From then on the worker is listed like any other. The result is whether the worker's due time has changed.
 func (s *schedule) listSoonIfUnsure(w *scheduledWorker, now time.Time) bool {
 	soon := now.Add(time.Duration(s.random.Float64() * float64(time.Minute)))
-	if w.presence != presenceUnknown || w.answer == noSuchWorker || !w.listingDue.After(soon) || !s.discovery.failing(w.key.FarmID, w.key.FleetID) {
+	if w.answer == noSuchWorker || !w.listingDue.After(soon) || !s.discovery.failing(w.key.FarmID, w.key.FleetID) {
 		return false
 	}
 	w.listingDue = soon
@@ -86,6 +87,7 @@ func (s *schedule) workerShown(key diff.WorkerKey, shard int, status *diff.Worke
 	isNew := w.presence != presenceShown
 	hasChanged := !isNew && w.status.Status != status.Status
 	w.presence, w.status = presenceShown, status
+	delete(s.unknown, w)
 	if isNew {
 		clear(w.missing) // its sessions are looked up at the usual pace again
 		s.countMissing(w)
@@ -110,6 +112,7 @@ func (s *schedule) workerMissing(key diff.WorkerKey, now time.Time) {
 	}
 	wasShown := w.presence == presenceShown
 	w.presence = presenceMissing
+	delete(s.unknown, w)
 	if wasShown {
 		s.makeUrgent(w, now)
 	} else if !w.isBusy() {
@@ -120,9 +123,9 @@ func (s *schedule) workerMissing(key diff.WorkerKey, now time.Time) {
 // workersMissingWhere takes in that discovery has listed the workers of a fleet completely, or that some
 // fleets do not exist any more. So workers there that are only known from snapshots are missing.
 func (s *schedule) workersMissingWhere(where func(diff.WorkerKey) bool, now time.Time) {
-	for key, w := range s.workers {
-		if w.presence == presenceUnknown && where(key) {
-			s.workerMissing(key, now)
+	for w := range s.unknown {
+		if where(w.key) {
+			s.workerMissing(w.key, now)
 		}
 	}
 }
@@ -158,4 +161,17 @@ func (s *schedule) countOpenSessions() map[fleetLabels]int {
 		counts[fleetLabels{fleet: key.FleetID}] += len(w.open)
 	}
 	return counts
+}
+
+// backoff returns the pause after so many failures in a row: a second, doubled for each further failure,
+// and at most a minute.
+func backoff(failures int, random *rand.Rand) time.Duration {
+	d := time.Second << min(max(failures-1, 0), 6)
+	return min(maxBackoff, jitter(d, random.Float64()))
+}
+
+// retiredBackoff is backoff for a retired worker. The pause doubles until it is forgetInterval.
+func retiredBackoff(failures int, random *rand.Rand) time.Duration {
+	d := time.Second << min(max(failures-1, 0), 17)
+	return min(forgetInterval, jitter(d, random.Float64()))
 }

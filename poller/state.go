@@ -24,16 +24,18 @@ const (
 // newer one.
 //
 // While no shard is owned, everything from Discovery to OldestListing is empty, because the Poller sends no
-// requests then, except those until Deadline Cloud has answered.
+// requests then, except those until Deadline Cloud has shown a farm.
 type State struct {
 	Phase       Phase
 	Answered    bool   // Deadline Cloud has answered usably at least once
+	FarmShown   bool   // such an answer has shown a farm, or was about one of the Config
 	LastFailure Reason // why the last failed call failed; empty if Answered, or if no call has failed yet
 	Shards      int    // how many are owned
 
 	Discovery              []DiscoveryFailure // lists that could not be read the last time, by farm and fleet
 	Targets                int                // how many lists discovery reads again and again: of farms, of fleets and of workers
 	PendingTargets         int                // how many of them were never read completely
+	Searched               bool               // there was a time at which PendingTargets was 0; what is pending now was found later
 	MissingFarms           []string           // farms of the Config that the service does not find
 	MissingFleets          []string           // fleets of the Config that are in none of the farms; known once PendingTargets is 0
 	EmptyFarms             []string           // farms without a fleet to poll; known once PendingTargets is 0
@@ -57,7 +59,7 @@ type State struct {
 	DiscoveryRate     float64       // requests a second that discovery takes
 	ThrottledRatio    float64       // the part of the attempts in the last five minutes that was throttled
 
-	Farms, Fleets int  // known to discovery
+	Farms, Fleets int  // known to discovery; without those of which the service says that they do not exist
 	Workers       int  // of the owned shards
 	OpenSessions  int  // of those workers, as committed
 	SessionSeen   bool // a listing has shown a session
@@ -131,8 +133,10 @@ func (l *loop) addProblems(s *State, now time.Time) {
 	s.Discovery = l.schedule.discovery.failures()
 	s.Targets, s.PendingTargets = len(l.schedule.discovery.targets), l.schedule.discovery.pending()
 	if s.PendingTargets == 0 {
+		l.searched = true
 		s.MissingFleets, s.EmptyFarms = l.missingFleets(), l.emptyFarms()
 	}
+	s.Searched = l.searched
 	s.MissingFarms = l.missingFarms()
 	s.Failing = l.failing(now)
 	switch l.service.budget.credentialsFailure() {
@@ -150,11 +154,11 @@ func (l *loop) addProblems(s *State, now time.Time) {
 // publishCounts publishes a State with the counts of now. That costs little, so it is done after every
 // result and command.
 func (l *loop) publishCounts(s State) {
-	s.Answered, s.LastFailure = l.service.hasAnswered(), l.lastFailure
+	s.Answered, s.FarmShown, s.LastFailure = l.service.answered.Load(), l.service.hasShownFarm(), l.lastFailure
 	if s.Answered {
 		s.LastFailure = ""
 	}
-	s.Farms, s.Fleets = l.schedule.discovery.farms(), len(l.directory.fleets)
+	s.Farms, s.Fleets = l.schedule.discovery.farms(), l.fleetCount()
 	s.SessionSeen = l.trial.sample.SessionID != ""
 	s.Workers, s.OpenSessions = len(l.schedule.workers), l.schedule.openCount
 	l.poller.state.Store(&s)
@@ -177,8 +181,8 @@ func (d *discoverySchedule) failures() []DiscoveryFailure {
 // farms returns how many farms are known.
 func (d *discoverySchedule) farms() int {
 	farms := make(map[string]bool)
-	for t := range d.targets {
-		if t.farm != "" {
+	for t, s := range d.targets {
+		if t.farm != "" && s.notFound != "farm" {
 			farms[t.farm] = true
 		}
 	}

@@ -25,7 +25,7 @@ func (l *loop) failing(now time.Time) []Outage {
 		used[t.kind()] = true
 	}
 	used[listSessions] = l.survey.watched > 0
-	return slices.DeleteFunc(l.service.operations.outages(now), func(o Outage) bool {
+	return slices.DeleteFunc(l.service.operations.outages(now, 2*max(l.schedule.staleness, l.schedule.discovery.every)), func(o Outage) bool {
 		for k := listFarms; k < lookUpBatch; k++ {
 			if k.operation() == o.Operation {
 				return !used[k]
@@ -45,6 +45,17 @@ func (l *loop) missingFleets() []string {
 		}
 	}
 	return fleets
+}
+
+// fleetCount returns how many fleets are known and not answered as not found.
+func (l *loop) fleetCount() int {
+	n := 0
+	for id, f := range l.directory.fleets {
+		if t := l.schedule.discovery.targets[discoveryTarget{farm: f.farm, fleet: id}]; t == nil || t.notFound == "" {
+			n++
+		}
+	}
+	return n
 }
 
 // missingFarms returns the farms of the configuration that the service does not find.

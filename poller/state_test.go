@@ -40,7 +40,7 @@ func TestState(t *testing.T) {
 		w := watch(t, directClient(direct{handler: h}), config)
 		time.Sleep(40 * time.Second)
 		denied.Store(true)
-		time.Sleep(30 * time.Second)
+		time.Sleep(35 * time.Second)
 		s := w.poller.State()
 		if s.OldestListing < time.Second || s.OldestListing > config.Staleness+5*time.Second {
 			t.Errorf("the oldest listing is %v old", s.OldestListing)
@@ -63,7 +63,7 @@ func TestState(t *testing.T) {
 		}
 		s.OldestListing, s.OldestLook, s.Operations, s.Discovery, s.Failing = 0, 0, nil, nil, nil
 		want := State{
-			Phase: Polling, Answered: true, Shards: 1, Targets: 3, MissingFleets: []string{"fleet-of-no-farm"},
+			Phase: Polling, Answered: true, FarmShown: true, Shards: 1, Targets: 3, Searched: true, MissingFleets: []string{"fleet-of-no-farm"},
 			Watched: 2, ListingPages: 2, Unasked: map[int]int{}, Share: config.Rate, Staleness: config.Staleness, DiscoveryRate: 3 / config.Discovery.Seconds(),
 			Farms: 1, Fleets: 1, Workers: 2, OpenSessions: 1, SessionSeen: true,
 		}
@@ -71,6 +71,75 @@ func TestState(t *testing.T) {
 			t.Errorf("state (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// A fleet that is found later was not read yet, but everything was read once.
+func TestSearched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		var found atomic.Value
+		h := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if id, _ := found.Load().(string); id != "" && strings.HasSuffix(r.URL.Path, id+"/workers") {
+				time.Sleep(time.Minute)
+			}
+			world.ServeHTTP(rw, r)
+		})
+		w := watch(t, directClient(direct{handler: h}), testConfig)
+		synctest.Wait()
+		if s := w.poller.State(); s.Searched || s.PendingTargets == 0 {
+			t.Errorf("at the start: %+v", s)
+		}
+		time.Sleep(20 * time.Second)
+		found.Store(world.farm.AddFleet("new").ID())
+		time.Sleep(20 * time.Second)
+		if s := w.poller.State(); !s.Searched || s.PendingTargets != 1 {
+			t.Errorf("with a new fleet: %+v", s)
+		}
+	})
+}
+
+// A fleet or a worker that fails alone is no outage of its operation, however rarely the others are asked. If all fail, it is
+// one at once.
+func TestFailingAlone(t *testing.T) {
+	for what, config := range map[string]Config{
+		"/workers":  {Rate: 50, Staleness: 10 * time.Second, Discovery: 5 * time.Minute},
+		"/sessions": {Rate: 50, Staleness: 5 * time.Minute, Discovery: 10 * time.Second},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				world := newWorld(farmtest.Config{})
+				other := world.farm.AddFleet("other")
+				worker := other.AddWorker()
+				var all atomic.Bool
+				h := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+					if strings.HasSuffix(r.URL.Path, what) && (all.Load() || strings.Contains(r.URL.Path, other.ID())) {
+						rw.Header().Set("X-Amzn-ErrorType", "AccessDeniedException")
+						rw.WriteHeader(http.StatusForbidden)
+						return
+					}
+					world.ServeHTTP(rw, r)
+				})
+				w := watch(t, directClient(direct{handler: h}), config)
+				time.Sleep(10 * time.Minute)
+				worker.StartSession(nil)
+				for range 1200 {
+					time.Sleep(time.Second)
+					if s := w.poller.State(); len(s.Failing) > 0 {
+						t.Fatalf("%+v", s.Failing)
+					}
+				}
+				all.Store(true)
+				time.Sleep(6 * time.Minute)
+				if s := w.poller.State(); len(s.Failing) != 1 || s.Failing[0].For < 30*time.Second {
+					t.Errorf("all fail: %+v", s.Failing)
+				}
+				time.Sleep(time.Hour)
+				if s := w.poller.State(); len(s.Failing) != 1 || s.Failing[0].For < time.Hour {
+					t.Errorf("all fail for an hour: %+v", s.Failing)
+				}
+			})
+		})
+	}
 }
 
 // series returns how many label values a collector has.

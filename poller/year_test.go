@@ -104,6 +104,7 @@ func (y *year) list(key diff.WorkerKey, now time.Time) diff.Observation {
 		y.deadRequests++
 		return o
 	}
+	o.Sightings = make([]diff.Sighting, 0, y.fleet.sessions)
 	for i := range y.fleet.sessions {
 		s, begun := y.session(n, i, now)
 		if !begun {

@@ -128,10 +128,17 @@ func (g *apacheShard) testAround(own int32) {
 		s := session(0, 100+n)
 		to := newPartitioner(testPartitions).of(s.SessionID)
 		online := all[g.c.EventsTopic()][to] != noLeader
+		waits := ""
+		if !online {
+			waits = g.c.EventsTopic() + "-" + strconv.Itoa(to)
+		}
+		if names, err := g.shard.WithoutLeader(t.Context(), []diff.Changes{changesOf(started(s))}); err != nil || strings.Join(names, " ") != waits {
+			t.Errorf("changes wait for %q, %v; want %q", names, err, waits)
+		}
 		switch err := g.shard.Publish(t.Context(), []diff.Changes{changesOf(started(s))}); {
 		case online && err != nil:
 			t.Errorf("a transaction that needs no partition without a leader: %v", err)
-		case !online && (!errors.Is(err, errNoLeader) || !strings.Contains(err.Error(), g.c.EventsTopic()+"-"+strconv.Itoa(to))):
+		case !online && (!errors.Is(err, errNoLeader) || !strings.Contains(err.Error(), waits)):
 			t.Errorf("published to a partition without a leader: %v", err)
 		case online:
 			written++

@@ -64,15 +64,30 @@ func (e *encoder) outgoing() []*outgoing {
 	return e.out
 }
 
+// topicsOf returns the topics that an event is written to.
+func topicsOf(c *diff.Change) []role {
+	if c.Kind == diff.Ended && !c.Snapshot {
+		return []role{eventsTopic, endedTopic}
+	}
+	return []role{eventsTopic}
+}
+
+// eventPartitions returns the partitions that an event is written to.
+func (e *encoder) eventPartitions(c *diff.Change) (all []topicPartition) {
+	for _, r := range topicsOf(c) {
+		all = append(all, e.to[r][e.partitions.of(c.Session.SessionID)].topicPartition)
+	}
+	return all
+}
+
 // addSession adds the changes of one session, and the state after the last of them.
 func (e *encoder) addSession(changes []diff.Change, status *diff.WorkerStatus) {
 	to := e.partitions.of(changes[0].Session.SessionID)
 	for i := range changes {
 		c := &changes[i]
 		record := e.event.Encode(c, event.Envelope{Region: e.region, Status: status, Recorded: e.at})
-		e.to[eventsTopic][to].append(record.Key, record.Value, record.Headers)
-		if c.Kind == diff.Ended && !c.Snapshot {
-			e.to[endedTopic][to].append(record.Key, record.Value, record.Headers)
+		for _, r := range topicsOf(c) {
+			e.to[r][to].append(record.Key, record.Value, record.Headers)
 		}
 		e.byKind[c.Kind]++
 	}

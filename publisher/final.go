@@ -11,8 +11,12 @@ import (
 )
 
 // settleTime is how long brokers may refuse what they accept a little later. A broker that was just started may not have
-// loaded its users, their permissions or its certificate yet, and a cluster that was just started may lack some brokers.
+// loaded its users, their permissions or its certificate yet.
 const settleTime = 5 * time.Second
+
+// gatherTime is how long a cluster may have fewer brokers than a new topic needs. The brokers of a cluster that was just
+// started come one after the other.
+const gatherTime = time.Minute
 
 // Trials tells whether it helps to try again what CreateTopics, Open, Initialized, Initialize or Join has failed at. The zero
 // value is ready to use.
@@ -24,11 +28,11 @@ type Trials struct {
 //
 // These are final at once: a wrong configuration, refused topics, missing topics, and timeouts that the brokers do not allow.
 // These are final when they have lasted for some seconds: a login or a permission that brokers refuse, TLS that does not fit,
-// and requests that brokers do not accept. All others may pass: no broker listens or answers, its name is not known yet, it
+// and requests that brokers do not accept. Too few brokers for a new topic are final after a minute. All others may pass: no broker listens or answers, its name is not known yet, it
 // closes the connection, or it is not ready for a request. An error that is not known may pass too.
 func (t *Trials) IsFinal(err error) bool {
 	switch {
-	case !isFinal(err, settleTime):
+	case !isFinal(err, gatherTime):
 		t.refused = time.Time{}
 		return false
 	case t.refused.IsZero():
@@ -45,7 +49,7 @@ func isFinal(err error, lasted time.Duration) bool {
 	case err == nil:
 		return false
 	case errors.Is(err, ErrRefused) && problem != nil && problem.Kind == TooFewBrokers:
-		return settled
+		return lasted >= gatherTime
 	case errors.Is(err, cluster.ErrConfiguration), errors.Is(err, ErrRefused), errors.Is(err, kerr.FencedInstanceID):
 		return true
 	case problem == nil:
@@ -84,8 +88,8 @@ func isFinalCode(code int16) bool {
 	return false
 }
 
-// Reason returns what errors with the same cause have in common. Their texts may differ, for example in port numbers.
-func Reason(err error) string {
+// reasonOf returns what errors with the same cause have in common. Their texts may differ, for example in port numbers.
+func reasonOf(err error) string {
 	if problem, explained := errors.AsType[*cluster.Error](err); explained {
 		return string(problem.Kind)
 	}

@@ -59,8 +59,8 @@ func TestIsFinal(t *testing.T) {
 		}},
 		"requests that brokers do not accept": {lasting, []error{
 			kerr.UnsupportedVersion, kerr.PolicyViolation, kerr.InvalidConfig, kerr.InvalidTopicException,
-			fmt.Errorf("%w: %w", ErrRefused, kind(TooFewBrokers)),
 		}},
+		"brokers that have not all started": {never, []error{fmt.Errorf("%w: %w", ErrRefused, kind(TooFewBrokers))}}, // before gatherTime
 		"what must be changed": {always, []error{
 			refuse(TopicUnsafe, "text"), refuse(StateLost, "text"), refuse(RegionDiffers, "text"), kind(TopicMissing), kerr.InvalidSessionTimeout, kerr.InvalidTransactionTimeout,
 			&kgo.ErrGroupSession{Err: kerr.FencedInstanceID}, fmt.Errorf("%w: %w", cluster.ErrConfiguration, kind(cluster.CAFileInvalid)), kind(cluster.AWSSettingsUnreadable),
@@ -88,6 +88,15 @@ func TestTrials(t *testing.T) {
 		}
 		if !trials.IsFinal(denied) {
 			t.Error("an answer that lasts is not final")
+		}
+		trials = Trials{}
+		few := refuse(TooFewBrokers, "too few brokers")
+		if trials.IsFinal(few) {
+			t.Error("a cluster may begin with too few brokers")
+		}
+		time.Sleep(gatherTime)
+		if !trials.IsFinal(few) {
+			t.Error("too few brokers for a minute are not final")
 		}
 	})
 }

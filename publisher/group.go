@@ -50,7 +50,7 @@ const (
 // The group only assigns. The fence of Acquire is what keeps two instances from writing to one shard.
 //
 // Join returns when ctx ends, after the calls of serve have returned and the group was left. It limits both, so that it
-// returns within four seconds even if no broker answers. It returns an error if trying again does not help: serve returned
+// returns within 4.2 seconds even if no broker answers. It returns an error if trying again does not help: serve returned
 // ErrRefused twice in a row, or the group may not be joined.
 func (p *Publisher) Join(ctx context.Context, serve func(ctx context.Context, shard int) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
@@ -146,6 +146,7 @@ func (m *member) client(c Config) (*kgo.Client, error) {
 // to a caller that polls.
 func (m *member) watchGroup(client *kgo.Client) {
 	var trials Trials
+	var limit LogLimit
 	began := time.Now()
 	for m.ctx.Err() == nil {
 		for _, e := range client.PollFetches(m.ctx).Errors() {
@@ -153,14 +154,16 @@ func (m *member) watchGroup(client *kgo.Client) {
 				return
 			}
 			if m.membership.hasJoinedSince(began) {
-				trials, began = Trials{}, time.Now()
+				trials, limit, began = Trials{}, LogLimit{}, time.Now()
 			}
 			err := m.explain(fmt.Errorf("join the group: %w", e.Err))
 			if trials.IsFinal(err) {
 				m.stop(err)
 				return
 			}
-			m.log.Warn("the group cannot be reached; trying again", zap.Error(err))
+			if limit.Allows(err) {
+				m.log.Warn("the group cannot be reached; trying again", zap.Error(err))
+			}
 		}
 	}
 }
@@ -262,6 +265,7 @@ func (m *member) serveAssigned(ctx context.Context, shard int) {
 	pause := firstPause
 	var fenced time.Time // when the shard was last fenced
 	refused := false     // the last error was a refusal
+	var limit LogLimit
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := m.serve(ctx, shard)
@@ -275,13 +279,15 @@ func (m *member) serveAssigned(ctx context.Context, shard int) {
 		}
 		refused = errors.Is(err, ErrRefused)
 		if time.Since(began) > longService {
-			pause = firstPause
+			pause, limit = firstPause, LogLimit{}
 		}
 		if errors.Is(err, ErrFenced) {
 			err = blameSharing(err, fenced)
 			fenced = time.Now()
 		}
-		m.log.Warn("shard will be acquired again", zap.Int("shard", shard), zap.Duration("pause", pause), zap.Error(m.explain(err)))
+		if err := m.explain(err); limit.Allows(err) {
+			m.log.Warn("shard will be acquired again", zap.Int("shard", shard), zap.Duration("pause", pause), zap.Error(err))
+		}
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -490,4 +491,29 @@ func followKafka(t *testing.T, addrs []string, take, giveBack func()) {
 	}
 	giveBack()
 	until(t, time.Minute, "all are members again", all(func(s GroupState) bool { return s.Joined && s.Err == nil }))
+}
+
+// A member that stops while the group moves shards leaves the group all the same: the others need not wait for its session.
+func TestStopDuringARebalance(t *testing.T) {
+	onBrokers(t, func(t *testing.T, addrs []string) {
+		c := groupConfig(t, addrs)
+		two := groupMember(t, c)
+		core, logs := observer.New(zap.InfoLevel)
+		two.log = zap.New(core)
+		slow, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.ConsumerGroup(c.GroupID()), kgo.ConsumeTopics(c.StateTopic()),
+			kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.HeartbeatInterval(8*time.Second), kgo.SessionTimeout(10*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer slow.CloseAllowingRebalance()
+		slow.PollFetches(deadline(t, 5*time.Second))
+		stop := join(t, two, func(ctx context.Context, _ int) error { <-ctx.Done(); return nil })
+		time.Sleep(time.Second) // the other member does not know of the new one before its next heartbeat
+		if took := stop(); took > 500*time.Millisecond {
+			t.Errorf("the stop took %v", took)
+		}
+		for _, e := range logs.FilterLevelExact(zap.WarnLevel).All() {
+			t.Error(e.Message, e.ContextMap())
+		}
+	})
 }

@@ -31,7 +31,7 @@ const initializeTimeout = 5 * time.Minute
 // moment, one writes and the others see its records, because each looks again after its fence.
 //
 // The watch record names the region and never changes it. So Initialize should not be called before Deadline Cloud has
-// answered in that region.
+// shown a farm in that region.
 //
 // ErrRefused says that the state topic is empty and the events topic is not. The state was lost, and going on would publish
 // every session again.
@@ -61,18 +61,22 @@ func (p *Publisher) initialize(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if done, err := p.initialized(ctx, uncommitted); done || err != nil {
-		return err
-	}
+	// The events come first. They are always published after the state topic was initialized, so if another instance does
+	// both at this moment, its records are in the state topic when they are looked for.
+	published := false
 	for _, at := range partitionsOf(p.config.EventsTopic(), p.partitions) {
 		s, err := p.brokers.span(ctx, at, uncommitted)
 		if err != nil {
 			return err
 		}
-		if s.end > 0 {
-			return refuse(StateLost, "%s is empty, but %s is not: restore the state topic from a backup",
-				topic, p.config.EventsTopic())
-		}
+		published = published || s.end > 0
+	}
+	if done, err := p.initialized(ctx, uncommitted); done || err != nil {
+		return err
+	}
+	if published {
+		return refuse(StateLost, "%s is empty, but %s is not: restore the state topic from a backup",
+			topic, p.config.EventsTopic())
 	}
 	return p.writeWatch(ctx, producer)
 }

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	kafka "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"farmwire/diff"
 	"farmwire/event"
 )
 
@@ -45,6 +47,46 @@ func TestInitialize(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An instance that is overtaken while it initializes finds the events of the other one, and does not take the state for lost.
+func TestInitializeIsOvertaken(t *testing.T) {
+	cluster := fakeCluster(t, 1)
+	c := testConfig(t, cluster.Addrs())
+	open := func() *Publisher {
+		p, err := Open(t.Context(), c, testTopics(), testLog(t), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.Close)
+		return p
+	}
+	slow, other := open(), open()
+	var begun atomic.Bool
+	cluster.Fake().ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.Fake().KeepControl()
+		if r.(*kmsg.ListOffsetsRequest).Topics[0].Topic == c.EventsTopic() && !begun.Swap(true) {
+			cluster.Fake().SleepControl(func() {
+				if err := other.Initialize(t.Context()); err != nil {
+					t.Error(err)
+				}
+				s, err := other.Acquire(t.Context(), 0)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for n := range 4 * testPartitions { // in each partition, or nearly so
+					if err := s.Publish(t.Context(), []diff.Changes{changesOf(started(session(0, n)))}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		return nil, nil, false
+	})
+	if err := slow.Initialize(deadline(t, 20*time.Second)); err != nil {
+		t.Error(err)
+	}
 }
 
 // An initialization whose transaction was left open does not count, and the next one aborts it.

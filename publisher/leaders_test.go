@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -68,7 +69,11 @@ func TestNoTransactionWithoutALeader(t *testing.T) {
 	for newPartitioner(testPartitions).of(session(0, n).SessionID) == offline {
 		n++
 	}
-	if err := s.Publish(t.Context(), []diff.Changes{changesOf(started(session(0, n)))}); err != nil {
+	led, waits := changesOf(started(session(0, n))), changesOf(started(session(0, n)), started(session(0, 0)))
+	if names, err := s.WithoutLeader(t.Context(), []diff.Changes{led, waits, {}}); err != nil || !slices.Equal(names, []string{"", without.String(), ""}) {
+		t.Errorf("changes wait for %q, %v", names, err)
+	}
+	if err := s.Publish(t.Context(), []diff.Changes{led}); err != nil {
 		t.Errorf("a transaction without that partition: %v", err)
 	}
 	begun := faults.count(kmsg.AddPartitionsToTxn)

@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"farmwire/cluster"
@@ -24,39 +23,38 @@ type metrics struct {
 
 // newMetrics makes metrics that are not registered yet.
 func newMetrics() *metrics {
-	auto := promauto.With(nil)
 	return &metrics{
-		transactions: auto.NewCounterVec(prometheus.CounterOpts{
+		transactions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "farmwire_transactions_total",
 			Help: "Transactions, by outcome: committed, aborted, fenced or unknown.",
 		}, []string{"outcome"}),
-		seconds: auto.NewHistogram(prometheus.HistogramOpts{
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "farmwire_transaction_seconds",
 			Help:    "Time from the first request of a committed transaction to its last answer.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
 		}),
-		events: auto.NewCounterVec(prometheus.CounterOpts{
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "farmwire_events_published_total",
 			Help: "Events in committed transactions, by change.",
 		}, []string{"change"}),
-		retries: auto.NewCounterVec(prometheus.CounterOpts{
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "farmwire_kafka_retries_total",
 			Help: "Requests to brokers that were sent again, by the name of Kafka's error, or network if no broker answered with an error.",
 		}, []string{"error"}),
-		fences: auto.NewCounter(prometheus.CounterOpts{
+		fences: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "farmwire_fences_total",
 			Help: "Transactional ids taken over.",
 		}),
-		hanging: auto.NewCounter(prometheus.CounterOpts{
+		hanging: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "farmwire_hanging_transactions_total",
 			Help: "Transactions that a broker had left open in some partitions after their end, and that were ended there.",
 		}),
-		restores: auto.NewHistogram(prometheus.HistogramOpts{
+		restores: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "farmwire_restore_seconds",
 			Help:    "Time to fence a shard and to read its state back.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 16),
 		}),
-		restoreRecords: auto.NewCounter(prometheus.CounterOpts{
+		restoreRecords: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "farmwire_restore_records_total",
 			Help: "Records read back from the state topic.",
 		}),

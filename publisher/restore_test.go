@@ -63,6 +63,7 @@ func TestRestoreHeldUpByAForeignTransaction(t *testing.T) {
 
 // A restore that makes no progress gives up its place, and others go on. It ends by itself, and its error names its partition.
 func TestRestoresThatWaitStandAlone(t *testing.T) {
+	t.Parallel()
 	c := testConfig(t, fake(t))
 	p := testOpen(t, c)
 	for shard := range int32(2) {
@@ -70,7 +71,7 @@ func TestRestoresThatWaitStandAlone(t *testing.T) {
 		defer func() { _ = foreign.end(t.Context(), false) }()
 	}
 	p.brokers.reading = make(chan struct{}, 1)
-	p.brokers.timeouts.place, p.brokers.timeouts.stall = 200*time.Millisecond, 8*time.Second
+	p.brokers.timeouts.place, p.brokers.timeouts.stall = 200*time.Millisecond, 5*time.Second
 	stuck := make(chan error, 2)
 	for shard := range 2 {
 		go func() { _, err := p.Acquire(t.Context(), shard); stuck <- err }()

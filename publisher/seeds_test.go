@@ -182,6 +182,7 @@ func TestSeedsAreLearned(t *testing.T) {
 
 // A broker that stops answering during the login by SASL holds the transport up only until the login's deadline.
 func TestSilenceInLogin(t *testing.T) {
+	t.Parallel()
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("PLAIN", "user", "password"))
 	if err != nil {
 		t.Fatal(err)
@@ -231,6 +232,7 @@ func TestSilenceInLogin(t *testing.T) {
 
 // A broker that accepts connections and never answers a TLS handshake holds neither client up for longer than a login may take.
 func TestSilenceInTLS(t *testing.T) {
+	t.Parallel()
 	c := Config{TopicPrefix: "login", Cluster: cluster.Config{Brokers: []string{hangs(t)}, TLS: cluster.TLS{Enabled: true}}}
 	began := time.Now()
 	transport, err := c.Cluster.Transport()

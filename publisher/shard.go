@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -116,6 +117,44 @@ func (s *Shard) PublishWatch(ctx context.Context, w event.WatchRecord) error {
 	}
 	s.watch = w
 	return nil
+}
+
+// WithoutLeader returns for each of the changes the name of a partition that they would be written to and that has no leader
+// now, or "" if there is none. It returns nil if all changes can be published. A transaction with the others would not begin, and
+// the shard would have to be acquired again. The shard's own partition of the state topic is not looked at.
+//
+// After an error the shard must be acquired again.
+func (s *Shard) WithoutLeader(ctx context.Context, changes []diff.Changes) ([]string, error) {
+	needed := make([][]topicPartition, len(changes))
+	var all, missing []topicPartition
+	for n := range changes {
+		for i := range changes[n].Events {
+			needed[n] = append(needed[n], s.encoder.eventPartitions(&changes[n].Events[i])...)
+		}
+		all = append(all, needed[n]...)
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	brokers := s.publisher.brokers
+	ctx, cancel := context.WithTimeout(ctx, brokers.timeouts.total)
+	defer cancel()
+	err := brokers.repeat(ctx, "find the leaders", func(ctx context.Context) (err error) {
+		missing, err = brokers.withoutLeader(ctx, all)
+		return err
+	})
+	if err != nil || len(missing) == 0 {
+		return nil, s.publisher.config.explain(err)
+	}
+	names := make([]string, len(changes))
+	for n := range needed {
+		for _, at := range needed[n] {
+			if slices.Contains(missing, at) {
+				names[n] = at.String()
+			}
+		}
+	}
+	return names, nil
 }
 
 // Publish commits the changes of some observations: their events, the copies for the ended topic, and the new state of the

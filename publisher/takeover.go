@@ -111,7 +111,7 @@ func (b *brokers) unended(ctx context.Context, scope []topicPartition, err error
 	if !errors.Is(err, codeConcurrent) {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.timeouts.attempt) // ctx has most often ended
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.timeouts.grace) // ctx has most often ended
 	defer cancel()
 	missing, lookErr := b.withoutLeader(ctx, scope)
 	if lookErr != nil || len(missing) == 0 {

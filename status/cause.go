@@ -25,6 +25,7 @@ const (
 	KindShard           Kind = "shard"
 	KindCommit          Kind = "commit"
 	KindUnasked         Kind = "unasked sessions"
+	KindLeaderless      Kind = "partition without a leader"
 	KindPolling         Kind = "polling"
 	KindAnswer          Kind = "answer"
 	KindCredentials     Kind = "credentials"
@@ -47,7 +48,7 @@ const (
 // Key identifies a cause for as long as it lasts, while the numbers in its text change.
 type Key struct {
 	Kind Kind
-	Of   string // the shard, operation, farm, fleet or worker; "" if it is about none
+	Of   string // the shard, partition, farm or fleet, or the operation and why it fails; "" if it is about none
 }
 
 // Cause is one thing that an operator should know.
@@ -55,6 +56,7 @@ type Cause struct {
 	Key
 	Severity Severity
 	Progress bool // it is part of every start and hand-over, and passes by itself if all goes well
+	Unnamed  bool // another cause counts it, because there are many of its kind
 	Text     string
 }
 
@@ -75,6 +77,11 @@ const maxNamed = 10
 // Causes returns everything that keeps the instance from being ready, and then what is late or fails without doing so. There
 // is at most one for each key, and a bounded number of each kind.
 func (r Report) Causes() []Cause {
+	return slices.DeleteFunc(r.sorted(), func(c Cause) bool { return c.Unnamed })
+}
+
+// sorted returns all causes by their severity.
+func (r Report) sorted() []Cause {
 	causes := r.causes()
 	slices.SortStableFunc(causes, func(a, b Cause) int { return cmp.Compare(a.Severity, b.Severity) })
 	return causes

@@ -6,12 +6,16 @@
 // other package of Farmwire: package farmwire fills the report from the states of the poller, the shards and the group.
 package status
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Report is the state of one instance at one moment.
 type Report struct {
 	At        time.Time // the moment
 	Region    string    // whose farms are watched
+	DryRun    bool      // events are printed instead of published, and a transaction is the printing of some
 	Stage     Stage
 	Waiting   error // why the stage has not passed yet: the last error of what is tried again; nil if nothing has failed
 	Group     Group
@@ -47,10 +51,11 @@ type Shard struct {
 	Newest   time.Time // when the newest transaction of the assignment was committed; zero if none was
 
 	// Of a shard that is followed.
-	Committed   time.Time // Newest, if it was committed since the restore; else zero
-	Publishing  time.Time // when the transaction began that is in flight; zero if none is
-	Unpublished int       // workers whose changes could not be committed in this assignment, and were not committed since
-	Unasked     int       // restored open sessions that Deadline Cloud was not asked for since the restore
+	Committed   time.Time      // Newest, if it was committed since the restore; else zero
+	Publishing  time.Time      // when the transaction began that is in flight; zero if none is
+	Unpublished int            // workers whose changes could not be committed in this assignment, and were not committed since
+	Unasked     int            // restored open sessions that Deadline Cloud was not asked for since the restore
+	Leaderless  map[string]int // workers whose changes wait for a partition that has no leader, by partition
 }
 
 // LastCommit returns when the shard has last committed, or was assigned.
@@ -66,15 +71,17 @@ const (
 )
 
 // Polling is what is known about the requests to Deadline Cloud. While the instance owns no shard, everything from Discovery
-// to Budget is empty, because it then sends no requests, except for a probe until the first usable answer.
+// to Budget is empty, because it then sends no requests, except for a probe until a farm is shown.
 type Polling struct {
 	Phase       Phase
 	Answered    bool   // Deadline Cloud has given a usable answer since the start
+	FarmShown   bool   // such an answer has shown a farm, or was about one that was asked for
 	LastFailure string // why the last request failed, as long as there was no usable answer; "" if none has failed
 
 	Discovery              []Failure // the lists of farms, fleets or workers that fail
 	Targets                int       // the lists of farms, fleets and workers that are read again and again
 	PendingTargets         int       // of these, the ones that were never read completely
+	Searched               bool      // all were read once; what is pending now was found later
 	MissingFarms           []string  // farms that were asked for and that the service does not find
 	MissingFleets          []string  // fleets that were asked for and that are in none of the farms
 	EmptyFarms             []string  // farms without a fleet to watch
@@ -82,17 +89,15 @@ type Polling struct {
 	CredentialsRefused     bool      // the credentials were refused, and were not accepted since then
 	CredentialsUnavailable bool      // the credentials cannot be fetched, so that no request is sent
 
-	Failing  []Outage // the operations that have given no usable answer since they first failed
-	Unlisted []Failure
-	// UnlistedCount is how many workers cannot be listed. Unlisted names some of them.
-	UnlistedCount  int
-	LookupsFailing int // how many workers' sessions cannot be looked up one by one
-	Missing        int // open sessions of which the service says that their queue, fleet or farm does not exist
+	Failing        []Outage  // the operations that have given no usable answer since they first failed
+	Unlisted       []Failure // some of the workers that cannot be listed
+	UnlistedCount  int       // how many workers cannot be listed
+	LookupsFailing int       // how many workers' sessions cannot be looked up one by one
+	Missing        int       // open sessions of which the service says that their queue, fleet or farm does not exist
 
 	Watched           int           // workers that are listed again and again
 	NeverListed       int           // of these, the ones that ListWorkers shows and that were never listed completely
 	OldestNeverListed time.Duration // how long the longest of them has waited for its first listing
-	OldestListing     time.Duration // the longest time since the last complete listing of a worker, or since it was first shown
 	OldestLook        time.Duration // the longest time since the last answer about an open session that is committed
 	Budget            Budget
 
@@ -150,11 +155,12 @@ func (b Budget) Needed() float64 {
 	return float64(b.Pages)/b.Staleness.Seconds() + b.Discovery
 }
 
-// Holds returns the staleness that the rate can hold, or 0 if the rate is not known.
+// Holds returns the shortest staleness that the rate can hold, in whole seconds. It leaves a fifth of the rate to discovery
+// and to lookups, or more if discovery takes more. Holds returns 0 if discovery takes all.
 func (b Budget) Holds() time.Duration {
-	left := b.Rate - b.Discovery
+	left := min(0.8*b.Rate, b.Rate-b.Discovery)
 	if left <= 0 {
 		return 0
 	}
-	return time.Duration(float64(b.Pages) / left * float64(time.Second))
+	return time.Duration(math.Ceil(float64(b.Pages)/left)) * time.Second
 }

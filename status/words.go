@@ -3,6 +3,7 @@ package status
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,9 +22,9 @@ func (r Report) causes() []Cause {
 	case OpeningTopics:
 		return []Cause{r.stage("the topics are being opened")}
 	case Initializing:
-		return append([]Cause{r.stage("the state topic is initialized as soon as Deadline Cloud has answered")}, r.polling()...)
+		return append([]Cause{r.stage("the state topic is initialized as soon as Deadline Cloud has shown a farm")}, r.polling()...)
 	}
-	return slices.Concat(r.group(), r.shards(), r.polling())
+	return slices.Concat(r.group(), r.shards(), r.leaderless(), r.polling())
 }
 
 func (r Report) stage(text string) Cause {
@@ -56,7 +57,7 @@ func (r Report) group() []Cause {
 func (r Report) shards() []Cause {
 	var all []Cause
 	for _, s := range slices.SortedFunc(slices.Values(r.Shards), func(a, b Shard) int { return cmp.Compare(a.Number, b.Number) }) {
-		if c, ok := s.cause(r.At); ok {
+		if c, ok := s.cause(r.At, r.DryRun); ok {
 			c.Of = strconv.Itoa(s.Number)
 			all = append(all, c)
 		}
@@ -65,7 +66,7 @@ func (r Report) shards() []Cause {
 }
 
 // cause returns what is wrong with a shard. It reports false if nothing is.
-func (s Shard) cause(now time.Time) (Cause, bool) {
+func (s Shard) cause(now time.Time, dryRun bool) (Cause, bool) {
 	shard := Cause{Key: Key{Kind: KindShard}}
 	switch {
 	case s.State == Acquiring && s.Err == nil:
@@ -75,17 +76,21 @@ func (s Shard) cause(now time.Time) (Cause, bool) {
 	case s.State == Waiting:
 		shard.Text = fmt.Sprintf("shard %d waits to be acquired again: %s", s.Number, errorText(s.Err))
 	case s.Failures > 1 && now.Sub(s.Since) < settledFor:
-		shard.Text = fmt.Sprintf("shard %d has failed %s in a row, and is ready after a minute without a failure: %s", s.Number, times(s.Failures), errorText(s.Err))
+		shard.Text = fmt.Sprintf("shard %d has failed %d times in a row, and is ready after a minute without a failure: %s", s.Number, s.Failures, errorText(s.Err))
 	default:
-		return s.commitCause(now)
+		return s.commitCause(now, dryRun)
 	}
 	return shard, true
 }
 
 // commitCause returns what is wrong with the commits of a shard that is followed.
-func (s Shard) commitCause(now time.Time) (Cause, bool) {
+func (s Shard) commitCause(now time.Time, dryRun bool) (Cause, bool) {
 	c := Cause{Key: Key{Kind: KindCommit}}
-	switch since := now.Sub(latest(s.Committed, s.Since)); {
+	switch since, waits := now.Sub(latest(s.Committed, s.Since)), now.Sub(s.Publishing); {
+	case dryRun && !s.Publishing.IsZero() && waits > slowCommit:
+		c.Severity, c.Text = Warning, fmt.Sprintf("an event has waited for %s to be printed: whoever reads them stands still", age(waits))
+	case dryRun:
+		return c, false
 	case since > commitLimit:
 		c.Text = fmt.Sprintf("shard %d has committed no transaction for %s", s.Number, age(since))
 	case s.Committed.IsZero():
@@ -95,25 +100,52 @@ func (s Shard) commitCause(now time.Time) (Cause, bool) {
 	case s.Unasked > 0:
 		c.Kind, c.Progress = KindUnasked, true
 		c.Text = fmt.Sprintf("shard %d has %s that Deadline Cloud was not asked for since the restore", s.Number, number(s.Unasked, "open session"))
-	case !s.Publishing.IsZero() && now.Sub(s.Publishing) > slowCommit:
+	case !s.Publishing.IsZero() && waits > slowCommit:
 		c.Severity = Warning
-		c.Text = fmt.Sprintf("shard %d has waited for %s for the brokers to commit a transaction", s.Number, age(now.Sub(s.Publishing)))
+		c.Text = fmt.Sprintf("shard %d has waited for %s for the brokers to commit a transaction", s.Number, age(waits))
 	default:
 		return c, false
 	}
 	return c, true
 }
 
-// bounded keeps the first causes, and replaces the rest by one that counts them. All are of one kind or of related kinds.
-func bounded(all []Cause, what string) []Cause {
-	if len(all) <= maxNamed {
-		return all
+// leaderless tells which partitions have no leader and hold changes up. All shards may write to the same partition.
+func (r Report) leaderless() []Cause {
+	workers := make(map[string]int)
+	for _, s := range r.Shards {
+		for partition, n := range s.Leaderless {
+			workers[partition] += n
+		}
 	}
-	more := Cause{Key: Key{Kind: all[0].Kind, Of: "more"}, Severity: Note, Progress: true, Text: fmt.Sprintf("%d more %s have such a problem", len(all)-maxNamed, what)}
-	for _, c := range all[maxNamed:] {
+	var all []Cause
+	for _, partition := range slices.Sorted(maps.Keys(workers)) {
+		all = append(all, Cause{Key: Key{Kind: KindLeaderless, Of: partition}, Severity: Warning,
+			Text: fmt.Sprintf("%s has no leader, and the changes of %s wait for it: start the brokers that keep its replicas", partition, number(workers[partition], "worker"))})
+	}
+	return bounded(all, "partitions")
+}
+
+// bounded leaves the first causes named, and adds one that counts the others. All are of one kind or of related kinds.
+func bounded(all []Cause, what string) []Cause {
+	named := 0
+	var more Cause
+	for i, c := range all {
+		if c.Unnamed {
+			continue
+		}
+		if named++; named <= maxNamed {
+			continue
+		}
+		if all[i].Unnamed = true; named == maxNamed+1 {
+			more = Cause{Key: Key{Kind: c.Kind, Of: "more"}, Severity: c.Severity, Progress: c.Progress}
+		}
 		more.Severity, more.Progress = min(more.Severity, c.Severity), more.Progress && c.Progress
 	}
-	return append(slices.Clone(all[:maxNamed]), more)
+	if named <= maxNamed {
+		return all
+	}
+	more.Text = fmt.Sprintf("%d more %s have such a problem", named-maxNamed, what)
+	return append(all, more)
 }
 
 // longestError is how much of the text of an error is told, in bytes.
@@ -144,13 +176,6 @@ func latest(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
 }
 
 func number(n int, of string) string {

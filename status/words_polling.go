@@ -14,8 +14,8 @@ const (
 	manyThrottled = 0.1              // from this part of all attempts on, throttling is told
 )
 
-// polling tells what is wrong with the requests to Deadline Cloud. An instance that owns no shard sends none, once there was
-// a first answer.
+// polling tells what is wrong with the requests to Deadline Cloud. An instance that owns no shard sends none, once a farm was
+// shown.
 func (r Report) polling() []Cause {
 	p := r.Polling
 	one := func(k Kind, progress bool, text string) []Cause {
@@ -26,38 +26,55 @@ func (r Report) polling() []Cause {
 		return one(KindPolling, true, "polling has not started")
 	case p.Phase == Ended:
 		return one(KindPolling, true, "polling has ended")
+	case !p.Answered && p.Targets == 0 && p.LastFailure == "not_found":
+		return one(KindAnswer, false, fmt.Sprintf("Deadline Cloud does not find the farms or fleets of the configuration in %s: check them, the region and the account", r.region()))
 	case !p.Answered && p.Targets == 0 && p.LastFailure != "":
 		return one(KindAnswer, false, "Deadline Cloud has not answered yet: "+words(p.LastFailure))
 	case !p.Answered && p.Targets == 0:
 		return one(KindAnswer, true, "Deadline Cloud has not answered yet")
+	case !p.FarmShown && p.Targets == 0:
+		return one(KindFarms, false, r.noFarm())
 	case p.Targets == 0:
 		return nil // no shard is owned
 	}
 	return slices.Concat(p.outages(), r.farms(), p.discovery(), p.workers(), p.lookups(), p.lateness())
 }
 
-// outages tells which operations give no usable answer at all. BatchGetSession and GetSession are told by lookups.
+// outages tells which operations give no usable answer at all, and why, if that is the credentials. BatchGetSession and
+// GetSession are told by lookups.
 func (p Polling) outages() []Cause {
 	var all []Cause
-	if p.CredentialsRefused {
-		all = append(all, Cause{Key: Key{Kind: KindCredentials}, Severity: Warning, Text: "the credentials are refused"})
-	}
-	if p.CredentialsUnavailable {
-		all = append(all, Cause{Key: Key{KindCredentials, "fetch"}, Severity: Warning, Text: "the credentials cannot be fetched"})
-	}
+	credentials := Warning
 	for _, o := range p.Failing {
-		if isLookup(o.Operation) || o.For < outageTold {
+		if isLookup(o.Operation) || !o.isTold() {
 			continue
 		}
-		severity := Unready
+		c := Cause{Key: Key{KindOutage, o.Operation + ": " + o.Reason}, Unnamed: p.isOfCredentials(o.Reason),
+			Text: fmt.Sprintf("%s has given no usable answer for %s: %s", o.Operation, age(o.For), words(o.Reason))}
 		if o.For < outageLimit {
-			severity = Warning
+			c.Severity = Warning
 		}
-		all = append(all, Cause{Key: Key{KindOutage, o.Operation}, Severity: severity,
-			Text: fmt.Sprintf("%s has given no usable answer for %s: %s", o.Operation, age(o.For), words(o.Reason))})
+		if c.Unnamed {
+			credentials = min(credentials, c.Severity)
+		}
+		all = append(all, c)
+	}
+	if p.CredentialsRefused {
+		all = append(all, Cause{Key: Key{Kind: KindCredentials}, Severity: credentials, Text: "the credentials are refused"})
+	}
+	if p.CredentialsUnavailable {
+		all = append(all, Cause{Key: Key{KindCredentials, "fetch"}, Severity: credentials, Text: "the credentials cannot be fetched"})
 	}
 	return all
 }
+
+// isOfCredentials reports whether a request failed because of the credentials, which is told once.
+func (p Polling) isOfCredentials(reason string) bool {
+	return p.CredentialsRefused && reason == "credentials" || p.CredentialsUnavailable && reason == "credentials_unavailable"
+}
+
+// isTold reports whether the outage lasts long enough to be told.
+func (o Outage) isTold() bool { return o.For >= outageTold }
 
 func isLookup(operation string) bool {
 	return operation == "BatchGetSession" || operation == "GetSession"
@@ -71,18 +88,14 @@ func (r Report) farms() []Cause {
 		all = append(all, Cause{Key: Key{KindFarms, "stored"}, Text: "none of the farms that are stored in Kafka is listed: " +
 			"the credentials are of another account, or may not see these farms"})
 	}
-	for _, farm := range p.MissingFarms {
-		all = append(all, Cause{Key: Key{KindMissingFarm, farm}, Text: fmt.Sprintf("farm %s does not exist in this account and region", farm)})
-	}
+	all = append(all, missing(KindMissingFarm, p.MissingFarms, p.Farms, "farm %s does not exist in this account and region")...)
 	if p.PendingTargets > 0 {
 		return all
 	}
-	if p.Farms == 0 {
+	if p.Farms == 0 && len(p.MissingFarms) == 0 {
 		all = append(all, Cause{Key: Key{Kind: KindFarms}, Text: r.noFarm()})
 	}
-	for _, fleet := range p.MissingFleets {
-		all = append(all, Cause{Key: Key{KindMissingFleet, fleet}, Text: fmt.Sprintf("fleet %s is in none of the farms", fleet)})
-	}
+	all = append(all, missing(KindMissingFleet, p.MissingFleets, p.Fleets, "fleet %s is in none of the farms")...)
 	var empty []Cause
 	for _, farm := range p.EmptyFarms {
 		empty = append(empty, Cause{Key: Key{KindEmptyFarm, farm}, Severity: Warning, Text: fmt.Sprintf("farm %s has no fleet to watch", farm)})
@@ -90,21 +103,30 @@ func (r Report) farms() []Cause {
 	return append(all, bounded(empty, "farms")...)
 }
 
+// missing tells which farms or fleets were asked for and are not there. As long as others are, these are warnings, because
+// they may have been deleted.
+func missing(kind Kind, ids []string, others int, text string) []Cause {
+	severity := Warning
+	if others == 0 {
+		severity = Unready
+	}
+	var all []Cause
+	for _, id := range ids {
+		all = append(all, Cause{Key: Key{kind, id}, Severity: severity, Text: fmt.Sprintf(text, id)})
+	}
+	return bounded(all, "of the configuration")
+}
+
 // noFarm says that Deadline Cloud lists no farm at all, and what the usual reasons are.
 func (r Report) noFarm() string {
-	return fmt.Sprintf("Deadline Cloud lists no farm in %s: check the region and the account, and whether the credentials may see the farms",
-		cmp.Or(r.Region, "this region"))
+	return fmt.Sprintf("Deadline Cloud lists no farm in %s: check the region and the account, and whether the credentials may see the farms", r.region())
 }
+
+func (r Report) region() string { return cmp.Or(r.Region, "this region") }
 
 // discovery tells which lists of farms, fleets and workers fail, and how many were never read.
 func (p Polling) discovery() []Cause {
-	all := failures(KindDiscovery, p.Discovery)
-	for i := range all {
-		if p.PendingTargets == p.Targets {
-			all[i].Severity = Unready // nothing was found yet
-		}
-	}
-	all = bounded(all, "lists")
+	all := bounded(p.failures(KindDiscovery, p.Discovery), "lists")
 	if p.PendingTargets > 0 {
 		all = append(all, Cause{Key: Key{Kind: KindPending}, Progress: len(p.Discovery) == 0, Severity: p.pendingSeverity(),
 			Text: fmt.Sprintf("%d of %d lists of farms, fleets and workers have not been read yet", p.PendingTargets, p.Targets)})
@@ -112,9 +134,15 @@ func (p Polling) discovery() []Cause {
 	return all
 }
 
-// pendingSeverity returns what it means that lists were never read. If each of them fails while other lists of the same
-// operation are read, the instance is ready without them: a farm or a fleet that cannot be looked at is a warning.
+// pendingSeverity returns what it means that lists were never read. A farm or a fleet that was found after the start, or that
+// cannot be looked at while others are, is only a warning.
 func (p Polling) pendingSeverity() Severity {
+	switch {
+	case p.Searched:
+		return Warning
+	case p.PendingTargets == p.Targets:
+		return Unready // nothing was found yet
+	}
 	fail := 0
 	for _, f := range p.Discovery {
 		if f.Pending && !slices.ContainsFunc(p.Failing, func(o Outage) bool { return o.Operation == f.Operation }) {
@@ -127,21 +155,24 @@ func (p Polling) pendingSeverity() Severity {
 	return Unready
 }
 
-// workers tells which workers cannot be listed.
+// workers tells how many workers cannot be listed. Notes name some of them.
 func (p Polling) workers() []Cause {
-	all := failures(KindUnlisted, p.Unlisted)
-	all = all[:min(len(all), maxNamed)]
-	if more := p.UnlistedCount - len(all); more > 0 {
-		all = append(all, Cause{Key: Key{KindUnlisted, "more"}, Severity: Warning, Text: fmt.Sprintf("%d more workers cannot be listed", more)})
+	if p.UnlistedCount == 0 {
+		return nil
 	}
-	return all
+	named := p.failures(KindUnlisted, p.Unlisted)
+	for i := range named {
+		named[i].Severity = Note
+	}
+	all := Cause{Key: Key{Kind: KindUnlisted}, Severity: Warning, Text: fmt.Sprintf("%s cannot be listed", number(p.UnlistedCount, "worker"))}
+	return append([]Cause{all}, named[:min(len(named), maxNamed)]...)
 }
 
 // lookups tells that sessions cannot be looked up one by one.
 func (p Polling) lookups() []Cause {
 	var all []Cause
 	if p.LookupsFailing > 0 {
-		all = append(all, Cause{Key: Key{Kind: KindLookups}, Severity: Warning, Text: fmt.Sprintf("the sessions of %d workers cannot be looked up", p.LookupsFailing)})
+		all = append(all, Cause{Key: Key{Kind: KindLookups}, Severity: Warning, Text: fmt.Sprintf("the sessions of %s cannot be looked up", number(p.LookupsFailing, "worker"))})
 	}
 	if p.Missing > 0 {
 		all = append(all, Cause{Key: Key{Kind: KindMissingSessions}, Severity: Warning,
@@ -193,17 +224,22 @@ func (p Polling) lateness() []Cause {
 // holds says which staleness the rate can hold.
 func (b Budget) holds() string {
 	if held := b.Holds(); held > 0 {
-		return fmt.Sprintf("that holds a staleness of %s", age(held.Round(time.Second)))
+		return fmt.Sprintf("a staleness of %s would fit", age(held))
 	}
 	return "discovery alone takes that"
 }
 
-// failures returns a warning for each failure, sorted.
-func failures(kind Kind, of []Failure) []Cause {
-	all := make([]Cause, len(of))
-	for i, f := range of {
-		all[i] = Cause{Key: Key{kind, f.subject()}, Severity: Warning,
-			Text: fmt.Sprintf("%s failed %s in a row: %s", f.subject(), times(f.Failures), words(f.Reason))}
+// failures returns a warning for each failure, sorted. Those that an outage tells already, or what is said of the
+// credentials, are not named.
+func (p Polling) failures(kind Kind, of []Failure) []Cause {
+	all := make([]Cause, 0, len(of))
+	for _, f := range of {
+		text := fmt.Sprintf("%s failed %d times in a row: %s", f.subject(), f.Failures, words(f.Reason))
+		if f.Failures == 1 {
+			text = fmt.Sprintf("%s failed: %s", f.subject(), words(f.Reason))
+		}
+		told := slices.ContainsFunc(p.Failing, func(o Outage) bool { return o.Operation == f.Operation && o.isTold() }) || p.isOfCredentials(f.Reason)
+		all = append(all, Cause{Key: Key{kind, f.subject() + ": " + f.Reason}, Severity: Warning, Unnamed: told, Text: text})
 	}
 	slices.SortFunc(all, func(a, b Cause) int { return strings.Compare(a.Of, b.Of) })
 	return all

@@ -22,6 +22,9 @@ func (r Report) WriteSummary(w io.Writer) error {
 		_, err = fmt.Fprintf(w, "  %-22s %s\n", name, text)
 	}
 	for _, c := range r.polling() {
+		if c.Unnamed {
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ func running(change func(*status.Report)) status.Report {
 		Stage:  status.Running,
 		Group:  status.Group{Joined: true},
 		Shards: []status.Shard{followed(0)},
-		Polling: status.Polling{Phase: status.Started, Answered: true, Targets: 3, Farms: 1, Fleets: 1, Workers: 4, Watched: 4,
+		Polling: status.Polling{Phase: status.Started, Answered: true, FarmShown: true, Targets: 3, Farms: 1, Fleets: 1, Workers: 4, Watched: 4,
 			Budget: status.Budget{Rate: 10, Staleness: 15 * time.Second, Pages: 4, Discovery: 0.1}},
 	}
 	change(&r)
@@ -58,10 +58,11 @@ func TestText(t *testing.T) {
 	}{
 		"the zero value":     {status.Report{}, "the topics are being opened"},
 		"Kafka is not there": {status.Report{Waiting: errors.New("no broker\n listens")}, "the topics are being opened: no broker listens"},
-		"no answer yet":      {status.Report{Stage: status.Initializing, Polling: status.Polling{Phase: status.Started, LastFailure: "not_found"}}, "the state topic is initialized as soon as Deadline Cloud has answered\nDeadline Cloud has not answered yet: not found"},
+		"no answer yet":      {status.Report{Stage: status.Initializing, Polling: status.Polling{Phase: status.Started, LastFailure: "not_found"}}, "the state topic is initialized as soon as Deadline Cloud has shown a farm\nDeadline Cloud does not find the farms or fleets of the configuration in this region: check them, the region and the account"},
+		"no farm yet":        {status.Report{Region: "eu-north-1", Stage: status.Initializing, Polling: status.Polling{Phase: status.Started, Answered: true}}, "the state topic is initialized as soon as Deadline Cloud has shown a farm\nDeadline Cloud lists no farm in eu-north-1: check the region and the account, and whether the credentials may see the farms"},
 		"ready":              {running(func(*status.Report) {}), "ready"},
 		"a standby": {running(func(r *status.Report) {
-			r.Shards, r.Polling = nil, status.Polling{Phase: status.Started, Answered: true}
+			r.Shards, r.Polling = nil, status.Polling{Phase: status.Started, Answered: true, FarmShown: true}
 		}), "ready\nnote: the consumer group has assigned no shard to this instance, which stands by"},
 		"not joined":        {running(func(r *status.Report) { r.Shards, r.Group.Joined = nil, false }), "the consumer group is being joined"},
 		"Kafka is gone":     {running(func(r *status.Report) { r.Shards, r.Group = nil, status.Group{Err: errors.New("no broker answered")} }), "the consumer group cannot be reached: no broker answered"},
@@ -69,39 +70,49 @@ func TestText(t *testing.T) {
 		"shards": {running(func(r *status.Report) {
 			r.Shards = []status.Shard{{Number: 10, State: status.Waiting, Err: fenced}, {Number: 2}, followed(3)}
 		}), "shard 2 is being acquired\nshard 10 waits to be acquired again: fenced"},
-		"acquired again":          {shard(func(s *status.Shard) { *s = status.Shard{Number: 1, Err: fenced, Failures: 2} }), "shard 1 is being acquired again after it failed: fenced"},
-		"failed repeatedly":       {shard(func(s *status.Shard) { s.Since, s.Err, s.Failures = moment.Add(-59*time.Second), fenced, 2 }), "shard 0 has failed 2 times in a row, and is ready after a minute without a failure: fenced"},
-		"failed long ago":         {shard(func(s *status.Shard) { s.Err, s.Failures = fenced, 2 }), "ready"},
-		"no commit yet":           {shard(func(s *status.Shard) { s.Since, s.Committed = moment, time.Time{} }), "shard 0 has not committed its first transaction yet"},
-		"no commit for long":      {shard(func(s *status.Shard) { s.Committed = moment.Add(-61 * time.Second) }), "shard 0 has committed no transaction for 1m1s"},
-		"no commit at all":        {shard(func(s *status.Shard) { s.Committed = time.Time{} }), "shard 0 has committed no transaction for 1h0m"},
-		"a slow commit":           {shard(func(s *status.Shard) { s.Publishing = moment.Add(-11 * time.Second) }), "ready\nwarning: shard 0 has waited for 11s for the brokers to commit a transaction"},
-		"sessions not asked for":  {shard(func(s *status.Shard) { s.Unasked = 1 }), "shard 0 has 1 open session that Deadline Cloud was not asked for since the restore"},
-		"many shards":             {running(func(r *status.Report) { r.Shards = make([]status.Shard, 12) }), strings.Repeat("shard 0 is being acquired\n", 10) + "2 more shards have such a problem"},
-		"polling has ended":       {polling(func(p *status.Polling) { p.Phase = status.Ended }), "polling has ended"},
-		"no farm":                 {polling(func(p *status.Polling) { p.Farms, p.Fleets, p.Targets = 0, 0, 1 }), "Deadline Cloud lists no farm in eu-west-1: check the region and the account, and whether the credentials may see the farms"},
-		"farms not read yet":      {polling(func(p *status.Polling) { p.Farms, p.Fleets, p.Targets, p.PendingTargets = 0, 0, 1, 1 }), "1 of 1 lists of farms, fleets and workers have not been read yet"},
-		"a farm without fleets":   {polling(func(p *status.Polling) { p.EmptyFarms = []string{"farm-1"} }), "ready\nwarning: farm farm-1 has no fleet to watch"},
-		"another account":         {polling(func(p *status.Polling) { p.OtherAccount = true }), "none of the farms that are stored in Kafka is listed: the credentials are of another account, or may not see these farms"},
-		"missing":                 {polling(func(p *status.Polling) { p.MissingFarms, p.MissingFleets = []string{"farm-1"}, []string{"fleet-1"} }), "farm farm-1 does not exist in this account and region\nfleet fleet-1 is in none of the farms"},
+		"acquired again":     {shard(func(s *status.Shard) { *s = status.Shard{Number: 1, Err: fenced, Failures: 2} }), "shard 1 is being acquired again after it failed: fenced"},
+		"failed repeatedly":  {shard(func(s *status.Shard) { s.Since, s.Err, s.Failures = moment.Add(-59*time.Second), fenced, 2 }), "shard 0 has failed 2 times in a row, and is ready after a minute without a failure: fenced"},
+		"failed long ago":    {shard(func(s *status.Shard) { s.Err, s.Failures = fenced, 2 }), "ready"},
+		"no commit yet":      {shard(func(s *status.Shard) { s.Since, s.Committed = moment, time.Time{} }), "shard 0 has not committed its first transaction yet"},
+		"no commit for long": {shard(func(s *status.Shard) { s.Committed = moment.Add(-61 * time.Second) }), "shard 0 has committed no transaction for 1m1s"},
+		"no commit at all":   {shard(func(s *status.Shard) { s.Committed = time.Time{} }), "shard 0 has committed no transaction for 1h0m"},
+		"a slow commit":      {shard(func(s *status.Shard) { s.Publishing = moment.Add(-11 * time.Second) }), "ready\nwarning: shard 0 has waited for 11s for the brokers to commit a transaction"},
+		"a slow reader":      {running(func(r *status.Report) { r.DryRun, r.Shards[0].Publishing = true, moment.Add(-70*time.Second) }), "ready\nwarning: an event has waited for 1m10s to be printed: whoever reads them stands still"},
+		"without a leader": {running(func(r *status.Report) {
+			r.Shards = []status.Shard{followed(1), followed(2)}
+			r.Shards[0].Leaderless = map[string]int{"e-1": 2, "e-0": 1}
+			r.Shards[1].Leaderless = map[string]int{"e-1": 1}
+		}), "ready\nwarning: e-0 has no leader, and the changes of 1 worker wait for it: start the brokers that keep its replicas\nwarning: e-1 has no leader, and the changes of 3 workers wait for it: start the brokers that keep its replicas"},
+		"sessions not asked for": {shard(func(s *status.Shard) { s.Unasked = 1 }), "shard 0 has 1 open session that Deadline Cloud was not asked for since the restore"},
+		"many shards":            {running(func(r *status.Report) { r.Shards = make([]status.Shard, 12) }), strings.Repeat("shard 0 is being acquired\n", 10) + "2 more shards have such a problem"},
+		"polling has ended":      {polling(func(p *status.Polling) { p.Phase = status.Ended }), "polling has ended"},
+		"no farm":                {polling(func(p *status.Polling) { p.Farms, p.Fleets, p.Targets = 0, 0, 1 }), "Deadline Cloud lists no farm in eu-west-1: check the region and the account, and whether the credentials may see the farms"},
+		"farms not read yet":     {polling(func(p *status.Polling) { p.Farms, p.Fleets, p.Targets, p.PendingTargets = 0, 0, 1, 1 }), "1 of 1 lists of farms, fleets and workers have not been read yet"},
+		"a farm without fleets":  {polling(func(p *status.Polling) { p.EmptyFarms = []string{"farm-1"} }), "ready\nwarning: farm farm-1 has no fleet to watch"},
+		"another account":        {polling(func(p *status.Polling) { p.OtherAccount = true }), "none of the farms that are stored in Kafka is listed: the credentials are of another account, or may not see these farms"},
+		"missing":                {polling(func(p *status.Polling) { p.MissingFarms, p.MissingFleets = []string{"farm-1"}, []string{"fleet-1"} }), "ready\nwarning: farm farm-1 does not exist in this account and region\nwarning: fleet fleet-1 is in none of the farms"},
+		"all missing": {polling(func(p *status.Polling) {
+			p.MissingFarms, p.MissingFleets, p.Farms, p.Fleets = []string{"farm-1"}, []string{"fleet-1"}, 0, 0
+		}), "farm farm-1 does not exist in this account and region\nfleet fleet-1 is in none of the farms"},
 		"fleets not searched yet": {polling(func(p *status.Polling) { p.PendingTargets, p.MissingFleets = 2, []string{"fleet-1"} }), "2 of 3 lists of farms, fleets and workers have not been read yet"},
 		"a fleet fails": {polling(func(p *status.Polling) {
 			p.Discovery = []status.Failure{{FarmID: "farm-1", FleetID: "fleet-2", Operation: "ListWorkers", Failures: 2, Reason: "server_error"}}
 		}), "ready\nwarning: ListWorkers of farm farm-1, fleet fleet-2 failed 2 times in a row: server error"},
 		"a fleet never read": {polling(func(p *status.Polling) {
 			p.PendingTargets, p.Discovery = 1, []status.Failure{{FarmID: "f", FleetID: "l", Operation: "ListWorkers", Failures: 1, Reason: "denied", Pending: true}}
-		}), "ready\nwarning: ListWorkers of farm f, fleet l failed once in a row: denied\nwarning: 1 of 3 lists of farms, fleets and workers have not been read yet"},
+		}), "ready\nwarning: ListWorkers of farm f, fleet l failed: denied\nwarning: 1 of 3 lists of farms, fleets and workers have not been read yet"},
+		"a new fleet": {polling(func(p *status.Polling) { p.PendingTargets, p.Searched = 1, true }), "ready\nwarning: 1 of 3 lists of farms, fleets and workers have not been read yet"},
 		"all fleets never read": {polling(func(p *status.Polling) {
 			p.PendingTargets, p.Discovery, p.Failing = 1, []status.Failure{{FarmID: "f", FleetID: "l", Operation: "ListWorkers", Failures: 1, Reason: "denied", Pending: true}}, []status.Outage{{"ListWorkers", time.Second, "denied"}}
-		}), "1 of 3 lists of farms, fleets and workers have not been read yet\nwarning: ListWorkers of farm f, fleet l failed once in a row: denied"},
+		}), "1 of 3 lists of farms, fleets and workers have not been read yet\nwarning: ListWorkers of farm f, fleet l failed: denied"},
 		"nothing was ever read": {polling(func(p *status.Polling) {
 			p.PendingTargets, p.Targets, p.Discovery = 1, 1, []status.Failure{{Operation: "ListFarms", Failures: 3, Reason: "denied", Pending: true}}
-		}), "ListFarms failed 3 times in a row: denied\nwarning: 1 of 1 lists of farms, fleets and workers have not been read yet"},
+		}), "1 of 1 lists of farms, fleets and workers have not been read yet\nwarning: ListFarms failed 3 times in a row: denied"},
 		"credentials":    {polling(func(p *status.Polling) { p.CredentialsRefused = true }), "ready\nwarning: the credentials are refused"},
 		"no credentials": {polling(func(p *status.Polling) { p.CredentialsUnavailable = true }), "ready\nwarning: the credentials cannot be fetched"},
 		"credentials for long": {polling(func(p *status.Polling) {
 			p.CredentialsRefused, p.Failing = true, []status.Outage{{"ListFarms", 2 * time.Minute, "credentials"}}
-		}), "ListFarms has given no usable answer for 2m0s: credentials\nwarning: the credentials are refused"},
+		}), "the credentials are refused"},
 		"a short outage": {polling(func(p *status.Polling) {
 			p.Failing = []status.Outage{{"ListSessionsForWorker", 59 * time.Second, "denied"}, {"ListFarms", 9 * time.Second, "timeout"}}
 		}), "ready\nwarning: ListSessionsForWorker has given no usable answer for 59s: denied"},
@@ -116,10 +127,10 @@ func TestText(t *testing.T) {
 		"workers": {polling(func(p *status.Polling) {
 			p.Unlisted = []status.Failure{{FarmID: "f", FleetID: "l", WorkerID: "w", Operation: "ListSessionsForWorker", Failures: 3, Reason: "repeated_token"}}
 			p.UnlistedCount, p.LookupsFailing = 12, 4
-		}), "ready\nwarning: ListSessionsForWorker of farm f, fleet l, worker w failed 3 times in a row: repeated token\nwarning: 11 more workers cannot be listed\nwarning: the sessions of 4 workers cannot be looked up"},
+		}), "ready\nwarning: 12 workers cannot be listed\nwarning: the sessions of 4 workers cannot be looked up\nnote: ListSessionsForWorker of farm f, fleet l, worker w failed 3 times in a row: repeated token"},
 		"too many workers": {polling(func(p *status.Polling) {
 			p.Watched, p.NeverListed, p.OldestNeverListed, p.Budget.Pages = 600, 480, 11*time.Second, 600
-		}), "ready\nwarning: not listed yet: 480 of 600 workers; the first of them has waited for 11s\nwarning: the rate is too low for the staleness: 600 pages of 600 workers every 15s and 0.1 requests a second for discovery make 40.1 a second, and this instance may send 10; that holds a staleness of 1m1s"},
+		}), "ready\nwarning: not listed yet: 480 of 600 workers; the first of them has waited for 11s\nwarning: the rate is too low for the staleness: 600 pages of 600 workers every 15s and 0.1 requests a second for discovery make 40.1 a second, and this instance may send 10; a staleness of 1m15s would fit"},
 		"throttled": {polling(func(p *status.Polling) { p.ThrottledRatio = 0.25 }), "ready\nwarning: AWS has throttled 25 % of the requests of the last five minutes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -185,7 +196,7 @@ func TestFollow(t *testing.T) {
 		}
 		change(func(r *status.Report) { r.Polling.OldestNeverListed = time.Hour })
 		time.Sleep(time.Minute + 2*time.Second) // between two looks
-		expect(" false true", "never listed false true")
+		expect(" true true", "never listed false true")
 		for range 10 { // comes and goes
 			change(func(r *status.Report) { r.Polling.ThrottledRatio = 1 - r.Polling.ThrottledRatio })
 			time.Sleep(5 * time.Second)
@@ -199,10 +210,97 @@ func TestFollow(t *testing.T) {
 		expect("group false false", " false false")
 		change(func(r *status.Report) { r.Group.Err, r.Shards = nil, []status.Shard{followed(0)} })
 		time.Sleep(time.Minute)
-		expect(" false true", "group true true")
+		expect(" true true", "group true true")
 		stop()
 		<-done
 	})
+}
+
+// follow looks at reports for a time, and returns what is told. The function change changes the report before each look.
+func follow(t *testing.T, d time.Duration, change func(look int, r *status.Report)) (told []string) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithTimeout(t.Context(), d)
+		defer stop()
+		look := 0
+		status.Follow(ctx, func() status.Report {
+			look++
+			return running(func(r *status.Report) { change(look, r) })
+		}, func(c status.Change) {
+			told = append(told, fmt.Sprintf("%v %v: %s", c.Gone, c.Ready, c.Cause.Text))
+		})
+	})
+	return told
+}
+
+// Causes and a readiness that come and go for a day are told at first, and then ever more rarely.
+func TestFollowFlapping(t *testing.T) {
+	for _, period := range []int{1, 2, 3, 5, 20, 100} {
+		told := follow(t, 24*time.Hour, func(look int, r *status.Report) {
+			if look/period%2 == 0 {
+				return
+			}
+			r.Polling.CredentialsRefused = true
+			r.Shards[0].State, r.Shards[0].Err = status.Waiting, errors.New("fenced")
+		})
+		if len(told) > 3*2*144 {
+			t.Errorf("%d lines in a day with a period of %d looks", len(told), period)
+		}
+		if period > 1 && !strings.Contains(strings.Join(told, "\n"), "the credentials are refused") {
+			t.Errorf("period %d: a cause was not told: %q", period, told)
+		}
+	}
+}
+
+// A cause that is not named any more, because others come before it, has not passed.
+func TestFollowUnnamed(t *testing.T) {
+	told := follow(t, time.Hour, func(look int, r *status.Report) {
+		first := 1
+		if look > 100 {
+			first = 0
+		}
+		r.Shards = nil
+		for n := first; n < 12; n++ {
+			r.Shards = append(r.Shards, status.Shard{Number: n, State: status.Waiting, Err: errors.New("fenced")})
+		}
+	})
+	for _, line := range told {
+		if strings.HasPrefix(line, "true ") {
+			t.Errorf("told: %s", line)
+		}
+	}
+	if len(told) != 12 {
+		t.Errorf("told %q", told)
+	}
+}
+
+// A list whose failure an outage of its operation tells has not passed. It has when the outage is over.
+func TestFollowOutage(t *testing.T) {
+	told := follow(t, 2*time.Minute, func(look int, r *status.Report) {
+		if look > 12 {
+			return
+		}
+		r.Polling.Discovery = []status.Failure{{FarmID: "f", Operation: "ListFleets", Failures: 4, Reason: "denied"}}
+		r.Polling.Failing = []status.Outage{{Operation: "ListFleets", For: time.Duration(look) * 3 * time.Second, Reason: "denied"}}
+	})
+	want := []string{"true true: ", "false true: ListFleets of farm f failed 4 times in a row: denied", "false true: ListFleets has given no usable answer for 15s: denied"}
+	if len(told) != 5 || !slices.Equal(told[:3], want) {
+		t.Errorf("told %q", told)
+	}
+}
+
+// Another reason of the same failure is told, too.
+func TestFollowReason(t *testing.T) {
+	told := follow(t, time.Minute, func(look int, r *status.Report) {
+		reason := "throttled"
+		if look > 4 {
+			reason = "denied"
+		}
+		r.Polling.Failing = []status.Outage{{Operation: "ListFarms", For: 30 * time.Second, Reason: reason}}
+	})
+	if want := []string{"true true: ", "false true: ListFarms has given no usable answer for 30s: throttled",
+		"false true: ListFarms has given no usable answer for 30s: denied", "true true: ListFarms has given no usable answer for 30s: throttled"}; !slices.Equal(told, want) {
+		t.Errorf("told %q", told)
+	}
 }
 
 func TestWriteSummary(t *testing.T) {
@@ -257,7 +355,7 @@ func TestHandler(t *testing.T) {
 	if code, body := get("/readyz"); code != http.StatusServiceUnavailable || body != "the topics are being opened\n" {
 		t.Errorf("/readyz before the topics are open: %d %q", code, body)
 	}
-	report = status.Report{Stage: status.Running, Group: status.Group{Joined: true}, Polling: status.Polling{Phase: status.Started, Answered: true}}
+	report = status.Report{Stage: status.Running, Group: status.Group{Joined: true}, Polling: status.Polling{Phase: status.Started, Answered: true, FarmShown: true}}
 	if code, body := get("/readyz"); code != http.StatusOK || !strings.HasPrefix(body, "ready\nnote: ") {
 		t.Errorf("/readyz when all is well: %d %q", code, body)
 	}

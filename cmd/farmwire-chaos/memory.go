@@ -16,10 +16,13 @@ import (
 type memory struct {
 	mu      sync.Mutex
 	samples map[string][]int64 // KiB by the access key id of the process, the oldest first
+	rounds  int                // how often samples were taken
 }
 
-// memoryPace is the time between two samples of a process.
-const memoryPace = 5 * time.Second
+const (
+	memoryPace    = 5 * time.Second                    // the time between two samples of a process
+	memorySamples = int(10 * time.Minute / memoryPace) // the least number of samples by which a process is judged
+)
 
 // watch takes samples of the instances until ctx ends.
 func (m *memory) watch(ctx context.Context, instances []*instance.Instance) {
@@ -29,6 +32,9 @@ func (m *memory) watch(ctx context.Context, instances []*instance.Instance) {
 				m.add(now)
 			}
 		}
+		m.mu.Lock()
+		m.rounds++
+		m.mu.Unlock()
 		pause(ctx, memoryPace)
 	}
 }
@@ -40,6 +46,13 @@ func (m *memory) add(now instance.Memory) {
 		m.samples = map[string][]int64{}
 	}
 	m.samples[now.Key] = append(m.samples[now.Key], now.KiB)
+}
+
+// long reports whether a process that ran all the time ran for long enough to be judged.
+func (m *memory) long() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.rounds > memorySamples+1
 }
 
 // footprint is what the memory of one process was like.
@@ -67,7 +80,6 @@ func (f footprint) String() string {
 // judge returns the footprints of the processes that ran for long enough, or else of the one that ran longest, and the most
 // memory that any process had.
 func (m *memory) judge() (footprints []footprint, most int64) {
-	const enough = int(10 * time.Minute / memoryPace)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	longestFirst := slices.SortedFunc(maps.Keys(m.samples), func(a, b string) int {
@@ -76,7 +88,7 @@ func (m *memory) judge() (footprints []footprint, most int64) {
 	for n, key := range longestFirst {
 		samples := m.samples[key]
 		most = max(most, slices.Max(samples))
-		if judged := len(samples) >= enough; judged || n == 0 {
+		if judged := len(samples) >= memorySamples; judged || n == 0 {
 			quarter := len(samples) / 4
 			footprints = append(footprints, footprint{
 				key: key, second: middle(samples[quarter : 2*quarter+1]), last: middle(samples[3*quarter:]), judged: judged})

@@ -60,12 +60,26 @@ func rounded(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) 
 func (o *outages) summary() (good bool, err error) {
 	var text strings.Builder
 	printHead(&text)
-	good = true
+	good = len(o.rows) > 0
 	for _, r := range o.rows {
 		good = good && len(r.problems) == 0
 		r.print(&text)
 	}
-	stops := o.stops()
+	var stops []instance.Stop
+	for _, i := range o.instances {
+		stops = slices.Concat(stops, i.Stops())
+	}
+	// One stop in each outage, and two of each instance at the end: a restart, and the last stop.
+	good = printStops(&text, stops, len(o.rows)+2*len(o.instances)) && good
+	footprints, most := o.memory.judge()
+	good = printMemory(&text, footprints, o.memory.long()) && good
+	fmt.Fprintf(&text, "the most memory of any process: %d MiB; events that were followed: %d\n", most>>10, o.follower.count())
+	_, err = io.WriteString(o.out, text.String())
+	return good, err
+}
+
+// printStops reports whether there are as many graceful stops as there must be at least, and all were good.
+func printStops(out io.Writer, stops []instance.Stop, least int) (good bool) {
 	var slowest instance.Stop
 	failed := 0
 	for _, s := range stops {
@@ -76,23 +90,20 @@ func (o *outages) summary() (good bool, err error) {
 			failed++
 		}
 	}
-	fmt.Fprintf(&text, "graceful stops: %d, of which %d failed or took longer than %s; the slowest, %s, took %s\n",
-		len(stops), failed, stopWithin, slowest.Key, rounded(slowest.Took))
-	footprints, most := o.memory.judge()
-	for _, f := range footprints {
-		fmt.Fprintln(&text, "memory of", f)
-		good = good && f.flat()
-	}
-	fmt.Fprintf(&text, "the most memory of any process: %d MiB; events that were followed: %d\n", most>>10, o.follower.count())
-	_, err = io.WriteString(o.out, text.String())
-	return good && failed == 0, err
+	fmt.Fprintf(out, "graceful stops: %d of at least %d, of which %d failed or took longer than %s; the slowest, %s, took %s\n",
+		len(stops), least, failed, stopWithin, slowest.Key, rounded(slowest.Took))
+	return len(stops) >= least && failed == 0
 }
 
-// stops are the graceful stops of all instances.
-func (o *outages) stops() []instance.Stop {
-	var all []instance.Stop
-	for _, i := range o.instances {
-		all = slices.Concat(all, i.Stops())
+// printMemory reports whether no process grew. If the campaign was long, at least one must have been judged.
+func printMemory(out io.Writer, footprints []footprint, long bool) (good bool) {
+	good = !long || slices.ContainsFunc(footprints, func(f footprint) bool { return f.judged })
+	if !good {
+		fmt.Fprintln(out, "no process ran for long enough to judge its memory")
 	}
-	return all
+	for _, f := range footprints {
+		fmt.Fprintln(out, "memory of", f)
+		good = good && f.flat()
+	}
+	return good
 }

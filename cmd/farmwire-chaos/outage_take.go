@@ -111,22 +111,23 @@ func (o *outages) freeze(proxies ...*proxy.Proxy) (giveBack func(context.Context
 }
 
 func (o *outages) silenceKafka() (func(context.Context) error, error) {
-	return silence(o.kafkaProxies()...), nil
+	return silence(o.kafkaProxies()...)
 }
 
-func (o *outages) silenceAPI() (func(context.Context) error, error) { return silence(o.api), nil }
+func (o *outages) silenceAPI() (func(context.Context) error, error) { return silence(o.api) }
 
-func silence(proxies ...*proxy.Proxy) (giveBack func(context.Context) error) {
+// silence returns an error if there is no connection that could fall silent.
+func silence(proxies ...*proxy.Proxy) (giveBack func(context.Context) error, err error) {
 	var overs []func()
+	silent := false
 	for _, p := range proxies {
-		overs = append(overs, p.Silence())
+		some, over := p.Silence()
+		silent, overs = silent || some, append(overs, over)
 	}
-	return func(context.Context) error {
-		for _, over := range overs {
-			over()
-		}
-		return nil
+	if !silent {
+		err = errors.New("no connection is open")
 	}
+	return inTurn(overs), err
 }
 
 func (o *outages) refuseAPI() (func(context.Context) error, error) { return refuse(o.api), nil }
@@ -159,10 +160,15 @@ func (o *outages) blockLogs() (func(context.Context) error, error) {
 	for _, i := range o.instances {
 		overs = append(overs, i.BlockLog())
 	}
+	return inTurn(overs), nil
+}
+
+// inTurn calls all functions.
+func inTurn(overs []func()) (giveBack func(context.Context) error) {
 	return func(context.Context) error {
 		for _, over := range overs {
 			over()
 		}
 		return nil
-	}, nil
+	}
 }

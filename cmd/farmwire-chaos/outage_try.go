@@ -56,15 +56,22 @@ func (o *outages) try(ctx context.Context, one outage) row {
 		r.resumed = time.Since(back)
 	}
 	over(brokerRecovery)
-	for _, i := range atFirst {
-		if one.afterwards != nil && i.Started().Before(taken) && !await(ctx, nameWithin, func() bool { return warned(i, given, one.afterwards) }) {
-			r.fail("instance %d: no warning in the log afterwards", i.Number)
-		}
+	if one.afterwards != nil {
+		awaitWarnings(ctx, atFirst, taken, given, one.afterwards, &r)
 	}
 	if problem := o.resume(ctx, o.canaries.change()); problem != "" {
 		r.fail("later: %s", problem)
 	}
 	return r
+}
+
+// awaitWarnings waits until the instances whose processes have run since the taking have warned since the giving back. There
+// must be at least one.
+func awaitWarnings(ctx context.Context, instances []*instance.Instance, taken, given time.Time, words *regexp.Regexp, r *row) {
+	stayed := slices.DeleteFunc(slices.Clone(instances), func(i *instance.Instance) bool { return !i.Started().Before(taken) })
+	if !awaitAll(ctx, nameWithin, func() []*instance.Instance { return stayed }, func(i *instance.Instance) bool { return warned(i, given, words) }) {
+		r.fail("not each of the %d instances that were not stopped meanwhile has warned afterwards", len(stayed))
+	}
 }
 
 // awaitQuiet waits until no instance names a cause any more, of an outage before. It returns false if one goes on.
@@ -80,14 +87,16 @@ func awaitAll(ctx context.Context, d time.Duration, concerned func() []*instance
 	})
 }
 
+// all reports whether something is true of all instances. Of none, nothing is true: a look at nobody must not count as good.
 func all(instances []*instance.Instance, is func(*instance.Instance) bool) bool {
-	return !slices.ContainsFunc(instances, func(i *instance.Instance) bool { return !is(i) })
+	return len(instances) > 0 && !slices.ContainsFunc(instances, func(i *instance.Instance) bool { return !is(i) })
 }
 
 // during does what is done while something is away. It returns what must be published when it is back.
 func (o *outages) during(ctx context.Context, one outage, concerned func() []*instance.Instance, taken time.Time, r *row) []published {
-	pause(ctx, 2*time.Second)
-	if one.full != "" && !awaitAll(ctx, fullWithin, concerned, func(i *instance.Instance) bool { return i.Metric(ctx, one.full) > 0 }) {
+	full := grown(func(i *instance.Instance) float64 { return i.Metric(ctx, one.full) }, concerned())
+	pause(ctx, 2*time.Second) // so that what was being sent has arrived, and the changes come after it
+	if one.full != "" && !awaitAll(ctx, fullWithin, concerned, full) {
 		r.fail("%s has not begun to grow within %s", one.full, fullWithin)
 	}
 	due := o.canaries.change()
@@ -107,6 +116,15 @@ func (o *outages) during(ctx context.Context, one outage, concerned func() []*in
 	pause(ctx, time.Until(taken.Add(lasts)))
 	o.restart(ctx, one, r)
 	return due
+}
+
+// grown returns a function that reports whether the metric of an instance is greater than it is now.
+func grown(metric func(*instance.Instance) float64, instances []*instance.Instance) func(*instance.Instance) bool {
+	before := map[*instance.Instance]float64{}
+	for _, i := range instances {
+		before[i] = metric(i)
+	}
+	return func(i *instance.Instance) bool { return metric(i) > before[i] }
 }
 
 // never is instead of a time after which something happened, if it did not.
@@ -130,8 +148,7 @@ func (o *outages) awaitNames(ctx context.Context, concerned func() []*instance.I
 }
 
 func readyzNames(ctx context.Context, i *instance.Instance, named *regexp.Regexp) bool {
-	_, text := i.Ready(ctx)
-	return namesIn(text, named)
+	return namesIn(i.Readyz(ctx), named)
 }
 
 // warned reports whether the log has had a warning with the words since a time.
@@ -148,7 +165,7 @@ func warned(i *instance.Instance, since time.Time, named *regexp.Regexp) bool {
 func silentOnes(ctx context.Context, concerned func() []*instance.Instance, taken time.Time, named *regexp.Regexp) string {
 	var parts []string
 	for _, i := range concerned() {
-		if ready, text := i.Ready(ctx); !namesIn(text, named) {
+		if ready, text := i.Ready(ctx); !readyzNames(ctx, i, named) {
 			parts = append(parts, fmt.Sprintf("instance %d, /readyz, %t: %s", i.Number, ready, short(text)))
 		}
 		if !warned(i, taken, named) {
@@ -167,29 +184,46 @@ func silentOnes(ctx context.Context, concerned func() []*instance.Instance, take
 func (o *outages) restart(ctx context.Context, one outage, r *row) {
 	i := o.instances[o.restarted%(len(o.instances)-1)]
 	o.restarted++
-	before := len(i.Stops())
-	started := time.Now()
-	i.Restart()
-	stopped := func() bool { return len(i.Stops()) > before }
-	const patience = 15 * time.Second
-	if !await(ctx, patience, stopped) {
-		i.Kill()
-		await(ctx, patience, stopped)
-	}
-	if stopped() {
-		r.stop = i.Stops()[before]
-	}
-	if r.stop.Code != 0 || r.stop.Took > stopWithin {
-		r.fail("instance %d stopped with exit code %d after %s", i.Number, r.stop.Code, rounded(r.stop.Took))
+	asked := time.Now()
+	stop, stopped := stopProcess(ctx, i)
+	switch r.stop = stop; {
+	case !stopped:
+		r.fail("instance %d has no process that stops", i.Number)
+		return
+	case stop.Code != 0 || stop.Took > stopWithin:
+		r.fail("instance %d stopped with exit code %d after %s", i.Number, stop.Code, rounded(stop.Took))
 	}
 	if one.atStart == nil {
 		return
 	}
-	alone := func() []*instance.Instance { return []*instance.Instance{i} }
-	readyz, log := o.awaitNames(ctx, alone, started, time.Now(), one.atStart)
+	if !await(ctx, patience, func() bool { return i.Started().After(asked) }) {
+		r.fail("instance %d was not started again", i.Number)
+		return
+	}
+	// What the old process said on its way out does not count.
+	alone, started := func() []*instance.Instance { return []*instance.Instance{i} }, i.Started()
+	readyz, log := o.awaitNames(ctx, alone, started, started, one.atStart)
 	if readyz < 0 || log < 0 {
 		r.fail("not named by an instance that was started meanwhile: %s", silentOnes(ctx, alone, started, one.atStart))
 	}
+}
+
+// patience is how long a process may take to end or to start before something is wrong with it.
+const patience = 15 * time.Second
+
+// stopProcess asks the process of an instance to stop, and kills it if it does not. It returns false if no end was seen.
+func stopProcess(ctx context.Context, i *instance.Instance) (instance.Stop, bool) {
+	before := len(i.Stops())
+	stopped := func() bool { return len(i.Stops()) > before }
+	i.Restart()
+	if !await(ctx, patience, stopped) {
+		i.Kill()
+		await(ctx, patience, stopped)
+	}
+	if !stopped() {
+		return instance.Stop{}, false
+	}
+	return i.Stops()[before], true
 }
 
 // resume waits until changes are published and all instances are ready. It returns what is missing, or "".

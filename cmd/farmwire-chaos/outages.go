@@ -30,8 +30,8 @@ type outagesCmd struct {
 
 // Validate is called by kong.
 func (c *outagesCmd) Validate() error {
-	if c.Workers < 1 || c.Partitions < 1 || c.Speed <= 0 {
-		return errors.New("--workers and --partitions must be at least 1, and --speed above 0")
+	if c.Workers < 1 || c.Partitions < 2 || c.Speed <= 0 { // one of two owners at least is not stopped in an outage
+		return errors.New("--workers must be at least 1, --partitions at least 2, and --speed above 0")
 	}
 	_, err := c.chosen()
 	return err
@@ -58,8 +58,8 @@ func (c *outagesCmd) chosen() ([]outage, error) {
 	return chosen, nil
 }
 
-// campaign is the rest of the settings, as those of a campaign. Farmwire has its defaults, but for a rate that suits the
-// workers.
+// campaign returns the settings of the testbed, in the form of a campaign's flags. Those of farmwire are its defaults, except
+// for a rate that suits the workers.
 func (c *outagesCmd) campaign() (*flags, error) {
 	f, err := parseFlags([]string{"--faults", "none", "--judge-listings", "--page-size", "100", "--grace", "4m",
 		"--api-rate", "40", "--staleness", "15s", "--discovery", "30s", "--session-timeout", "10s", "--settle", "1m",

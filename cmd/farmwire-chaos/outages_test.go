@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,7 +15,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"farmwire/cmd/farmwire-chaos/instance"
+	"farmwire/cmd/farmwire-chaos/proxy"
 	"farmwire/publisher/kafkatest"
+	"farmwire/status"
 )
 
 // The words of each cause are in what farmwire says about it, and not in what it says about the others of its kind.
@@ -26,11 +29,12 @@ func TestNamesIn(t *testing.T) {
 		}
 		byName[o.name] = o
 	}
+	standby := status.Report{Stage: status.Running, Group: status.Group{Joined: true}, Polling: status.Polling{Phase: status.Started, Answered: true}}
 	for _, test := range []struct {
 		outage, text string
 		want         bool
 	}{
-		{"brokers-killed", "the consumer group has assigned no shard to this instance", false},
+		{"brokers-killed", standby.Text(), false},
 		{"brokers-killed", "shard 3 waits to be acquired again: no broker listens there", true},
 		{"brokers-killed", `{"level":"warn","msg":"the group cannot be reached; trying again"}`, true},
 		{"brokers-killed", "Deadline Cloud has not answered yet: connection", false},
@@ -78,7 +82,7 @@ func TestOutagesAreJudged(t *testing.T) {
 }
 
 func TestMemory(t *testing.T) {
-	const long = int(10 * time.Minute / memoryPace)
+	const long = memorySamples
 	for name, test := range map[string]struct {
 		samples      int
 		kib          func(n int) int64
@@ -208,5 +212,84 @@ func TestJoinEnded(t *testing.T) {
 	want := "CreateTime:1\tPartition:0\tOffset:7\th\tk\tv\nCreateTime:2\tPartition:0\tOffset:1099511627776\th\tk\tOffset:1\n"
 	if err != nil || string(text) != want {
 		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+// A campaign that looked at nobody, missed stops, or judged no memory is not good.
+func TestNothingIsNotGood(t *testing.T) {
+	if all(nil, func(*instance.Instance) bool { return true }) {
+		t.Error("something is true of no instance")
+	}
+	stops := []instance.Stop{{Key: "a", Took: time.Second}, {Key: "b", Took: 2 * time.Second}}
+	slow := append(stops[:1:1], instance.Stop{Key: "b", Took: stopWithin + 1})
+	failed := append(stops[:1:1], instance.Stop{Key: "b", Code: 1})
+	for name, good := range map[string]bool{
+		"two stops":    printStops(io.Discard, stops, 2),
+		"one too few":  !printStops(io.Discard, stops, 3),
+		"none":         !printStops(io.Discard, nil, 1),
+		"slow":         !printStops(io.Discard, slow, 2),
+		"failed":       !printStops(io.Discard, failed, 2),
+		"flat":         printMemory(io.Discard, []footprint{{judged: true, second: 4, last: 5}, {second: 1, last: 9}}, true),
+		"grows":        !printMemory(io.Discard, []footprint{{judged: true, second: 4, last: 6}}, true),
+		"short":        printMemory(io.Discard, []footprint{{second: 1, last: 9}}, false),
+		"none is long": !printMemory(io.Discard, []footprint{{second: 1, last: 1}}, true),
+	} {
+		if !good {
+			t.Errorf("%s: judged wrongly", name)
+		}
+	}
+	o := &outages{testbed: &testbed{}, out: io.Discard, follower: &follower{}}
+	if good, err := o.summary(); good || err != nil {
+		t.Errorf("without an outage: %t, %v", good, err)
+	}
+	o.rows = []row{{name: "one"}}
+	if good, err := o.summary(); good || err != nil {
+		t.Errorf("without a stop: %t, %v", good, err)
+	}
+	if err := silenceNothing(t); err == nil {
+		t.Error("nothing can fall silent, and that is no error")
+	}
+}
+
+func silenceNothing(t *testing.T) error {
+	p, err := proxy.Open("127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	giveBack, silent := silence(p)
+	if err := giveBack(t.Context()); err != nil {
+		t.Error(err)
+	}
+	return silent
+}
+
+// A stop that was not seen fails its outage.
+func TestStopThatIsNotSeen(t *testing.T) {
+	i, err := instance.Start(instance.Config{Binary: "/nonexistent", LogFile: filepath.Join(t.TempDir(), "log"), Shards: instance.NewShards()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-i.Done()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // nobody waits
+	o := &outages{testbed: &testbed{instances: []*instance.Instance{i, i}}}
+	var r row
+	if o.restart(ctx, outage{}, &r); len(r.problems) != 1 {
+		t.Errorf("%v", r.problems)
+	}
+}
+
+// The log of the second round is full only when more lines were dropped than in the first.
+func TestGrown(t *testing.T) {
+	dropped := 7.0
+	i := &instance.Instance{}
+	is := grown(func(*instance.Instance) float64 { return dropped }, []*instance.Instance{i})
+	if is(i) {
+		t.Error("it has grown already")
+	}
+	dropped++
+	if !is(i) {
+		t.Error("it has not grown")
 	}
 }

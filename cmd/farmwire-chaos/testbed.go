@@ -110,21 +110,22 @@ func (t *testbed) openKafka(ctx context.Context, brokers int) error {
 
 // openSeeds returns the bootstrap addresses. If they are separate, these are two at most, so that some brokers are none.
 func (t *testbed) openSeeds() ([]string, error) {
-	var seeds []string
-	for n, p := range t.brokers {
-		if t.separateSeeds && n < 2 {
-			seed, err := proxy.Open(t.addresses[n])
+	seeds := t.brokers
+	if t.separateSeeds {
+		for _, address := range t.addresses[:min(2, len(t.addresses))] {
+			seed, err := proxy.Open(address)
 			if err != nil {
 				return nil, err
 			}
 			t.seeds = append(t.seeds, seed)
-			p = seed
 		}
-		if !t.separateSeeds || n < 2 {
-			seeds = append(seeds, p.Addr())
-		}
+		seeds = t.seeds
 	}
-	return seeds, nil
+	var addresses []string
+	for _, p := range seeds {
+		addresses = append(addresses, p.Addr())
+	}
+	return addresses, nil
 }
 
 func (t *testbed) startInstance(f *flags, binary string, seeds []string, n int) error {

@@ -58,20 +58,17 @@ func startLoudRun(t *testing.T, args ...string) *loudRun {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.stderr, r.cmd.Stderr = reader, writer
-	if r.cmd.Stdout == nil {
-		stdout, nobody, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { stdout.Close() })
-		r.cmd.Stdout = nobody
+	stdout, nobody, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { stdout.Close() })
+	r.stderr, r.cmd.Stderr, r.cmd.Stdout = reader, writer, nobody
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	writer.Close()
-	r.cmd.Stdout.(*os.File).Close()
+	nobody.Close()
 	go func() {
 		_ = r.cmd.Wait() // the exit code says it
 		close(r.ended)

@@ -26,16 +26,16 @@ type lineSink struct {
 	to   io.Writer
 	wake chan struct{} // has a value if there is something to do for the goroutine
 
-	mu      sync.Mutex
-	lost    func(lines uint64, since time.Time) []byte // makes the line about dropped lines; nil: there is none
-	waiting []byte
-	taken   int           // bytes that the goroutine has taken and not written yet
-	moved   chan struct{} // closed after the next write
-	failing bool          // the last write failed
-	closed  bool
-	dropped uint64    // lines dropped since the start
-	missing uint64    // those of them that no line has told of
-	since   time.Time // when the first of the missing lines was dropped
+	mu         sync.Mutex
+	notice     func(lines uint64, since time.Time) []byte // makes the line that says how many were dropped; nil: there is none
+	waiting    []byte
+	taken      int           // bytes that the goroutine has taken and not written yet
+	moved      chan struct{} // closed after the next write
+	failing    bool          // the last write failed
+	closed     bool
+	dropped    uint64    // lines dropped since the start
+	unreported uint64    // those of them that no notice has counted
+	since      time.Time // when the first of the unreported lines was dropped
 }
 
 // newLineSink returns a lineSink, which must be closed.
@@ -45,11 +45,11 @@ func newLineSink(to io.Writer) *lineSink {
 	return s
 }
 
-// tellLost makes the sink write a line about lines that were dropped. The function returns that line.
-func (s *lineSink) tellLost(lost func(lines uint64, since time.Time) []byte) {
+// reportDropped makes the sink write a line about lines that were dropped. The function returns that line.
+func (s *lineSink) reportDropped(notice func(lines uint64, since time.Time) []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lost = lost
+	s.notice = notice
 }
 
 // droppedLines returns how many lines were dropped since the start.
@@ -63,13 +63,13 @@ func (s *lineSink) droppedLines() uint64 {
 func (s *lineSink) Write(lines []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.missing > 0 || len(s.waiting)+len(lines) > mostWaiting {
-		if s.missing == 0 {
+	if s.closed || s.unreported > 0 || len(s.waiting)+len(lines) > mostWaiting {
+		if s.unreported == 0 {
 			s.since = time.Now()
 		}
 		n := max(1, uint64(bytes.Count(lines, []byte("\n"))))
 		s.dropped += n
-		s.missing += n
+		s.unreported += n
 	} else {
 		s.waiting = append(s.waiting, lines...)
 	}
@@ -159,11 +159,11 @@ func (s *lineSink) take(spare []byte) (lines []byte, open bool) {
 	if s.closed {
 		return nil, false
 	}
-	if s.missing > 0 {
-		if s.lost != nil {
-			s.waiting = append(s.waiting, s.lost(s.missing, s.since)...)
+	if s.unreported > 0 {
+		if s.notice != nil {
+			s.waiting = append(s.waiting, s.notice(s.unreported, s.since)...)
 		}
-		s.missing = 0
+		s.unreported = 0
 	}
 	lines = s.waiting
 	s.waiting = spare[:0]

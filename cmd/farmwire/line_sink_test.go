@@ -76,7 +76,7 @@ func TestLineSinkThatIsBlocked(t *testing.T) {
 		to := newGate()
 		to.shut = true
 		s := newLineSink(to)
-		s.tellLost(told)
+		s.reportDropped(told)
 		began := time.Now()
 		numbered(s, 1, 1)
 		synctest.Wait() // until it blocks in the write of this line
@@ -122,7 +122,7 @@ func TestLineSinkThatFails(t *testing.T) {
 		to := newGate()
 		to.full = true
 		s := newLineSink(to)
-		s.tellLost(told)
+		s.reportDropped(told)
 		numbered(s, 100, 103)
 		synctest.Wait()
 		began := time.Now()

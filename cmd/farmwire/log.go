@@ -44,8 +44,8 @@ func (f logFlags) encoder(w io.Writer) zapcore.Encoder {
 	return zapcore.NewJSONEncoder(encoding)
 }
 
-// lostLine returns the function that makes the log line about lines that were dropped, for a log that goes to w.
-func (f logFlags) lostLine(w io.Writer) func(lines uint64, since time.Time) []byte {
+// dropNotice returns the function that makes the log line about lines that were dropped, for a log that goes to w.
+func (f logFlags) dropNotice(w io.Writer) func(lines uint64, since time.Time) []byte {
 	encoder := f.encoder(w)
 	return func(lines uint64, since time.Time) []byte {
 		entry := zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Now(), Message: "log lines were dropped, because nothing could be written"}

@@ -55,7 +55,7 @@ func (c *runCmd) Run(ctx context.Context, std *streams, lines *lineSink) error {
 	if err != nil {
 		return err
 	}
-	lines.tellLost(c.lostLine(std.err))
+	lines.reportDropped(c.dropNotice(std.err))
 	var cfg farmwire.Config
 	err = untilInterrupted(ctx, func() (err error) {
 		cfg, err = c.config(ctx, std, log)

@@ -112,8 +112,8 @@ func TestSecretsOfAWSShowNowhere(t *testing.T) {
 	}
 	t.Cleanup(func() { broker.Close() })
 	commands := map[string][]string{
-		"run":      {"run", "--log-level", "debug", "--create-topics", "--partitions", "1", "--replication-factor", "1", "--session-timeout", "6s", "--brokers", strings.Join(broker.Addrs(), ",")},
-		"dry run":  {"run", "--log-level", "debug", "--dry-run"},
+		"run":      {"run", "--log-level", "debug", "--staleness", "1s", "--discovery", "1s", "--create-topics", "--partitions", "1", "--replication-factor", "1", "--session-timeout", "6s", "--brokers", strings.Join(broker.Addrs(), ",")},
+		"dry run":  {"run", "--log-level", "debug", "--dry-run", "--staleness", "1s", "--discovery", "1s"},
 		"sessions": {"sessions", "--farm", "farm-1", "--fleet", "fleet-1", "--worker", "worker-1"},
 	}
 	for name, way := range awsWays() {
@@ -226,7 +226,7 @@ func TestCredentialsThatComeLater(t *testing.T) {
 			}
 			fmt.Fprintf(w, `{"AccessKeyId":"AKID","SecretAccessKey":%q,"Token":%q,"Expiration":%q}`, awsSecret, awsToken, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
 		},
-	}, []string{"run", "--log-level", "debug", "--dry-run"})
+	}, []string{"run", "--log-level", "debug", "--dry-run", "--staleness", "1s", "--discovery", "1s"})
 	r.await("the log says what it waits for", func() bool {
 		return strings.Contains(r.printed(), "the credentials cannot be fetched yet; they are asked for again")
 	})

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -198,22 +199,27 @@ func echoes(t *testing.T, atLogin bool, code int16) string {
 func TestEchoedSecretsShowNowhere(t *testing.T) {
 	for _, atLogin := range []bool{true, false} {
 		for _, code := range []int16{58, 44, 38, 42, -1, 1234} {
-			brokers := echoes(t, atLogin, code)
-			flags := []string{"--brokers", brokers, "--sasl-mechanism", "plain", "--sasl-username", saslUser}
-			p := planting{"echo", flags, []string{"FARMWIRE_SASL_PASSWORD=" + kafkaSecret}, exitFailed, "farmwire: "}
-			p.plant(t, "topics", "check")
-			p.plant(t, "topics", "create")
-			switch {
-			case code == 44: // which is final when it lasts
-				r := startWithSecrets(t, kafkaSecret, false, flags...)
-				r.getUntilTheEnd()
-				r.finish(exitFailed, false, append(everySecret(), kafkaSecret)...)
-			case code == -1 && atLogin: // which may pass
-				r := startWithSecrets(t, kafkaSecret, false, flags...)
-				r.await("it says what it waits for", func() bool { return strings.Contains(r.printed(), "Kafka cannot be used yet") })
-				r.getAll()
-				r.finish(0, true, append(everySecret(), kafkaSecret)...)
-			}
+			t.Run(fmt.Sprintf("at login %t, %d", atLogin, code), func(t *testing.T) {
+				t.Parallel()
+				flags := []string{"--brokers", echoes(t, atLogin, code), "--sasl-mechanism", "plain", "--sasl-username", saslUser}
+				p := planting{"echo", flags, []string{"FARMWIRE_SASL_PASSWORD=" + kafkaSecret}, exitFailed, "farmwire: "}
+				p.plant(t, "topics", "create")
+				if !atLogin {
+					return // the other commands only log in
+				}
+				p.plant(t, "topics", "check")
+				switch code {
+				case 44: // which is final when it lasts
+					r := startWithSecrets(t, kafkaSecret, false, flags...)
+					r.getUntilTheEnd()
+					r.finish(exitFailed, false, append(everySecret(), kafkaSecret)...)
+				case -1: // which may pass
+					r := startWithSecrets(t, kafkaSecret, false, flags...)
+					r.await("it says what it waits for", func() bool { return strings.Contains(r.printed(), "Kafka cannot be used yet") })
+					r.getAll()
+					r.finish(0, true, append(everySecret(), kafkaSecret)...)
+				}
+			})
 		}
 	}
 }

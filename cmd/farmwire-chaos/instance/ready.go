@@ -9,10 +9,19 @@ import (
 	"time"
 )
 
-// Ready asks the instance's /readyz whether it does everything that it should. The text says what is missing.
+// Ready asks the instance's /readyz whether it does everything that it should. The text says what is missing, or why there was
+// no answer.
 func (i *Instance) Ready(ctx context.Context) (ready bool, text string) {
 	code, text := i.page(ctx, "/readyz")
 	return code == http.StatusOK, text
+}
+
+// Readyz returns what the instance's /readyz answers, or "" if there is no answer.
+func (i *Instance) Readyz(ctx context.Context) string {
+	if code, text := i.page(ctx, "/readyz"); code != 0 {
+		return text
+	}
+	return ""
 }
 
 // Metric returns the value of a metric without labels, or 0 if the instance does not show it.

@@ -18,7 +18,7 @@ func TestPages(t *testing.T) {
 		fmt.Fprint(w, "why")
 	}))
 	i := &Instance{address: server.Listener.Addr().String()}
-	if ready, text := i.Ready(t.Context()); ready || text != "why" {
+	if ready, text := i.Ready(t.Context()); ready || text != "why" || i.Readyz(t.Context()) != "why" {
 		t.Errorf("%t, %q", ready, text)
 	}
 	code = http.StatusOK
@@ -34,5 +34,8 @@ func TestPages(t *testing.T) {
 	server.Close()
 	if ready, text := i.Ready(t.Context()); ready || text == "" {
 		t.Errorf("without an answer: %t, %q", ready, text)
+	}
+	if text := i.Readyz(t.Context()); text != "" { // or "connection refused" would count as the name of an outage
+		t.Errorf("/readyz answers %q, although nobody listens", text)
 	}
 }

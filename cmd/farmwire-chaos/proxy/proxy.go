@@ -217,16 +217,16 @@ func (p *Proxy) Freeze(d time.Duration, answersOnly bool, done <-chan struct{}) 
 }
 
 // Silence passes nothing on any more over the connections that are open now, and leaves them open. New connections work.
-// This is what a router does that has forgotten the connections. The returned function resets those that are left; it
-// must be called, and only once.
-func (p *Proxy) Silence() (over func()) {
+// This is what a router does that has forgotten the connections. It reports whether there are any, and returns a
+// function that resets those that are left, which must be called, and only once.
+func (p *Proxy) Silence() (any bool, over func()) {
 	silent := &freeze{over: make(chan struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.open {
 		p.open[c] = silent
 	}
-	return func() {
+	return len(p.open) > 0, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		for c, by := range p.open {

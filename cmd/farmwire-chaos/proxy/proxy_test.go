@@ -130,8 +130,13 @@ func TestProxySilences(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Close)
+	none, over := p.Silence()
+	over()
 	old := connect(t, p)
-	over := p.Silence()
+	some, over := p.Silence()
+	if none || !some {
+		t.Errorf("silent connections, without one: %t; with one: %t", none, some)
+	}
 	heard := make(chan error, 1)
 	go func() { heard <- talk(old) }()
 	young := connect(t, p)

@@ -32,17 +32,17 @@ func unowned(t *testing.T, handler http.Handler, config Config) *Poller {
 	return p
 }
 
-func isAnswered(p *Poller) bool {
+func isFarmShown(p *Poller) bool {
 	select {
-	case <-p.Answered():
+	case <-p.FarmShown():
 		return true
 	default:
 		return false
 	}
 }
 
-// Without a shard about one request a second is sent until there is a usable answer, and none after that.
-func TestAnswered(t *testing.T) {
+// Without a shard about one request a second is sent until a usable answer shows a farm, and none after that.
+func TestFarmShown(t *testing.T) {
 	refusals := map[string]http.HandlerFunc{
 		"403": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Amzn-ErrorType", "AccessDeniedException")
@@ -95,16 +95,16 @@ func TestAnswered(t *testing.T) {
 					if n := requests.Load(); n < least || n > 61 {
 						t.Errorf("%d requests in a minute", n)
 					}
-					if isAnswered(p) {
-						t.Fatal("Answered is closed without a usable answer")
+					if isFarmShown(p) {
+						t.Fatal("FarmShown is closed without a usable answer")
 					}
 					if s := p.State(); s.Phase != Polling || s.Answered || s.LastFailure == "" {
 						t.Errorf("state: %+v", s)
 					}
 					good.Store(true)
 					time.Sleep(12 * time.Second)
-					if !isAnswered(p) {
-						t.Fatal("Answered is not closed after a usable answer")
+					if !isFarmShown(p) {
+						t.Fatal("FarmShown is not closed after a usable answer")
 					}
 					before := requests.Load()
 					time.Sleep(time.Hour)
@@ -120,9 +120,45 @@ func TestAnswered(t *testing.T) {
 	}
 }
 
-// Until the first usable answer the budget of one shard is kept. One page is enough for an answer. When a shard is
+// As long as ListFarms shows no farm, it is asked as often as discovery asks. The farm may come on a later page.
+func TestNoFarmShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var requests atomic.Int64
+		var shown atomic.Bool
+		p := unowned(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			requests.Add(1)
+			switch {
+			case r.URL.Query().Get("nextToken") == "":
+				fmt.Fprint(w, `{"farms":[],"nextToken":"x"}`)
+			case !shown.Load():
+				fmt.Fprint(w, `{"farms":[]}`)
+			default:
+				fmt.Fprint(w, `{"farms":[{"farmId":"farm-1","displayName":"f","createdAt":"2025-01-01T00:00:00Z","createdBy":"u"}],"nextToken":"y"}`)
+			}
+		}), Config{Discovery: 30 * time.Second})
+		time.Sleep(10*time.Minute + 10*time.Second)
+		if n := requests.Load(); n < 40 || n > 44 {
+			t.Errorf("%d requests in ten minutes", n)
+		}
+		if s := p.State(); isFarmShown(p) || !s.Answered || s.FarmShown || s.LastFailure != "" {
+			t.Fatalf("shown: %v; state: %+v", isFarmShown(p), s)
+		}
+		shown.Store(true)
+		time.Sleep(31 * time.Second)
+		if s := p.State(); !isFarmShown(p) || !s.FarmShown {
+			t.Fatalf("shown: %v; state: %+v", isFarmShown(p), s)
+		}
+		before := requests.Load()
+		time.Sleep(time.Hour)
+		if n := requests.Load() - before; n > 0 {
+			t.Errorf("%d requests after a farm was shown", n)
+		}
+	})
+}
+
+// Until a farm is shown the budget of one shard is kept. One page is enough for an answer. When a shard is
 // owned after that, discovery begins.
-func TestRequestsUntilAnswered(t *testing.T) {
+func TestRequestsUntilFarmShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
 		for range 250 {
@@ -146,8 +182,8 @@ func TestRequestsUntilAnswered(t *testing.T) {
 		bad.Store(false)
 		requests.Store(0)
 		time.Sleep(10 * time.Minute)
-		if n := requests.Load(); n != 1 || !isAnswered(p) {
-			t.Errorf("%d requests; answered: %v", n, isAnswered(p))
+		if n := requests.Load(); n != 1 || !isFarmShown(p) {
+			t.Errorf("%d requests; answered: %v", n, isFarmShown(p))
 		}
 		go func() {
 			for range p.Own(0, nil) {
