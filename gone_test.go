@@ -189,6 +189,13 @@ func (f *follower) Publish(_ context.Context, changes []diff.Changes) error {
 	return nil
 }
 
+// stored returns the watch and the changes so far.
+func (f *follower) stored() (event.WatchRecord, []diff.Changes) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.watch, slices.Clone(f.changes)
+}
+
 // kinds returns the kinds of all events by session.
 func (f *follower) kinds() map[string][]diff.Kind {
 	f.mu.Lock()
@@ -252,8 +259,9 @@ func TestOtherAccount(t *testing.T) {
 		if !f.loop.accounts.any() {
 			t.Error("the other account was not noticed")
 		}
-		if n := len(f.kinds()[foreign.ID()]); n != 0 || len(f.watch.Fleets) != 1 {
-			t.Errorf("%d events of the other account; the watch is %+v", n, f.watch)
+		watch, _ := f.stored()
+		if n := len(f.kinds()[foreign.ID()]); n != 0 || len(watch.Fleets) != 1 {
+			t.Errorf("%d events of the other account; the watch is %+v", n, watch)
 		}
 		for _, s := range []*farmtest.Session{stays, lost} {
 			if got := f.kinds()[s.ID()]; len(got) != 1 {
@@ -273,7 +281,8 @@ func TestOtherAccount(t *testing.T) {
 		if n := f.logged.FilterMessageSnippet("those of another account").Len(); n != 1 {
 			t.Errorf("the other account was logged %d times", n)
 		}
-		for _, c := range f.changes {
+		_, changes := f.stored()
+		for _, c := range changes {
 			for _, r := range c.Records() {
 				if !r.Missing.IsZero() {
 					t.Errorf("stored as missing: %+v", r)
@@ -311,10 +320,11 @@ func TestAccountsAlternate(t *testing.T) {
 				if len(kinds) != 3 || len(kinds[stays.ID()]) != 1 || len(kinds[ended.ID()]) != 2 || len(kinds[last.ID()]) != 2 {
 					t.Errorf("the events are %v", kinds)
 				}
-				if len(f.watch.Farms) != 1 || len(f.watch.Fleets) != 1 {
-					t.Errorf("the watch is %+v", f.watch)
+				watch, changes := f.stored()
+				if len(watch.Farms) != 1 || len(watch.Fleets) != 1 {
+					t.Errorf("the watch is %+v", watch)
 				}
-				for _, c := range f.changes {
+				for _, c := range changes {
 					if len(c.Remembered) > 0 || len(c.Forgotten) > 0 || c.Absences != nil {
 						t.Errorf("stored: %+v", c)
 					}

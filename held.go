@@ -10,22 +10,25 @@ type heldBack struct {
 	partitions   map[string]string  // the partition that is waited for, by worker id
 }
 
-// holds reports whether the observations of a worker wait. Those of its namesakes wait too, see snapshots.
-func (h *heldBack) holds(worker diff.WorkerKey) bool { return h.partitions[worker.WorkerID] != "" }
-
-// hold begins to hold the observations of a worker and its namesakes back.
-func (h *heldBack) hold(worker diff.WorkerKey, partition string) {
+// hold begins to hold the observations of a worker back, and those of its namesakes, see snapshots.
+func (h *heldBack) hold(o diff.Observation, partition string) {
 	if h.partitions == nil {
 		h.partitions = make(map[string]string)
 	}
-	h.partitions[worker.WorkerID] = partition
+	h.partitions[o.Worker.WorkerID] = partition
 }
+
+// holds reports whether an observation must wait.
+func (h *heldBack) holds(o diff.Observation) bool { return h.partitions[o.Worker.WorkerID] != "" }
+
+// holdsChanges reports whether the observation of the changes must wait.
+func (h *heldBack) holdsChanges(c diff.Changes) bool { return h.partitions[c.Worker.WorkerID] != "" }
 
 // admit returns the observations that need not wait, and keeps the others.
 func (h *heldBack) admit(batch []diff.Observation) []diff.Observation {
 	var admitted []diff.Observation
 	for _, o := range batch {
-		if h.holds(o.Worker) {
+		if h.holds(o) {
 			h.observations = append(h.observations, o)
 		} else {
 			admitted = append(admitted, o)

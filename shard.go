@@ -216,6 +216,7 @@ func (l *loop) publish(ctx context.Context, to shardWriter, watch event.WatchRec
 			if err := l.advance(ctx, to, watch, snapshots, held, strays); err != nil {
 				return err
 			}
+			round = slices.DeleteFunc(round, held.holds)
 		}
 		if err := l.advance(ctx, to, watch, snapshots, held, round); err != nil {
 			return err
@@ -229,11 +230,8 @@ func (l *loop) publish(ctx context.Context, to shardWriter, watch event.WatchRec
 }
 
 // advance compares observations with the snapshots, publishes the changes, and moves the snapshots forward when they are
-// committed. There is at most one observation of each worker. It leaves out those that are held back.
+// committed. There is at most one observation of each worker. It holds back those whose changes cannot be written now.
 func (l *loop) advance(ctx context.Context, to shardWriter, watch event.WatchRecord, snapshots *snapshots, held *heldBack, batch []diff.Observation) error {
-	observationHeld := func(o diff.Observation) bool { return held.holds(o.Worker) }
-	changesHeld := func(c diff.Changes) bool { return held.holds(c.Worker) }
-	batch = slices.DeleteFunc(batch, observationHeld)
 	changes := make([]diff.Changes, 0, len(batch))
 	for _, observation := range batch {
 		changes = append(changes, diff.Between(snapshots.of(observation.Worker, watch), observation))
@@ -244,10 +242,11 @@ func (l *loop) advance(ctx context.Context, to shardWriter, watch event.WatchRec
 	}
 	for n, partition := range missing {
 		if partition != "" {
-			held.hold(changes[n].Worker, partition)
+			held.hold(batch[n], partition)
 		}
 	}
-	batch, changes = slices.DeleteFunc(batch, observationHeld), slices.DeleteFunc(changes, changesHeld)
+	changes = slices.DeleteFunc(changes, held.holdsChanges)
+	batch = slices.DeleteFunc(batch, held.holds)
 	if err := to.Publish(ctx, changes); err != nil {
 		return err
 	}

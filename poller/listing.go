@@ -45,7 +45,7 @@ func (r *requester) list(ctx context.Context, w diff.WorkerKey, limit int) (diff
 			return o, nil
 		}
 		if err == nil {
-			err = r.addPage(&o, limit, page.Sessions)
+			err = r.addPage(&o, limit, page.Sessions, r.last.Exchange)
 		}
 		if err != nil && ctx.Err() != nil {
 			return diff.Observation{Worker: w, Source: diff.Lookups, Sightings: o.Sightings}, err
@@ -62,8 +62,8 @@ func (r *requester) list(ctx context.Context, w diff.WorkerKey, limit int) (diff
 	return o, nil
 }
 
-// addPage adds a page to a listing. It is the answer to the last request.
-func (r *requester) addPage(o *diff.Observation, limit int, sessions []types.WorkerSessionSummary) error {
+// addPage adds a page to a listing. X is the exchange of the page.
+func (r *requester) addPage(o *diff.Observation, limit int, sessions []types.WorkerSessionSummary, x diff.Exchange) error {
 	if sessions == nil {
 		return errNoList
 	}
@@ -85,7 +85,7 @@ func (r *requester) addPage(o *diff.Observation, limit int, sessions []types.Wor
 		if err != nil {
 			return fmt.Errorf("entry %d%s: %w", i, named(session.SessionID), err)
 		}
-		o.Sightings = append(o.Sightings, diff.Sighting{Session: session, Exchange: r.last.Exchange})
+		o.Sightings = append(o.Sightings, diff.Sighting{Session: session, Exchange: x})
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,7 @@ type lostPart struct {
 	*world
 	session *farmtest.Session
 	part    string // its id
-	handler http.Handler
+	handler atomic.Pointer[http.Handler]
 	config  Config
 	w       *watcher
 }
@@ -30,7 +31,7 @@ type lostPart struct {
 func newLostPart(t *testing.T, part string, config Config, before ...func(*lostPart)) *lostPart {
 	t.Helper()
 	l := &lostPart{world: newWorld(farmtest.Config{}), config: config}
-	l.handler = l.world
+	l.answerBy(l.world)
 	l.farm.AddFleet("another fleet")
 	other := l.Cloud().AddFarm("another farm").AddFleet("fleet of another farm")
 	if len(config.Farms) > 0 {
@@ -54,8 +55,11 @@ func newLostPart(t *testing.T, part string, config Config, before ...func(*lostP
 }
 
 func (l *lostPart) start(t *testing.T, snapshots ...diff.Snapshot) {
-	l.w = watch(t, directClient(direct{handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { l.handler.ServeHTTP(rw, r) })}), l.config, snapshots...)
+	l.w = watch(t, directClient(direct{handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*l.handler.Load()).ServeHTTP(rw, r) })}), l.config, snapshots...)
 }
+
+// answerBy lets a handler answer from now on.
+func (l *lostPart) answerBy(h http.Handler) { l.handler.Store(&h) }
 
 // restart lets another Poller go on with what is stored.
 func (l *lostPart) restart(t *testing.T) {
@@ -243,7 +247,7 @@ func TestUnsureAnswersAreNoAbsence(t *testing.T) {
 
 // show makes every complete list of this kind show one more entry, of which nothing else is found.
 func (l *lostPart) show(list, name, id string) {
-	l.handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	l.answerBy(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.URL.Path, "/"+list) {
 			l.world.ServeHTTP(rw, r)
 			return
@@ -258,7 +262,7 @@ func (l *lostPart) show(list, name, id string) {
 		rw.Header().Del("Content-Length")
 		rw.WriteHeader(max(rec.status, http.StatusOK))
 		_, _ = io.Copy(rw, bytes.NewReader(text))
-	})
+	}))
 }
 
 // recording keeps the body of an answer.
@@ -295,13 +299,13 @@ func TestAnswersWithoutDate(t *testing.T) {
 		t.Run(part, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLostPart(t, part, slow, func(l *lostPart) {
-					l.handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+					l.answerBy(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 						rec := &recording{header: rw.Header()}
 						l.world.ServeHTTP(rec, r)
 						rw.Header().Set("Date", "none")
 						rw.WriteHeader(max(rec.status, http.StatusOK))
 						_, _ = rw.Write(rec.Bytes())
-					})
+					}))
 				})
 				begin := len(l.w.all())
 				time.Sleep(30 * time.Hour)
@@ -311,7 +315,7 @@ func TestAnswersWithoutDate(t *testing.T) {
 						t.Fatalf("without a Date: %+v", o)
 					}
 				}
-				l.handler = l.world
+				l.answerBy(l.world)
 				time.Sleep(23 * time.Hour)
 				l.expect(t, "after 23 hours with a Date", "started")
 				time.Sleep(4 * time.Hour)

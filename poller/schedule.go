@@ -98,7 +98,7 @@ func (s *schedule) next(now time.Time, earliest *startTimes) (call, time.Time) {
 	pressing, pressingAt, beginPressing := s.nextPressing(now, earliest)
 	regular := s.nextRegular(now)
 	regularAt := earliest[listSessions]
-	spare, spareAt := s.nextSpare(regular != nil || pressing != nil && !pressing.at.After(now))
+	spare, spareAt := s.nextSpare(regular != nil || pressing != nil && !pressingAt.After(now))
 	spareAt = latest(spareAt, regularAt)
 	switch {
 	case spare != nil && !spareAt.After(now):

@@ -209,3 +209,19 @@ func TestDiscoveryOfManyDeadWorkers(t *testing.T) {
 		t.Errorf("the presence of %d workers is unknown", n)
 	}
 }
+
+// While lookups are throttled, a lookup that waits does not keep hidden workers from the budget that nothing else needs.
+func TestHiddenWorkersDoNotWaitForThrottledLookups(t *testing.T) {
+	p := newPlay(15*time.Second, 10, 1)
+	p.schedule.addKnown(key(firstDead), 0, committedSessions{forgetDue: p.now.Add(-time.Hour)}, p.now)
+	lost := key(0)
+	sessions := []diff.Session{openSession(lost, 0)}
+	p.schedule.addKnown(lost, 0, committedSessions{open: sessions, unresolved: sessions}, p.now)
+	p.schedule.workers[lost].listingDue = p.now.Add(time.Hour)
+	p.schedule.rest(p.schedule.workers[lost], p.now)
+	p.schedule.workersMissingWhere(func(w diff.WorkerKey) bool { return w == key(firstDead) }, p.now)
+	earliest := startTimes{listSessions: p.now, lookUpBatch: p.now.Add(time.Hour), lookUpSingle: p.now.Add(time.Hour)}
+	if c, wake := p.schedule.next(p.now, &earliest); c.kind != listSessions || !isDead(c.workers[0]) {
+		t.Errorf("call %+v, wake %v", c, wake)
+	}
+}

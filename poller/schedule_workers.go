@@ -1,7 +1,6 @@
 package poller
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"farmwire/diff"
@@ -161,17 +160,4 @@ func (s *schedule) countOpenSessions() map[fleetLabels]int {
 		counts[fleetLabels{fleet: key.FleetID}] += len(w.open)
 	}
 	return counts
-}
-
-// backoff returns the pause after so many failures in a row: a second, doubled for each further failure,
-// and at most a minute.
-func backoff(failures int, random *rand.Rand) time.Duration {
-	d := time.Second << min(max(failures-1, 0), 6)
-	return min(maxBackoff, jitter(d, random.Float64()))
-}
-
-// retiredBackoff is backoff for a retired worker. The pause doubles until it is forgetInterval.
-func retiredBackoff(failures int, random *rand.Rand) time.Duration {
-	d := time.Second << min(max(failures-1, 0), 17)
-	return min(forgetInterval, jitter(d, random.Float64()))
 }

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -222,4 +223,17 @@ func (w *scheduledWorker) pruneLookups() {
 			delete(w.lookedUpAt, id)
 		}
 	}
+}
+
+// backoff returns the pause after so many failures in a row: a second, doubled for each further failure,
+// and at most a minute.
+func backoff(failures int, random *rand.Rand) time.Duration {
+	d := time.Second << min(max(failures-1, 0), 6)
+	return min(maxBackoff, jitter(d, random.Float64()))
+}
+
+// retiredBackoff is backoff for a retired worker. The pause doubles until it is forgetInterval.
+func retiredBackoff(failures int, random *rand.Rand) time.Duration {
+	d := time.Second << min(max(failures-1, 0), 17)
+	return min(forgetInterval, jitter(d, random.Float64()))
 }

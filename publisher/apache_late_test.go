@@ -17,7 +17,7 @@ func (g *apacheShard) mustAround(between func()) {
 	g.t.Helper()
 	e := g.shard.encoder
 	for _, o := range slices.Concat(e.to[:]...) {
-		o.limit = 1 // one record in a batch, and one batch of a partition in a request
+		o.limit = 1500 // one event in a batch, and one batch of a partition in a request
 		defer func() { o.limit = defaultBatchLimit }()
 	}
 	before := g.count(kmsg.Produce)

@@ -112,9 +112,19 @@ func blackHole(t *testing.T) string {
 	return ""
 }
 
-// With one silent bootstrap broker of three, every start succeeds: the check, the proof, and what run does.
+// closes is the address of a broker that closes each connection after the first request.
+func closes(t *testing.T) string {
+	return newRelay(t, func(client, broker net.Conn) {
+		_, _ = client.Read(make([]byte, 1<<10))
+		client.Close()
+		broker.Close()
+	}, hangs(t)).addr()
+}
+
+// With one bootstrap broker of three that does not answer, every start succeeds: the check, the proof, and what run does. The
+// proof tells of a broker that closes connections, because that is what it looks for.
 func TestOneSilentSeed(t *testing.T) {
-	for name, silent := range map[string]func(*testing.T) string{"black hole": blackHole, "accepts and hangs": hangs} {
+	for name, silent := range map[string]func(*testing.T) string{"black hole": blackHole, "accepts and hangs": hangs, "accepts and closes": closes} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := testConfig(t, fakeCluster(t, 2).Addrs())
@@ -126,10 +136,12 @@ func TestOneSilentSeed(t *testing.T) {
 					t.Errorf("%s: %v after %v", what, err, time.Since(began))
 				}
 			}
-			for range 2 {
+			for range 4 {
 				timed("create", func(ctx context.Context) error { _, err := CreateTopics(ctx, c, testTopics()); return err })
 				timed("check", func(ctx context.Context) error { _, err := CheckTopics(ctx, c, testTopics()); return err })
-				timed("prove", func(ctx context.Context) error { _, err := Prove(ctx, c); return err })
+				if name != "accepts and closes" {
+					timed("prove", func(ctx context.Context) error { _, err := Prove(ctx, c); return err })
+				}
 				timed("start", func(ctx context.Context) error {
 					p, err := Open(ctx, c, testTopics(), testLog(t), nil)
 					if err != nil {

@@ -43,7 +43,11 @@ func CreateTopics(ctx context.Context, c Config, s TopicSpec) (created []string,
 	admin := kadm.NewClient(client)
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	existing, err := c.existing(ctx, admin, s)
+	var existing []string
+	err = c.askSeeds(func() (err error) {
+		existing, err = c.existing(ctx, admin, s)
+		return err
+	})
 	if err != nil {
 		return nil, c.explainClosed(ctx, err)
 	}
@@ -117,4 +121,16 @@ func (c Config) adminClient(ctx context.Context) (*kgo.Client, error) {
 		kgo.RetryTimeout(openTimeout/2),  // long enough for two brokers that do not answer, and a third that does
 		kgo.MetadataMinAge(spreadTime/4), // a topic that was missing is soon looked for again
 	)...)
+}
+
+// askSeeds calls ask, which is to be the first to use a client. If a bootstrap broker closes the connection at once, the client
+// does not go on to the next one by itself, but its next request does. So askSeeds calls ask once for each of them at most.
+func (c Config) askSeeds(ask func() error) (err error) {
+	for range c.Cluster.Brokers {
+		err = ask()
+		if _, closed := errors.AsType[*kgo.ErrFirstReadEOF](err); !closed {
+			break
+		}
+	}
+	return err
 }

@@ -40,9 +40,14 @@ func CheckTopics(ctx context.Context, c Config, s TopicSpec) (partitions int, er
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	pause, began := newBackoff(), time.Now()
-	found, err := c.describe(ctx, client)
-	for mayPass(err) && time.Since(began) < missingTimeout && pause.wait(ctx, later) == nil {
+	var found [topicCount]topic
+	describe := func() (err error) {
 		found, err = c.describe(ctx, client)
+		return err
+	}
+	err = c.askSeeds(describe)
+	for mayPass(err) && time.Since(began) < missingTimeout && pause.wait(ctx, later) == nil {
+		err = describe()
 	}
 	if err != nil {
 		return 0, c.explainClosed(ctx, err)

@@ -92,7 +92,7 @@ func (r Report) farms() []Cause {
 	if p.PendingTargets > 0 {
 		return all
 	}
-	if p.Farms == 0 && len(p.MissingFarms) == 0 {
+	if p.Farms == 0 && len(p.MissingFarms) == 0 && !p.OtherAccount {
 		all = append(all, Cause{Key: Key{Kind: KindFarms}, Text: r.noFarm()})
 	}
 	all = append(all, missing(KindMissingFleet, p.MissingFleets, p.Fleets, "fleet %s is in none of the farms")...)

@@ -89,7 +89,7 @@ func TestText(t *testing.T) {
 		"no farm":                {polling(func(p *status.Polling) { p.Farms, p.Fleets, p.Targets = 0, 0, 1 }), "Deadline Cloud lists no farm in eu-west-1: check the region and the account, and whether the credentials may see the farms"},
 		"farms not read yet":     {polling(func(p *status.Polling) { p.Farms, p.Fleets, p.Targets, p.PendingTargets = 0, 0, 1, 1 }), "1 of 1 lists of farms, fleets and workers have not been read yet"},
 		"a farm without fleets":  {polling(func(p *status.Polling) { p.EmptyFarms = []string{"farm-1"} }), "ready\nwarning: farm farm-1 has no fleet to watch"},
-		"another account":        {polling(func(p *status.Polling) { p.OtherAccount = true }), "none of the farms that are stored in Kafka is listed: the credentials are of another account, or may not see these farms"},
+		"another account":        {polling(func(p *status.Polling) { p.OtherAccount, p.Farms = true, 0 }), "none of the farms that are stored in Kafka is listed: the credentials are of another account, or may not see these farms"},
 		"missing":                {polling(func(p *status.Polling) { p.MissingFarms, p.MissingFleets = []string{"farm-1"}, []string{"fleet-1"} }), "ready\nwarning: farm farm-1 does not exist in this account and region\nwarning: fleet fleet-1 is in none of the farms"},
 		"all missing": {polling(func(p *status.Polling) {
 			p.MissingFarms, p.MissingFleets, p.Farms, p.Fleets = []string{"farm-1"}, []string{"fleet-1"}, 0, 0

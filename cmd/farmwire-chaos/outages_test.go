@@ -186,7 +186,7 @@ func TestOutage(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	var output bytes.Buffer
-	c := &outagesCmd{Brokers: 1, Partitions: 2, Workers: 40, Speed: 30, Seed: 1, Outage: []string{"api-errors"}}
+	c := &outagesCmd{Brokers: 1, Partitions: 2, Workers: 40, Speed: 30, Seed: 1, Duration: time.Hour, Outage: []string{"api-errors"}}
 	good, err := c.run(ctx, &output, t.TempDir())
 	t.Log(output.String())
 	if err != nil || !good {

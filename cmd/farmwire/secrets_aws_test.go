@@ -231,7 +231,7 @@ func TestCredentialsThatComeLater(t *testing.T) {
 		return strings.Contains(r.printed(), "the credentials cannot be fetched yet; they are asked for again")
 	})
 	r.await("it is unready for this reason", func() bool {
-		return r.get("/readyz") == http.StatusServiceUnavailable && strings.Contains(r.pages.String(), "credentials unavailable")
+		return r.get("/readyz") == http.StatusServiceUnavailable && strings.Contains(r.pages.String(), "the credentials cannot be fetched")
 	})
 	works.Store(true)
 	r.await("it sees the session", func() bool { return strings.Contains(r.printed(), `"change":"discovered"`) })
