@@ -22,7 +22,7 @@ type flags struct {
 	Freezes        int           `default:"3" help:"How often these connections pass nothing, or no answers, for a while before they are reset."`
 	Restarts       int           `default:"2" help:"How often all instances are restarted gracefully."`
 	LateProduces   int           `name:"late-produces" help:"Produce requests that are held back until their transaction was aborted and the next one has begun; each takes a minute."`
-	LateEndTxns    int           `name:"late-endtxns" help:"EndTxn requests of which a copy arrives in the middle of a later transaction of the same id."`
+	LateEndTxns    int           `name:"late-endtxns" help:"EndTxn requests of which a copy arrives in the middle of a later transaction of the same id. With --brokers 3 that is between two produce requests."`
 	HeldHeartbeats int           `name:"held-heartbeats" help:"How often the heartbeats of an instance are held back until others own its shards, while it goes on publishing; needs two instances."`
 	Calm           time.Duration `help:"How long the farm and the instances go on after the last disturbance."`
 

@@ -54,11 +54,6 @@ func (t *testbed) open(ctx context.Context, f *flags) error {
 	if err := t.openKafka(ctx, f.Brokers); err != nil {
 		return err
 	}
-	if f.LateEndTxns > 0 {
-		if err := createStateTopic(ctx, t.kafka); err != nil {
-			return err
-		}
-	}
 	t.farm = farmtest.New(farmOf(f, filepath.Join(t.dir, truthFile)))
 	if err := t.farm.Start(""); err != nil {
 		return err
