@@ -251,7 +251,7 @@ func TestServersThatStopAnswering(t *testing.T) {
 		t.Skip("it takes 10 s")
 	}
 	t.Parallel()
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // connections wait in its queue for ever
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // connections wait in its queue forever
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@
 // A NotFound counts only if the service says what it did not find: for a lookup the session or its job, for a
 // listing the worker. If it says that the session's queue, or the fleet or the farm does not exist, that counts only
 // if discovery confirms it: complete lists lack the fleet or the farm, or show the farm of the queue. Sessions of which
-// this is said are missing. They are looked up ever more rarely, at last once an hour. Any other refusal says nothing.
+// this is said are missing. They are looked up less and less often, at last once an hour. Any other refusal says nothing.
 //
 // Workers that discovery does not show and that have no open session are listed from spare budget, because
 // there may be very many of them. They slow the others down by a twentieth at most.

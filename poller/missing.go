@@ -9,7 +9,7 @@ import (
 
 // An answer that a session does not exist may name the session's queue, fleet or farm instead. Such an answer counts
 // only if discovery confirms it, because a wrong account or a wrong region answers in the same way. Diff lets it count
-// only if it comes twice with a long time between. Until then the session stays open and is looked up ever more rarely.
+// only if it comes twice with a long time between. Until then the session stays open and is looked up less and less often.
 
 // missingInterval is the longest time between two lookups of a session whose queue, fleet or farm is not found.
 const missingInterval = time.Hour

@@ -175,7 +175,7 @@ func TestPagesOfDeadWorkersCount(t *testing.T) {
 	}
 }
 
-// A worker that cannot be listed because its fleet does not exist is listed ever more rarely.
+// A worker that cannot be listed because its fleet does not exist is listed less and less often.
 func TestDeadWorkersFail(t *testing.T) {
 	p := restart(20, 100, false)
 	p.answer = func(c call) callOutcome {

@@ -45,7 +45,7 @@ type State struct {
 	Unlisted               []UnlistedWorker   // at most 10 of them, by worker id
 	UnlistedCount          int                // all of them
 	LookupsFailing         int                // workers whose sessions could not be looked up three times in a row or more
-	Missing                int                // open sessions of which the service says that their queue, fleet or farm does not exist; they are looked up ever more rarely
+	Missing                int                // open sessions of which the service says that their queue, fleet or farm does not exist; they are looked up less and less often
 	OldestListing          time.Duration      // how long ago the last complete listing of a worker began, or how long it has waited for its first; the longest of all workers that ListWorkers shows
 
 	Watched           int           // workers that are due to be listed once in every staleness

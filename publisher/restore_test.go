@@ -177,7 +177,7 @@ func TestAbsencesAreRestored(t *testing.T) {
 		due("both", store(marked(both)), epoch.Add(diff.ForgetAfter))
 		due("none", store(marked()), time.Time{})
 		due("all", store(marked(diff.AbsenceMark{Since: epoch})), epoch.Add(diff.ForgetAfter))
-		// A record that a batch cannot hold would stop the shard for ever.
+		// A record that a batch cannot hold would stop the shard forever.
 		s.encoder.to[stateTopic][0].limit = batchHeaderSize + maxRecordOverhead + len(event.AppendAbsencesKey(nil, one.WorkerKey)) + 120
 		restored := store(marked(both))
 		later := diff.Observation{Worker: one.WorkerKey, Source: diff.NoSuchWorker, Date: epoch.Add(diff.ForgetAfter)}

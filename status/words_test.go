@@ -232,7 +232,7 @@ func follow(t *testing.T, d time.Duration, change func(look int, r *status.Repor
 	return told
 }
 
-// Causes and a readiness that come and go for a day are told at first, and then ever more rarely.
+// Causes and a readiness that come and go for a day are told at first, and then less and less often.
 func TestFollowFlapping(t *testing.T) {
 	for _, period := range []int{1, 2, 3, 5, 20, 100} {
 		told := follow(t, 24*time.Hour, func(look int, r *status.Report) {

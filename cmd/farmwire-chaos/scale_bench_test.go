@@ -36,7 +36,7 @@ type scale struct{ workers, rate int }
 
 func (c scale) measure(b *testing.B, duration time.Duration) {
 	// The fleets scale, and sessions of all lengths begin together. These numbers make about c.workers workers, and 8 open
-	// sessions for every 3 of them. With fewer workers the sessions are shorter in proportion, so the
+	// sessions for each 3 of them. With fewer workers the sessions are shorter in proportion, so the
 	// number of events stays the same.
 	var listed seen
 	r := openRig(b, farmtest.Config{

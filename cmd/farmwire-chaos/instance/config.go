@@ -28,7 +28,7 @@ type Config struct {
 	LogFile           string   // receives the JSON lines of all processes
 
 	// Credentials, if not "", is the URL of an endpoint like that of a container, which answers at <URL>/<access key id>
-	// with the keys of one process. Without it the keys are in the process's environment, and last for ever.
+	// with the keys of one process. Without it the keys are in the process's environment, and last forever.
 	Credentials string
 
 	Shards *Shards // learns which shards the instance acquires
