@@ -71,7 +71,7 @@ func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, r
 	defer stop()
 	defer l.accounts.set(shard, false)
 	l.states.set(ctx, shard, status.Followed)
-	commits := &watchedWriter{shardWriter: to, states: &l.states, assigned: ctx, shard: shard}
+	writer := &watchedWriter{shardWriter: to, states: &l.states, assigned: ctx, shard: shard}
 	l.warnOfInitial(watch)
 	l.log.Info("shard is followed", zap.Int("shard", shard), zap.Int("workers", len(restored)))
 
@@ -84,7 +84,7 @@ func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, r
 			batch = held.release()
 		}
 		if err == nil {
-			watch, err = l.step(publishing, shard, commits, watch, snapshots, &held, batch)
+			watch, err = l.step(publishing, shard, writer, watch, snapshots, &held, batch)
 			l.states.update(ctx, shard, func(of *shardState) { of.Leaderless = held.waiting() })
 		}
 		switch {

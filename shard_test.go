@@ -143,13 +143,13 @@ func TestShardThatFailsAgainAndAgain(t *testing.T) {
 				t.Error("ready between two failures")
 			}
 		}
-		time.Sleep(settled)
+		time.Sleep(status.SettledFor)
 		failed = false
 		if err := w.Publish(t.Context(), nil); err != nil || !w.isQuiet() || s.all(nil)[0].Committed.IsZero() {
 			t.Error("nothing to publish counts as a commit")
 		}
 		follow()
-		time.Sleep(settled)
+		time.Sleep(status.SettledFor)
 		if err := w.PublishWatch(t.Context(), event.WatchRecord{}); err != nil || !ready() {
 			t.Errorf("%v, ready %v a minute after the last failure", err, ready())
 		}

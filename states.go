@@ -25,9 +25,6 @@ type shardState struct {
 	failed   map[diff.WorkerKey]struct{} // see status.Shard.Unpublished
 }
 
-// settled is how long a shard must be followed for its earlier failures not to count any more.
-const settled = time.Minute
-
 // update changes the state of a shard. The first call of an assignment makes it. A call after the end of the assignment does
 // nothing, because the shard may already be assigned again.
 func (s *shardStates) update(ctx context.Context, number int, change func(*shardState)) {
@@ -58,7 +55,7 @@ func (s *shardStates) set(ctx context.Context, number int, state status.ShardSta
 // failed notes that a shard could not be acquired, or could not be followed any more. It is acquired again after a pause.
 func (s *shardStates) failed(ctx context.Context, number int, err error) {
 	s.update(ctx, number, func(of *shardState) {
-		if of.State == status.Followed && time.Since(of.Since) >= settled {
+		if of.State == status.Followed && time.Since(of.Since) >= status.SettledFor {
 			of.Failures = 0
 		}
 		of.State, of.Since, of.Err = status.Waiting, time.Now(), err
@@ -109,10 +106,8 @@ func (w *watchedWriter) PublishWatch(ctx context.Context, watch event.WatchRecor
 // Publish publishes changes. If there are none, nothing is committed.
 func (w *watchedWriter) Publish(ctx context.Context, changes []diff.Changes) error {
 	publish := func() error { return w.shardWriter.Publish(ctx, changes) }
-	err := error(nil)
-	if slices.ContainsFunc(changes, func(c diff.Changes) bool {
-		return len(c.Events)+len(c.Remembered)+len(c.Forgotten) > 0 || c.Absences != nil
-	}) {
+	var err error
+	if slices.ContainsFunc(changes, commits) {
 		err = w.watched(publish)
 	} else {
 		err = publish()
@@ -127,6 +122,11 @@ func (w *watchedWriter) Publish(ctx context.Context, changes []diff.Changes) err
 		}
 	})
 	return err
+}
+
+// commits reports whether publishing the changes commits a transaction.
+func commits(c diff.Changes) bool {
+	return len(c.Events)+len(c.Remembered)+len(c.Forgotten) > 0 || c.Absences != nil
 }
 
 // watched notes when publishing begins and when it was committed.

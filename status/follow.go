@@ -21,8 +21,8 @@ type Change struct {
 }
 
 // Follow looks at the report every few seconds until ctx ends, and tells each change of it once. A cause is told when it has
-// lasted for some seconds, with the text that it has then. Notes are not told. What comes and goes again and again is told ever
-// more rarely, down to once in ten minutes.
+// lasted for some seconds, with the text that it has then. Notes are not told. What comes and goes again and again is told less
+// and less often, down to once in ten minutes.
 func Follow(ctx context.Context, report func() Report, tell func(Change)) {
 	f := follower{lasting: map[Key]*lasting{{}: {told: true}}, tell: tell}
 	tick := time.NewTicker(lookEvery)

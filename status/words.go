@@ -13,8 +13,10 @@ import (
 const (
 	commitLimit = time.Minute      // a shard that is ready has committed within this time; an idle one commits twice in it
 	slowCommit  = 10 * time.Second // a transaction that takes longer is told
-	settledFor  = time.Minute      // a shard that failed is ready after this time without a failure, whatever it has published since
 )
+
+// SettledFor is how long a shard that failed must be followed for its earlier failures not to count any more.
+const SettledFor = time.Minute
 
 // causes returns all causes, in the order of their kinds.
 func (r Report) causes() []Cause {
@@ -75,7 +77,7 @@ func (s Shard) cause(now time.Time, dryRun bool) (Cause, bool) {
 		shard.Text = fmt.Sprintf("shard %d is being acquired again after it failed: %s", s.Number, errorText(s.Err))
 	case s.State == Waiting:
 		shard.Text = fmt.Sprintf("shard %d waits to be acquired again: %s", s.Number, errorText(s.Err))
-	case s.Failures > 1 && now.Sub(s.Since) < settledFor:
+	case s.Failures > 1 && now.Sub(s.Since) < SettledFor:
 		shard.Text = fmt.Sprintf("shard %d has failed %d times in a row, and is ready after a minute without a failure: %s", s.Number, s.Failures, errorText(s.Err))
 	default:
 		return s.commitCause(now, dryRun)
@@ -95,7 +97,7 @@ func (s Shard) commitCause(now time.Time, dryRun bool) (Cause, bool) {
 		c.Text = fmt.Sprintf("shard %d has committed no transaction for %s", s.Number, age(since))
 	case s.Committed.IsZero():
 		c.Progress, c.Text = true, fmt.Sprintf("shard %d has not committed its first transaction yet", s.Number)
-	case s.Unpublished > 0 && now.Sub(s.Since) < settledFor:
+	case s.Unpublished > 0 && now.Sub(s.Since) < SettledFor:
 		c.Text = fmt.Sprintf("shard %d has failed, and not published the changes of %s since then: %s", s.Number, number(s.Unpublished, "worker"), errorText(s.Err))
 	case s.Unasked > 0:
 		c.Kind, c.Progress = KindUnasked, true
