@@ -334,6 +334,27 @@ func TestAccountsAlternate(t *testing.T) {
 	}
 }
 
+// All shards notice that a fleet has disappeared. It is logged once, and again if it comes back and disappears once more.
+func TestGoneIsLoggedOnceForAllShards(t *testing.T) {
+	core, logged := observer.New(zap.InfoLevel)
+	l := &loop{log: zap.New(core)}
+	watch := func(gone time.Time) event.WatchRecord {
+		return event.WatchRecord{Fleets: map[string]event.FleetWatch{"fleet": {Gone: gone}}}
+	}
+	listed, lacking := watch(time.Time{}), watch(begin)
+	for round := 1; round <= 2; round++ {
+		for range 3 {
+			l.logGone(listed, lacking)
+		}
+		if logged.Len() != round {
+			t.Fatalf("%d lines after it has disappeared %d times: %v", logged.Len(), round, logged.All())
+		}
+		for range 3 {
+			l.logGone(lacking, listed)
+		}
+	}
+}
+
 // Farms and fleets that appear and disappear are logged once, also those that have disappeared while nobody looked.
 func TestFarmsAndFleetsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
