@@ -160,7 +160,7 @@ func (l *loop) believed(batch []diff.Observation, watch event.WatchRecord, snaps
 			continue
 		}
 		if otherAccount {
-			o.Source, o.NotFound = diff.Lookups, nil
+			o.Source, o.NotFound = diff.Answers, nil
 		}
 		believed = append(believed, o)
 	}

@@ -103,7 +103,7 @@ func (s *snapshots) takeStrays(round []diff.Observation) (strays []diff.Observat
 			if !slices.ContainsFunc(o.Sightings, theirs) {
 				continue
 			}
-			stray := diff.Observation{Worker: owner, Source: diff.Lookups}
+			stray := diff.Observation{Worker: owner, Source: diff.Answers}
 			var own []diff.Sighting
 			for _, seen := range o.Sightings {
 				if theirs(seen) {

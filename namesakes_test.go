@@ -50,8 +50,19 @@ func (p *published) ids() []string {
 }
 
 // The same worker id under another fleet is another worker, with sessions of its own. But a session that the service shows
-// under both has one owner, whose events have one sequence.
+// under both has one owner, whose events have one sequence. It is the same if observations are condensed.
 func TestNamesakes(t *testing.T) {
+	t.Run("all sightings", func(t *testing.T) { testNamesakes(t, func(*diff.Observation, diff.Snapshot) {}) })
+	t.Run("condensed", func(t *testing.T) {
+		testNamesakes(t, func(o *diff.Observation, s diff.Snapshot) {
+			all := o.Sightings
+			o.Sightings = nil
+			o.Add(s, all)
+		})
+	})
+}
+
+func testNamesakes(t *testing.T, condense func(*diff.Observation, diff.Snapshot)) {
 	started := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	tick := uint64(0)
 	listing := func(fleet string, sessions ...diff.Session) diff.Observation {
@@ -102,6 +113,9 @@ func TestNamesakes(t *testing.T) {
 	} {
 		if to.offline = step.offline; step.batch == nil {
 			step.batch = held.release()
+		}
+		for i := range step.batch {
+			condense(&step.batch[i], known.of(step.batch[i].Worker, event.WatchRecord{}))
 		}
 		if err := l.publish(t.Context(), to, event.WatchRecord{}, known, &held, step.batch); err != nil {
 			t.Fatal(err)

@@ -36,7 +36,7 @@ type AbsenceMark struct {
 // saysAbsent reports whether remembered sessions that the observation does not show are absent. A Date before the watch began
 // is wrong, so it says nothing.
 func (c *comparison) saysAbsent() bool {
-	return c.o.Source != Lookups && !c.o.Date.IsZero() && !c.o.Date.Before(c.old.watch.Since)
+	return c.o.Source != Answers && !c.o.Date.IsZero() && !c.o.Date.Before(c.old.watch.Since)
 }
 
 // marksAbsences reports whether remembered sessions that the observation lacks are to be marked. Of a worker that

@@ -71,16 +71,18 @@ func TestAbsencesAllocateNothing(t *testing.T) {
 	}
 }
 
+// heap returns how many bytes of the heap are in use.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
 // BenchmarkRemembered reports the heap for each ended session, after a restore and after its end was observed.
 func BenchmarkRemembered(b *testing.B) {
 	const workers, each = 1000, 1000
-	heap := func() uint64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
 	report := func(b *testing.B, fill func() map[WorkerKey]Snapshot) {
 		for b.Loop() {
 			before := heap()

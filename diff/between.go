@@ -37,7 +37,8 @@ func (c *comparison) compareRemembered() []int32 {
 	var small [8]uint64
 	present := newBits(small[:], c.old.memory.len())
 	var others, ignored []int32
-	var unexpected []int // places in memory of sessions that should not have been shown, or not as open
+	// The places in memory of sessions that should not have been shown, or not as open.
+	unexpected := c.addCondensed(present)
 	isNew := false
 	for i := range c.o.Sightings {
 		s := &c.o.Sightings[i].Session
@@ -76,7 +77,7 @@ func (c *comparison) reportUnexpected(places []int) {
 			if !m.reappeared() {
 				c.out.Reappeared = append(c.out.Reappeared, id)
 			}
-		case !slices.ContainsFunc(c.o.Sightings, func(s Sighting) bool {
+		case !c.o.condensed.has(id) && !slices.ContainsFunc(c.o.Sightings, func(s Sighting) bool {
 			return s.Session.SessionID == id && s.Session.HasEnded()
 		}):
 			c.out.Stale = append(c.out.Stale, id)

@@ -73,7 +73,7 @@ type note struct {
 
 // completeListing is the complete listing from which Changes come, or the answer that the worker does not exist.
 type completeListing struct {
-	exists bool // false if the changes come from lookups
+	exists bool // false if the changes come from answers about single sessions
 	sent   time.Time
 	pages  int
 }

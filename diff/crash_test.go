@@ -30,7 +30,7 @@ func TestForgettingWithCrashes(t *testing.T) {
 			for _, id := range randomIDs() {
 				if shown[id] {
 					delete(absent, id)
-				} else if o.Source != Lookups && !o.Date.IsZero() && absent[id].IsZero() {
+				} else if o.Source != Answers && !o.Date.IsZero() && absent[id].IsZero() {
 					absent[id] = o.Date
 				}
 			}
@@ -73,7 +73,7 @@ func (l *randomListing) next(at time.Time) (o Observation, shown map[string]bool
 	shown = map[string]bool{}
 	switch l.random.IntN(8) {
 	case 0:
-		o.Source, o.Date = Lookups, time.Time{}
+		o.Source, o.Date = Answers, time.Time{}
 	case 1:
 		o.Date = time.Time{}
 	case 2:

@@ -27,7 +27,7 @@ func (d disappearance) outdates(x Exchange) bool {
 // absent returns the disappearance after an observation that does not show the session. Only a complete listing
 // or NoSuchWorker changes it.
 func (d disappearance) absent(o *Observation) disappearance {
-	if o.Source == Lookups || d.outdates(o.FirstRequest) {
+	if o.Source == Answers || d.outdates(o.FirstRequest) {
 		return d
 	}
 	d.unresolved = true

@@ -75,6 +75,9 @@
 // and so do those for which the record has no room, and those of a worker that does not exist while one of its
 // sessions is open.
 //
+// Waiting. An observation waits until the one before it is committed. Observation.Add keeps no sightings that only repeat
+// what a snapshot has as ended. No other law knows of that: Between returns the same as for all sightings.
+//
 // Workers. A worker is its farm, its fleet and its id. The same id elsewhere is another worker with a Snapshot of
 // its own. A Snapshot does not know the sessions of others, so whoever has the snapshots sees to it that a session
 // belongs to one of them.

@@ -89,11 +89,11 @@ func (g *golden) read(words []string) {
 	case "page", "answer":
 		g.request(words)
 		g.pending.Pages++
-	case "listing", "lookups", "noworker", "nofleet":
+	case "listing", "answers", "noworker", "nofleet":
 		g.compare()
 		g.request(words)
 		g.pending = &Observation{
-			Worker: testWorker, Source: map[string]Source{"listing": CompleteListing, "lookups": Lookups, "noworker": NoSuchWorker}[command],
+			Worker: testWorker, Source: map[string]Source{"listing": CompleteListing, "answers": Answers, "noworker": NoSuchWorker}[command],
 			FirstRequest: g.exchange, Pages: 1, Date: g.exchange.Sent,
 		}
 	case "watch":

@@ -50,7 +50,8 @@ func drawTruth(t *rapid.T, n int) truth {
 	return h
 }
 
-// sample observes the worker by a listing or by lookups. A listing may have several pages, between which sessions move.
+// sample observes the worker by a listing or by answers about single sessions. A listing may have several pages, between
+// which sessions move.
 func sample(t *rapid.T, farm []truth, now time.Time, tick *uint64, missed map[int]bool, last bool) Observation {
 	ask := func() Exchange {
 		x := Exchange{Sent: now, SentTick: *tick + 1, ArrivedTick: *tick + 2}
@@ -61,7 +62,7 @@ func sample(t *rapid.T, farm []truth, now time.Time, tick *uint64, missed map[in
 	}
 	o := Observation{Worker: testWorker, Source: CompleteListing, Pages: rapid.IntRange(1, 3).Draw(t, "pages")}
 	if !last && rapid.IntRange(0, 3).Draw(t, "answers") == 0 {
-		o.Source = Lookups
+		o.Source = Answers
 	}
 	pages := make([]Exchange, o.Pages)
 	for i := range pages {
@@ -71,7 +72,7 @@ func sample(t *rapid.T, farm []truth, now time.Time, tick *uint64, missed map[in
 	for n, h := range farm {
 		_, listed := h.at(o.FirstRequest.Sent.Add(time.Millisecond))
 		// A session may be on no page, but not in two listings in a row.
-		if o.Source == Lookups || !last && o.Pages > 1 && !missed[n] && rapid.IntRange(0, 4).Draw(t, "misses") == 0 {
+		if o.Source == Answers || !last && o.Pages > 1 && !missed[n] && rapid.IntRange(0, 4).Draw(t, "misses") == 0 {
 			listed = false
 		}
 		if o.Source == CompleteListing {

@@ -49,7 +49,7 @@ func (m *missingSession) listing(shown bool, status string) []Kind {
 
 // missing takes in an answer that the queue does not exist, by which so much time has passed for the service.
 func (m *missingSession) missing(after time.Duration) []Kind {
-	return m.observe(Observation{Source: Lookups, NotFound: []NotFound{{SessionID: testID(1), Exchange: m.exchange(), MissingAt: epoch.Add(after)}}})
+	return m.observe(Observation{Source: Answers, NotFound: []NotFound{{SessionID: testID(1), Exchange: m.exchange(), MissingAt: epoch.Add(after)}}})
 }
 
 // expect checks Record.Missing of the last record, and how many records there are.
@@ -111,7 +111,7 @@ func TestMissingAndNotFound(t *testing.T) {
 	m.missing(0)
 	x := m.exchange()
 	x.Sent, x.Arrived = x.Sent.Add(time.Hour), x.Arrived.Add(time.Hour)
-	if kinds := m.observe(Observation{Source: Lookups, NotFound: []NotFound{{SessionID: testID(1), Exchange: x}}}); len(kinds) > 0 {
+	if kinds := m.observe(Observation{Source: Answers, NotFound: []NotFound{{SessionID: testID(1), Exchange: x}}}); len(kinds) > 0 {
 		t.Errorf("events %v", kinds)
 	}
 }

@@ -318,7 +318,7 @@ func (m *model) closed(t *rapid.T, id string, o Observation, seen []Sighting, c 
 	switch {
 	case len(seen) > 0:
 		k.since = time.Time{}
-	case o.Source == Lookups || o.Date.Before(m.watch.Since):
+	case o.Source == Answers || o.Date.Before(m.watch.Since):
 	case !k.since.IsZero():
 		forget = o.Date.Sub(k.since) >= 24*time.Hour
 	case mark:
@@ -338,7 +338,7 @@ func (m *model) marks(o Observation) bool {
 			return false
 		}
 	}
-	return o.Source != Lookups && !o.Date.Before(m.watch.Since) && (m.marked.IsZero() || o.Date.Sub(m.marked) >= 6*time.Hour)
+	return o.Source != Answers && !o.Date.Before(m.watch.Since) && (m.marked.IsZero() || o.Date.Sub(m.marked) >= 6*time.Hour)
 }
 
 // due returns when the next listing may forget something.

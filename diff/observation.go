@@ -33,7 +33,7 @@ type Source int
 
 // The values of Source.
 const (
-	Lookups         Source = iota // answers about single sessions; they say nothing of other sessions
+	Answers         Source = iota // answers about single sessions; they say nothing of other sessions
 	CompleteListing               // all pages of a listing; a session that is not in it is absent
 	NoSuchWorker                  // the answer that the worker does not exist, or its fleet or farm, if complete lists of these lack it too; all its sessions are absent
 )
@@ -44,14 +44,16 @@ type WorkerStatus struct {
 	HostName string // empty if the service shows none
 }
 
-// Observation is what was learned about the sessions of one worker by a listing or by lookups.
+// Observation is what was learned about the sessions of one worker by a listing or by answers about single sessions.
 type Observation struct {
 	Worker       WorkerKey
 	Status       *WorkerStatus // nil if ListWorkers never showed the worker; never changed
 	Source       Source
-	FirstRequest Exchange   // of a listing; zero for Lookups
-	Date         time.Time  // of the answer to the first request, by the service's clock; zero for Lookups or if not known
+	FirstRequest Exchange   // of a listing; zero for Answers
+	Date         time.Time  // of the answer to the first request, by the service's clock; zero for Answers or if not known
 	Pages        int        // of a CompleteListing
-	Sightings    []Sighting // in any order of pages; a session may be in several
-	NotFound     []NotFound // of Lookups
+	Sightings    []Sighting // in any order of pages; a session may be in several; Add appends to it
+	NotFound     []NotFound // of Answers
+
+	condensed condensed // what Add has noted instead of keeping sightings
 }

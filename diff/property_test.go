@@ -72,7 +72,7 @@ func (w *world) exchange(t *rapid.T) Exchange {
 func (w *world) observe(t *rapid.T) Observation {
 	o := Observation{Worker: testWorker, FirstRequest: w.exchange(t), Pages: 1}
 	o.Date = o.FirstRequest.Sent.Add(w.skew).Truncate(time.Second)
-	o.Source = rapid.SampledFrom([]Source{CompleteListing, CompleteListing, Lookups, NoSuchWorker}).Draw(t, "source")
+	o.Source = rapid.SampledFrom([]Source{CompleteListing, CompleteListing, Answers, NoSuchWorker}).Draw(t, "source")
 	if o.Source == NoSuchWorker {
 		return o
 	}
@@ -81,7 +81,7 @@ func (w *world) observe(t *rapid.T) Observation {
 			id := rapid.SampledFrom(w.ids).Draw(t, "id")
 			o.Sightings = append(o.Sightings, Sighting{drawSession(t, id), x})
 		}
-		if o.Source == Lookups {
+		if o.Source == Answers {
 			for range rapid.IntRange(0, 3).Draw(t, "missing") {
 				n := NotFound{SessionID: rapid.SampledFrom(w.ids).Draw(t, "id"), Exchange: x}
 				if rapid.Bool().Draw(t, "container") {
@@ -174,6 +174,7 @@ func laws(t *rapid.T) {
 		before := clone(s)
 		c := Between(s, o)
 		check(t, "Between a second time", c, Between(s, o))
+		check(t, "Between of the condensed observation", c, Between(s, condense(t, o, s)))
 		next := Apply(s, c)
 		check(t, "the old snapshot after Between and Apply", before, s)
 		old := len(log)

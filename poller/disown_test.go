@@ -73,7 +73,7 @@ func TestDisownDeliversWhatWasReceived(t *testing.T) {
 		}
 		for _, o := range all {
 			switch stopped := o.Worker.WorkerID == world.worker.ID(); {
-			case stopped && (o.Source != diff.Lookups || len(o.Sightings) != pageSize):
+			case stopped && (o.Source != diff.Answers || len(o.Sightings) != pageSize):
 				t.Errorf("the stopped listing gives source %v with %d sessions", o.Source, len(o.Sightings))
 			case !stopped && o.Source != diff.CompleteListing:
 				t.Errorf("a complete listing has source %v", o.Source)

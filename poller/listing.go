@@ -26,7 +26,7 @@ const (
 // is no such worker, the observation's source is NoSuchWorker. Any other failure is an error, and so are a
 // page without a list, a repeated token, an entry without a required field, with a field that is too long or with a reserved
 // id, and more pages than the limit. Then nothing of the listing counts. There are two errors with an observation. If ctx
-// ends, it has what the pages until then showed, and its source is Lookups, because it proves no absence. If the
+// ends, it has what the pages until then showed, and its source is Answers, because it proves no absence. If the
 // answer to the first request is that there is no such fleet or farm, its source is NoSuchWorker. It counts only if
 // discovery confirms it, see loop.confirmMissing.
 func (r *requester) list(ctx context.Context, w diff.WorkerKey, limit int) (diff.Observation, error) {
@@ -48,7 +48,7 @@ func (r *requester) list(ctx context.Context, w diff.WorkerKey, limit int) (diff
 			err = r.addPage(&o, limit, page.Sessions, r.last.Exchange)
 		}
 		if err != nil && ctx.Err() != nil {
-			return diff.Observation{Worker: w, Source: diff.Lookups, Sightings: o.Sightings}, err
+			return diff.Observation{Worker: w, Source: diff.Answers, Sightings: o.Sightings}, err
 		}
 		if err != nil {
 			err = fmt.Errorf("list sessions of %s, page %d: %w", w.WorkerID, o.Pages+1, err)

@@ -192,7 +192,7 @@ func (l *lookup) countUnsure(sessions int) {
 func (l *lookup) observation(s diff.Session) *diff.Observation {
 	o, ok := l.workers[s.WorkerKey]
 	if !ok {
-		o = &diff.Observation{Worker: s.WorkerKey, Source: diff.Lookups}
+		o = &diff.Observation{Worker: s.WorkerKey, Source: diff.Answers}
 		l.workers[s.WorkerKey] = o
 	}
 	return o

@@ -143,7 +143,7 @@ func TestUnclearSessionsAreAllTried(t *testing.T) {
 		world.worker.Lose()
 		time.Sleep(5 * time.Minute)
 		for _, o := range w.all() {
-			if o.Source == diff.Lookups && len(o.Sightings) > 0 {
+			if o.Source == diff.Answers && len(o.Sightings) > 0 {
 				return
 			}
 		}

@@ -50,7 +50,7 @@ func (l *loop) confirmMissing(r *result) {
 		i := slices.IndexFunc(r.observations, func(o diff.Observation) bool { return o.Worker == m.worker })
 		if i < 0 {
 			i = len(r.observations)
-			r.observations = append(r.observations, diff.Observation{Worker: m.worker, Source: diff.Lookups})
+			r.observations = append(r.observations, diff.Observation{Worker: m.worker, Source: diff.Answers})
 		}
 		r.observations[i].NotFound = append(r.observations[i].NotFound, m.NotFound)
 	}

@@ -146,7 +146,7 @@ func TestDisownDropsLookups(t *testing.T) {
 		ownedAgain := time.Now()
 		second := p.Own(0, []diff.Snapshot{snapshot})
 		o := <-second
-		if o.Source != diff.Lookups || o.Sightings[0].Sent.Before(ownedAgain) {
+		if o.Source != diff.Answers || o.Sightings[0].Sent.Before(ownedAgain) {
 			t.Errorf("observation %+v, but the shard was owned again at %v", o, ownedAgain)
 		}
 		cancel()

@@ -133,7 +133,7 @@ func TestTrials(t *testing.T) {
 				if s.Operations[opBatchGet].Answered != 3*c.batch || s.Operations[opGet].Answered < 3*c.single || s.Operations[opGet].Answered > 4*c.single {
 					t.Errorf("two hours later: %+v", s.Operations)
 				}
-				if n := len(w.all()); n == 0 || w.all()[n-1].Source == diff.Lookups {
+				if n := len(w.all()); n == 0 || w.all()[n-1].Source == diff.Answers {
 					t.Error("a trial gave an observation")
 				}
 			})
