@@ -2,8 +2,9 @@
 // ListSessionsForWorker does: it sends the same requests, returns the same pieces of the list, and resumes
 // from the same tokens.
 //
-// Paginator is for `farmwire sessions` and other programs. It is built on Responses, which reads all pages
-// and refuses broken ones; package poller observes workers by it.
+// Paginator is for `farmwire sessions` and other programs. It is built on Responses, which reads all pages, and that
+// on Response, which reads one; they refuse broken pages. Package poller observes workers by them. A page is parsed
+// once, strictly, and not by the SDK.
 package paginator
 
 import (
@@ -171,13 +172,13 @@ func (r Result) MarshalJSON() ([]byte, error) {
 // end.
 type Session struct {
 	types.WorkerSessionSummary
-	sent *sentSession // nil if the client did not check the body
+	sent *sentSession // nil if the client did not read the page strictly
 }
 
 // MarshalJSON writes the fields that were sent.
 func (s Session) MarshalJSON() ([]byte, error) { return marshal(s.fields()) }
 
-// fields returns the fields as they were sent or, if the client did not check the body, as the SDK read them.
+// fields returns the fields as they were sent or, if the client did not read the page strictly, as the SDK read them.
 func (s Session) fields() sentSession {
 	if s.sent != nil {
 		return *s.sent
@@ -197,18 +198,18 @@ func (s Session) fields() sentSession {
 	return fields
 }
 
-// sessionsOf returns the sessions as the SDK read them, with their fields as they were sent. A client that
+// sessionsOf returns the sessions of an answer, with their fields as they were sent. A client that
 // wraps the SDK's may have changed the page, so the fields are used only if they are of the same session.
 func sessionsOf(out *deadline.ListSessionsForWorkerOutput) []Session {
 	if out.Sessions == nil {
 		return nil
 	}
-	sent, _ := out.ResultMetadata.Get(sentKey{}).([]sentSession)
+	page, _ := out.ResultMetadata.Get(pageKey{}).(strictPage)
 	sessions := make([]Session, len(out.Sessions))
 	for i, s := range out.Sessions {
 		sessions[i].WorkerSessionSummary = s
-		if len(sent) == len(out.Sessions) && equal(sent[i].SessionID, s.SessionId) {
-			sessions[i].sent = &sent[i]
+		if len(page.sent) == len(out.Sessions) && equal(page.sent[i].SessionID, s.SessionId) {
+			sessions[i].sent = &page.sent[i]
 		}
 	}
 	return sessions

@@ -31,25 +31,37 @@ func brokenPage(detail error) error {
 	return awserr.New(err.Error(), err)
 }
 
-// Responses yields the answers to ListSessionsForWorker, page by page, from the page of params.NextToken on. It
-// sends one request at a time, after the caller has processed the page before. A page without a list is
-// yielded with nil Sessions; the caller decides what that means.
+// Response sends one request of ListSessionsForWorker and returns the page, parsed strictly. A page without a list has
+// nil Sessions, and one with an empty list has Sessions that are not nil. An error is ErrBrokenPage or the client's.
+// Whether the NextToken was received before is not checked: that is what a TokenSet is for.
 //
-// An error is yielded last, with a nil page. It is ErrRepeatedToken, ErrBrokenPage, or the client's. A page is
+// The client is called with an option that parses the body of the answer in place of the SDK. A client that wraps
+// another must pass it on. If it does not, only what the SDK has read of the page is checked.
+func Response(ctx context.Context, client SessionLister, in *deadline.ListSessionsForWorkerInput) (*deadline.ListSessionsForWorkerOutput, error) {
+	page, err := client.ListSessionsForWorker(ctx, in, withStrictPage)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkEntries(page); err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+// Responses yields the answers to ListSessionsForWorker, page by page as Response returns them, from the page of
+// params.NextToken on. It sends one request at a time, after the caller has processed the page before. A page
+// without a list is yielded, too; the caller decides what that means.
+//
+// An error is yielded last, with a nil page. It is ErrRepeatedToken, or one of those of Response. A page is
 // yielded before its NextToken is checked. So a caller that stops early does not learn that the token was
 // repeated. params.NextToken itself may be received once, because it was not received in this listing.
-//
-// Responses calls the client with an option that checks the body of the answer. A client that wraps another
-// must pass it on. If it does not, only what the SDK has read of the page is checked.
 func Responses(ctx context.Context, client SessionLister, params *deadline.ListSessionsForWorkerInput) iter.Seq2[*deadline.ListSessionsForWorkerOutput, error] {
 	return func(yield func(*deadline.ListSessionsForWorkerOutput, error) bool) {
-		pages := deadline.NewListSessionsForWorkerPaginator(client, params)
 		received := make(TokenSet)
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx, withBodyCheck)
-			if err == nil {
-				err = checkEntries(page)
-			}
+		for token, more := params.NextToken, true; more; {
+			in := *params
+			in.NextToken = token
+			page, err := Response(ctx, client, &in)
 			if err != nil {
 				yield(nil, err)
 				return
@@ -61,14 +73,15 @@ func Responses(ctx context.Context, client SessionLister, params *deadline.ListS
 				yield(nil, err)
 				return
 			}
+			token, more = page.NextToken, page.NextToken != nil && *page.NextToken != ""
 		}
 	}
 }
 
 // checkEntries returns ErrBrokenPage if an entry has no known field, which is also how the SDK reads a null
-// entry. If the body was checked, this was checked too.
+// entry. If the page was parsed strictly, this was checked too.
 func checkEntries(page *deadline.ListSessionsForWorkerOutput) error {
-	if page.ResultMetadata.Has(sentKey{}) {
+	if page.ResultMetadata.Has(pageKey{}) {
 		return nil
 	}
 	for i, s := range page.Sessions {
