@@ -1,0 +1,41 @@
+package schedule_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"farmwire/poller/schedule/simulation"
+)
+
+func hex(n int) string { return fmt.Sprintf("%032x", n) }
+
+// A listing of thirty pages takes at most twice as long beside two hundred workers as alone, however many such listings there
+// are.
+func TestListingsAreFinished(t *testing.T) {
+	const warm = 10 * time.Minute
+	alone := durations(simulate(t, simulation.Config{Rate: 10, Fleets: []simulation.Fleet{{Workers: 1, Pages: 30}}}, 20*time.Minute), fleetID(0), warm)
+	for _, long := range []int{1, 5, 20, 60} {
+		s := simulate(t, simulation.Config{Rate: 10, Fleets: []simulation.Fleet{{Workers: long, Pages: 30}, {Workers: 200}}}, time.Hour)
+		got := durations(s, fleetID(0), warm)
+		t.Logf("%d workers of 30 pages: listings take %v, p95 %v, at most %v; alone %v, at most %v", long, got.Mean(), got.Quantile(.95), got.Quantile(1), alone.Mean(), alone.Quantile(1))
+		if len(got) == 0 || got.Quantile(.95) > 2*alone.Quantile(.95) {
+			t.Errorf("%d listings with 95 %% below %v, alone %v", len(got), got.Quantile(.95), alone.Quantile(.95))
+		}
+	}
+}
+
+// Workers with one page wait at most a fifth longer beside workers of a hundred pages.
+func TestFairnessCountsPages(t *testing.T) {
+	const warm, end = 20 * time.Minute, time.Hour
+	alone := waits(simulate(t, simulation.Config{Rate: 10, Fleets: []simulation.Fleet{{Workers: 100}}}, end), fleetID(0), warm)
+	for _, long := range []int{10, 60} {
+		s := simulate(t, simulation.Config{Rate: 10, Fleets: []simulation.Fleet{{Workers: 100}, {Workers: long, Pages: 100}}}, end)
+		got := waits(s, fleetID(0), warm)
+		t.Logf("%d workers of 100 pages: others wait %v, p95 %v, at most %v; alone %v, %v, at most %v; %d listings of 100 pages", long,
+			got.Mean(), got.Quantile(.95), got.Quantile(1), alone.Mean(), alone.Quantile(.95), alone.Quantile(1), len(durations(s, fleetID(1), warm)))
+		if got.Mean() > alone.Mean()*6/5 {
+			t.Errorf("workers with one page wait %v, alone %v", got.Mean(), alone.Mean())
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package schedule
+
+import (
+	"math"
+	"time"
+)
+
+// listingDone takes in the last answer to a listing.
+func (s *Schedule) listingDone(t *task, a Answer, now time.Time, o *Outcome) {
+	w := t.worker
+	if a.Reason != Throttled && a.Reason != Cancelled {
+		s.endFirst(w, now)
+	}
+	switch {
+	case a.NotFound == "worker" && t.page == 1, a.NotFound != "" && t.page == 1 && s.isGone(a.NotFound, w):
+		o.Stage, o.Reason, o.NoSuchWorker = Complete, "", true
+	case a.Reason == Throttled || a.Reason == Cancelled:
+		w.listingDue = now // it is no failure: the list begins anew
+		if a.Reason == Throttled {
+			w.listingDue = now.Add(longestThrottle)
+		}
+		s.rest(w, now)
+		return
+	case a.Reason != "":
+		s.listingFailed(t, a.Reason, now, o)
+		return
+	}
+	o.Notes = s.listingSucceeded(w, t.sent, now)
+	if w.isNoted {
+		w.isNoted = false
+		o.Notes = append(o.Notes, Note{Kind: WorkerWorks, Operation: ListSessions, Worker: w.Worker, Reason: w.failureReason, Alone: !s.hasUnlistedLike(w, w.failureReason)})
+	}
+	w.listingFailures, w.failureReason = 0, ""
+	delete(s.unlisted, w)
+	if t.again {
+		s.sinceAgain = againTurn // more of those that failed may work again
+	}
+	w.activity = uncommittedListing
+	if o.NoSuchWorker {
+		w.answer = noSuchWorker
+		return
+	}
+	s.takeSample(a.Sample)
+	w.answer = listed
+	w.listedAt = w.listingBegun
+	w.lastPages, w.endlessListings = int32(t.page), 0
+	if w.isHidden() {
+		s.payPages(t.page - 1)
+	}
+}
+
+// payPages takes in that a listing of a hidden worker had so many further pages.
+func (s *Schedule) payPages(pages int) {
+	s.sinceSpare -= spareTurn * pages
+	s.spareAt = s.spareAt.Add(time.Duration(pages) * sparePause)
+}
+
+func (s *Schedule) listingFailed(t *task, reason Reason, now time.Time, o *Outcome) {
+	w := t.worker
+	if w.listingFailures++; w.listingFailures == 1 {
+		w.failedAt = s.key(now)
+	}
+	w.failureReason = reason
+	if reason == TooManyPages {
+		w.endlessListings++
+	}
+	if t.again {
+		s.sinceAgain = 0
+	}
+	switch {
+	case reason.isOfOneWorker(): // the service has answered, so others can be listed
+		o.Notes = s.listingSucceeded(w, t.sent, now)
+	case reason.mayBeShared():
+		o.Notes = s.listingFailedIn(w, reason, t.sent, now)
+	}
+	w.listingDue = now.Add(backoff(int(w.listingFailures), s.random))
+	switch {
+	case w.isRetired() && len(w.Open) == 0:
+		// The fleet may not exist either. Then the service names the fleet and never the worker.
+		w.listingDue = now.Add(retiredBackoff(int(w.listingFailures), s.random))
+		delete(s.unlisted, w)
+	case s.isFleetMissing(w, now):
+		w.listingDue = now.Add(min(missingInterval, retiredBackoff(int(w.listingFailures), s.random)))
+		delete(s.unlisted, w)
+	case w.listingFailures >= failingAfter:
+		if !w.isNoted && !w.isRetired() && s.failsAlone(w) {
+			w.isNoted = true
+			o.Notes = append(o.Notes, Note{Kind: WorkerFails, Operation: ListSessions, Worker: w.Worker, Reason: reason, Alone: !s.hasUnlistedLike(w, reason)})
+		}
+		s.unlisted[w] = struct{}{}
+	}
+	s.rest(w, now)
+}
+
+// failsAlone reports whether a worker fails while others of its fleet do not, or the fleet is too small to fail as a whole.
+func (s *Schedule) failsAlone(w *worker) bool {
+	return w.fleet.members < leastFailing || !w.fleet.isFailing() && s.key(w.fleet.worked) > w.failedAt
+}
+
+// hasUnlistedLike reports whether another worker of the same fleet is unlisted for the reason, or the fleet fails as a whole.
+func (s *Schedule) hasUnlistedLike(w *worker, reason Reason) bool {
+	if w.fleet.isFailing() {
+		return true
+	}
+	for other := range s.unlisted {
+		if other != w && other.fleet == w.fleet && other.failureReason == reason {
+			return true
+		}
+	}
+	return false
+}
+
+// Committed takes in what is known of a worker now that its last observation is committed. It must be called for every
+// observation that Done let count, because the worker is in no call until then.
+func (s *Schedule) Committed(k Known, now time.Time) {
+	w := s.workers[k.Worker]
+	if w == nil || !w.isUncommitted() {
+		return
+	}
+	wasListed := w.activity == uncommittedListing
+	s.setKnown(w, k)
+	if wasListed {
+		w.listingDue = s.nextDue(w, now)
+	}
+	s.noteAsked(w, wasListed)
+	s.rest(w, now)
+}
+
+// setKnown replaces what is known of a worker.
+func (s *Schedule) setKnown(w *worker, k Known) {
+	s.openCount += len(k.Open) - len(w.Open)
+	k.Worker = w.Worker // to share its strings
+	w.Known = k
+	w.pruneLookups()
+	s.countMissing(w)
+	setIf(s.active, w, len(w.Open) > 0)
+}
+
+// isIn reports whether the worker is in the set.
+func isIn(set map[*worker]struct{}, w *worker) bool {
+	_, in := set[w]
+	return in
+}
+
+// setIf adds the worker to the set, or removes it.
+func setIf(set map[*worker]struct{}, w *worker, in bool) {
+	if in {
+		set[w] = struct{}{}
+	} else {
+		delete(set, w)
+	}
+}
+
+// nextDue returns when a worker is to be listed again after a listing that is committed.
+func (s *Schedule) nextDue(w *worker, now time.Time) time.Time {
+	if w.isRetired() && len(w.Open) > 0 {
+		// diff may need this listing to conclude that sessions have vanished that are not found.
+		return now.Add(jitter(max(noSuchInterval, s.config.Staleness, s.missingListingInterval(w, now)), s.random.Float64()))
+	}
+	if w.isRetired() {
+		// The first absence may have been long ago, and the clocks may differ by more than the margin.
+		due := now.Add(forgetInterval)
+		if !w.ForgetDue.IsZero() {
+			due = soonest(due, latest(w.ForgetDue, now).Add(forgetMargin))
+		}
+		return due.Add(time.Duration(s.random.Float64() * float64(time.Hour)))
+	}
+	// The interval is between 0.81 and 0.99 of the staleness.
+	interval := jitter(s.config.Staleness*9/10, s.random.Float64())
+	if !w.staggered {
+		// Workers that were first listed together must not stay due together.
+		w.staggered = true
+		interval = time.Duration((0.1 + 0.9*s.random.Float64()) * float64(interval))
+	}
+	return w.listingBegun.Add(interval)
+}
+
+// rest queues a worker that is in no call and has no uncommitted observation.
+func (s *Schedule) rest(w *worker, now time.Time) {
+	w.activity = resting
+	if w.isDisposable() {
+		s.drop(w, now)
+		return
+	}
+	if w.isHidden() {
+		s.endFirst(w, now) // it may wait for very long
+	}
+	s.weigh(w)
+	if due := w.listingDue; !w.isDueAtOnce() {
+		s.wait(w, due)
+	} else if w.class != urgent || w.listingPlace.in == nil || w.listingPlace.in == &s.waiting {
+		s.wait(w, now)
+	} // else it keeps its place among those that are due at once
+	switch at, ok := s.lookupDue(w, now); {
+	case !ok:
+		w.lookupPlace.leave()
+	case !w.asked && !at.After(now):
+		w.lookupPlace.enter(&w.fleet.farm.lookups, math.MinInt64) // before all that have waited for their turn
+	default:
+		w.lookupPlace.enter(&w.fleet.farm.lookups, s.key(at))
+	}
+}
+
+// wait queues the worker until its listing is due.
+func (s *Schedule) wait(w *worker, due time.Time) {
+	s.leaveListingQueue(w)
+	w.listingPlace.enter(&s.waiting, s.key(due))
+}
+
+// drop removes a worker from the schedule.
+func (s *Schedule) drop(w *worker, now time.Time) {
+	s.endFirst(w, now)
+	w.activity = dropped
+	s.weigh(w)
+	s.leaveListingQueue(w)
+	w.lookupPlace.leave()
+	delete(s.workers, w.Worker)
+	delete(w.fleet.workers, w.Worker.WorkerID)
+	w.fleet.add(-1)
+	w.fleet.countStatus(w, -1)
+	for _, set := range [...]map[*worker]struct{}{s.unknown, s.active, s.unlisted, s.lookupsFailing, s.unasked, s.missing} {
+		delete(set, w)
+	}
+	for sc := &w.fleet.scope; sc != nil; sc = sc.above {
+		delete(sc.failed, w)
+	}
+	s.openCount -= len(w.Open)
+	s.forgetFleet(w.fleet)
+}

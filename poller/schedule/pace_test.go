@@ -1,0 +1,153 @@
+package schedule
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+)
+
+var endless = demand{kind: ListSessions, rate: math.Inf(1)}
+
+// quotaCase is an hour under a quota and what must come of it.
+type quotaCase struct {
+	name     string
+	rate     func(float64) float64
+	burst    float64
+	flipping bool
+	totals   []float64 // --api-rate of each instance
+	owned    int
+	demands  []demand
+	want     figures // used and jain at least, the others at most
+}
+
+func quotaCases() []quotaCase {
+	var cases []quotaCase
+	for q, throttled := range map[float64]float64{10: .03, 50: .01} {
+		flip := func(name string, burst float64, owned int, instances int, demands []demand, want figures) {
+			totals := make([]float64, instances)
+			for i := range totals {
+				totals[i] = 2 * q
+			}
+			cases = append(cases, quotaCase{fmt.Sprintf("Q %g/%s", q, name), flips(q), burst, true, totals, owned, demands, want})
+		}
+		good := figures{.97, throttled, 10, 20, .98}
+		mix := []demand{{kind: BatchGetSession, rate: q / 10}, {kind: ListWorkers, rate: q / 20}, endless}
+		even := []demand{{kind: BatchGetSession, rate: q / 4}, {kind: GetSession, rate: q / 4}, endless}
+		flip("one", 1, 12, 1, []demand{endless}, good)
+		flip("two shares", 1, 6, 2, []demand{endless}, good)
+		full := good
+		full.jain = .97
+		flip("two full", 1, 12, 2, []demand{endless}, full)
+		flip("mix", 1, 12, 1, mix, good)
+		flip("even mix", 1, 12, 1, even, good)
+		// With a burst of one token, requests that arrive early for a variable round trip are throttled at any rate near the
+		// quota, and the rate goes below it; with 5 tokens it must do.
+		small := good
+		small.used, small.up = .95, 40
+		if q == 10 {
+			small.used, small.up = .6, math.Inf(1)
+		}
+		flip("small burst", .1, 12, 1, []demand{endless}, small)
+		for _, part := range []float64{.5, .7, .9, 1} {
+			cases = append(cases, quotaCase{fmt.Sprintf("Q %g/constant %g", q, part), constant(q), 1, false, []float64{q / part}, 12,
+				[]demand{endless}, figures{.97, throttled, 0, 0, .98}})
+		}
+	}
+	rough := figures{.75, .22, 15, 20, .95}
+	for _, instances := range []int{1, 2} {
+		cases = append(cases, quotaCase{fmt.Sprintf("Q 2/%d full", instances), flips(2), 1, true, []float64{4, 4}[:instances], 12,
+			[]demand{endless}, rough})
+	}
+	return append(cases, quotaCase{"Q 200/one", flips(200), 1, true, []float64{400}, 12, []demand{endless}, figures{.97, .01, 10, 20, 1}})
+}
+
+// The pace follows a quota that halves and doubles, at the limits of issue 12. With -v it prints the figures of each case.
+func TestQuota(t *testing.T) {
+	for _, c := range quotaCases() {
+		length := 3600.0
+		if c.rate(0) >= 50 {
+			length = 1200 // for the sake of the time that the test takes
+		}
+		t.Run(c.name, func(t *testing.T) {
+			for seed := range uint64(2) {
+				q := &quota{rate: c.rate, burst: c.burst}
+				a := newAccount(seed, q)
+				for _, total := range c.totals {
+					a.add(total, c.owned, append([]demand(nil), c.demands...)...)
+				}
+				a.run(length)
+				f, w := a.figures(q, length, c.flipping), c.want
+				t.Logf("used %.3f, throttled %.2f %%, down %.1f s, up %.1f s, Jain %.3f", f.used, 100*f.throttled, f.down, f.up, f.jain)
+				if f.used < w.used || f.throttled > w.throttled || f.down > w.down || f.up > w.up || f.jain < w.jain-1e-9 {
+					t.Errorf("seed %d: %+v, want %+v", seed, f, w)
+				}
+			}
+		})
+	}
+}
+
+// An operation that is throttled costs the others nothing.
+func TestOneOperationIsThrottled(t *testing.T) {
+	a := newAccount(1, nil)
+	a.quotas[ListSessions] = &quota{rate: constant(5), burst: 1}
+	u := a.add(20, 12, demand{kind: BatchGetSession, rate: 8}, demand{kind: ListWorkers, rate: 1}, endless)
+	a.run(600)
+	t.Logf("accepted %v, throttled %v", u.acceptedOf, u.deniedOf)
+	if got := float64(u.acceptedOf[BatchGetSession]) / 600; got < 7.9 {
+		t.Errorf("%.2f BatchGetSession/s, want 8", got)
+	}
+	if got := float64(u.acceptedOf[ListSessions]) / 600; got < .97*5 {
+		t.Errorf("%.2f ListSessions/s, want 5", got)
+	}
+	if u.budget.pace(BatchGetSession) != 20 {
+		t.Errorf("the pace of BatchGetSession is %.2f, want 20", u.budget.pace(BatchGetSession))
+	}
+}
+
+// A quota of nothing for five minutes is probed less than once a second, and used soon after.
+func TestQuotaOfNothing(t *testing.T) {
+	q := &quota{burst: 1, rate: func(t float64) float64 {
+		if t >= 100 && t < 400 {
+			return 0
+		}
+		return 50
+	}}
+	a := newAccount(1, q)
+	a.add(50, 12, endless)
+	a.run(500)
+	if got := count(a.sent, 110, 400); got < 50 || got > 290 {
+		t.Errorf("%d requests from 10 s on in 290 s, want at most one a second", got)
+	}
+	back := settles(a.passed, 400, func(rate float64) bool { return rate >= 45 })
+	t.Logf("%d requests in 300 s, back after %.1f s", count(a.sent, 100, 400), back)
+	if back > 40 {
+		t.Errorf("back after %.1f s", back)
+	}
+}
+
+// A pace is cut once a round trip, from what is really sent, and the next request waits.
+func TestCut(t *testing.T) {
+	b, now := newBudget(100, epoch), epoch
+	for range 50 {
+		b.take(ListSessions, b.ready(ListSessions, now))
+		now = now.Add(500 * time.Millisecond)
+	}
+	sent := now.Add(-100 * time.Millisecond)
+	b.throttled(ListSessions, sent, 0, now)
+	first := b.pace(ListSessions)
+	if first > 2 {
+		t.Errorf("a pace of %.2f after two requests a second were too much", first)
+	}
+	if at := b.ready(ListSessions, now); at.Sub(now) < 400*time.Millisecond {
+		t.Errorf("the next request is sent after %v", at.Sub(now))
+	}
+	b.throttled(ListSessions, sent, 0, now)
+	if b.pace(ListSessions) != first {
+		t.Errorf("cut again from %.2f to %.2f in the same round trip", first, b.pace(ListSessions))
+	}
+	b.setShare(6, 12, now)
+	if got := b.pace(ListSessions); math.Abs(got-first/2) > 1e-9 {
+		t.Errorf("a pace of %.2f with half of the shards, want half of %.2f", got, first)
+	}
+}

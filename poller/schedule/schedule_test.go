@@ -1,0 +1,260 @@
+package schedule
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"farmwire/diff"
+
+	"pgregory.net/rapid"
+)
+
+// If the budget suffices, every worker is listed again within the staleness and not much sooner, and the calls are
+// spread evenly.
+func TestWithinTheBudget(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(100, 300).Draw(t, "workers")
+		staleness := 15 * time.Second
+		p := newPlay(staleness, float64(n)/8, rapid.Uint64().Draw(t, "seed")).add(0, n).own()
+		p.run(45 * time.Second)
+		from := p.now
+		p.run(5 * time.Minute)
+		if p.broken != nil {
+			t.Fatal(p.broken)
+		}
+		gaps := p.gaps(from)
+		for i := range n {
+			if len(gaps[key(i)]) == 0 {
+				t.Fatalf("worker %d was not listed again", i)
+			}
+			for _, gap := range gaps[key(i)] {
+				if gap > staleness+time.Second || gap < staleness*8/10 {
+					t.Fatalf("worker %d was listed again after %v", i, gap)
+				}
+			}
+		}
+		perSecond := make(map[int]int)
+		for _, c := range p.calls {
+			if !c.at.Before(from) {
+				perSecond[int(c.at.Sub(from)/(3*time.Second))]++
+			}
+		}
+		mean := float64(n) * 3 / (staleness.Seconds() * 0.9)
+		for second, calls := range perSecond {
+			if float64(calls) > 1.8*mean {
+				t.Fatalf("%d calls from second %d on, %f on average", calls, 3*second, mean)
+			}
+		}
+	})
+}
+
+// If the budget is too small, workers with open sessions are listed more often than idle ones, but the time between
+// listings of idle ones has a bound, too.
+func TestUnderScarcity(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		hot := rapid.IntRange(5, 60).Draw(t, "hot")
+		idle := rapid.IntRange(5, 200).Draw(t, "idle")
+		scarcity := rapid.Float64Range(1.5, 8).Draw(t, "scarcity")
+		staleness := 15 * time.Second
+		rate := float64(hot+idle) / staleness.Seconds() / scarcity
+		const discovery = 3.0 / 30 // requests/s, at most
+		p := newPlay(staleness, rate+discovery, rapid.Uint64().Draw(t, "seed"))
+		p.known = func(w diff.WorkerKey) Known {
+			if number(w) < hot {
+				return Known{Open: openSessions(w, 1)}
+			}
+			return Known{}
+		}
+		p.add(0, hot+idle).own()
+		// In the long run h/x + i/(4x) = rate, where x is the time between two listings of a worker with open sessions.
+		x := time.Duration((float64(hot) + float64(idle)/activeWeight) / rate * float64(time.Second))
+		slack := 2*time.Second + time.Duration(2/rate*float64(time.Second)) // two other calls
+		bounds := []time.Duration{max(x, staleness)*13/10 + slack, activeWeight*max(x, staleness)*13/10 + slack}
+		if rapid.Bool().Draw(t, "there was enough before") {
+			p.schedule.budget = newBudget(100*rate, p.now)
+			p.run(10 * staleness)
+			p.schedule.budget = newBudget(rate+discovery, p.now)
+		}
+		p.run(3 * bounds[1])
+		from := p.now
+		p.run(8 * bounds[1])
+		if p.broken != nil {
+			t.Fatal(p.broken)
+		}
+		gaps := p.gaps(from)
+		for n := range hot + idle {
+			bound := bounds[0]
+			if n >= hot {
+				bound = bounds[1]
+			}
+			if len(gaps[key(n)]) == 0 {
+				t.Fatalf("worker %d was never listed again", n)
+			}
+			for _, gap := range gaps[key(n)] {
+				if gap > bound {
+					t.Fatalf("worker %d was not listed for %v, above %v", n, gap, bound)
+				}
+			}
+		}
+	})
+}
+
+// The listing of a worker whose status has changed is one of the next, however many others are due.
+func TestChangedWorkersGoFirst(t *testing.T) {
+	p := newPlay(10*time.Second, 1, 1).add(0, 100).own()
+	p.run(400 * time.Second)
+	p.setStatus(7, "STOPPING")
+	before := len(p.calls)
+	p.run(40 * time.Second)
+	p.check(t)
+	shown := -1
+	for i, c := range p.calls[before:] {
+		switch {
+		case c.Kind == ListWorkers && shown < 0:
+			shown = i
+		case c.Kind == ListSessions && c.Worker == key(7) && shown >= 0:
+			if i > shown+2 {
+				t.Errorf("a worker whose status changed came as number %d", i-shown)
+			}
+			return
+		}
+	}
+	t.Error("a worker whose status changed was not listed")
+}
+
+// While very many workers are new, the others are still listed.
+func TestFloodOfNewWorkers(t *testing.T) {
+	p := newPlay(10*time.Second, 10, 1)
+	p.known = func(w diff.WorkerKey) Known {
+		if number(w) < 20 {
+			return Known{Open: openSessions(w, 1)}
+		}
+		return Known{}
+	}
+	p.add(0, 20).own()
+	p.run(time.Minute)
+	p.add(20, 2000)
+	from := p.now
+	p.run(time.Minute)
+	p.check(t)
+	for n := range 20 {
+		if got := len(p.gaps(from)[key(n)]); got < 3 {
+			t.Errorf("worker %d was listed %d times while others were new", n, got)
+		}
+	}
+}
+
+// A listing that fails is tried again after a pause that doubles, up to a minute.
+func TestBackoff(t *testing.T) {
+	p := newPlay(10*time.Second, 100, 1)
+	p.answer = func(Call) Answer { return refused(NoList) }
+	p.add(0, 1).own()
+	p.run(10 * time.Minute)
+	p.check(t)
+	var at []time.Time
+	for _, c := range p.calls {
+		if c.Kind == ListSessions {
+			at = append(at, c.at)
+		}
+	}
+	if n := len(at); n < 14 || n > 18 {
+		t.Fatalf("%d calls in ten minutes", n)
+	}
+	if last := at[len(at)-1].Sub(at[len(at)-2]); last > maxBackoff+50*time.Millisecond || last < maxBackoff*8/10 {
+		t.Errorf("the last back-off was %v", last)
+	}
+}
+
+// Restored open sessions are looked up before everything else, as many with one call as it takes.
+func TestRestoredSessionsGoFirst(t *testing.T) {
+	p := newPlay(10*time.Second, 100, 1)
+	p.known = func(w diff.WorkerKey) Known { return Known{Open: openSessions(w, 2)} }
+	var all []diff.WorkerKey
+	for n := range 70 {
+		all = append(all, key(n))
+	}
+	p.own(all...)
+	p.run(500 * time.Millisecond)
+	p.check(t)
+	for i, want := range []int{batchSize, 40} {
+		if c := p.calls[i]; c.Kind != BatchGetSession || len(c.Sessions) != want {
+			t.Errorf("call %d is %s of %d sessions, want %d", i+1, c.Kind.Operation(), len(c.Sessions), want)
+		}
+	}
+}
+
+// If several shards are owned at the same time, workers of each are listed long before all workers of the first.
+func TestShardsTakeTurns(t *testing.T) {
+	const shards, workers = 6, 100
+	for _, open := range []int{0, 1} {
+		p := newPlayOf(Config{Farms: []string{"farm-1"}, Fleets: []string{"fleet-1"}, Staleness: 15 * time.Second, Rate: 100, Shards: shards, Shard: func(id string) int {
+			return number(diff.WorkerKey{WorkerID: id}) / workers
+		}}, 1)
+		p.known = func(w diff.WorkerKey) Known { return Known{Open: openSessions(w, open)} }
+		p.add(0, shards*workers)
+		for shard := range shards {
+			p.now = p.now.Add(time.Millisecond)
+			var all []diff.WorkerKey
+			for n := range workers {
+				all = append(all, key(shard*workers+n))
+			}
+			p.schedule.Own(shard, p.knownOf(all), p.now)
+		}
+		p.run(2 * time.Second)
+		p.check(t)
+		listed, n := make(map[int]int), 0
+		for _, c := range p.calls {
+			if c.Kind == ListSessions {
+				listed[c.Shards[0]]++
+				n++
+			}
+		}
+		for shard := range shards {
+			if n < workers || listed[shard] < n/shards/3 {
+				t.Errorf("%d open sessions: of the first %d listings %d were for shard %d: %v", open, n, listed[shard], shard, listed)
+			}
+		}
+	}
+}
+
+// An instance that is restarted again and again never has the time to list all workers, and ListWorkers always shows
+// them in the same order. Nevertheless each worker is listed in one of its lives.
+func TestShortLivesReachAllWorkers(t *testing.T) {
+	const lives, workers = 100, 150
+	listed := map[diff.WorkerKey]int{}
+	for life := range uint64(lives) {
+		p := newPlay(15*time.Second, 20, life).add(0, workers).own()
+		p.run(2 * time.Second)
+		p.check(t)
+		for _, c := range p.calls {
+			listed[c.Worker]++
+		}
+	}
+	for n := range workers {
+		if listed[key(n)] == 0 {
+			t.Errorf("worker %d was never listed in %d lives", n, lives)
+		}
+	}
+}
+
+// The time to choose a call must hardly grow with the number of workers.
+func BenchmarkNext(b *testing.B) {
+	for _, n := range []int{75, 750, 7500, 75000} {
+		b.Run(key(n).WorkerID, func(b *testing.B) {
+			p := newPlay(15*time.Second, 1e6, 1).add(0, n).own()
+			p.run(2 * time.Second)
+			random := rand.New(rand.NewPCG(1, 1))
+			b.ResetTimer()
+			for range b.N {
+				c, wake := p.schedule.Next(p.now)
+				if c.Number == 0 {
+					p.now = latest(wake, p.now.Add(time.Duration(random.IntN(1000))))
+					continue
+				}
+				p.schedule.Done(c, p.answerOf(c), p.now)
+				p.schedule.Committed(Known{Worker: c.Worker}, p.now)
+			}
+		})
+	}
+}
