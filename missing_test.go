@@ -56,19 +56,22 @@ func TestFleetIsDeletedOverHTTP(t *testing.T) {
 	}
 	expect("discovered")
 	farm.Cloud().Delete(fleet.ID())
-	looked := func() (n int) {
-		for _, count := range farm.Calls()[farmtest.BatchGetSession] {
-			n += count
+	awaitMore := func(operation farmtest.Operation, more int) {
+		t.Helper()
+		asked := func() (n int) {
+			for _, count := range farm.Calls()[operation] {
+				n += count
+			}
+			return n
 		}
-		return n
-	}
-	before := looked()
-	for looked() < before+3 { // the first answer has been taken in
-		if ctx.Err() != nil {
-			t.Fatal("the session is not looked up")
+		for before := asked(); asked() < before+more; time.Sleep(10 * time.Millisecond) {
+			if ctx.Err() != nil {
+				t.Fatalf("%s is not called", operation)
+			}
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
+	awaitMore(farmtest.ListFleets, 3)      // a complete list that lacks the fleet has been taken in
+	awaitMore(farmtest.BatchGetSession, 3) // and after that the first answer that names it
 	if len(types) > 0 {
 		t.Fatalf("too early: %s", <-types)
 	}

@@ -1,7 +1,7 @@
 package diff
 
-// condensed are sightings of which an Observation keeps only the sessions: a snapshot remembers these as ended, and
-// that is all that the sightings show.
+// condensed are the sightings that an Observation does not keep, because they show nothing but what a snapshot remembers:
+// that the session has ended. Of each only one bit is kept, that its session was shown.
 type condensed struct {
 	memory memory // of the snapshot
 	places bits   // of the sessions in memory; nil if there are none

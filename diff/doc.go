@@ -58,10 +58,9 @@
 // once in Reappeared and stays vanished.
 //
 // Missing. An answer may say that the session's queue, fleet or farm does not exist. It counts as NotFound only
-// if there is a second such answer more than MissingAfter later, by the service's clock. One that claims to be from before the
-// watch began does not count. The time of the first is
-// Record.Missing. It is stored by a record without an event, so that it survives restarts, and cleared in the
-// same way when the session is seen again.
+// if there is a second such answer more than MissingAfter later, by the service's clock. One that claims to be from
+// before the watch began does not count. The time of the first is Record.Missing. It is stored by a record without
+// an event, so that it survives restarts, and cleared in the same way when the session is seen again.
 //
 // Memory. Ended and vanished sessions are remembered in 24 bytes each. A session is forgotten only when two
 // complete listings at least ForgetAfter apart lacked it and no answer between them showed it. The answer that
@@ -69,14 +68,14 @@
 // fleet or farm does not exist while discovery lacks that too.
 //
 // Absences. The first of these listings marks the session as absent since its Date, which is by the service's
-// clock. A listing without a Date, or with one before the watch began, marks and forgets nothing. Marks are part of the Changes and of the records, so
-// that restarts do not begin anew, and time in which nobody looks proves nothing. A mark is stored once and covers
-// all sessions that are absent then. Sessions of one worker that leave the listing less than six hours later wait,
-// and so do those for which the record has no room, and those of a worker that does not exist while one of its
-// sessions is open.
+// clock. A listing without a Date, or with one before the watch began, marks and forgets nothing. Marks are part of
+// the Changes and of the records, so that restarts do not begin anew, and time in which nobody looks proves nothing.
+// A mark is stored once and covers all sessions that are absent then. Sessions of one worker that leave the listing
+// less than six hours later wait, and so do those for which the record has no room, and those of a worker that does
+// not exist while one of its sessions is open.
 //
-// Waiting. An observation waits until the one before it is committed. Observation.Add keeps no sightings that only repeat
-// what a snapshot has as ended. No other law knows of that: Between returns the same as for all sightings.
+// Waiting. Observations wait until a transaction takes them, so Observation.Add keeps them small: it leaves out the
+// sightings that only repeat what a snapshot has as ended. Between returns the same as if they were there.
 //
 // Workers. A worker is its farm, its fleet and its id. The same id elsewhere is another worker with a Snapshot of
 // its own. A Snapshot does not know the sessions of others, so whoever has the snapshots sees to it that a session

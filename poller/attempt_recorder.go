@@ -13,7 +13,10 @@ import (
 // maxBody is the most bytes that are read of an answer. A full page has about 100 KiB.
 const maxBody = 16 << 20
 
-// recorder is the HTTP client of one attempt. It records when the request was sent, and the headers of the
+// maxRetryAfter is the longest pause that is obeyed. A longer Retry-After counts as this.
+const maxRetryAfter = 5 * time.Minute
+
+// recorder is the HTTP client of one request. It records when the request was sent, and the headers of the
 // answer that the SDK does not return.
 type recorder struct {
 	service *service

@@ -20,7 +20,7 @@ const (
 	pingTimeout        = 5 * time.Second
 	writeTimeout       = 5 * time.Second  // for any byte on a connection of HTTP/2
 	idleTimeout        = 30 * time.Second // a connection that is not used for so long is closed
-	connectionsPerHost = 80               // a little more than the calls in flight
+	connectionsPerHost = 240              // more than there are ever requests in flight
 )
 
 // boundedClient returns a copy of an HTTP client with the timeouts above, for the requests of credential providers.

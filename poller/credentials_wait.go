@@ -19,6 +19,9 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
+// credentialPause is how long nobody is asked for credentials after they could not be fetched.
+const credentialPause = 5 * time.Second
+
 // errUnfetched is wrapped by an ErrCredentials that may pass by itself, because whoever gives the credentials out
 // cannot be reached, has a fault, or throttles.
 var errUnfetched = errors.New("the credentials cannot be fetched")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"farmwire/poller/farmtest"
+	"farmwire/poller/schedule"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
@@ -66,7 +67,7 @@ func TestCredentialsThatCannotBeFetched(t *testing.T) {
 		})
 		w := watch(t, client, testConfig)
 		time.Sleep(time.Minute)
-		if s := w.poller.State(); s.Answered || s.LastFailure != ReasonUnfetched || s.CredentialsRefused || s.Discovery[0].Reason != ReasonUnfetched {
+		if s := w.poller.State(); s.Answered || s.LastFailure != schedule.Unfetched || s.CredentialsRefused || s.Discovery[0].Reason != schedule.Unfetched {
 			t.Errorf("after a minute: %+v", s)
 		}
 		if n := v.count(); n < 5 || n > 24 {
@@ -98,10 +99,10 @@ func TestCredentialsThatCannotBeFetched(t *testing.T) {
 // What STS answered when credentials were asked for is not taken for an answer of Deadline Cloud.
 func TestReasonOfCredentials(t *testing.T) {
 	denied := &smithy.GenericAPIError{Code: "AccessDenied", Fault: smithy.FaultClient}
-	if got := classify(unusable("x", denied), 0); got != ReasonCredentials {
+	if got := classify(unusable("x", denied), 0); got != schedule.Credentials {
 		t.Errorf("refused by STS: %s", got)
 	}
-	if got := classify(unfetched("x", errors.New("y")), 0); got != ReasonUnfetched {
+	if got := classify(unfetched("x", errors.New("y")), 0); got != schedule.Unfetched {
 		t.Errorf("not fetched: %s", got)
 	}
 }

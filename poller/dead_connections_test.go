@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"farmwire/poller/farmtest"
+	"farmwire/poller/schedule"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -276,7 +277,7 @@ func TestServersThatStopAnswering(t *testing.T) {
 			}, ClientOptions)
 			began := time.Now()
 			_, err := client.ListFarms(t.Context(), &deadline.ListFarmsInput{})
-			if took := time.Since(began); err == nil || took > deadAfter || classify(err, 0) != ReasonTimeout {
+			if took := time.Since(began); err == nil || took > deadAfter || classify(err, 0) != schedule.Timeout {
 				t.Errorf("%s: %v (%s) after %s", name, err, classify(err, 0), took)
 			}
 		})

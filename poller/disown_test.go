@@ -2,7 +2,6 @@ package poller
 
 import (
 	"context"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -82,24 +81,87 @@ func TestDisownDeliversWhatWasReceived(t *testing.T) {
 	})
 }
 
-// A lookup that is cancelled because the shard of another of its workers was disowned is not a failure, and is repeated at once.
-func TestCancelledLookupIsRepeated(t *testing.T) {
-	world := newWorld(farmtest.Config{})
-	snapshot := restored(world, world.worker.StartSession(nil))
-	now := time.Now()
-	s := newSchedule(testConfig.Staleness, testConfig.Discovery, rand.New(rand.NewPCG(1, 2)))
-	s.addKnown(snapshot.Worker(), 0, committedSessionsOf(snapshot), now)
-	w := s.workers[snapshot.Worker()]
-	w.listingFailures = failingAfter // so that its sessions are looked up
-	s.rest(w, now)
-	for range failingAfter {
-		c := s.beginLookup(w, now)
-		if len(c.sessions) != 1 {
-			t.Fatalf("%d sessions are looked up", len(c.sessions))
+// A listing that waits for its next page, of which no request is in flight, is delivered at once, with the worker's status.
+func TestDisownDeliversWhatWaitsForItsNextPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{PageSize: 2, Faults: []farmtest.Fault{
+			{Kind: farmtest.Throttled, Operation: farmtest.ListSessionsForWorker, Page: 2, Delay: time.Minute},
+		}})
+		for range 3 {
+			world.worker.StartSession(nil)
 		}
-		s.callDone(c, callOutcome{err: context.Canceled}, now)
-		if w.activity != resting || w.lookupFailures != 0 || len(s.lookupsFailing) != 0 || s.lookups.first() == nil || s.lookups.first().at.After(now) {
-			t.Errorf("after a cancelled lookup: activity %v, %d failures", w.activity, w.lookupFailures)
+		p := start(t, direct{handler: world}, testConfig)
+		observations := p.Own(0, nil)
+		time.Sleep(10 * time.Second)
+		if n := p.State().InFlight; n != 0 {
+			t.Fatalf("%d calls are in flight", n)
 		}
-	}
+		p.Disown(0)
+		all, took := rest(observations)
+		if took > 0 {
+			t.Errorf("the channel was closed after %v", took)
+		}
+		if len(all) != 1 || all[0].Source != diff.Answers || len(all[0].Sightings) != 2 || all[0].Status == nil {
+			t.Errorf("observations: %+v", all)
+		}
+	})
+}
+
+// What a call in flight has shown when its shard is disowned has the worker's status too.
+func TestStatusOfWhatIsDisowned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{PageSize: 2, Faults: []farmtest.Fault{
+			{Kind: farmtest.Slow, Operation: farmtest.ListSessionsForWorker, Page: 2, Delay: 5 * time.Second},
+		}})
+		for range 3 {
+			world.worker.StartSession(nil)
+		}
+		p := start(t, direct{handler: world}, testConfig)
+		observations := p.Own(0, nil)
+		time.Sleep(time.Second)
+		if n := p.State().InFlight; n != 1 {
+			t.Fatalf("%d calls are in flight", n)
+		}
+		p.Disown(0)
+		all, _ := rest(observations)
+		if len(all) != 1 || len(all[0].Sightings) != 2 || all[0].Status == nil {
+			t.Errorf("observations: %+v", all)
+		}
+	})
+}
+
+// What is measured of the requests ends with them: the paces when no shard is owned any more, and the calls in flight when Run has
+// returned.
+func TestMetricsEndWithTheRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		slow := func(r *http.Request) time.Duration { return 100 * time.Millisecond }
+		p := New(directClient(direct{handler: world, delay: slow}), testConfig, zap.NewNop(), prometheus.NewRegistry())
+		m := p.service.metrics
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- p.Run(ctx) }()
+		p.Own(0, nil)
+		time.Sleep(2 * time.Second)
+		if value(t, m.pace) == 0 {
+			t.Error("there is no pace")
+		}
+		p.Disown(0)
+		time.Sleep(2 * time.Second)
+		if pace := value(t, m.pace); pace != 0 {
+			t.Errorf("without a shard the paces are %v", pace)
+		}
+		p.Own(0, nil)
+		time.Sleep(50 * time.Millisecond)
+		if p.State().InFlight == 0 {
+			t.Error("nothing is in flight")
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if n := value(t, m.callsInFlight); n != 0 || p.State().InFlight != 0 {
+			t.Errorf("%d calls are in flight after Run, and the metric is %v", p.State().InFlight, n)
+		}
+	})
 }

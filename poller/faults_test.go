@@ -12,6 +12,7 @@ import (
 
 	"farmwire/diff"
 	"farmwire/poller/farmtest"
+	"farmwire/poller/schedule"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -22,26 +23,27 @@ import (
 )
 
 // If a worker cannot be listed, for whatever reason, nothing of its listings counts, its open session is looked
-// up, the State names it, and its neighbour is listed as before. When the fault is over, it is listed again.
+// up, the State names it, and its neighbour is listed as before. When the fault is over, it is listed again. That listings
+// are throttled is no fault of the worker.
 func TestWorkerThatCannotBeListed(t *testing.T) {
-	for kind, reason := range map[farmtest.Kind]Reason{
-		farmtest.Throttled:       ReasonThrottled,
-		farmtest.ThrottledBare:   ReasonThrottled,
-		farmtest.ThrottledDate:   ReasonThrottled,
-		farmtest.ServerError:     ReasonServerError,
-		farmtest.Unavailable:     ReasonServerError,
-		farmtest.Truncated:       ReasonMalformed,
-		farmtest.NotJSON:         ReasonMalformed,
-		farmtest.EmptyBody:       ReasonNoList,
-		farmtest.Denied:          ReasonDenied,
-		farmtest.RepeatedToken:   ReasonRepeatedToken,
-		farmtest.TokenRing:       ReasonRepeatedToken,
-		farmtest.EndlessPages:    ReasonTooManyPages,
-		farmtest.ListAbsent:      ReasonNoList,
-		farmtest.ListNull:        ReasonNoList,
-		farmtest.EntryIncomplete: ReasonMissingField,
-		farmtest.EntryNull:       ReasonMalformed,
-		farmtest.EpochTime:       ReasonMalformed,
+	for kind, reason := range map[farmtest.Kind]schedule.Reason{
+		farmtest.Throttled:       schedule.Throttled,
+		farmtest.ThrottledBare:   schedule.Throttled,
+		farmtest.ThrottledDate:   schedule.Throttled,
+		farmtest.ServerError:     schedule.ServerError,
+		farmtest.Unavailable:     schedule.ServerError,
+		farmtest.Truncated:       schedule.Malformed,
+		farmtest.NotJSON:         schedule.Malformed,
+		farmtest.EmptyBody:       schedule.NoList,
+		farmtest.Denied:          schedule.Denied,
+		farmtest.RepeatedToken:   schedule.RepeatedToken,
+		farmtest.TokenRing:       schedule.RepeatedToken,
+		farmtest.EndlessPages:    schedule.TooManyPages,
+		farmtest.ListAbsent:      schedule.NoList,
+		farmtest.ListNull:        schedule.NoList,
+		farmtest.EntryIncomplete: schedule.MissingField,
+		farmtest.EntryNull:       schedule.Malformed,
+		farmtest.EpochTime:       schedule.Malformed,
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { cannotBeListed(t, kind, reason) })
@@ -49,7 +51,7 @@ func TestWorkerThatCannotBeListed(t *testing.T) {
 	}
 }
 
-func cannotBeListed(t *testing.T, kind farmtest.Kind, reason Reason) {
+func cannotBeListed(t *testing.T, kind farmtest.Kind, reason schedule.Reason) {
 	world := newWorld(farmtest.Config{})
 	neighbour := world.fleet.AddWorker()
 	s := world.worker.StartSession(nil)
@@ -65,18 +67,19 @@ func cannotBeListed(t *testing.T, kind farmtest.Kind, reason Reason) {
 	}
 	s.End()
 	time.Sleep(11 * time.Second)
-	if got := w.kinds(s.ID()); got != "started ended" {
+	isThrottled := reason == schedule.Throttled
+	if got := w.kinds(s.ID()); !isThrottled && got != "started ended" {
 		t.Errorf("events: %q", got)
 	}
-	named := func(u UnlistedWorker) bool {
+	named := func(u schedule.UnlistedWorker) bool {
 		return u.WorkerID == world.worker.ID() && u.Reason == reason && u.Failures >= 3
 	}
-	if s := w.poller.State(); !slices.ContainsFunc(s.Unlisted, named) || s.UnlistedCount != 1 {
+	if s := w.poller.State(); isThrottled && s.UnlistedCount != 0 || !isThrottled && (!slices.ContainsFunc(s.Unlisted, named) || s.UnlistedCount != 1) {
 		t.Errorf("%d unlisted workers: %+v, and none with reason %q", s.UnlistedCount, s.Unlisted, reason)
 	}
 	limit := 14 * time.Second
-	if reason == ReasonThrottled {
-		limit += 2 * maxThrottle // all listings pause
+	if isThrottled {
+		limit += 15 * time.Second // all listings slow down
 	}
 	if gap := w.longestGap(neighbour.ID()); gap > limit {
 		t.Errorf("the neighbour was not listed for %v", gap)
@@ -167,7 +170,7 @@ func TestRetryAfter(t *testing.T) {
 				world.fleet.AddWorker()
 				world.fleet.AddWorker()
 				watch(t, directClient(direct{handler: world}), testConfig)
-				time.Sleep(9 * time.Second)
+				time.Sleep(12 * time.Second) // after the pause the pace comes back gradually
 				mu.Lock()
 				defer mu.Unlock()
 				// Requests that were sent before the answer may still arrive. After them there is none for some time.
@@ -210,7 +213,7 @@ func TestDiscoveryFails(t *testing.T) {
 						t.Errorf("events: %q", got)
 					}
 					world.SetFaults()
-					time.Sleep(31*time.Second + maxThrottle)
+					time.Sleep(36 * time.Second)
 					if s := w.poller.State(); !isFine(s) {
 						t.Errorf("state when the fault is over: %+v", s)
 					}
@@ -235,7 +238,7 @@ func TestCredentialsExpire(t *testing.T) {
 		if sent := total(world) - before; sent > 60 {
 			t.Errorf("%d requests a minute with expired credentials", sent)
 		}
-		if s := w.poller.State(); !s.CredentialsRefused || s.Operations[opListSessions].Failed[ReasonCredentials] == 0 {
+		if s := w.poller.State(); !s.CredentialsRefused || s.Operations["ListSessionsForWorker"].Failed[schedule.Credentials] == 0 {
 			t.Errorf("the state does not say that the credentials are refused: %+v", s)
 		}
 		world.SetFaults()
@@ -295,7 +298,7 @@ func TestTimeout(t *testing.T) {
 		if n := w.seen(world.worker.ID())[diff.CompleteListing]; n == 0 {
 			t.Error("no listing after two requests that were not answered")
 		}
-		if n := value(t, w.poller.service.metrics.requests.WithLabelValues(opListSessions, string(ReasonTimeout))); n != 2 {
+		if n := value(t, w.poller.service.metrics.requests.WithLabelValues("ListSessionsForWorker", string(schedule.Timeout))); n != 2 {
 			t.Errorf("%v timeouts were counted", n)
 		}
 	})

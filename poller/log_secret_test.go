@@ -54,7 +54,7 @@ func TestTokenIsNotLogged(t *testing.T) {
 						t.Errorf("logged: %s", text)
 						break
 					}
-					logged = logged || strings.Contains(text, opListWorkers) && strings.Contains(text, code)
+					logged = logged || strings.Contains(text, "ListWorkers") && strings.Contains(text, code)
 				}
 				if !logged {
 					t.Error("the error was not logged")

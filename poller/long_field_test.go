@@ -12,6 +12,7 @@ import (
 
 	"farmwire/diff"
 	"farmwire/poller/farmtest"
+	"farmwire/poller/schedule"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -64,7 +65,7 @@ func longField(t *testing.T, field string, length int) {
 		t.Errorf("%d complete listings of the neighbour", n)
 	}
 	s := w.poller.State()
-	if fits != isFine(s) || !fits && (s.UnlistedCount != 1 || s.Unlisted[0].Reason != ReasonFieldTooLong) {
+	if fits != isFine(s) || !fits && (s.UnlistedCount != 1 || s.Unlisted[0].Reason != schedule.FieldTooLong) {
 		t.Errorf("state: %+v", s)
 	}
 	if n := logged.FilterField(zap.String("worker", world.worker.ID())).Len(); fits != (n == 0) || n > 1 {
@@ -102,7 +103,7 @@ func TestLongFieldOfDiscovery(t *testing.T) {
 				time.Sleep(time.Minute)
 				s := w.poller.State()
 				if c.malformed != "" {
-					if len(s.Discovery) != 1 || s.Discovery[0].Operation != c.malformed || s.Discovery[0].Reason != ReasonFieldTooLong {
+					if len(s.Discovery) != 1 || s.Discovery[0].Operation != c.malformed || s.Discovery[0].Reason != schedule.FieldTooLong {
 						t.Errorf("state: %+v", s)
 					}
 					return
@@ -138,7 +139,7 @@ func TestReservedID(t *testing.T) {
 		if n := w.seen(neighbour.ID())[diff.CompleteListing]; n < 10 {
 			t.Errorf("%d complete listings of the neighbour", n)
 		}
-		if s := w.poller.State(); s.UnlistedCount != 1 || s.Unlisted[0].Reason != ReasonReservedID {
+		if s := w.poller.State(); s.UnlistedCount != 1 || s.Unlisted[0].Reason != schedule.ReservedID {
 			t.Errorf("state: %+v", s)
 		}
 		if n := logged.FilterField(zap.String("worker", world.worker.ID())).Len(); n != 1 {

@@ -10,6 +10,7 @@ import (
 
 	"farmwire/diff"
 	"farmwire/poller/farmtest"
+	"farmwire/poller/schedule"
 )
 
 // An error of BatchGetSession for one session does not affect another session. Only an error that names the session
@@ -170,4 +171,20 @@ func TestSessionIsShownInAnotherFleet(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A lookup that is throttled is not counted, because it is sent again.
+func TestThrottledLookupIsNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{Faults: []farmtest.Fault{{Kind: farmtest.Throttled, Operation: farmtest.BatchGetSession}}})
+		w := watch(t, directClient(direct{handler: world}), testConfig, restored(world, world.worker.StartSession(nil)))
+		time.Sleep(5 * time.Second)
+		m := w.poller.service.metrics
+		if n := value(t, m.requests.WithLabelValues("BatchGetSession", string(schedule.Throttled))); n == 0 {
+			t.Error("no lookup was throttled")
+		}
+		if n := value(t, m.lookups); n != 0 {
+			t.Errorf("%v sessions are counted", n)
+		}
+	})
 }

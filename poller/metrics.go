@@ -1,6 +1,10 @@
 package poller
 
 import (
+	"cmp"
+
+	"farmwire/poller/schedule"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
@@ -24,6 +28,7 @@ type metrics struct {
 	discoveryRound prometheus.Gauge
 	clockSkew      prometheus.Gauge
 	requestRate    prometheus.Gauge
+	pace           *prometheus.GaugeVec
 }
 
 // newMetrics registers the metrics. The registry may be nil.
@@ -57,15 +62,47 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		oldestListing:  gauge("farmwire_oldest_listing_seconds", "Time since the last complete listing of a worker, or since the worker was first shown; the longest of all workers that ListWorkers shows."),
 		workers:        byFleet("farmwire_workers", "Workers of the owned shards, by fleet and by the status that ListWorkers last showed.", "fleet", "status"),
 		openSessions:   byFleet("farmwire_open_sessions", "Open sessions of those workers as committed, by fleet.", "fleet"),
-		unlisted:       gauge("farmwire_workers_unlisted", "Workers whose last three listings or more were discarded."),
+		unlisted:       gauge("farmwire_workers_unlisted", "Workers whose last three listings or more were discarded, and those of a fleet that fails as a whole."),
 		missing:        gauge("farmwire_sessions_missing", "Open sessions of which the service says that their queue, fleet or farm does not exist."),
-		callsInFlight:  gauge("farmwire_api_calls_in_flight", "Calls in flight, including those that wait for the budget."),
+		callsInFlight:  gauge("farmwire_api_calls_in_flight", "Requests that were sent and not answered yet."),
 		lookups:        counters("farmwire_lookups_total", "Sessions that were looked up by BatchGetSession or GetSession, by the answer.", "answer"),
 		discoveryRound: gauge("farmwire_discovery_round_seconds", "Time from one complete list of farms, fleets or workers to its next; the longest of them."),
 		clockSkew:      gauge("farmwire_clock_skew_seconds", "How far the service's clock is ahead of this host's."),
 		requestRate:    gauge("farmwire_api_share_requests_per_second", "Requests a second that this instance may make."),
+		pace: auto.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "farmwire_api_pace_requests_per_second", Help: "Requests a second that this instance sends at most, by operation. It is below the share after the operation was throttled."}, []string{"operation"}),
 	}
 }
+
+// set sets the gauges that a State has. Those of the fleets are set if counted.
+func (m *metrics) set(s *schedule.State, counted bool) {
+	m.unlisted.Set(float64(s.UnlistedCount))
+	m.missing.Set(float64(s.Missing))
+	m.requestRate.Set(s.Share)
+	m.discoveryRound.Set(s.DiscoveryRound.Seconds())
+	if len(s.Paces) == 0 {
+		m.pace.Reset() // no shard is owned
+	}
+	for kind, pace := range s.Paces {
+		m.pace.WithLabelValues(kind.Operation()).Set(pace)
+	}
+	if !counted {
+		return
+	}
+	m.oldestListing.Set(s.OldestListing.Seconds())
+	workers, open := make(map[fleetLabels]int, len(s.WorkersByStatus)), make(map[fleetLabels]int, len(s.OpenByFleet))
+	for of, n := range s.WorkersByStatus {
+		workers[fleetLabels{of.FleetID, cmp.Or(of.Status, unknownStatus)}] = n
+	}
+	for fleet, n := range s.OpenByFleet {
+		open[fleetLabels{fleet: fleet}] = n
+	}
+	m.workers.set(workers)
+	m.openSessions.set(open)
+}
+
+// unknownStatus is the label for the status of workers of which ListWorkers has shown none.
+const unknownStatus = "unknown"
 
 // fleetGauge is a gauge by fleet, or by fleet and worker status.
 type fleetGauge struct {

@@ -7,62 +7,64 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"farmwire/poller/schedule"
 )
 
 // operations counts the attempts of every API operation for State, and knows which operations give no usable answer.
 type operations struct {
 	mu      sync.Mutex
-	byName  map[string]Operation
-	failing map[string]failing
+	byKind  map[schedule.Kind]Operation
+	failing map[schedule.Kind]failing
 	recent  recentAttempts
 }
 
 // failing is since when an operation has given no usable answer, and why the last attempt failed.
 type failing struct {
 	since  time.Time
-	reason Reason
+	reason schedule.Reason
 	spread bool // it has failed for something that did not fail before
 }
 
 // note counts an attempt. The reason is empty if it succeeded.
-func (o *operations) note(operation string, reason Reason, now time.Time) {
+func (o *operations) note(kind schedule.Kind, reason schedule.Reason, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.byName == nil {
-		o.byName = make(map[string]Operation)
+	if o.byKind == nil {
+		o.byKind = make(map[schedule.Kind]Operation)
 	}
-	counts := o.byName[operation]
+	counts := o.byKind[kind]
 	if reason == "" {
 		counts.Answered++
 	} else {
 		if counts.Failed == nil {
-			counts.Failed = make(map[Reason]uint64)
+			counts.Failed = make(map[schedule.Reason]uint64)
 		}
 		counts.Failed[reason]++
 	}
-	o.byName[operation] = counts
-	o.recent.add(reason == ReasonThrottled, now)
+	o.byKind[kind] = counts
+	o.recent.add(reason == schedule.Throttled, now)
 }
 
 // judge takes in whether an attempt gave a usable answer. The reason is empty if it did. That a farm, worker or session does
 // not exist is a usable answer, too, except to ListFarms, which names none. Sent is when the request was sent. FailedBefore
-// says that the last call for the same list or worker failed, too.
-func (o *operations) judge(operation string, reason Reason, sent time.Time, failedBefore bool) {
+// says that the last request for the same list, worker or session failed, too.
+func (o *operations) judge(kind schedule.Kind, reason schedule.Reason, sent time.Time, failedBefore bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if reason == "" || reason == ReasonNotFound && operation != opListFarms {
-		delete(o.failing, operation)
+	if reason == "" || reason == schedule.ResourceNotFound && kind != schedule.ListFarms {
+		delete(o.failing, kind)
 		return
 	}
 	if o.failing == nil {
-		o.failing = make(map[string]failing)
+		o.failing = make(map[schedule.Kind]failing)
 	}
-	f, ok := o.failing[operation]
+	f, ok := o.failing[kind]
 	if !ok {
 		f.since = sent
 	}
 	f.reason, f.spread = reason, f.spread || !failedBefore
-	o.failing[operation] = f
+	o.failing[kind] = f
 }
 
 // restart forgets which operations failed, because no request was sent for a while.
@@ -78,9 +80,9 @@ func (o *operations) outages(now time.Time, patience time.Duration) []Outage {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var all []Outage
-	for name, f := range o.failing {
+	for kind, f := range o.failing {
 		if f.spread || now.Sub(f.since) > patience {
-			all = append(all, Outage{Operation: name, For: now.Sub(f.since), Reason: f.reason})
+			all = append(all, Outage{Operation: kind.Operation(), For: now.Sub(f.since), Reason: f.reason})
 		}
 	}
 	slices.SortFunc(all, func(a, b Outage) int { return strings.Compare(a.Operation, b.Operation) })
@@ -98,10 +100,10 @@ func (o *operations) throttledRatio(now time.Time) float64 {
 func (o *operations) all() map[string]Operation {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	all := make(map[string]Operation, len(o.byName))
-	for name, counts := range o.byName {
+	all := make(map[string]Operation, len(o.byKind))
+	for kind, counts := range o.byKind {
 		counts.Failed = maps.Clone(counts.Failed)
-		all[name] = counts
+		all[kind.Operation()] = counts
 	}
 	return all
 }

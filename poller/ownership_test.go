@@ -121,7 +121,7 @@ func TestDisownDropsCallsInFlight(t *testing.T) {
 	})
 }
 
-// The same holds for lookups. Disown does not cancel them, because they may be of several shards.
+// The same holds for lookups, although they may be of several shards.
 func TestDisownDropsLookups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})

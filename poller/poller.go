@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +44,11 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// isSelected reports whether the workers of a fleet are to be polled.
+func (c Config) isSelected(farm, fleet string) bool {
+	return (len(c.Farms) == 0 || slices.Contains(c.Farms, farm)) && (len(c.Fleets) == 0 || slices.Contains(c.Fleets, fleet))
+}
+
 // Poller observes the sessions of workers. Its methods may be called from any goroutine, before, during and
 // after Run. None of them blocks, except Run.
 type Poller struct {
@@ -52,6 +57,8 @@ type Poller struct {
 	found   atomic.Pointer[Found]
 	state   atomic.Pointer[State]
 	wake    chan struct{} // tells the loop that there are commands
+
+	farmShown chan struct{} // see FarmShown; closed by the loop
 
 	mu       sync.Mutex
 	commands []command
@@ -78,16 +85,11 @@ type ownership struct {
 func New(client *deadline.Client, config Config, log *zap.Logger, registry prometheus.Registerer) *Poller {
 	config = config.withDefaults()
 	p := &Poller{
-		config: config,
-		service: &service{
-			client:    client,
-			budget:    newBudget(config.Rate, time.Now()),
-			metrics:   newMetrics(registry),
-			log:       log,
-			reserved:  config.IsReserved,
-			farmShown: make(chan struct{}),
-		},
-		wake: make(chan struct{}, 1),
+		config:  config,
+		service: &service{client: client, metrics: newMetrics(registry), log: log},
+		wake:    make(chan struct{}, 1),
+
+		farmShown: make(chan struct{}),
 	}
 	p.found.Store(newDirectory().copyFound())
 	p.state.Store(&State{})
@@ -99,8 +101,8 @@ func New(client *deadline.Client, config Config, log *zap.Logger, registry prome
 //
 // The channel delivers the observations of the workers. After an observation of a worker there is no other
 // until Committed was called for the worker. The channel must be received from until it is closed, which
-// happens after Disown and before Run returns. The snapshots must come from a diff.Restorer, or from observations of this Poller, because every Poller
-// counts the ticks of diff.Exchange anew.
+// happens after Disown and before Run returns. The snapshots must be of workers of the shard. They must come from a
+// diff.Restorer, or from observations of this Poller, because every Poller counts the ticks of diff.Exchange anew.
 func (p *Poller) Own(shard int, snapshots []diff.Snapshot) <-chan diff.Observation {
 	box := newOutbox()
 	if !p.command(command{own: &ownership{shard: shard, snapshots: snapshots, box: box}}) {
@@ -126,8 +128,8 @@ func (p *Poller) Committed(s diff.Snapshot) {
 // Found returns what discovery has found so far.
 func (p *Poller) Found() Found { return *p.found.Load() }
 
-// State returns what the Poller knows of its own work. OldestListing is at most five seconds old, what
-// cannot be observed at most one second, and the counts are of now. All is final once Run has returned.
+// State returns what the Poller knows of its own work. Its Counts are of now, and all else is at most one second old. All is
+// final once Run has returned.
 func (p *Poller) State() State {
 	s := *p.state.Load()
 	s.Operations = p.service.operations.all()
@@ -137,7 +139,7 @@ func (p *Poller) State() State {
 // FarmShown returns a channel that is closed at the first usable answer of Deadline Cloud that shows a farm or is about
 // one of the Config. A usable answer reports success and has the fields that the API requires. Until then the Poller sends
 // the first request of discovery again and again, even while it owns no shard.
-func (p *Poller) FarmShown() <-chan struct{} { return p.service.farmShown }
+func (p *Poller) FarmShown() <-chan struct{} { return p.farmShown }
 
 // command passes a command to the loop. It reports false if the loop has ended. Few commands wait at any
 // time: at most one for each worker, and some for each shard that is owned or disowned.
@@ -163,7 +165,7 @@ func (p *Poller) Run(ctx context.Context) error {
 		return errors.New("poller: no client")
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	l := newLoop(ctx, p, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
+	l := newLoop(ctx, p)
 	defer p.end()
 	defer l.end()
 	defer cancel()

@@ -108,7 +108,9 @@ func watchWith(t *testing.T, p *Poller, snapshots ...diff.Snapshot) *watcher {
 		}
 	})
 	for shard := range p.config.Shards {
-		observations := w.poller.Own(shard, snapshots)
+		observations := w.poller.Own(shard, slices.DeleteFunc(slices.Clone(snapshots), func(s diff.Snapshot) bool {
+			return p.config.Shard(s.Worker().WorkerID) != shard
+		}))
 		running.Go(func() {
 			for o := range observations {
 				w.take(o)

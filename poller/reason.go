@@ -10,51 +10,23 @@ import (
 
 	"farmwire/poller/awserr"
 	"farmwire/poller/paginator"
+	"farmwire/poller/schedule"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/deadline/types"
 	"github.com/aws/smithy-go"
 )
 
-// Reason is why an attempt of a request, or a listing as a whole, failed. Its values are also those of
-// the metrics' labels.
-type Reason string
-
-// The reasons of attempts.
-const (
-	ReasonThrottled   Reason = "throttled"               // status 429
-	ReasonServerError Reason = "server_error"            // a status of 500 or more
-	ReasonTimeout     Reason = "timeout"                 // no complete answer within 10 seconds
-	ReasonConnection  Reason = "connection"              // no connection, or it broke before there was an answer
-	ReasonMalformed   Reason = "malformed"               // an answer with status 200 that cannot be read
-	ReasonDenied      Reason = "denied"                  // a policy does not allow the operation
-	ReasonCredentials Reason = "credentials"             // there are none, or the service refuses them
-	ReasonUnfetched   Reason = "credentials_unavailable" // they cannot be fetched now, but may be later
-	ReasonNotFound    Reason = "not_found"               // status 404
-	ReasonRefused     Reason = "refused"                 // any other status from 300 to 499
-	ReasonOther       Reason = "other"                   // an error that did not come from an attempt
-)
-
-// The reasons why pages that could be read are not a complete list.
-const (
-	ReasonRepeatedToken Reason = "repeated_token" // the service returned a page token twice
-	ReasonNoList        Reason = "no_list"        // a page has no list, or null instead
-	ReasonMissingField  Reason = "missing_field"  // an entry lacks a field that the API requires
-	ReasonFieldTooLong  Reason = "field_too_long" // an entry has a text of more than 4 KiB
-	ReasonReservedID    Reason = "reserved_id"    // a session has an id that Config.IsReserved does not allow
-	ReasonTooManyPages  Reason = "too_many_pages" // the pages did not end
-)
-
-// text returns the reason for the text of an error.
-func (r Reason) text() string { return strings.ReplaceAll(string(r), "_", " ") }
+// text returns a reason for the text of an error.
+func text(r schedule.Reason) string { return strings.ReplaceAll(string(r), "_", " ") }
 
 // attemptError is why one attempt failed. The text of its cause is safe to print.
 type attemptError struct {
-	reason Reason
+	reason schedule.Reason
 	cause  error
 }
 
-func (e *attemptError) Error() string { return e.reason.text() + ": " + e.cause.Error() }
+func (e *attemptError) Error() string { return text(e.reason) + ": " + e.cause.Error() }
 func (e *attemptError) Unwrap() error { return e.cause }
 
 // failedAttempt returns the error of an attempt. The status is the answer's, or 0 if there was no answer.
@@ -63,97 +35,72 @@ func failedAttempt(err error, status int) *attemptError {
 }
 
 // listError is why answers that could be read are not a complete list.
-type listError Reason
+type listError schedule.Reason
 
-func (e listError) Error() string { return Reason(e).text() }
+func (e listError) Error() string { return text(schedule.Reason(e)) }
 
-const (
-	errNoList       = listError(ReasonNoList)
-	errMissingField = listError(ReasonMissingField)
-	errFieldTooLong = listError(ReasonFieldTooLong)
-	errReservedID   = listError(ReasonReservedID)
-	errTooManyPages = listError(ReasonTooManyPages)
-)
-
-// reasonOf returns the reason of a call's error.
-func reasonOf(err error) Reason {
+// reasonOf returns the reason of an error. It is empty for nil.
+func reasonOf(err error) schedule.Reason {
 	if a, ok := errors.AsType[*attemptError](err); ok {
 		return a.reason
 	}
 	if l, ok := errors.AsType[listError](err); ok {
-		return Reason(l)
+		return schedule.Reason(l)
 	}
 	switch {
+	case err == nil:
+		return ""
+	case isCancelled(err):
+		return schedule.Cancelled
 	case errors.Is(err, paginator.ErrRepeatedToken):
-		return ReasonRepeatedToken
-	case errors.Is(err, paginator.ErrBrokenPage):
-		return ReasonMalformed
+		return schedule.RepeatedToken
 	}
-	return ReasonOther
-}
-
-// isTransient reports whether the same request may succeed if it is sent again soon.
-func isTransient(reason Reason) bool {
-	switch reason {
-	case ReasonThrottled, ReasonServerError, ReasonTimeout, ReasonConnection, ReasonMalformed:
-		return true
-	}
-	return false
-}
-
-// isOfOneSession reports whether an error may concern only the session that was looked up, or its queue and
-// job. Then the next session may succeed.
-func isOfOneSession(reason Reason) bool {
-	switch reason {
-	case ReasonNotFound, ReasonDenied, ReasonRefused, ReasonServerError, ReasonMalformed:
-		return true
-	}
-	return false
+	return schedule.Other
 }
 
 // classify returns the reason of an attempt's error. The status is the answer's, or 0 if there was no answer.
-func classify(err error, status int) Reason {
+func classify(err error, status int) schedule.Reason {
 	switch {
 	case errors.Is(err, errUnfetched):
-		return ReasonUnfetched
+		return schedule.Unfetched
 	case isCredentials(err):
-		return ReasonCredentials
+		return schedule.Credentials
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
-		return ReasonThrottled
+		return schedule.Throttled
 	case status >= 500:
-		return ReasonServerError
+		return schedule.ServerError
 	case status == http.StatusForbidden || status == http.StatusUnauthorized:
-		return ReasonDenied
+		return schedule.Denied
 	case status == http.StatusNotFound:
-		return ReasonNotFound
+		return schedule.ResourceNotFound
 	case status >= 300:
-		return ReasonRefused
+		return schedule.Refused
 	}
 	return classifyTransport(err)
 }
 
 // classifyTransport returns the reason of an attempt that was not answered, or whose answer had a good
 // status and could not be read.
-func classifyTransport(err error) Reason {
+func classifyTransport(err error) schedule.Reason {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return ReasonTimeout
+		return schedule.Timeout
 	}
 	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
-		return ReasonTimeout
+		return schedule.Timeout
 	}
 	if _, ok := errors.AsType[*net.OpError](err); ok || errors.Is(err, syscall.ECONNRESET) {
-		return ReasonConnection
+		return schedule.Connection
 	}
 	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok || errors.Is(err, paginator.ErrBrokenPage) {
-		return ReasonMalformed
+		return schedule.Malformed
 	}
 	var sending *aws.RequestCanceledError
 	if errors.As(err, &sending) {
-		return ReasonTimeout
+		return schedule.Timeout
 	}
-	return ReasonConnection
+	return schedule.Connection
 }
 
 // isCredentials reports whether an error means that the signature or the credentials are invalid, or that the

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,8 @@ func restartWithoutDiscovery(t *testing.T, operation farmtest.Operation, kind fa
 	snapshots := []diff.Snapshot{idle(world, world.worker), idle(world, second)}
 	world.SetFaults(farmtest.Fault{Kind: kind, Operation: operation})
 	config := testConfig
+	config.Shards = 2
+	config.Shard = func(id string) int { return slices.Index([]string{world.worker.ID(), second.ID()}, id) }
 	w := watch(t, directClient(direct{handler: world}), config, snapshots[0])
 	time.Sleep(100 * time.Second)
 	s := world.worker.StartSession(nil)

@@ -1,98 +1,164 @@
 package poller
 
 import (
-	"context"
+	"maps"
 	"slices"
 	"time"
 
 	"farmwire/diff"
+	"farmwire/poller/schedule"
 )
 
 // shard is a shard that is owned, or that was disowned and has calls in flight.
 type shard struct {
 	number   int
 	box      *outbox
-	calls    map[uint64]context.CancelFunc // the calls in flight for its workers, by number
+	workers  map[diff.WorkerKey]committed // those of which something is known
+	calls    int                          // in flight that ask about its workers
 	disowned bool
 }
 
-// callDone takes in that a call has ended and its observations are delivered.
-func (s *shard) callDone(number uint64) {
-	delete(s.calls, number)
-	s.closeIfDone()
+// committed is what the loop keeps of a worker.
+type committed struct {
+	snapshot diff.Snapshot // the last one; the zero value if nothing was committed yet
+	listed   time.Time     // when the last complete listing began; zero if there was none since the shard is owned
 }
 
-// closeIfDone closes the box if nothing more comes.
-func (s *shard) closeIfDone() {
-	if s.disowned && len(s.calls) == 0 {
-		close(s.box.stop)
+// flight is a call in flight.
+type flight struct {
+	schedule.Call
+	cancel  func()
+	shards  []*shard                              // those of its workers when it was sent
+	status  map[diff.WorkerKey]*diff.WorkerStatus // of the workers of shards that were disowned meanwhile
+	atFirst bool                                  // it was sent while no shard was owned, only to see whether a farm is shown
+}
+
+// workers returns the workers of a call: the one that is listed, or those whose sessions are looked up.
+func workers(c schedule.Call) []diff.WorkerKey {
+	if c.Kind == schedule.ListSessions {
+		return []diff.WorkerKey{c.Worker}
 	}
-}
-
-// shardsOf returns the shards of a call's workers.
-func (l *loop) shardsOf(c call) []*shard {
-	var all []*shard
-	for _, w := range c.workers {
-		if s := l.shards[w.shard]; !slices.Contains(all, s) {
-			all = append(all, s)
+	keys := make([]diff.WorkerKey, 0, len(c.Sessions))
+	for _, s := range c.Sessions {
+		if !slices.Contains(keys, s.WorkerKey) {
+			keys = append(keys, s.WorkerKey)
 		}
 	}
-	return all
+	return keys
+}
+
+// shardOf returns the shard of a worker of a call that was in flight, or nil.
+func (l *loop) shardOf(f *flight, w diff.WorkerKey) *shard {
+	number := l.poller.config.Shard(w.WorkerID)
+	if i := slices.IndexFunc(f.shards, func(s *shard) bool { return s.number == number }); i >= 0 {
+		return f.shards[i]
+	}
+	return nil
 }
 
 // deliver hands over an observation of one of a call's workers. If the worker's shard was disowned meanwhile, the
-// observation goes to those who owned it when the call began.
-func (l *loop) deliver(r result, o diff.Observation) {
-	i := slices.IndexFunc(r.call.workers, func(w *scheduledWorker) bool { return w.key == o.Worker })
-	if i < 0 {
+// observation goes to those who owned it when the call was sent. Otherwise it counts only if the schedule knows of it.
+func (l *loop) deliver(f *flight, o diff.Observation, ignored bool) {
+	s := l.shardOf(f, o.Worker)
+	switch {
+	case s == nil || ignored && !s.disowned:
 		return
+	case s.disowned:
+		o.Status = f.status[o.Worker]
+	default:
+		o.Status = l.schedule.Status(o.Worker)
 	}
-	w := r.call.workers[i]
-	at := slices.IndexFunc(r.shards, func(s *shard) bool { return s.number == w.shard })
-	if s := r.shards[at]; s.disowned || w.activity != dropped {
-		o.Status = w.status
-		s.box.put(l.ctx, o)
-	}
+	s.box.put(l.ctx, o)
 }
 
 func (l *loop) own(o *ownership, now time.Time) {
 	if len(l.shards) == 0 {
 		l.service.operations.restart()
 	}
-	l.shards[o.shard] = &shard{number: o.shard, box: o.box, calls: make(map[uint64]context.CancelFunc)}
-	l.running.Go(func() { o.box.run(l.ctx) })
-	l.shareBudget(now)
+	s := &shard{number: o.shard, box: o.box, workers: make(map[diff.WorkerKey]committed, len(o.snapshots))}
+	l.shards[o.shard] = s
+	l.running.Go(func() { s.box.run(l.ctx) })
+	known := make([]schedule.Known, 0, len(o.snapshots))
 	for _, snapshot := range o.snapshots {
-		if w := snapshot.Worker(); l.isSelected(w.FarmID, w.FleetID) {
-			l.schedule.addKnown(w, o.shard, committedSessionsOf(snapshot), l.schedule.randomDue(now))
-		}
+		known = append(known, schedule.KnownOf(snapshot))
+		s.workers[snapshot.Worker()] = committed{snapshot: snapshot}
 	}
-	for _, f := range l.directory.fleets {
-		for _, w := range f.workers {
-			if l.poller.config.Shard(w.key.WorkerID) == o.shard {
-				l.schedule.workerShown(w.key, o.shard, w.status, now)
-			}
-		}
-	}
+	l.schedule.Own(o.shard, known, now)
 }
 
 // disown stops the polling of a shard. A call for workers of several shards is cancelled too, and repeated for the others.
-func (l *loop) disown(number int) {
+// A listing of which no call is in flight is given up, and what its pages have shown is delivered at once.
+func (l *loop) disown(number int, now time.Time) {
 	s := l.shards[number]
 	if s == nil {
 		return
 	}
 	delete(l.shards, number)
-	l.schedule.disown(number)
-	l.shareBudget(time.Now())
-	s.disowned = true
-	for _, cancel := range s.calls {
-		cancel()
+	inFlight := make(map[uint64]bool)
+	for _, f := range l.flights {
+		inFlight[f.List] = true
+		if !slices.Contains(f.shards, s) {
+			continue
+		}
+		f.cancel()
+		if f.status == nil {
+			f.status = make(map[diff.WorkerKey]*diff.WorkerStatus)
+		}
+		for _, w := range workers(f.Call) {
+			if l.shardOf(f, w) == s {
+				f.status[w] = l.schedule.Status(w)
+			}
+		}
 	}
+	for _, o := range l.assembler.stop(number, inFlight) {
+		o.Status = l.schedule.Status(o.Worker)
+		s.box.put(l.ctx, o)
+	}
+	l.schedule.Disown(number, now)
+	s.disowned = true
 	s.closeIfDone()
 }
 
-func (l *loop) shareBudget(now time.Time) {
-	l.service.budget.setShare(len(l.shards), l.poller.config.Shards, now)
-	l.service.metrics.requestRate.Set(l.service.budget.rate(len(l.shards)))
+// closeIfDone closes the box if nothing more comes.
+func (s *shard) closeIfDone() {
+	if s.disowned && s.calls == 0 {
+		close(s.box.stop)
+	}
+}
+
+// commit takes in what is known of a worker now.
+func (l *loop) commit(snapshot diff.Snapshot, now time.Time) {
+	w := snapshot.Worker()
+	if s := l.shards[l.poller.config.Shard(w.WorkerID)]; s != nil {
+		known := s.workers[w]
+		known.snapshot = snapshot
+		s.workers[w] = known
+		l.schedule.Committed(schedule.KnownOf(snapshot), now)
+	}
+}
+
+// known returns the last committed snapshot of the worker of a listing.
+func (f *flight) known() diff.Snapshot {
+	if f.Kind != schedule.ListSessions || len(f.shards) == 0 {
+		return diff.Snapshot{}
+	}
+	return f.shards[0].workers[f.Worker].snapshot
+}
+
+// noteListed takes in a complete listing, and returns how long ago the last one of the worker began. It reports false if
+// there was none.
+func (f *flight) noteListed(began, now time.Time) (time.Duration, bool) {
+	if len(f.shards) == 0 {
+		return 0, false
+	}
+	known := f.shards[0].workers[f.Worker]
+	last := known.listed
+	known.listed = began
+	f.shards[0].workers[f.Worker] = known
+	return now.Sub(last), !last.IsZero()
+}
+
+// forget removes what is kept of workers of which nothing is known, neither to the schedule nor in a snapshot.
+func (s *shard) forget(isKnown func(diff.WorkerKey) bool) {
+	maps.DeleteFunc(s.workers, func(w diff.WorkerKey, c committed) bool { return c.snapshot.Empty() && !isKnown(w) })
 }

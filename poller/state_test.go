@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"farmwire/poller/farmtest"
+	"farmwire/poller/schedule"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,28 +46,29 @@ func TestState(t *testing.T) {
 		if s.OldestListing < time.Second || s.OldestListing > config.Staleness+5*time.Second {
 			t.Errorf("the oldest listing is %v old", s.OldestListing)
 		}
-		farms := s.Operations[opListFarms]
-		if farms.Answered == 0 || farms.Failed[ReasonDenied] == 0 || len(farms.Failed) != 1 {
+		farms := s.Operations["ListFarms"]
+		if farms.Answered == 0 || farms.Failed[schedule.Denied] == 0 || len(farms.Failed) != 1 {
 			t.Errorf("ListFarms: %+v", farms)
 		}
-		if sessions := s.Operations[opListSessions]; sessions.Answered < 8 || len(sessions.Failed) > 0 {
+		if sessions := s.Operations["ListSessionsForWorker"]; sessions.Answered < 8 || len(sessions.Failed) > 0 {
 			t.Errorf("ListSessionsForWorker: %+v", sessions)
 		}
-		if len(s.Discovery) != 1 || s.Discovery[0].Operation != opListFarms || s.Discovery[0].Failures == 0 || s.Discovery[0].Reason != ReasonDenied {
+		if len(s.Discovery) != 1 || s.Discovery[0].Operation != "ListFarms" || s.Discovery[0].Failures == 0 || s.Discovery[0].Reason != schedule.Denied {
 			t.Errorf("failing discovery: %+v", s.Discovery)
 		}
-		if len(s.Failing) != 1 || s.Failing[0].Operation != opListFarms || s.Failing[0].Reason != ReasonDenied || s.Failing[0].For < 5*time.Second {
+		if len(s.Failing) != 1 || s.Failing[0].Operation != "ListFarms" || s.Failing[0].Reason != schedule.Denied || s.Failing[0].For < 5*time.Second {
 			t.Errorf("operations without a usable answer: %+v", s.Failing)
 		}
 		if s.OldestLook <= 0 || s.OldestLook > config.Staleness+5*time.Second {
 			t.Errorf("the oldest look is %v old", s.OldestLook)
 		}
 		s.OldestListing, s.OldestLook, s.Operations, s.Discovery, s.Failing = 0, 0, nil, nil, nil
-		want := State{
-			Phase: Polling, Answered: true, FarmShown: true, Shards: 1, Targets: 3, Searched: true, MissingFleets: []string{"fleet-of-no-farm"},
+		s.WorkersByStatus, s.OpenByFleet, s.DiscoveryRound, s.Uses, s.Paces, s.InFlight = nil, nil, 0, nil, nil, 0 // they are for the metrics
+		want := State{Phase: Polling, State: schedule.State{
+			Counts:  schedule.Counts{Answered: true, FarmShown: true, Farms: 1, Fleets: 1, Workers: 2, OpenSessions: 1, SessionSeen: true, Shards: 1},
+			Targets: 3, Searched: true, MissingFleets: []string{"fleet-of-no-farm"},
 			Watched: 2, ListingPages: 2, Unasked: map[int]int{}, Share: config.Rate, Staleness: config.Staleness, DiscoveryRate: 3 / config.Discovery.Seconds(),
-			Farms: 1, Fleets: 1, Workers: 2, OpenSessions: 1, SessionSeen: true,
-		}
+		}}
 		if diff := cmp.Diff(want, s); diff != "" {
 			t.Errorf("state (-want +got):\n%s", diff)
 		}

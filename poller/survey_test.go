@@ -7,6 +7,7 @@ import (
 
 	"farmwire/diff"
 	"farmwire/poller/farmtest"
+	"farmwire/poller/schedule"
 )
 
 // Workers that were never listed are counted, and their age counts from when they were first shown.
@@ -43,7 +44,7 @@ func TestListingsDenied(t *testing.T) {
 		if s.NeverListed != 1 || s.OldestNeverListed < 9*time.Minute || s.OldestListing < 9*time.Minute {
 			t.Errorf("%d never listed, for %v; the oldest listing is %v old", s.NeverListed, s.OldestNeverListed, s.OldestListing)
 		}
-		if len(s.Failing) != 1 || s.Failing[0].Operation != opListSessions || s.Failing[0].For < 9*time.Minute || s.Failing[0].Reason != ReasonDenied {
+		if len(s.Failing) != 1 || s.Failing[0].Operation != "ListSessionsForWorker" || s.Failing[0].For < 9*time.Minute || s.Failing[0].Reason != schedule.Denied {
 			t.Errorf("operations without a usable answer: %+v", s.Failing)
 		}
 	})
@@ -116,21 +117,21 @@ func TestTrials(t *testing.T) {
 				}
 				w := watch(t, directClient(direct{handler: world}), testConfig)
 				time.Sleep(time.Minute)
-				if s := w.poller.State(); s.SessionSeen || s.Operations[opBatchGet].Answered+s.Operations[opGet].Answered > 0 {
+				if s := w.poller.State(); s.SessionSeen || s.Operations["BatchGetSession"].Answered+s.Operations["GetSession"].Answered > 0 {
 					t.Errorf("before there is a session: %+v", s.Operations)
 				}
 				world.worker.StartSession(nil)
 				time.Sleep(time.Minute)
 				s := w.poller.State()
-				if !s.SessionSeen || s.Operations[opBatchGet].Answered != c.batch || s.Operations[opGet].Answered != c.single {
+				if !s.SessionSeen || s.Operations["BatchGetSession"].Answered != c.batch || s.Operations["GetSession"].Answered != c.single {
 					t.Errorf("%+v", s.Operations)
 				}
-				if denied := len(s.Failing) == 1 && s.Failing[0].Operation == opBatchGet; denied != (c.denied != "") {
+				if denied := len(s.Failing) == 1 && s.Failing[0].Operation == "BatchGetSession"; denied != (c.denied != "") {
 					t.Errorf("operations without a usable answer: %+v", s.Failing)
 				}
 				time.Sleep(2*time.Hour + time.Minute)
 				s = w.poller.State()
-				if s.Operations[opBatchGet].Answered != 3*c.batch || s.Operations[opGet].Answered < 3*c.single || s.Operations[opGet].Answered > 4*c.single {
+				if s.Operations["BatchGetSession"].Answered != 3*c.batch || s.Operations["GetSession"].Answered < 3*c.single || s.Operations["GetSession"].Answered > 4*c.single {
 					t.Errorf("two hours later: %+v", s.Operations)
 				}
 				if n := len(w.all()); n == 0 || w.all()[n-1].Source == diff.Answers {
@@ -168,14 +169,14 @@ func TestThrottledRatio(t *testing.T) {
 			t.Errorf("%v without an attempt", r)
 		}
 		for range 3 {
-			o.note(opListFarms, "", time.Now())
+			o.note(schedule.ListFarms, "", time.Now())
 		}
-		o.note(opListFarms, ReasonThrottled, time.Now())
+		o.note(schedule.ListFarms, schedule.Throttled, time.Now())
 		if r := o.throttledRatio(time.Now()); r != 0.25 {
 			t.Errorf("%v, want 0.25", r)
 		}
 		time.Sleep(4 * time.Minute)
-		o.note(opListFarms, "", time.Now())
+		o.note(schedule.ListFarms, "", time.Now())
 		if r := o.throttledRatio(time.Now()); r != 0.2 {
 			t.Errorf("%v, want 0.2", r)
 		}

@@ -121,7 +121,7 @@ const (
 type Failure struct {
 	FarmID, FleetID, WorkerID string // what the request was about; "" if it was not about a single one
 	Operation                 string // the operation of the Deadline Cloud API
-	Failures                  int    // in a row
+	Failures                  int    // in a row; 0 for a worker that is not tried, because others of its fleet fail
 	Reason                    string // of the last failure, as the metrics name it: denied, server_error, …
 	Pending                   bool   // it has never succeeded; of discovery
 }

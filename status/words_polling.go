@@ -235,7 +235,10 @@ func (p Polling) failures(kind Kind, of []Failure) []Cause {
 	all := make([]Cause, 0, len(of))
 	for _, f := range of {
 		text := fmt.Sprintf("%s failed %d times in a row: %s", f.subject(), f.Failures, words(f.Reason))
-		if f.Failures == 1 {
+		switch f.Failures {
+		case 0:
+			text = fmt.Sprintf("%s waits, because its fleet fails as a whole: %s", f.subject(), words(f.Reason))
+		case 1:
 			text = fmt.Sprintf("%s failed: %s", f.subject(), words(f.Reason))
 		}
 		told := slices.ContainsFunc(p.Failing, func(o Outage) bool { return o.Operation == f.Operation && o.isTold() }) || p.isOfCredentials(f.Reason)

@@ -128,6 +128,10 @@ func TestText(t *testing.T) {
 			p.Unlisted = []status.Failure{{FarmID: "f", FleetID: "l", WorkerID: "w", Operation: "ListSessionsForWorker", Failures: 3, Reason: "repeated_token"}}
 			p.UnlistedCount, p.LookupsFailing = 12, 4
 		}), "ready\nwarning: 12 workers cannot be listed\nwarning: the sessions of 4 workers cannot be looked up\nnote: ListSessionsForWorker of farm f, fleet l, worker w failed 3 times in a row: repeated token"},
+		"a worker that is not tried": {polling(func(p *status.Polling) {
+			p.Unlisted = []status.Failure{{FarmID: "f", FleetID: "l", WorkerID: "w", Operation: "ListSessionsForWorker", Reason: "denied"}}
+			p.UnlistedCount = 1
+		}), "ready\nwarning: 1 worker cannot be listed\nnote: ListSessionsForWorker of farm f, fleet l, worker w waits, because its fleet fails as a whole: denied"},
 		"too many workers": {polling(func(p *status.Polling) {
 			p.Watched, p.NeverListed, p.OldestNeverListed, p.Budget.Pages = 600, 480, 11*time.Second, 600
 		}), "ready\nwarning: not listed yet: 480 of 600 workers; the first of them has waited for 11s\nwarning: the rate is too low for the staleness: 600 pages of 600 workers every 15s and 0.1 requests a second for discovery make 40.1 a second, and this instance may send 10; a staleness of 1m15s would fit"},

@@ -38,7 +38,8 @@ func startLoudRun(t *testing.T, args ...string) *loudRun {
 	for range 300 {
 		fleet.AddWorker()
 	}
-	farm.SetFaults(farmtest.Fault{Kind: farmtest.ServerError, Operation: farmtest.ListSessionsForWorker})
+	// If all listings failed, few would be tried.
+	farm.SetFaults(farmtest.Fault{Kind: farmtest.ServerError, Operation: farmtest.ListSessionsForWorker, Probability: 0.5})
 	command, err := exec.LookPath("farmwire")
 	if err != nil {
 		t.Fatal(err)

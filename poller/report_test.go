@@ -8,6 +8,7 @@ import (
 
 	"farmwire/diff"
 	"farmwire/poller/farmtest"
+	"farmwire/poller/schedule"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -45,7 +46,9 @@ func TestOneWarningForAFleet(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		for message, want := range map[string]int{"worker cannot be listed; its open sessions are looked up": 1, "worker can be listed again": 1} {
+		for message, want := range map[string]int{
+			noteText(schedule.ScopeFails): 1, noteText(schedule.ScopeWorks): 1, noteText(schedule.WorkerFails): 0, noteText(schedule.WorkerWorks): 0,
+		} {
 			if n := logs.FilterMessage(message).Len(); n != want {
 				t.Errorf("%q was logged %d times, want %d", message, n, want)
 			}
