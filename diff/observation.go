@@ -33,7 +33,7 @@ type Source int
 
 // The values of Source.
 const (
-	Answers         Source = iota // answers about single sessions; they say nothing of other sessions
+	Answers         Source = iota // answers about some sessions; the observation says nothing about any other session
 	CompleteListing               // all pages of a listing; a session that is not in it is absent
 	NoSuchWorker                  // the answer that the worker does not exist, or its fleet or farm, if complete lists of these lack it too; all its sessions are absent
 )

@@ -85,7 +85,7 @@ func (l *loop) run() {
 	}
 }
 
-// end waits for everything that the loop has started. The context of the loop has ended.
+// end waits until all goroutines that the loop has started have ended. It is called after the context of the loop has ended.
 func (l *loop) end() {
 	l.publish(time.Now())
 	l.running.Wait()

@@ -9,10 +9,11 @@ import (
 // the workers that are due the one goes first that has waited longest. Waiting counts four times for those with open sessions.
 // So an idle worker waits at most four times as long as one with open sessions.
 //
-// Fairness counts pages. Workers whose listings have one page go before those that have several, also if these are new or
-// have changed. But the latter have a credit: it grows with every request by their share of the workers, and every page of
-// theirs costs one. As long as it lasts, one of them goes first. What is left of the budget when no worker with one page is
-// due is theirs in any case, but not before the others have been listed in time for a while.
+// Fairness counts pages. Call a worker short if its listing has one page, and long if its listing has several. Short workers
+// go before long ones, even before a long one that is new or has changed. So that long workers are listed, too, they share a
+// credit, which is counted in pages. Every request adds the share of the long workers among all workers to the credit, and
+// every page of a long worker takes one from it. While the credit is not negative, the next long worker goes first. When no
+// short worker is due, a long worker may begin in any case, but only after short workers have been listed in time for a while.
 //
 // A listing of several pages is finished before another one is begun, because it is only worth something as a whole. Its
 // pages take every second request as long as anything else is due. Another listing that may have several pages begins only

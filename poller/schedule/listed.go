@@ -110,8 +110,8 @@ func (s *Schedule) hasUnlistedLike(w *worker, reason Reason) bool {
 	return false
 }
 
-// Committed takes in what is known of a worker now that its last observation is committed. It must be called for every
-// observation that Done let count, because the worker is in no call until then.
+// Committed takes in what is known of a worker after its last observation was committed. The caller must call it for every
+// observation that came of an Outcome, even if nothing has changed: until then, Next returns no call about the worker.
 func (s *Schedule) Committed(k Known, now time.Time) {
 	w := s.workers[k.Worker]
 	if w == nil || !w.isUncommitted() {

@@ -117,18 +117,20 @@ func (s *Schedule) endFirst(w *worker, now time.Time) {
 	forAll(s, waiting, now, s.requeue)
 }
 
-// giveUpFirsts lets nothing wait for the first listings of workers of fleets that fail as a whole, which may take very long.
+// giveUpFirsts lets no shard wait for the first listings of workers whose fleets fail as a whole, because that may take very
+// long.
 func (s *Schedule) giveUpFirsts(now time.Time) {
+	waiting := 0
 	for _, sh := range s.shards {
-		if sh.firsts == 0 {
-			continue
-		}
-		for _, f := range s.order {
-			if f.isFailing() {
-				forAll(s, slices.Collect(maps.Values(f.workers)), now, s.endFirst)
-			}
-		}
+		waiting += sh.firsts
+	}
+	if waiting == 0 {
 		return
+	}
+	for _, f := range s.order {
+		if f.isFailing() {
+			forAll(s, slices.Collect(maps.Values(f.workers)), now, s.endFirst)
+		}
 	}
 }
 

@@ -31,7 +31,7 @@ type play struct {
 	shards   map[uint64][]int           // see Call.Shards, by Call.List
 	calls    []made
 	outcomes []Outcome
-	broken   error // a law that holds for every schedule was broken
+	broken   error // what the schedule did that it must never do; nil if nothing
 }
 
 // pending is something that ends later: a call, or the commit of a worker.

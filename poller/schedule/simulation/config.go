@@ -12,7 +12,7 @@ import (
 // Mix is how sessions come about.
 type Mix string
 
-// The mixes. In those of which nothing else is said a third of the workers has an open session at a time.
+// The mixes. Unless a mix says something else, a third of the workers has an open session at any time.
 const (
 	Even        Mix = "even"         // all workers are alike
 	Idle        Mix = "idle"         // a worker has no open session for 95 % of the time
@@ -58,8 +58,8 @@ type Config struct {
 	Throttled float64 // share of the requests that are throttled
 	Quota     float64 // requests a second that the service answers; 0 for no limit
 
-	// Fault returns the fault of a request that is sent now, the zero Fault for none. It is called once for every request. It
-	// may be nil.
+	// Fault is called once for every request that is sent, and returns what goes wrong with it. The zero Fault means that
+	// nothing does. The function may be nil: then nothing ever goes wrong.
 	Fault func(now time.Time, c schedule.Call) Fault
 	// CommitDelay is how long an observation takes to be committed; default 5 ms.
 	CommitDelay time.Duration

@@ -90,7 +90,7 @@ func (s *session) isLost(now time.Duration) bool {
 	return s.startKnown == never && s.worker.deleted < now-time.Minute
 }
 
-// measured calls f for every session whose worker can be listed.
+// measured calls f for every session of a worker whose listings are neither hanging nor refused.
 func (s *Simulation) measured(f func(*session)) {
 	for _, session := range s.world.sessions {
 		if session.worker.fault.Reason == "" {

@@ -139,7 +139,8 @@ func (s *Simulation) Known() []schedule.Known {
 	return all
 }
 
-// Run goes on for that time. It returns an error if a scheduler has broken a law that holds for every one.
+// Run continues the simulation for that time. It returns an error if a scheduler has asked about a worker twice at a time, or
+// has wanted to be asked again at once without having a request.
 func (s *Simulation) Run(d time.Duration) error {
 	end := s.now + d
 	for _, side := range s.sides {
