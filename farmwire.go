@@ -93,8 +93,9 @@ func Run(ctx context.Context, cfg Config, log *zap.Logger) error {
 	var actors run.Group
 	actors.Add(whileRunning(ctx, func(ctx context.Context) error { return i.run(ctx, polling, registered) }))
 	actors.Add(whileRunning(context.WithoutCancel(ctx), func(running context.Context) error { return i.logStatus(ctx, running) }))
+	actors.Add(whileRunning(context.WithoutCancel(ctx), i.followOutlook))
 	if cfg.Listener != nil { // The probes are answered while the topics are still being opened.
-		actors.Add(serveProbes(cfg.Listener, i.report, registry))
+		actors.Add(status.Serve(cfg.Listener, i.report, registry))
 	}
 	return stopWithin(ctx, StopTimeout, actors.Run)
 }

@@ -225,7 +225,8 @@ func follow(t *testing.T, account http.Handler, watch event.WatchRecord) *follow
 	}
 	f.logged = logged
 	f.loop = &loop{
-		poller:  poller.New(client, poller.Config{Rate: 50, Staleness: 2 * time.Minute, Discovery: 10 * time.Minute}, log, nil),
+		// The whole rate is always used, and these tests take days.
+		poller:  poller.New(client, poller.Config{Rate: .1, Staleness: 2 * time.Minute, Discovery: 10 * time.Minute}, log, nil),
 		initial: "open", quiet: true, log: log, metrics: metrics,
 	}
 	ctx, cancel := context.WithCancel(context.Background())

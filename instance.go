@@ -21,6 +21,7 @@ type instance struct {
 	config      Config
 	log         *zap.Logger
 	metrics     metrics
+	outlook     outlook
 	loop        atomic.Pointer[loop]  // nil until the topics are open
 	initialized atomic.Bool           // the state topic is initialized, or this is a dry run
 	waiting     atomic.Pointer[error] // why the stage has not passed yet, see keepTrying; nil: nothing has failed

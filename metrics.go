@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -15,6 +16,7 @@ import (
 // metrics counts what the comparison finds. The packages poller and publisher count what they do themselves.
 type metrics struct {
 	stale, reappeared, forgotten prometheus.Counter
+	delay                        *prometheus.HistogramVec // by kind: start or end
 }
 
 // newMetrics registers the metrics. They are the first that a Run registers. If they are registered already, another Run
@@ -28,13 +30,18 @@ func newMetrics(registry prometheus.Registerer, version string) (metrics, error)
 		reappeared: counter("farmwire_sessions_reappeared_total", "Sessions that were shown again after they had been published as vanished."),
 		forgotten:  counter("farmwire_sessions_forgotten_total", "Ended sessions whose records were tombstoned because the service no longer lists them."),
 	}
+	m.delay = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "farmwire_observed_delay_seconds",
+		Help:    "Time from a start or an end to the answer that first showed it, as committed.",
+		Buckets: []float64{1, 2.5, 5, 10, 15, 20, 30, 45, 60, 90, 120, 300, 600, 1800, 3600},
+	}, []string{"kind"})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "farmwire_build_info",
 		Help:        "The version of Farmwire and of Go. The value is 1.",
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	for _, c := range []prometheus.Collector{m.stale, m.reappeared, m.forgotten, build} {
+	for _, c := range []prometheus.Collector{m.stale, m.reappeared, m.forgotten, m.delay, build} {
 		if err := registry.Register(c); errors.As(err, new(prometheus.AlreadyRegisteredError)) {
 			return m, errors.New("Config.Registry is used by another Run: give each Run a registry of its own")
 		} else if err != nil {
@@ -49,6 +56,20 @@ func (m metrics) count(c diff.Changes) {
 	m.stale.Add(float64(len(c.Stale)))
 	m.reappeared.Add(float64(len(c.Reappeared)))
 	m.forgotten.Add(float64(len(c.Forgotten)))
+	for _, e := range c.Events {
+		switch {
+		case !e.Observed.Exact || e.Snapshot:
+		case e.Kind == diff.Started:
+			m.observe("start", e.Observed.Before.Sub(e.Session.StartedAt))
+		case e.Kind == diff.Ended:
+			m.observe("end", e.Observed.Before.Sub(e.Session.EndedAt))
+		}
+	}
+}
+
+// observe counts a delay. Where the service's clock is ahead, it may be below 0.
+func (m metrics) observe(kind string, delay time.Duration) {
+	m.delay.WithLabelValues(kind).Observe(max(0, delay).Seconds())
 }
 
 // registration registers the metrics of one Run on the caller's registry, and removes them at its end, so that the

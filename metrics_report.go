@@ -13,7 +13,7 @@ import (
 type reportCollector struct {
 	report func() status.Report
 
-	ready, shards, lastCommit, neverListed, oldestLook, needed, throttled *prometheus.Desc
+	ready, shards, lastCommit, neverListed, oldestLook, throttled, expected *prometheus.Desc
 }
 
 func reportMetrics(report func() status.Report) prometheus.Collector {
@@ -25,16 +25,16 @@ func reportMetrics(report func() status.Report) prometheus.Collector {
 		ready:       metric("farmwire_ready", "1 if the instance is ready, else 0."),
 		shards:      metric("farmwire_shards", "Shards, by what this instance does with them; other: they are not assigned to this instance.", "state"),
 		lastCommit:  metric("farmwire_last_commit_seconds", "Time since the last commit of a shard of this instance, or since it was assigned; the longest of them."),
-		neverListed: metric("farmwire_workers_never_listed", "Workers that ListWorkers shows and that this instance has never listed completely."),
+		neverListed: metric("farmwire_workers_never_listed", "Workers that ListWorkers shows and that this instance has never listed."),
 		oldestLook:  metric("farmwire_oldest_look_seconds", "Time since an answer last showed an open session, as committed; the longest of all open sessions."),
-		needed:      metric("farmwire_staleness_needed_requests_per_second", "Requests a second that this instance would have to make to keep to the staleness."),
 		throttled:   metric("farmwire_api_throttled_ratio", "The part of the attempts in the last five minutes that was throttled, from 0 to 1."),
+		expected:    metric("farmwire_expected_delay_seconds", "How long after starts and ends the instance can be expected to see them, by the mean and the 99th percentile.", "kind", "quantile"),
 	}
 }
 
 // Describe is a method of prometheus.Collector.
 func (c *reportCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.ready, c.shards, c.lastCommit, c.neverListed, c.oldestLook, c.needed, c.throttled} {
+	for _, d := range []*prometheus.Desc{c.ready, c.shards, c.lastCommit, c.neverListed, c.oldestLook, c.throttled, c.expected} {
 		to <- d
 	}
 }
@@ -61,8 +61,13 @@ func (c *reportCollector) Collect(to chan<- prometheus.Metric) {
 	gauge(c.lastCommit, sinceCommit(r).Seconds())
 	gauge(c.neverListed, float64(r.Polling.NeverListed))
 	gauge(c.oldestLook, r.Polling.OldestLook.Seconds())
-	gauge(c.needed, r.Polling.Budget.Needed())
 	gauge(c.throttled, r.Polling.ThrottledRatio)
+	for kind, d := range map[string]status.Delay{"start": r.Polling.Expected.Starts, "end": r.Polling.Expected.Ends} {
+		if d != (status.Delay{}) {
+			gauge(c.expected, d.Mean.Seconds(), kind, "mean")
+			gauge(c.expected, d.P99.Seconds(), kind, "0.99")
+		}
+	}
 }
 
 // sinceCommit returns the longest time since a shard has committed, or has been assigned. It is 0 without a shard.

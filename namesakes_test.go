@@ -77,6 +77,18 @@ func testNamesakes(t *testing.T, condense func(*diff.Observation, diff.Snapshot)
 		}
 		return o
 	}
+	// The page of a job shows one session. It may have been asked for before the answer before.
+	jobPage := func(fleet string, late bool, s diff.Session) diff.Observation {
+		o := listing(fleet, s)
+		if late {
+			o.Sightings[0].SentTick -= 2
+		}
+		return diff.Observation{Worker: o.Worker, Sightings: o.Sightings}
+	}
+	updating := func(s diff.Session) diff.Session {
+		s.LifecycleStatus = diff.StatusUpdateInProgress
+		return s
+	}
 	open := func(id string) diff.Session {
 		return diff.Session{SessionID: id, LifecycleStatus: diff.StatusStarted, StartedAt: started}
 	}
@@ -110,6 +122,11 @@ func testNamesakes(t *testing.T, condense func(*diff.Observation, diff.Snapshot)
 		{"all is published in order", "", nil, []string{"late.1 started a", "new of b.1 started b", "new of b.2 ended b"}},
 		{"the end of the owner's session waits, and the listing with it", "of b", []diff.Observation{listing("a", open("of a"), ended("late"), ended("of b"))}, nil},
 		{"all of it is published", "", nil, []string{"of b.2 ended b", "late.2 ended a"}},
+		{"the owner lists another", "", []diff.Observation{listing("b", open("third"))}, []string{"third.1 started b"}},
+		{"an older page of its job shows it under the namesake", "", []diff.Observation{jobPage("a", true, updating(open("third")))}, nil},
+		{"a newer page does", "", []diff.Observation{jobPage("a", false, updating(open("third")))}, []string{"third.2 updating b"}},
+		{"a page shows its end", "", []diff.Observation{jobPage("a", false, ended("third"))}, []string{"third.3 ended b"}},
+		{"a stale page shows it open", "", []diff.Observation{jobPage("b", false, open("third")), jobPage("a", false, open("third"))}, nil},
 	} {
 		if to.offline = step.offline; step.batch == nil {
 			step.batch = held.release()

@@ -17,6 +17,7 @@ func (i *instance) report() status.Report {
 	state := l.poller.State()
 	r.Stage, r.Group, r.Polling = status.Initializing, l.group(), polling(state)
 	r.Polling.OtherAccount = l.accounts.any()
+	addOutlook(&r.Polling, i.outlook.current())
 	r.Shards, r.AllShards = l.states.all(state.Unasked), l.shards
 	if i.initialized.Load() {
 		r.Stage, r.Waiting = status.Running, nil
@@ -54,7 +55,7 @@ func polling(s poller.State) status.Polling {
 		NeverListed:            s.NeverListed,
 		OldestNeverListed:      s.OldestNeverListed,
 		OldestLook:             s.OldestLook,
-		Budget:                 status.Budget{Rate: s.Share, Staleness: s.Staleness, Pages: s.ListingPages, Discovery: s.DiscoveryRate},
+		Budget:                 status.Budget{Rate: s.Share, Staleness: s.Staleness},
 		ThrottledRatio:         s.ThrottledRatio,
 		Farms:                  s.Farms,
 		Fleets:                 s.Fleets,

@@ -161,19 +161,25 @@ func (s *stage) published() map[string][]string {
 			idle = 0
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
-			var headers []event.Header
-			for _, h := range r.Headers {
-				headers = append(headers, event.Header{Key: h.Key, Value: h.Value})
-			}
-			e, err := event.Decode(r.Key, r.Value, headers)
-			if err != nil {
-				s.t.Error(err)
-			}
+			e := s.decode(r)
 			kind := strings.TrimSuffix(strings.TrimPrefix(e.Type, "farmwire.session."), ".v1")
 			all[e.Session.SessionID] = append(all[e.Session.SessionID], kind)
 		})
 	}
 	return all
+}
+
+func (s *stage) decode(r *kgo.Record) event.Event {
+	s.t.Helper()
+	var headers []event.Header
+	for _, h := range r.Headers {
+		headers = append(headers, event.Header{Key: h.Key, Value: h.Value})
+	}
+	e, err := event.Decode(r.Key, r.Value, headers)
+	if err != nil {
+		s.t.Error(err)
+	}
+	return e
 }
 
 func (s *stage) want(session *farmtest.Session, kinds ...string) {

@@ -21,7 +21,6 @@ const (
 func (i *instance) keepTrying(ctx context.Context, try func(context.Context) error) error {
 	defer i.waiting.Store(nil)
 	var trials publisher.Trials
-	var limit publisher.LogLimit
 	failed := false
 	for pause := firstRetry; ; pause = min(2*pause, longestWait) {
 		err := try(ctx)
@@ -38,7 +37,7 @@ func (i *instance) keepTrying(ctx context.Context, try func(context.Context) err
 		}
 		i.waiting.Store(&err)
 		failed = true
-		if limit.Allows(err) {
+		if trials.IsNews(err) {
 			i.log.Warn("Kafka cannot be used yet; trying again", zap.Error(err))
 		}
 		timer := time.NewTimer(pause)

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"context"
+	"net"
 	"strings"
 	"time"
 	"unicode"
@@ -17,6 +19,10 @@ type Config struct {
 	Brokers []string // bootstrap brokers: host:port of some brokers, from which clients learn the others
 	TLS     TLS
 	SASL    SASL
+
+	// Dial connects to a broker; nil: over TCP. Tests have brokers in the same process, without a network, so that they can own
+	// the time.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // TLS says how connections are encrypted. The zero value does not encrypt them.

@@ -39,6 +39,9 @@ func (c Config) unreached(address string, err error) error {
 // If the host's name has several addresses, the dialer divides its time among them, but gives the first ones two seconds at
 // least. So it gets connectTimeout for each of them.
 func (c Config) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if c.Dial != nil {
+		return c.Dial(ctx, network, address)
+	}
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err

@@ -3,8 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"flag"
-	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -17,16 +15,7 @@ import (
 	"farmwire/publisher/kafkatest"
 )
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	code := m.Run()
-	// What serves kfake and what franz-go closes in the background ends a moment later.
-	if err := goleak.Find(goleak.IgnoreCurrent()); code == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // apacheCluster is a cluster of Apache Kafka that no other test has.
 func apacheCluster(t *testing.T, o kafkatest.Options) *kafkatest.Cluster {

@@ -14,11 +14,8 @@ func Between(s Snapshot, o Observation) Changes {
 	c.sortBySession(indexes)
 	c.compareSessions(indexes)
 	c.changeMemory()
-	if o.Source == CompleteListing || o.Source == NoSuchWorker {
+	if o.Source == CompleteListing { // a listing of a job may still show sessions of a worker that does not exist any more
 		c.out.listing = completeListing{exists: true, sent: o.FirstRequest.Sent, pages: o.Pages}
-		if o.Source == NoSuchWorker {
-			c.out.listing.pages = 1
-		}
 	}
 	return c.out
 }

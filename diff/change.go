@@ -71,9 +71,9 @@ type note struct {
 	disappearance disappearance
 }
 
-// completeListing is the complete listing from which Changes come, or the answer that the worker does not exist.
+// completeListing is the complete listing from which Changes come.
 type completeListing struct {
-	exists bool // false if the changes come from answers about single sessions
+	exists bool // false if the changes come from other answers
 	sent   time.Time
 	pages  int
 }

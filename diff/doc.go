@@ -10,7 +10,8 @@
 //
 // # Laws
 //
-// Observations. Only a complete listing is an observation. The order of its pages does not matter, nor where one
+// Observations. Only complete listings, and answers that the worker does not exist, prove that a session is absent. All other
+// answers say something of the sessions that they show, and nothing else. The order of pages does not matter, nor where one
 // page ends and the next begins. A session may be on several pages. The sightings of one session are merged: the
 // status ENDED and an endedAt win, and a target ENDED stays. Everything else is taken from the page that was
 // requested later, and within a page from the later entry. A state that the merge drops counts as not seen.
@@ -49,7 +50,8 @@
 // complete listing that lacked the session. Sessions may move from page to page while a listing is read, so a
 // listing of several pages may miss a session. Such a listing proves an absence only together with the complete
 // listing before it, and then After is when the first request of that one was sent. Sessions that are first seen
-// before there was such a listing in this process have no After.
+// before there was such a listing in this process have no After. The answer that the worker does not exist is no such
+// listing, because a listing of a job may still show a session that the worker had.
 //
 // Vanishing. Absence is not an end. An open session is Unresolved from when a complete listing lacks it, or
 // its worker does not exist, until it is seen again. It has Vanished when both happened since it was last seen:

@@ -116,12 +116,12 @@ func (m *model) observe(t *rapid.T, o Observation, c Changes) {
 			m.marked = o.Date
 		}
 	}
-	if o.Source == CompleteListing || o.Source == NoSuchWorker {
+	if o.Source == CompleteListing {
 		m.absentAt = time.Time{}
 		if n := len(m.listed); n > 0 {
 			m.absentAt = m.listed[n-1]
 		}
-		if o.Source == NoSuchWorker || o.Pages == 1 {
+		if o.Pages == 1 {
 			m.absentAt = o.FirstRequest.Sent
 		}
 		m.listed = append(m.listed, o.FirstRequest.Sent)

@@ -38,7 +38,7 @@ const (
 	NoSuchWorker                  // the answer that the worker does not exist, or its fleet or farm, if complete lists of these lack it too; all its sessions are absent
 )
 
-// WorkerStatus is a worker as ListWorkers last showed it.
+// WorkerStatus is a worker as ListWorkers or BatchGetWorker last showed it.
 type WorkerStatus struct {
 	Status   string // such as RUNNING; any value of the service passes through
 	HostName string // empty if the service shows none
@@ -47,7 +47,7 @@ type WorkerStatus struct {
 // Observation is what was learned about the sessions of one worker by a listing or by answers about single sessions.
 type Observation struct {
 	Worker       WorkerKey
-	Status       *WorkerStatus // nil if ListWorkers never showed the worker; never changed
+	Status       *WorkerStatus // nil if neither ListWorkers nor BatchGetWorker ever showed the worker; never changed
 	Source       Source
 	FirstRequest Exchange   // of a listing; zero for Answers
 	Date         time.Time  // of the answer to the first request, by the service's clock; zero for Answers or if not known

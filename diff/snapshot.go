@@ -96,6 +96,21 @@ func (s Snapshot) Knows(sessionID string) bool {
 	return remembered || s.isOpen(sessionID)
 }
 
+// HasSettled reports whether a session that an answer shows as ended is known to have ended, so that the answer changes
+// nothing: the session is remembered and no listing has lacked it since it was seen, or it ended before the watch began and
+// is ignored. A session that had vanished has settled when Changes.Reappeared has named it. The zero Snapshot knows nothing.
+func (s Snapshot) HasSettled(seen Session) bool {
+	place, remembered := s.memory.find(seen.SessionID)
+	switch {
+	case !seen.HasEnded():
+		return false
+	case remembered:
+		m := s.memory.mark(place)
+		return !m.absent() && (!m.vanished() || m.reappeared())
+	}
+	return !s.isOpen(seen.SessionID) && s.ignores(&seen)
+}
+
 // Empty reports whether no session is known. Such a snapshot can be replaced by a new one. The next session that
 // is first seen then has no Bounds.After.
 func (s Snapshot) Empty() bool { return len(s.open) == 0 && s.memory.len() == 0 }

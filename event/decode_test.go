@@ -47,7 +47,7 @@ func anySession(t *rapid.T) diff.Session {
 
 func anyChange(t *rapid.T) diff.Change {
 	c := diff.Change{
-		Kind:     rapid.SampledFrom(kinds()).Draw(t, "kind"),
+		Kind:     rapid.SampledFrom(Kinds()).Draw(t, "kind"),
 		Sequence: rapid.OneOf(rapid.Uint64Range(1, 9), rapid.Uint64Min(1)).Draw(t, "sequence"),
 		Inferred: rapid.Bool().Draw(t, "inferred"),
 		Snapshot: rapid.Bool().Draw(t, "snapshot"),

@@ -17,6 +17,13 @@ var (
 	ErrMalformed = errors.New("malformed record")
 )
 
+// The names of the topics are a prefix, such as deadline.sessions, and one of these.
+const (
+	EventsSuffix = ".events" // every change
+	EndedSuffix  = ".ended"  // copies of the ended events, for automation
+	StateSuffix  = ".state"  // the last known state of every session
+)
+
 // Record is a Kafka record without its topic, partition and timestamp.
 type Record struct {
 	Key     []byte
@@ -52,7 +59,7 @@ type Event struct {
 	RecordedTime time.Time          // ce_recordedtime: when the event was handed to Kafka
 	DataSchema   string             // ce_dataschema
 	Region       string             // AWS region, from Source
-	Status       *diff.WorkerStatus // the worker as ListWorkers last showed it, nil if it never did
+	Status       *diff.WorkerStatus // the worker as ListWorkers or BatchGetWorker last showed it, nil if neither did
 }
 
 // Encode returns the record of a change.

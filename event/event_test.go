@@ -55,6 +55,8 @@ func goldenChanges() map[string]diff.Change {
 	end := s
 	end.LifecycleStatus, end.TargetLifecycleStatus = "ENDED", "ENDED"
 	end.EndedAt = time.Date(2026, 3, 1, 14, 30, 0, 999_600_000, time.FixedZone("CET", 3600))
+	late := end // the service showed the status, and no time
+	late.EndedAt = time.Time{}
 	odd := s
 	odd.LifecycleStatus, odd.QueueID = "PAUSED \"now\" \\ <&>\n\x01 日本\xff", "queue-ü"
 	exact := diff.Bounds{After: s.StartedAt.Add(time.Second), Before: s.StartedAt.Add(2 * time.Second), Exact: true}
@@ -64,7 +66,7 @@ func goldenChanges() map[string]diff.Change {
 		"started":    {Kind: diff.Started, Sequence: 1, Session: s, Observed: diff.Bounds{Before: exact.Before, Exact: true}},
 		"discovered": {Kind: diff.Discovered, Sequence: 1, Inferred: true, Snapshot: true, Session: s, Observed: inexact},
 		"ended":      {Kind: diff.Ended, Sequence: 3, Session: end, Previous: &before, Observed: exact},
-		"endedlate":  {Kind: diff.Ended, Sequence: 1_234_567, Session: end, Previous: &before, Observed: inexact},
+		"endedlate":  {Kind: diff.Ended, Sequence: 1_234_567, Session: late, Previous: &before, Observed: inexact},
 		"vanished":   {Kind: diff.Vanished, Sequence: 2, Session: s, Previous: &before, Observed: inexact},
 		"changed":    {Kind: diff.Changed, Sequence: 99_999, Session: odd, Previous: &before, Observed: inexact},
 	}

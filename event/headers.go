@@ -186,7 +186,7 @@ func decodeType(text string) (diff.Kind, error) {
 		return "", malformed("%s is %q and should have the form farmwire.session.<change>.v1", typeHeader, text)
 	}
 	kind := diff.Kind(parts[2])
-	if typePrefix+parts[2]+typeSuffix != text || !slices.Contains(kinds(), kind) {
+	if typePrefix+parts[2]+typeSuffix != text || !slices.Contains(Kinds(), kind) {
 		return "", unknown("an event of type %s", text)
 	}
 	return kind, nil
@@ -198,8 +198,8 @@ func isVersion(s string) bool {
 	return ok && err == nil && n > 0 && strconv.FormatUint(n, 10) == number
 }
 
-// kinds returns the changes that version 1 of the wire form has.
-func kinds() []diff.Kind {
+// Kinds returns the changes that version 1 of the wire form has.
+func Kinds() []diff.Kind {
 	return []diff.Kind{diff.Discovered, diff.Started, diff.Updating, diff.Updated, diff.UpdateFailed, diff.Changed,
 		diff.Ending, diff.Ended, diff.Vanished}
 }

@@ -41,7 +41,7 @@ func TestListsOfDiscovery(t *testing.T) {
 	read := func(c schedule.Call, number uint64, request asked, o schedule.Outcome) (schedule.Answer, *list) {
 		t.Helper()
 		r := request.replyTo(c, number)
-		rd := a.read(r, diff.Snapshot{})
+		rd := a.read(r, knowing(diff.Snapshot{}))
 		observations, l := a.end(r, &rd, o)
 		if observations != nil {
 			t.Errorf("discovery gives %v", described(observations))
@@ -95,7 +95,7 @@ func TestBadPagesOfDiscovery(t *testing.T) {
 		"throttled":           {workers, asked{page: 1, err: failed(schedule.Throttled)}, schedule.Throttled, ""},
 	} {
 		a := newAssembler(Config{}.withDefaults())
-		rd := a.read(c.asked.replyTo(c.call, 1), diff.Snapshot{})
+		rd := a.read(c.asked.replyTo(c.call, 1), knowing(diff.Snapshot{}))
 		if rd.Reason != c.reason || rd.NotFound != c.notFound || len(a.lists) != 0 {
 			t.Errorf("%s: reason %q, not found %q, %d lists", name, rd.Reason, rd.NotFound, len(a.lists))
 		}
@@ -109,7 +109,7 @@ func TestWorkersOfAPage(t *testing.T) {
 	out := workersPage("t", types.WorkerSummary{WorkerId: aws.String("a"), Status: "RUNNING", HostProperties: host("h")},
 		types.WorkerSummary{WorkerId: aws.String("b"), Status: types.WorkerStatus(long), HostProperties: host(long)})
 	a := newAssembler(Config{}.withDefaults())
-	got := a.read(asked{page: 1, out: out}.replyTo(schedule.Call{List: 1, Kind: schedule.ListWorkers, Farm: "f", Fleet: "g"}, 1), diff.Snapshot{}).Workers
+	got := a.read(asked{page: 1, out: out}.replyTo(schedule.Call{List: 1, Kind: schedule.ListWorkers, Farm: "f", Fleet: "g"}, 1), knowing(diff.Snapshot{})).Workers
 	if diff := cmp.Diff([]schedule.Worker{{ID: "a", Status: diff.WorkerStatus{Status: "RUNNING", HostName: "h"}}, {ID: "b"}}, got); diff != "" {
 		t.Errorf("workers (-want +got):\n%s", diff)
 	}
@@ -121,7 +121,7 @@ func TestListsThatAreGivenUp(t *testing.T) {
 	a := newAssembler(Config{}.withDefaults())
 	begin := func(number uint64, farm, fleet string) {
 		c := schedule.Call{List: number, Kind: schedule.ListWorkers, Farm: farm, Fleet: fleet}
-		a.read(asked{page: 1, out: workersPage("t")}.replyTo(c, number), diff.Snapshot{})
+		a.read(asked{page: 1, out: workersPage("t")}.replyTo(c, number), knowing(diff.Snapshot{}))
 	}
 	kept := func() (n int) {
 		for number := range a.lists {

@@ -105,9 +105,23 @@ func TestLookupIsAssembled(t *testing.T) {
 			}
 			assembler := newAssembler(Config{}.withDefaults())
 			r := tt.asked.replyTo(call, 1)
-			rd := assembler.read(r, diff.Snapshot{})
+			rd := assembler.read(r, knowing(diff.Snapshot{}))
 			if rd.Reason != tt.reason {
 				t.Errorf("reason %q, want %q", rd.Reason, tt.reason)
+			}
+			found := 0
+			for _, s := range rd.Sessions {
+				if rd.Findings[s.SessionID] == schedule.Found && s.HasEnded() == (tt.kind == schedule.GetSession) {
+					found++
+				}
+			}
+			for _, finding := range tt.findings {
+				if finding == schedule.Found {
+					found--
+				}
+			}
+			if found != 0 {
+				t.Errorf("the sessions are %v", rd.Sessions)
 			}
 			if diff := cmp.Diff(tt.findings, rd.Findings); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)

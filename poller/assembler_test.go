@@ -38,6 +38,11 @@ func (a asked) replyTo(c schedule.Call, number uint64) *reply {
 	}
 }
 
+// knowing knows the same of every worker.
+func knowing(s diff.Snapshot) known {
+	return func(diff.WorkerKey) (diff.Snapshot, bool) { return s, true }
+}
+
 // sessionsPage is a page of ListSessionsForWorker. A session that begins with - has ended.
 func sessionsPage(next string, ids ...string) *deadline.ListSessionsForWorkerOutput {
 	out := &deadline.ListSessionsForWorkerOutput{Sessions: []types.WorkerSessionSummary{}}
@@ -134,7 +139,13 @@ func TestListingIsAssembled(t *testing.T) {
 			asked: []asked{{page: 1, out: sessionsPage("t", "a")}, {page: 2, err: context.Canceled}}, reason: schedule.Cancelled,
 			outcome: schedule.Outcome{Stage: schedule.Discarded, Reason: schedule.Cancelled}, want: []string{"worker-1 answers a:1"},
 		},
-		"cancelled at once": {asked: []asked{{page: 1, err: context.Canceled}}, reason: schedule.Cancelled, outcome: schedule.Outcome{Stage: schedule.Discarded}},
+		"stopped": {
+			asked:   []asked{{page: 1, out: sessionsPage("t", "a")}, {page: 2, out: sessionsPage("u", "-b")}},
+			outcome: schedule.Outcome{Stage: schedule.Stopped}, want: []string{"worker-1 answers a:1 b:2"},
+		},
+		"stopped, and there is no session":   {asked: []asked{{page: 1, out: sessionsPage("t")}}, outcome: schedule.Outcome{Stage: schedule.Stopped}, want: []string{"worker-1 answers"}},
+		"stopped, and the last page is lost": {asked: []asked{{page: 1, out: sessionsPage("t", "a")}, {page: 2, err: failed(schedule.Timeout)}}, reason: schedule.Timeout, outcome: schedule.Outcome{Stage: schedule.Stopped}, want: []string{"worker-1 answers a:1"}},
+		"cancelled at once":                  {asked: []asked{{page: 1, err: context.Canceled}}, reason: schedule.Cancelled, outcome: schedule.Outcome{Stage: schedule.Discarded}},
 		"disowned, and a page has arrived": {
 			asked:   []asked{{page: 1, out: sessionsPage("t", "a")}, {page: 2, out: sessionsPage("u", "b")}},
 			outcome: schedule.Outcome{Stage: schedule.Discarded, Reason: schedule.Cancelled, Ignored: true}, want: []string{"worker-1 answers a:1 b:2"},
@@ -150,8 +161,8 @@ func TestListingIsAssembled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := newAssembler(Config{IsReserved: func(id string) bool { return id == "reserved" }})
 			for i, request := range c.asked {
-				r := request.replyTo(schedule.Call{List: 1, Kind: schedule.ListSessions, Worker: testKey, Shards: []int{0}}, uint64(i+1))
-				rd := a.read(r, diff.Snapshot{})
+				r := request.replyTo(schedule.Call{List: 1, Kind: schedule.ListSessionsForWorker, Worker: testKey, Shards: []int{0}}, uint64(i+1))
+				rd := a.read(r, knowing(diff.Snapshot{}))
 				if i+1 < len(c.asked) {
 					if got, _ := a.end(r, &rd, schedule.Outcome{Stage: schedule.UnderWay}); got != nil {
 						t.Errorf("request %d gives %v", i+1, described(got))
@@ -183,9 +194,9 @@ func TestAnswerOfAPage(t *testing.T) {
 		"an ended session":    {sessionsPage("", "-a", "-b"), "", "a"},
 		"an open one as well": {sessionsPage("u", "-a", "b"), "u", "b"},
 	} {
-		r := asked{page: 1, out: c.page}.replyTo(schedule.Call{List: 1, Kind: schedule.ListSessions, Worker: testKey}, 1)
+		r := asked{page: 1, out: c.page}.replyTo(schedule.Call{List: 1, Kind: schedule.ListSessionsForWorker, Worker: testKey}, 1)
 		r.retryAfter = time.Second
-		got := newAssembler(Config{}.withDefaults()).read(r, diff.Snapshot{}).Answer
+		got := newAssembler(Config{}.withDefaults()).read(r, knowing(diff.Snapshot{})).Answer
 		if got.Next != c.next || got.Sample.SessionID != c.sample || !got.Sent.Equal(r.Sent) || !got.HasDate || got.RetryAfter != time.Second {
 			t.Errorf("%s: %+v", name, got)
 		}
@@ -200,8 +211,8 @@ func TestListingIsCondensed(t *testing.T) {
 	}})
 	known := restorer.Snapshots(func(string) diff.Watch { return diff.Watch{Since: testTime.Add(-time.Hour)} })[testKey]
 	a := newAssembler(Config{}.withDefaults())
-	r := asked{page: 1, out: sessionsPage("", "-a", "b")}.replyTo(schedule.Call{List: 1, Kind: schedule.ListSessions, Worker: testKey}, 1)
-	rd := a.read(r, known)
+	r := asked{page: 1, out: sessionsPage("", "-a", "b")}.replyTo(schedule.Call{List: 1, Kind: schedule.ListSessionsForWorker, Worker: testKey}, 1)
+	rd := a.read(r, knowing(known))
 	got, _ := a.end(r, &rd, schedule.Outcome{Stage: schedule.Complete})
 	if words := described(got); len(words) != 1 || words[0] != "worker-1 listing from 1 at 1 pages 1 b:1" {
 		t.Errorf("%v", words)
@@ -211,16 +222,35 @@ func TestListingIsCondensed(t *testing.T) {
 	}
 }
 
+// A listing that is stopped at a page of sessions that the snapshot has as ended is an observation, although none is kept: it
+// takes back that a listing lacked one of them.
+func TestStoppedListingIsCondensed(t *testing.T) {
+	snapshot := rememberingEnded(nil, "a", "b")
+	lacking := diff.Observation{Worker: testKey, Source: diff.CompleteListing, FirstRequest: diff.Exchange{Sent: testTime, SentTick: 1, ArrivedTick: 2}, Date: testTime, Pages: 1}
+	snapshot = diff.Apply(snapshot, diff.Between(snapshot, lacking))
+	a := newAssembler(Config{}.withDefaults())
+	r := asked{page: 1, out: sessionsPage("t", "-a")}.replyTo(schedule.Call{List: 1, Kind: schedule.ListSessionsForWorker, Worker: testKey}, 5)
+	rd := a.read(r, knowing(snapshot))
+	got, _ := a.end(r, &rd, schedule.Outcome{Stage: schedule.Stopped})
+	if words := described(got); len(words) != 1 || words[0] != "worker-1 answers" {
+		t.Fatalf("%v", words)
+	}
+	c := diff.Between(snapshot, got[0])
+	if c.Absences == nil || len(c.Absences.Marks) != 1 || len(c.Absences.Marks[0].Sessions) != 1 || c.Absences.Marks[0].Sessions[0] != "b" {
+		t.Errorf("%+v", c)
+	}
+}
+
 // Listings that wait for their next page are stopped with their shard, and others are not.
 func TestListingsAreStopped(t *testing.T) {
 	a := newAssembler(Config{}.withDefaults())
 	for i, shard := range []int{0, 1, 0, 0} {
-		c := schedule.Call{List: uint64(i), Kind: schedule.ListSessions, Worker: testKey, Shards: []int{shard}}
+		c := schedule.Call{List: uint64(i), Kind: schedule.ListSessionsForWorker, Worker: testKey, Shards: []int{shard}}
 		var ids []string
 		if i != 3 {
 			ids = []string{fmt.Sprint("session-", i)}
 		}
-		a.read(asked{page: 1, out: sessionsPage("t", ids...)}.replyTo(c, uint64(i)), diff.Snapshot{})
+		a.read(asked{page: 1, out: sessionsPage("t", ids...)}.replyTo(c, uint64(i)), knowing(diff.Snapshot{}))
 	}
 	got := described(a.stop(0, map[uint64]bool{2: true}))
 	if diff := cmp.Diff([]string{"worker-1 answers session-0:0"}, got); diff != "" || len(a.lists) != 2 || a.lists[1] == nil || a.lists[2] == nil {

@@ -93,7 +93,6 @@ func TestAnswersThatNameTheFleet(t *testing.T) {
 				world := newWorld(farmtest.Config{})
 				other := world.farm.AddFleet("other")
 				worker := other.AddWorker()
-				worker.StartSession(nil).End()
 				if tt.openAtLast {
 					worker.StartSession(nil)
 				}
@@ -116,13 +115,15 @@ func TestAnswersThatNameTheFleet(t *testing.T) {
 					default:
 						deleted(world, other, &gone, new(atomic.Int64)).ServeHTTP(rw, r)
 					}
-				})}), Config{Rate: 10, Staleness: 10 * time.Minute, Discovery: 10 * time.Minute})
+				})}), Config{Rate: .1, Staleness: 10 * time.Minute, Discovery: 10 * time.Minute}) // the whole rate is used for more than a day
 				key := diff.WorkerKey{FarmID: world.farm.ID(), FleetID: other.ID(), WorkerID: worker.ID()}
 				remembered := func() int {
 					w.mu.Lock()
 					defer w.mu.Unlock()
 					return w.snapshots[key].Remembered()
 				}
+				time.Sleep(3 * time.Minute)
+				worker.StartSession(nil).End() // not before the fleet was watched
 				time.Sleep(30 * time.Minute)
 				if remembered() != 1 {
 					t.Fatalf("%d sessions are remembered at first", remembered())

@@ -18,6 +18,7 @@ const (
 	errMissingField = listError(schedule.MissingField)
 	errFieldTooLong = listError(schedule.FieldTooLong)
 	errReservedID   = listError(schedule.ReservedID)
+	errMalformed    = listError(schedule.Malformed)
 	errUnknownList  = listError(schedule.Other)
 )
 
@@ -31,29 +32,30 @@ func sessionOf(w diff.WorkerKey, s *types.WorkerSessionSummary) diff.Session {
 	}
 }
 
-// statusOf returns what ListWorkers shows of a worker. A status or a host name that is too long is left empty. The list
-// is not malformed for that, because neither identifies a worker and one odd worker must not hide its fleet.
-func statusOf(w *types.WorkerSummary) diff.WorkerStatus {
-	status := diff.WorkerStatus{Status: string(w.Status)}
-	if w.HostProperties != nil {
-		status.HostName = aws.ToString(w.HostProperties.HostName)
+// statusOf returns what ListWorkers or BatchGetWorker shows of a worker. A status or a host name that is too long is left
+// empty. The answer is not malformed for that, because neither identifies a worker and one odd worker must not hide others.
+func statusOf(status types.WorkerStatus, host *types.HostPropertiesResponse) diff.WorkerStatus {
+	shown := diff.WorkerStatus{Status: string(status)}
+	if host != nil {
+		shown.HostName = aws.ToString(host.HostName)
 	}
-	if len(status.Status) > maxField {
-		status.Status = ""
+	if len(shown.Status) > maxField {
+		shown.Status = ""
 	}
-	if len(status.HostName) > maxField {
-		status.HostName = ""
+	if len(shown.HostName) > maxField {
+		shown.HostName = ""
 	}
-
-	return status
+	return shown
 }
 
 // checkSession returns an error if the session lacks a field that the API requires, or has one that is too long.
 func checkSession(s *diff.Session) error {
 	switch {
-	case s.SessionID == "" || s.QueueID == "" || s.JobID == "" || s.LifecycleStatus == "" || s.StartedAt.IsZero():
+	case s.SessionID == "" || s.QueueID == "" || s.JobID == "" || s.FleetID == "" || s.WorkerID == "" ||
+		s.LifecycleStatus == "" || s.StartedAt.IsZero():
 		return errMissingField
-	case max(len(s.SessionID), len(s.QueueID), len(s.JobID), len(s.LifecycleStatus), len(s.TargetLifecycleStatus)) > maxField:
+	case max(len(s.SessionID), len(s.QueueID), len(s.JobID), len(s.FleetID), len(s.WorkerID),
+		len(s.LifecycleStatus), len(s.TargetLifecycleStatus)) > maxField:
 		return errFieldTooLong
 	}
 	return nil

@@ -71,6 +71,12 @@ func (d *directory) copyFound() *Found {
 	return &Found{FarmsListed: d.found.FarmsListed, Farms: maps.Clone(d.found.Farms), Fleets: maps.Clone(d.found.Fleets)}
 }
 
+// has reports whether a fleet is listed, and in this farm.
+func (d *directory) has(farm, fleet string) bool {
+	f, found := d.found.Fleets[fleet]
+	return found && f.FarmID == farm && !f.Gone
+}
+
 // farmsListed takes in a complete ListFarms. It returns the farms that are new. The fleets of those that are not shown any
 // more are gone.
 func (d *directory) farmsListed(l *list, now time.Time) (appeared []string) {

@@ -26,6 +26,11 @@ func readLookup(r *reply, rd *reading) {
 			rd.note(s, notFoundKind(r.err, identifiers(s)))
 		}
 	}
+	for _, s := range r.call.Sessions {
+		if sighting, found := rd.sightings[s.SessionID]; found {
+			rd.Sessions = append(rd.Sessions, sighting.Session)
+		}
+	}
 }
 
 // readBatch reads an answer of BatchGetSession. If it says both found and not found of a session, found counts.

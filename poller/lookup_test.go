@@ -66,7 +66,8 @@ func TestLookupFaults(t *testing.T) {
 				s := world.worker.StartSession(nil)
 				w := watch(t, directClient(direct{handler: world}), testConfig)
 				time.Sleep(5 * time.Second)
-				world.SetFaults(farmtest.Fault{Kind: kind, Operation: farmtest.BatchGetSession}, farmtest.Fault{Kind: kind, Operation: farmtest.GetSession})
+				world.SetFaults(farmtest.Fault{Kind: kind, Operation: farmtest.BatchGetSession}, farmtest.Fault{Kind: kind, Operation: farmtest.GetSession},
+					farmtest.Fault{Kind: farmtest.Denied, Operation: farmtest.ListSessions}) // which would show the end, too
 				world.worker.Delete()
 				time.Sleep(3 * time.Minute)
 				if got := w.kinds(s.ID()); got != "started" {
@@ -158,6 +159,7 @@ func TestSessionIsShownInAnotherFleet(t *testing.T) {
 		t.Run(member, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				world := newWorld(farmtest.Config{})
+				world.SetFaults(farmtest.Fault{Kind: farmtest.Denied, Operation: farmtest.ListSessions}) // which would show the end, too
 				w := watch(t, directClient(direct{handler: rewriting(world, "batch-get-session", member, "another")}), testConfig)
 				time.Sleep(time.Minute)
 				s := world.worker.StartSession(nil)

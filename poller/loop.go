@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"farmwire/diff"
 	"farmwire/poller/schedule"
 
 	"go.uber.org/zap"
@@ -30,8 +31,9 @@ type loop struct {
 	flights   map[uint64]*flight // the calls in flight, by number
 	replies   chan reply
 	running   sync.WaitGroup
-	published int  // how often publish was called
-	farmShown bool // the channel of FarmShown is closed
+	lastCall  uint64 // the number of the last call that was sent
+	published int    // how often publish was called
+	farmShown bool   // the channel of FarmShown is closed
 
 	firstFailures map[schedule.Reason]bool // of calls that were sent before a shard was owned, and logged
 }
@@ -110,8 +112,9 @@ func (l *loop) send() (wake time.Time) {
 func (l *loop) start(c schedule.Call) {
 	ctx, cancel := context.WithCancel(l.ctx)
 	f := &flight{Call: c, cancel: cancel, atFirst: len(l.shards) == 0}
+	l.lastCall = c.Number
 	for _, number := range c.Shards {
-		if s := l.shards[number]; s != nil {
+		if s := l.shards[number]; s != nil && c.Kind != schedule.BatchGetWorker { // that gives no observations to wait for
 			s.calls++
 			f.shards = append(f.shards, s)
 		}
@@ -131,7 +134,7 @@ func (l *loop) start(c schedule.Call) {
 func (l *loop) take(r *reply, now time.Time) {
 	f := l.flights[r.call.Number]
 	delete(l.flights, r.call.Number)
-	rd := l.assembler.read(r, f.known())
+	rd := l.assembler.read(r, func(w diff.WorkerKey) (diff.Snapshot, bool) { return l.known(f, w) })
 	o := l.schedule.Done(r.call, rd.Answer, now)
 	observations, complete := l.assembler.end(r, &rd, o)
 	if !f.atFirst && !o.Ignored {

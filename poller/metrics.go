@@ -15,6 +15,7 @@ type metrics struct {
 	latency        *prometheus.HistogramVec
 	listings       prometheus.Counter
 	discarded      *prometheus.CounterVec
+	stopped        prometheus.Counter
 	noSuchWorker   prometheus.Counter
 	pages          prometheus.Histogram
 	listingAge     prometheus.Histogram
@@ -29,6 +30,11 @@ type metrics struct {
 	clockSkew      prometheus.Gauge
 	requestRate    prometheus.Gauge
 	pace           *prometheus.GaugeVec
+	load           prometheus.Gauge
+	strategy       *prometheus.GaugeVec
+	announced      prometheus.Gauge
+	unannounced    followed
+	lost           followed
 }
 
 // newMetrics registers the metrics. The registry may be nil.
@@ -56,11 +62,12 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}, []string{"operation"}),
 		listings:       counter("farmwire_listings_complete_total", "Complete listings of a worker's sessions."),
 		discarded:      counters("farmwire_listings_discarded_total", "Listings that were not complete and were discarded.", "reason"),
+		stopped:        counter("farmwire_listings_stopped_total", "Listings that were stopped early, at a page of which the older half of the sessions is known to have ended. They show no absence."),
 		noSuchWorker:   counter("farmwire_listings_gone_total", "Listings that were answered with: no such worker."),
 		pages:          histogram("farmwire_listing_pages", "Pages of a complete listing.", []float64{1, 2, 5, 10, 20, 50, 100, 1000}),
 		listingAge:     histogram("farmwire_listing_age_seconds", "Time from one complete listing of a worker to its next.", prometheus.ExponentialBuckets(1, 2, 12)),
-		oldestListing:  gauge("farmwire_oldest_listing_seconds", "Time since the last complete listing of a worker, or since the worker was first shown; the longest of all workers that ListWorkers shows."),
-		workers:        byFleet("farmwire_workers", "Workers of the owned shards, by fleet and by the status that ListWorkers last showed.", "fleet", "status"),
+		oldestListing:  gauge("farmwire_oldest_listing_seconds", "Time since the last listing of a worker, complete or stopped early, or since the worker was first shown; the longest of all workers that ListWorkers shows."),
+		workers:        byFleet("farmwire_workers", "Workers of the owned shards, by fleet and by the status that ListWorkers or BatchGetWorker last showed.", "fleet", "status"),
 		openSessions:   byFleet("farmwire_open_sessions", "Open sessions of those workers as committed, by fleet.", "fleet"),
 		unlisted:       gauge("farmwire_workers_unlisted", "Workers whose last three listings or more were discarded, and those of a fleet that fails as a whole."),
 		missing:        gauge("farmwire_sessions_missing", "Open sessions of which the service says that their queue, fleet or farm does not exist."),
@@ -71,6 +78,26 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		requestRate:    gauge("farmwire_api_share_requests_per_second", "Requests a second that this instance may make."),
 		pace: auto.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "farmwire_api_pace_requests_per_second", Help: "Requests a second that this instance sends at most, by operation. It is below the share after the operation was throttled."}, []string{"operation"}),
+		load: gauge("farmwire_load_ratio", "The part of this instance's requests that a listing for each start takes, of the starts that only a listing shows. At 1 and above they are more than the rate allows."),
+		strategy: auto.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "farmwire_strategy", Help: "1 for the way in which it is decided what is asked for next, else 0."}, []string{"strategy"}),
+		announced:   gauge("farmwire_announced_workers", "Workers that something says have a new session, and that were not listed since."),
+		unannounced: followed{counter: counter("farmwire_starts_unannounced_total", "Starts that were found although nothing had announced them.")},
+		lost:        followed{counter: counter("farmwire_sessions_lost_total", "Sessions that were announced, and whose worker was deleted before it could be listed.")},
+	}
+}
+
+// followed is a counter that follows a count of the schedule.
+type followed struct {
+	counter prometheus.Counter
+	last    uint64
+}
+
+// follow adds what the count has grown by. A State without a shard has no counts, so a lower count changes nothing.
+func (t *followed) follow(count uint64) {
+	if count > t.last {
+		t.counter.Add(float64(count - t.last))
+		t.last = count
 	}
 }
 
@@ -86,6 +113,7 @@ func (m *metrics) set(s *schedule.State, counted bool) {
 	for kind, pace := range s.Paces {
 		m.pace.WithLabelValues(kind.Operation()).Set(pace)
 	}
+	m.setStrategy(s)
 	if !counted {
 		return
 	}
@@ -101,7 +129,26 @@ func (m *metrics) set(s *schedule.State, counted bool) {
 	m.openSessions.set(open)
 }
 
-// unknownStatus is the label for the status of workers of which ListWorkers has shown none.
+// setStrategy sets what says how well the schedule can keep up.
+func (m *metrics) setStrategy(s *schedule.State) {
+	m.load.Set(s.Load)
+	m.announced.Set(float64(s.Announced))
+	m.unannounced.follow(s.UnannouncedSeen)
+	m.lost.follow(s.Lost)
+	if s.Strategy == "" {
+		m.strategy.Reset() // no shard is owned
+		return
+	}
+	for _, strategy := range [...]schedule.Strategy{schedule.Sweeping, schedule.RoundRobin} {
+		inUse := 0.0
+		if strategy == s.Strategy {
+			inUse = 1
+		}
+		m.strategy.WithLabelValues(string(strategy)).Set(inUse)
+	}
+}
+
+// unknownStatus is the label for the status of workers of which neither ListWorkers nor BatchGetWorker has shown one.
 const unknownStatus = "unknown"
 
 // fleetGauge is a gauge by fleet, or by fleet and worker status.

@@ -222,9 +222,9 @@ func TestWorkerComesAndGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := newWorld(farmtest.Config{})
 		config := testConfig
-		config.Staleness, config.Discovery = 5*time.Minute, 10*time.Minute
+		config.Rate, config.Staleness, config.Discovery = .1, 5*time.Minute, 10*time.Minute // the whole rate is used for more than three days
 		w := watch(t, directClient(direct{handler: world}), config)
-		time.Sleep(5 * time.Second)
+		time.Sleep(2 * time.Minute) // until the fleet is watched
 		second := world.fleet.AddWorker()
 		s := second.StartSession(nil)
 		time.Sleep(12 * time.Minute)

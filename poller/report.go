@@ -26,11 +26,13 @@ func (l *loop) count(f *flight, rd *reading, o schedule.Outcome, observations []
 		if o.Stage != schedule.UnderWay && rd.Reason != schedule.Cancelled && rd.Reason != schedule.Throttled {
 			l.countLookup(f, rd)
 		}
-	case schedule.ListSessions:
+	case schedule.ListSessionsForWorker:
 		switch {
 		case o.Stage == schedule.UnderWay || o.Ignored:
 		case o.Stage == schedule.Discarded:
 			m.discarded.WithLabelValues(string(o.Reason)).Inc()
+		case o.Stage == schedule.Stopped:
+			m.stopped.Inc()
 		case o.NoSuchWorker:
 			m.noSuchWorker.Inc()
 		default:
@@ -98,11 +100,25 @@ func (l *loop) logNote(n schedule.Note, err error) {
 	if (n.Kind == schedule.WorkerFails || n.Kind == schedule.WorkerWorks) && !n.Alone && !ofOneWorker {
 		level = zapcore.DebugLevel
 	}
-	l.log.Log(level, noteText(n.Kind), fields...)
+	l.log.Log(level, noteText(n.Kind, n.Operation), fields...)
 }
 
 // noteText returns the line of a note.
-func noteText(k schedule.NoteKind) string {
+func noteText(kind schedule.NoteKind, operation schedule.Kind) string {
+	switch kind {
+	case schedule.BatchFails:
+		return map[schedule.Kind]string{
+			schedule.BatchGetSession: "BatchGetSession does not work in a farm; GetSession is used for some time",
+			schedule.BatchGetWorker:  "BatchGetWorker does not work in a farm; ListWorkers is used for some time",
+			schedule.ListSessions:    "ListSessions does not work in a farm; workers are listed one by one for some time",
+		}[operation]
+	case schedule.BatchWorks:
+		return map[schedule.Kind]string{
+			schedule.BatchGetSession: "BatchGetSession works again",
+			schedule.BatchGetWorker:  "BatchGetWorker works again",
+			schedule.ListSessions:    "ListSessions works again",
+		}[operation]
+	}
 	return map[schedule.NoteKind]string{
 		schedule.ListFails:   "discovery failed; what was found before is used until it succeeds",
 		schedule.ListWorks:   "discovery succeeds again",
@@ -110,9 +126,7 @@ func noteText(k schedule.NoteKind) string {
 		schedule.WorkerWorks: "worker can be listed again",
 		schedule.ScopeFails:  "no worker of the fleet or farm can be listed; one is tried now and then, and open sessions are looked up",
 		schedule.ScopeWorks:  "workers of the fleet or farm can be listed again",
-		schedule.BatchFails:  "BatchGetSession does not work in a farm; GetSession is used for some time",
-		schedule.BatchWorks:  "BatchGetSession works again",
-	}[k]
+	}[kind]
 }
 
 // callFields returns the fields that say what a call asks for.
@@ -120,9 +134,15 @@ func callFields(c schedule.Call) []zap.Field {
 	fields := []zap.Field{zap.String("operation", c.Kind.Operation())}
 	farm, fleet := c.Farm, c.Fleet
 	switch {
-	case c.Kind == schedule.ListSessions:
+	case c.Kind == schedule.ListSessionsForWorker:
 		farm, fleet = c.Worker.FarmID, c.Worker.FleetID
 		fields = append(fields, zap.String("worker", c.Worker.WorkerID), zap.Int("page", c.Page))
+	case c.Kind == schedule.ListSessions:
+		farm = c.Job.FarmID
+		fields = append(fields, zap.String("queue", c.Job.QueueID), zap.String("job", c.Job.JobID), zap.Int("page", c.Page))
+	case len(c.Workers) > 0:
+		farm = c.Workers[0].FarmID
+		fields = append(fields, zap.Int("workers", len(c.Workers)))
 	case len(c.Sessions) > 0:
 		farm = c.Sessions[0].FarmID
 		fields = append(fields, zap.Int("sessions", len(c.Sessions)))

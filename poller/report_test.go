@@ -47,7 +47,7 @@ func TestOneWarningForAFleet(t *testing.T) {
 			t.Error(err)
 		}
 		for message, want := range map[string]int{
-			noteText(schedule.ScopeFails): 1, noteText(schedule.ScopeWorks): 1, noteText(schedule.WorkerFails): 0, noteText(schedule.WorkerWorks): 0,
+			noteText(schedule.ScopeFails, schedule.ListSessionsForWorker): 1, noteText(schedule.ScopeWorks, schedule.ListSessionsForWorker): 1, noteText(schedule.WorkerFails, schedule.ListSessionsForWorker): 0, noteText(schedule.WorkerWorks, schedule.ListSessionsForWorker): 0,
 		} {
 			if n := logs.FilterMessage(message).Len(); n != want {
 				t.Errorf("%q was logged %d times, want %d", message, n, want)

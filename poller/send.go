@@ -85,12 +85,23 @@ func (s *service) request(ctx context.Context, c schedule.Call, option func(*dea
 	case schedule.ListWorkers:
 		in := &deadline.ListWorkersInput{FarmId: &c.Farm, FleetId: &c.Fleet, MaxResults: size, NextToken: token}
 		return s.client.ListWorkers(ctx, in, option)
-	case schedule.ListSessions:
+	case schedule.ListSessionsForWorker:
 		w := c.Worker
 		in := &deadline.ListSessionsForWorkerInput{
 			FarmId: &w.FarmID, FleetId: &w.FleetID, WorkerId: &w.WorkerID, MaxResults: size, NextToken: token,
 		}
 		return paginator.Response(ctx, sessionLister{s.client, option}, in)
+	case schedule.BatchGetWorker:
+		in := &deadline.BatchGetWorkerInput{}
+		for _, w := range c.Workers {
+			id := types.BatchGetWorkerIdentifier{FarmId: &w.FarmID, FleetId: &w.FleetID, WorkerId: &w.WorkerID}
+			in.Identifiers = append(in.Identifiers, id)
+		}
+		return s.client.BatchGetWorker(ctx, in, option)
+	case schedule.ListSessions:
+		of := c.Job
+		in := &deadline.ListSessionsInput{FarmId: &of.FarmID, QueueId: &of.QueueID, JobId: &of.JobID, MaxResults: size, NextToken: token}
+		return s.client.ListSessions(ctx, in, option)
 	case schedule.BatchGetSession:
 		in := &deadline.BatchGetSessionInput{}
 		for _, s := range c.Sessions {
@@ -163,6 +174,10 @@ func usable(out any) schedule.Reason {
 		has = o.Workers != nil
 	case *deadline.ListSessionsForWorkerOutput:
 		has = o.Sessions != nil
+	case *deadline.ListSessionsOutput:
+		has = o.Sessions != nil
+	case *deadline.BatchGetWorkerOutput:
+		has = o.Workers != nil || o.Errors != nil
 	case *deadline.BatchGetSessionOutput:
 		has = o.Sessions != nil || o.Errors != nil
 	case *deadline.GetSessionOutput:

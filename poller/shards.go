@@ -14,7 +14,8 @@ type shard struct {
 	number   int
 	box      *outbox
 	workers  map[diff.WorkerKey]committed // those of which something is known
-	calls    int                          // in flight that ask about its workers
+	since    uint64                       // the number of the last call that was sent before it was owned
+	calls    int                          // in flight that give observations of its workers
 	disowned bool
 }
 
@@ -28,14 +29,15 @@ type committed struct {
 type flight struct {
 	schedule.Call
 	cancel  func()
-	shards  []*shard                              // those of its workers when it was sent
+	shards  []*shard                              // those that it may give observations of, when it was sent; none for a list of a job
 	status  map[diff.WorkerKey]*diff.WorkerStatus // of the workers of shards that were disowned meanwhile
 	atFirst bool                                  // it was sent while no shard was owned, only to see whether a farm is shown
 }
 
-// workers returns the workers of a call: the one that is listed, or those whose sessions are looked up.
+// workers returns the workers of which a call may give observations: the one that is listed, or those whose sessions are looked
+// up. Which ones a list of a job may show is not known.
 func workers(c schedule.Call) []diff.WorkerKey {
-	if c.Kind == schedule.ListSessions {
+	if c.Kind == schedule.ListSessionsForWorker {
 		return []diff.WorkerKey{c.Worker}
 	}
 	keys := make([]diff.WorkerKey, 0, len(c.Sessions))
@@ -47,9 +49,16 @@ func workers(c schedule.Call) []diff.WorkerKey {
 	return keys
 }
 
-// shardOf returns the shard of a worker of a call that was in flight, or nil.
+// shardOf returns the shard of a worker of a call that was in flight, or nil. A list of a job counts for the shards that were
+// owned all the time: what others have committed meanwhile may come from a later request.
 func (l *loop) shardOf(f *flight, w diff.WorkerKey) *shard {
 	number := l.poller.config.Shard(w.WorkerID)
+	if f.Kind == schedule.ListSessions {
+		if s := l.shards[number]; s != nil && f.Number > s.since {
+			return s
+		}
+		return nil
+	}
 	if i := slices.IndexFunc(f.shards, func(s *shard) bool { return s.number == number }); i >= 0 {
 		return f.shards[i]
 	}
@@ -75,7 +84,7 @@ func (l *loop) own(o *ownership, now time.Time) {
 	if len(l.shards) == 0 {
 		l.service.operations.restart()
 	}
-	s := &shard{number: o.shard, box: o.box, workers: make(map[diff.WorkerKey]committed, len(o.snapshots))}
+	s := &shard{number: o.shard, box: o.box, since: l.lastCall, workers: make(map[diff.WorkerKey]committed, len(o.snapshots))}
 	l.shards[o.shard] = s
 	l.running.Go(func() { s.box.run(l.ctx) })
 	known := make([]schedule.Known, 0, len(o.snapshots))
@@ -137,12 +146,16 @@ func (l *loop) commit(snapshot diff.Snapshot, now time.Time) {
 	}
 }
 
-// known returns the last committed snapshot of the worker of a listing.
-func (f *flight) known() diff.Snapshot {
-	if f.Kind != schedule.ListSessions || len(f.shards) == 0 {
-		return diff.Snapshot{}
+// known returns the last committed snapshot of a worker that a list shows. It reports false for a job's page if what that shows
+// of the worker does not count: the worker is of a shard that is not owned, or its fleet is not found or not to be polled. The
+// watch on a fleet begins when it is found, and is stored before anything of the fleet is compared.
+func (l *loop) known(f *flight, w diff.WorkerKey) (diff.Snapshot, bool) {
+	s := l.shardOf(f, w)
+	isFound := f.Kind != schedule.ListSessions || l.directory.has(w.FarmID, w.FleetID) && l.poller.config.isSelected(w.FarmID, w.FleetID)
+	if s == nil || !isFound {
+		return diff.Snapshot{}, false
 	}
-	return f.shards[0].workers[f.Worker].snapshot
+	return s.workers[w].snapshot, true
 }
 
 // noteListed takes in a complete listing, and returns how long ago the last one of the worker began. It reports false if

@@ -52,6 +52,7 @@ func (l *loop) publish(now time.Time) {
 	counted := l.published%countEvery == 0
 	l.service.metrics.set(s, counted)
 	if counted {
+		l.assembler.forgetJobs(l.listsInFlight(), now)
 		for _, shard := range l.shards {
 			shard.forget(func(w diff.WorkerKey) bool { return l.schedule.Status(w) != nil })
 		}
@@ -88,16 +89,16 @@ func (l *loop) noteCounts(c schedule.Counts) {
 	}
 }
 
-// failing returns the operations in use that give no usable answer. A lookup is in use only now and then, so it is only told
-// if it was denied, which does not pass by itself.
+// failing returns the operations in use that give no usable answer. Those that the schedule can do without are in use only now
+// and then, so they are only told if they were denied, which does not pass by itself.
 func (l *loop) failing(s *schedule.State, now time.Time) []Outage {
-	used := make(map[string]bool)
-	for kind, isUsed := range s.Uses {
-		used[kind.Operation()] = isUsed && (kind.IsDiscovery() || kind == schedule.ListSessions)
+	needed := make(map[string]bool) // whether it is in use
+	for _, kind := range [...]schedule.Kind{schedule.ListFarms, schedule.ListFleets, schedule.ListWorkers, schedule.ListSessionsForWorker} {
+		needed[kind.Operation()] = s.Uses[kind]
 	}
 	c := l.poller.config
 	return slices.DeleteFunc(l.service.operations.outages(now, 2*max(c.Staleness, c.Discovery)), func(o Outage) bool {
-		isLookup := o.Operation == schedule.BatchGetSession.Operation() || o.Operation == schedule.GetSession.Operation()
-		return isLookup && o.Reason != schedule.Denied || !isLookup && !used[o.Operation]
+		isUsed, isNeeded := needed[o.Operation]
+		return isNeeded && !isUsed || !isNeeded && o.Reason != schedule.Denied
 	})
 }

@@ -43,14 +43,15 @@ func TestState(t *testing.T) {
 		denied.Store(true)
 		time.Sleep(35 * time.Second)
 		s := w.poller.State()
-		if s.OldestListing < time.Second || s.OldestListing > config.Staleness+5*time.Second {
+		const often = 2 * time.Second // the budget is always used, and a second passes at least between two listings of a worker
+		if s.OldestListing <= 0 || s.OldestListing > often {
 			t.Errorf("the oldest listing is %v old", s.OldestListing)
 		}
 		farms := s.Operations["ListFarms"]
 		if farms.Answered == 0 || farms.Failed[schedule.Denied] == 0 || len(farms.Failed) != 1 {
 			t.Errorf("ListFarms: %+v", farms)
 		}
-		if sessions := s.Operations["ListSessionsForWorker"]; sessions.Answered < 8 || len(sessions.Failed) > 0 {
+		if sessions := s.Operations["ListSessionsForWorker"]; sessions.Answered < 2*uint64(time.Minute/often) || len(sessions.Failed) > 0 {
 			t.Errorf("ListSessionsForWorker: %+v", sessions)
 		}
 		if len(s.Discovery) != 1 || s.Discovery[0].Operation != "ListFarms" || s.Discovery[0].Failures == 0 || s.Discovery[0].Reason != schedule.Denied {
@@ -59,15 +60,21 @@ func TestState(t *testing.T) {
 		if len(s.Failing) != 1 || s.Failing[0].Operation != "ListFarms" || s.Failing[0].Reason != schedule.Denied || s.Failing[0].For < 5*time.Second {
 			t.Errorf("operations without a usable answer: %+v", s.Failing)
 		}
-		if s.OldestLook <= 0 || s.OldestLook > config.Staleness+5*time.Second {
+		if s.OldestLook <= 0 || s.OldestLook > often {
 			t.Errorf("the oldest look is %v old", s.OldestLook)
 		}
+		if s.Load <= 0 || s.Starts <= 0 {
+			t.Errorf("%v starts a second make a load of %v", s.Starts, s.Load)
+		}
+		s.Load, s.Starts = 0, 0
 		s.OldestListing, s.OldestLook, s.Operations, s.Discovery, s.Failing = 0, 0, nil, nil, nil
 		s.WorkersByStatus, s.OpenByFleet, s.DiscoveryRound, s.Uses, s.Paces, s.InFlight = nil, nil, 0, nil, nil, 0 // they are for the metrics
 		want := State{Phase: Polling, State: schedule.State{
 			Counts:  schedule.Counts{Answered: true, FarmShown: true, Farms: 1, Fleets: 1, Workers: 2, OpenSessions: 1, SessionSeen: true, Shards: 1},
 			Targets: 3, Searched: true, MissingFleets: []string{"fleet-of-no-farm"},
 			Watched: 2, ListingPages: 2, Unasked: map[int]int{}, Share: config.Rate, Staleness: config.Staleness, DiscoveryRate: 3 / config.Discovery.Seconds(),
+			Jobs:     1,
+			Strategy: schedule.RoundRobin, // a round of two workers is so short
 		}}
 		if diff := cmp.Diff(want, s); diff != "" {
 			t.Errorf("state (-want +got):\n%s", diff)
@@ -141,6 +148,21 @@ func TestFailingAlone(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Of the operations that the schedule can do without, only one that is denied is told.
+func TestDeniedOperationsAreTold(t *testing.T) {
+	for _, kind := range []schedule.Kind{schedule.BatchGetSession, schedule.GetSession, schedule.BatchGetWorker, schedule.ListSessions} {
+		for _, reason := range []schedule.Reason{schedule.Denied, schedule.ServerError} {
+			l, now := loopOfShards(t, nil, 0), time.Now()
+			l.service.operations.judge(kind, "", now, false)
+			l.service.operations.judge(kind, reason, now, false)
+			told := l.failing(&schedule.State{}, now)
+			if (reason == schedule.Denied) != (len(told) == 1 && told[0].Operation == kind.Operation()) {
+				t.Errorf("%s, %s: %+v", kind.Operation(), reason, told)
+			}
+		}
 	}
 }
 

@@ -68,7 +68,7 @@ func TestIsFinal(t *testing.T) {
 	} {
 		for _, err := range test.errs {
 			explained := c.explain(fmt.Errorf("look at the topics: %w", err))
-			if got := [2]bool{isFinal(explained, 0), isFinal(explained, settleTime)}; got != test.want {
+			if got := [2]bool{isFinal(explained, 0), isFinal(explained, cluster.SettleTime)}; got != test.want {
 				t.Errorf("%s: %v: final %v, want %v", name, explained, got, test.want)
 			}
 		}
@@ -84,7 +84,7 @@ func TestTrials(t *testing.T) {
 			if trials.IsFinal(err) {
 				t.Errorf("%v is final", err)
 			}
-			time.Sleep(settleTime - time.Second)
+			time.Sleep(cluster.SettleTime - time.Second)
 		}
 		if !trials.IsFinal(denied) {
 			t.Error("an answer that lasts is not final")

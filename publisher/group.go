@@ -85,7 +85,7 @@ type member struct {
 	log        *zap.Logger
 	explain    func(error) error
 	topic      string
-	membership *membership
+	membership *cluster.Membership
 	patience   time.Duration   // how long serve may take to return after its context has ended
 	ctx        context.Context // ends with the membership
 	stop       context.CancelCauseFunc
@@ -125,7 +125,7 @@ func (m *member) client(c Config) (*kgo.Client, error) {
 		kgo.OnPartitionsAssigned(func(_ context.Context, client *kgo.Client, assigned map[string][]int32) {
 			// The shards are restored by other means. This client must never fetch their records.
 			client.PauseFetchPartitions(assigned)
-			m.membership.began()
+			m.membership.Began()
 			m.assign(assigned[m.topic])
 		}),
 		// The client sends heartbeats while this function runs, and lets the group move the shards when it returns.
@@ -146,22 +146,21 @@ func (m *member) client(c Config) (*kgo.Client, error) {
 // to a caller that polls.
 func (m *member) watchGroup(client *kgo.Client) {
 	var trials Trials
-	var limit LogLimit
 	began := time.Now()
 	for m.ctx.Err() == nil {
 		for _, e := range client.PollFetches(m.ctx).Errors() {
 			if m.ctx.Err() != nil {
 				return
 			}
-			if m.membership.hasJoinedSince(began) {
-				trials, limit, began = Trials{}, LogLimit{}, time.Now()
+			if m.membership.HasJoinedSince(began) {
+				trials, began = Trials{}, time.Now()
 			}
 			err := m.explain(fmt.Errorf("join the group: %w", e.Err))
 			if trials.IsFinal(err) {
 				m.stop(err)
 				return
 			}
-			if limit.Allows(err) {
+			if trials.IsNews(err) {
 				m.log.Warn("the group cannot be reached; trying again", zap.Error(err))
 			}
 		}
@@ -243,7 +242,7 @@ func (m *member) close() {
 
 // leave leaves the group and closes the client.
 func (m *member) leave(client *kgo.Client) {
-	defer m.membership.ended()
+	defer m.membership.Ended()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.ctx), leaveTimeout)
 	defer cancel()
 	if err := client.LeaveGroupContext(ctx); err != nil {
@@ -265,7 +264,7 @@ func (m *member) serveAssigned(ctx context.Context, shard int) {
 	pause := firstPause
 	var fenced time.Time // when the shard was last fenced
 	refused := false     // the last error was a refusal
-	var limit LogLimit
+	var limit cluster.LogLimit
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := m.serve(ctx, shard)
@@ -279,7 +278,7 @@ func (m *member) serveAssigned(ctx context.Context, shard int) {
 		}
 		refused = errors.Is(err, ErrRefused)
 		if time.Since(began) > longService {
-			pause, limit = firstPause, LogLimit{}
+			pause, limit = firstPause, cluster.LogLimit{}
 		}
 		if errors.Is(err, ErrFenced) {
 			err = blameSharing(err, fenced)

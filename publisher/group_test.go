@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"farmwire/cluster"
 	"farmwire/publisher/kafkatest"
 )
 
@@ -459,7 +460,7 @@ func followKafka(t *testing.T, addrs []string, take, giveBack func()) {
 			return nil
 		})
 	}
-	all := func(holds func(GroupState) bool) func() bool {
+	all := func(holds func(cluster.GroupState) bool) func() bool {
 		return func() bool {
 			for _, p := range members {
 				if !holds(p.GroupState()) {
@@ -475,10 +476,10 @@ func followKafka(t *testing.T, addrs []string, take, giveBack func()) {
 		return n == groupShards
 	}
 	until(t, 30*time.Second, "all shards are served", serving)
-	until(t, 30*time.Second, "all are members", all(func(s GroupState) bool { return s.Joined && s.Err == nil }))
+	until(t, 30*time.Second, "all are members", all(func(s cluster.GroupState) bool { return s.Joined && s.Err == nil }))
 	causes.Clear()
 	take()
-	until(t, 30*time.Second, "none is a member, and each knows why", all(func(s GroupState) bool { return !s.Joined && s.Err != nil }))
+	until(t, 30*time.Second, "none is a member, and each knows why", all(func(s cluster.GroupState) bool { return !s.Joined && s.Err != nil }))
 	t.Logf("the reason is %v", members[0].GroupState().Err)
 	// The group's client tells of the error first, and then of the shards.
 	until(t, 10*time.Second, "the shards are lost", func() bool {
@@ -492,7 +493,7 @@ func followKafka(t *testing.T, addrs []string, take, giveBack func()) {
 		return lost > 0
 	})
 	giveBack()
-	until(t, time.Minute, "all are members again", all(func(s GroupState) bool { return s.Joined && s.Err == nil }))
+	until(t, time.Minute, "all are members again", all(func(s cluster.GroupState) bool { return s.Joined && s.Err == nil }))
 }
 
 // A member that stops while the group moves shards leaves the group all the same: the others need not wait for its session.

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
@@ -22,19 +21,7 @@ import (
 // apache is shared by the tests of this package.
 var apache kafkatest.Shared
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := apache.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	// The goroutines of kfake, and those that franz-go ends in the background, take a moment to end.
-	if err := goleak.Find(goleak.IgnoreCurrent()); code == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(apache.Main(m)) }
 
 // onBrokers runs a test on kfake and on Apache Kafka.
 func onBrokers(t *testing.T, test func(t *testing.T, addrs []string)) {

@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	kafka "github.com/segmentio/kafka-go"
 	"go.uber.org/zap"
+
+	"farmwire/cluster"
 )
 
 // Publisher publishes to a cluster whose topics were checked. It is safe for concurrent use.
@@ -19,7 +21,7 @@ type Publisher struct {
 	brokers        *brokers
 	partitions     int // of each topic
 	acquireTimeout time.Duration
-	group          membership
+	group          cluster.Membership
 }
 
 // Open connects to the cluster and checks that the topics are safe and fit the spec. If it succeeds, it registers metrics with
@@ -54,7 +56,7 @@ func open(ctx context.Context, c Config, topics TopicSpec, b *brokers, log *zap.
 		metrics:        b.metrics,
 		brokers:        b,
 		acquireTimeout: acquireTimeout,
-		group:          membership{explain: c.explain},
+		group:          cluster.Membership{Explain: c.explain},
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()

@@ -3,6 +3,8 @@ package publisher
 import (
 	"strconv"
 	"time"
+
+	"farmwire/event"
 )
 
 // role is what a topic is for. It is the index of the topic's design in the table.
@@ -27,9 +29,9 @@ type topicDesign struct {
 // topicTable returns the designs of all topics, by their roles.
 func topicTable() [topicCount]topicDesign {
 	return [topicCount]topicDesign{
-		eventsTopic: {suffix: ".events"},
-		endedTopic:  {suffix: ".ended", retention: 7 * 24 * time.Hour},
-		stateTopic:  {suffix: ".state", compacted: true, perShard: true},
+		eventsTopic: {suffix: event.EventsSuffix},
+		endedTopic:  {suffix: event.EndedSuffix, retention: 7 * 24 * time.Hour},
+		stateTopic:  {suffix: event.StateSuffix, compacted: true, perShard: true},
 	}
 }
 

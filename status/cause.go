@@ -41,8 +41,14 @@ const (
 	KindLookupsDenied   Kind = "denied lookups"
 	KindMissingSessions Kind = "missing sessions"
 	KindNeverListed     Kind = "never listed"
-	KindStaleness       Kind = "staleness"
+	KindTooLow          Kind = "rate too low"
 	KindThrottled       Kind = "throttled"
+
+	// Of a trigger.
+	KindTarget     Kind = "target"
+	KindFull       Kind = "too many held back"
+	KindGivenUp    Kind = "given up in a row"
+	KindDeadLetter Kind = "dead-letter topic"
 )
 
 // Key identifies a cause for as long as it lasts, while the numbers in its text change.
@@ -74,28 +80,40 @@ func (c Cause) Line() string {
 // maxNamed is how many causes of one kind are named.
 const maxNamed = 10
 
-// Causes returns everything that keeps the instance from being ready, and then what is late or fails without doing so. There
-// is at most one for each key, and a bounded number of each kind.
-func (r Report) Causes() []Cause {
-	return slices.DeleteFunc(r.sorted(), func(c Cause) bool { return c.Unnamed })
+// facts are what an instance reports of itself: a [Report] or a [Trigger].
+type facts interface {
+	causes() []Cause // all, in the order of their kinds
 }
 
-// sorted returns all causes by their severity.
-func (r Report) sorted() []Cause {
-	causes := r.causes()
+// Causes returns everything that keeps the instance from being ready, and then what is late or fails without doing so. There
+// is at most one for each key, and a bounded number of each kind.
+func (r Report) Causes() []Cause { return named(r) }
+
+// Ready reports whether none of the causes keeps the instance from being ready.
+func (r Report) Ready() bool { return ready(r) }
+
+// Text returns what /readyz answers: "ready" if the instance is, and then a line for each cause.
+func (r Report) Text() string { return text(r) }
+
+// named returns the causes by their severity, without those that others count.
+func named(f facts) []Cause {
+	return slices.DeleteFunc(bySeverity(f), func(c Cause) bool { return c.Unnamed })
+}
+
+// bySeverity returns all causes by their severity.
+func bySeverity(f facts) []Cause {
+	causes := f.causes()
 	slices.SortStableFunc(causes, func(a, b Cause) int { return cmp.Compare(a.Severity, b.Severity) })
 	return causes
 }
 
-// Ready reports whether none of the causes keeps the instance from being ready.
-func (r Report) Ready() bool {
-	return !slices.ContainsFunc(r.causes(), func(c Cause) bool { return c.Severity == Unready })
+func ready(f facts) bool {
+	return !slices.ContainsFunc(f.causes(), func(c Cause) bool { return c.Severity == Unready })
 }
 
-// Text returns what /readyz answers: "ready" if the instance is, and then a line for each cause.
-func (r Report) Text() string {
+func text(f facts) string {
 	var lines []string
-	causes := r.Causes()
+	causes := named(f)
 	if len(causes) == 0 || causes[0].Severity != Unready {
 		lines = append(lines, "ready")
 	}

@@ -23,7 +23,7 @@ type Change struct {
 // Follow looks at the report every few seconds until ctx ends, and tells each change of it once. A cause is told when it has
 // lasted for some seconds, with the text that it has then. Notes are not told. What comes and goes again and again is told less
 // and less often, down to once in ten minutes.
-func Follow(ctx context.Context, report func() Report, tell func(Change)) {
+func Follow[F facts](ctx context.Context, report func() F, tell func(Change)) {
 	f := follower{lasting: map[Key]*lasting{{}: {told: true}}, tell: tell}
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -56,10 +56,10 @@ type lasting struct {
 }
 
 // look tells what has changed. That the instance is not ready is followed like a cause, whose Key is the zero value.
-func (f *follower) look(r Report) {
-	f.ready = r.Ready()
+func (f *follower) look(r facts) {
+	f.ready = ready(r)
 	shown := make(map[Key]bool)
-	for _, c := range r.sorted() {
+	for _, c := range bySeverity(r) {
 		if c.Severity != Note {
 			shown[c.Key] = true
 			f.show(c)

@@ -15,15 +15,15 @@ import (
 //	/metrics  the metrics in the format of Prometheus
 //
 // It asks for a report at each request to /readyz, so report must be cheap and safe for concurrent use.
-func Handler(report func() Report, metrics prometheus.Gatherer) http.Handler {
+func Handler[F facts](report func() F, metrics prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		r := report()
-		if !r.Ready() {
+		if !ready(r) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		fmt.Fprint(w, r.Text())
+		fmt.Fprint(w, text(r))
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	return mux

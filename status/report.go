@@ -6,10 +6,7 @@
 // other package of Farmwire: package farmwire fills the report from the states of the poller, the shards and the group.
 package status
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // Report is the state of one instance at one moment.
 type Report struct {
@@ -96,10 +93,11 @@ type Polling struct {
 	Missing        int       // open sessions of which the service says that their queue, fleet or farm does not exist
 
 	Watched           int           // workers that are listed again and again
-	NeverListed       int           // of these, the ones that ListWorkers shows and that were never listed completely
+	NeverListed       int           // of these, the ones that ListWorkers shows and that were never listed
 	OldestNeverListed time.Duration // how long the longest of them has waited for its first listing
 	OldestLook        time.Duration // the longest time since the last answer about an open session that is committed
 	Budget            Budget
+	Expected          Expected
 
 	ThrottledRatio         float64 // the part of the attempts in the last five minutes that was throttled, from 0 to 1
 	Farms, Fleets, Workers int     // that discovery has found
@@ -139,28 +137,16 @@ type Operation struct {
 	Failed   map[string]uint64 // by the reason, as the metrics name it: denied, throttled, server_error, …
 }
 
-// Budget is what this instance may ask of Deadline Cloud, and what it would have to ask to keep to the staleness.
+// Budget is what this instance may ask of Deadline Cloud, and whether that suffices for the sessions that start.
 type Budget struct {
 	Rate      float64       // requests a second that this instance may send
-	Staleness time.Duration // how old the last listing of a worker shall become at most
-	Pages     int           // that a listing of each watched worker takes, together
-	Discovery float64       // requests a second that discovery takes
+	Staleness time.Duration // how old the last listing of a worker may become where the rate allows it; that it does not is no fault
+	TooLow    error         // why listings for the starts queue up, and which rate would do; nil if they do not
+	Late      time.Duration // how late starts are seen then in the mean, at most; 0 if TooLow says it
 }
 
-// Needed returns the requests a second that the staleness would take.
-func (b Budget) Needed() float64 {
-	if b.Staleness <= 0 {
-		return 0
-	}
-	return float64(b.Pages)/b.Staleness.Seconds() + b.Discovery
-}
+// Expected is how soon the instance can be expected to see starts and ends.
+type Expected struct{ Starts, Ends Delay }
 
-// Holds returns the shortest staleness that the rate can hold, in whole seconds. It leaves a fifth of the rate to discovery
-// and to lookups, or more if discovery takes more. Holds returns 0 if discovery takes all.
-func (b Budget) Holds() time.Duration {
-	left := min(0.8*b.Rate, b.Rate-b.Discovery)
-	if left <= 0 {
-		return 0
-	}
-	return time.Duration(math.Ceil(float64(b.Pages)/left)) * time.Second
-}
+// Delay is the time from a change to the answer that shows it. It is zero if nothing can be promised or nothing is known.
+type Delay struct{ Mean, P99 time.Duration }

@@ -40,13 +40,13 @@ func (r Report) polling() []Cause {
 	return slices.Concat(p.outages(), r.farms(), p.discovery(), p.workers(), p.lookups(), p.lateness())
 }
 
-// outages tells which operations give no usable answer at all, and why, if that is the credentials. BatchGetSession and
-// GetSession are told by lookups.
+// outages tells which operations give no usable answer at all, and why, if that is the credentials. Those
+// that Farmwire can do without are told by lookups.
 func (p Polling) outages() []Cause {
 	var all []Cause
 	credentials := Warning
 	for _, o := range p.Failing {
-		if isLookup(o.Operation) || !o.isTold() {
+		if isLookup(o.Operation) || isSpared(o.Operation) || !o.isTold() {
 			continue
 		}
 		c := Cause{Key: Key{KindOutage, o.Operation + ": " + o.Reason}, Unnamed: p.isOfCredentials(o.Reason),
@@ -78,6 +78,11 @@ func (o Outage) isTold() bool { return o.For >= outageTold }
 
 func isLookup(operation string) bool {
 	return operation == "BatchGetSession" || operation == "GetSession"
+}
+
+// isSpared reports whether everything is seen without the operation, but later.
+func isSpared(operation string) bool {
+	return operation == "BatchGetWorker" || operation == "ListSessions"
 }
 
 // farms tells what was expected and is not there. That is not known before everything was searched once.
@@ -168,7 +173,7 @@ func (p Polling) workers() []Cause {
 	return append([]Cause{all}, named[:min(len(named), maxNamed)]...)
 }
 
-// lookups tells that sessions cannot be looked up one by one.
+// lookups tells that sessions cannot be looked up one by one, and that operations are denied with which changes are seen sooner.
 func (p Polling) lookups() []Cause {
 	var all []Cause
 	if p.LookupsFailing > 0 {
@@ -183,12 +188,20 @@ func (p Polling) lookups() []Cause {
 	switch {
 	case batch && single:
 		c.Severity, c.Text = Warning, "BatchGetSession and GetSession are both denied: the end of a session whose worker was deleted is not published"
+		all = append(all, c)
 	case batch:
-		c.Severity, c.Text = Note, "BatchGetSession is denied: sessions are looked up one by one with GetSession, which takes more requests"
-	default:
-		return all
+		c.Severity, c.Text = Note, "BatchGetSession is denied: ends are seen when workers are listed, and sessions that a listing lacks are looked up one by one with GetSession"
+		all = append(all, c)
 	}
-	return append(all, c)
+	for _, o := range [...]struct{ operation, effect string }{
+		{"BatchGetWorker", "the statuses of workers come from ListWorkers, and starts are seen later"},
+		{"ListSessions", "workers are listed one by one, and bursts of starts are seen later"},
+	} {
+		if p.denied(o.operation) {
+			all = append(all, Cause{Key: Key{KindLookupsDenied, o.operation}, Severity: Note, Text: o.operation + " is denied: " + o.effect})
+		}
+	}
+	return all
 }
 
 // denied reports whether the last attempts of an operation were denied. Failing may be a second old, which matters at the end
@@ -209,10 +222,8 @@ func (p Polling) lateness() []Cause {
 		c.Progress = p.OldestNeverListed < 2*p.Budget.Staleness
 		all = append(all, c)
 	}
-	if b := p.Budget; b.Rate > 0 && b.Needed() > b.Rate {
-		all = append(all, Cause{Key: Key{Kind: KindStaleness}, Severity: Warning, Text: fmt.Sprintf(
-			"the rate is too low for the staleness: %s of %s every %s and %.2g requests a second for discovery make %.3g a second, and this instance may send %.3g; %s",
-			number(b.Pages, "page"), number(p.Watched, "worker"), b.Staleness, b.Discovery, b.Needed(), b.Rate, b.holds())})
+	if p.Budget.TooLow != nil {
+		all = append(all, Cause{Key: Key{Kind: KindTooLow}, Severity: Warning, Text: p.Budget.words()})
 	}
 	if p.ThrottledRatio >= manyThrottled {
 		all = append(all, Cause{Key: Key{Kind: KindThrottled}, Severity: Warning,
@@ -221,12 +232,14 @@ func (p Polling) lateness() []Cause {
 	return all
 }
 
-// holds says which staleness the rate can hold.
-func (b Budget) holds() string {
-	if held := b.Holds(); held > 0 {
-		return fmt.Sprintf("a staleness of %s would fit", age(held))
+// words says why the rate is too low, and what follows.
+func (b Budget) words() string {
+	late := "late"
+	if b.Late > 0 {
+		late = fmt.Sprintf("up to %s late in the mean", age(b.Late))
 	}
-	return "discovery alone takes that"
+	return fmt.Sprintf("the rate is too low for the starts: %s; this instance may send %.3g; starts are seen %s, and ends by the sweep of open sessions",
+		b.TooLow, b.Rate, late)
 }
 
 // failures returns a warning for each failure, sorted. Those that an outage tells already, or what is said of the

@@ -33,7 +33,7 @@ func running(change func(*status.Report)) status.Report {
 		Group:  status.Group{Joined: true},
 		Shards: []status.Shard{followed(0)},
 		Polling: status.Polling{Phase: status.Started, Answered: true, FarmShown: true, Targets: 3, Farms: 1, Fleets: 1, Workers: 4, Watched: 4,
-			Budget: status.Budget{Rate: 10, Staleness: 15 * time.Second, Pages: 4, Discovery: 0.1}},
+			Budget: status.Budget{Rate: 10, Staleness: 15 * time.Second}},
 	}
 	change(&r)
 	return r
@@ -123,7 +123,15 @@ func TestText(t *testing.T) {
 			p.Failing = []status.Outage{{"BatchGetSession", time.Hour, "denied"}, {"GetSession", time.Hour, "denied"}}
 		}), "ready\nwarning: BatchGetSession and GetSession are both denied: the end of a session whose worker was deleted is not published"},
 		"missing sessions": {polling(func(p *status.Polling) { p.Missing = 3 }), "ready\nwarning: the service says of 3 open sessions that the queue, fleet or farm does not exist"},
-		"batches denied":   {polling(func(p *status.Polling) { p.Failing = []status.Outage{{"BatchGetSession", time.Hour, "denied"}} }), "ready\nnote: BatchGetSession is denied: sessions are looked up one by one with GetSession, which takes more requests"},
+		"batches denied":   {polling(func(p *status.Polling) { p.Failing = []status.Outage{{"BatchGetSession", time.Hour, "denied"}} }), "ready\nnote: BatchGetSession is denied: ends are seen when workers are listed, and sessions that a listing lacks are looked up one by one with GetSession"},
+		"sweeps denied": {polling(func(p *status.Polling) {
+			denied := status.Operation{Failed: map[string]uint64{"denied": 1}}
+			p.Operations = map[string]status.Operation{"BatchGetWorker": denied, "ListSessions": denied, "GetWorker": denied}
+		}), "ready\nnote: BatchGetWorker is denied: the statuses of workers come from ListWorkers, and starts are seen later\nnote: ListSessions is denied: workers are listed one by one, and bursts of starts are seen later"},
+		"statuses denied later": {polling(func(p *status.Polling) {
+			p.Operations = map[string]status.Operation{"BatchGetWorker": {Answered: 1}}
+			p.Failing = []status.Outage{{"BatchGetWorker", time.Hour, "denied"}}
+		}), "ready\nnote: BatchGetWorker is denied: the statuses of workers come from ListWorkers, and starts are seen later"},
 		"workers": {polling(func(p *status.Polling) {
 			p.Unlisted = []status.Failure{{FarmID: "f", FleetID: "l", WorkerID: "w", Operation: "ListSessionsForWorker", Failures: 3, Reason: "repeated_token"}}
 			p.UnlistedCount, p.LookupsFailing = 12, 4
@@ -133,8 +141,14 @@ func TestText(t *testing.T) {
 			p.UnlistedCount = 1
 		}), "ready\nwarning: 1 worker cannot be listed\nnote: ListSessionsForWorker of farm f, fleet l, worker w waits, because its fleet fails as a whole: denied"},
 		"too many workers": {polling(func(p *status.Polling) {
-			p.Watched, p.NeverListed, p.OldestNeverListed, p.Budget.Pages = 600, 480, 11*time.Second, 600
-		}), "ready\nwarning: not listed yet: 480 of 600 workers; the first of them has waited for 11s\nwarning: the rate is too low for the staleness: 600 pages of 600 workers every 15s and 0.1 requests a second for discovery make 40.1 a second, and this instance may send 10; a staleness of 1m15s would fit"},
+			p.Watched, p.NeverListed, p.OldestNeverListed = 600, 480, 11*time.Second
+		}), "ready\nwarning: not listed yet: 480 of 600 workers; the first of them has waited for 11s"},
+		"starts queue up": {polling(func(p *status.Polling) {
+			p.Budget.TooLow, p.Budget.Late = errors.New("they queue up; 12 requests a second would do"), 9*time.Minute+16*time.Second
+		}), "ready\nwarning: the rate is too low for the starts: they queue up; 12 requests a second would do; this instance may send 10; starts are seen up to 9m16s late in the mean, and ends by the sweep of open sessions"},
+		"too many starts": {polling(func(p *status.Polling) {
+			p.Budget.TooLow = errors.New("9m16s in the mean; 20 requests a second would do")
+		}), "ready\nwarning: the rate is too low for the starts: 9m16s in the mean; 20 requests a second would do; this instance may send 10; starts are seen late, and ends by the sweep of open sessions"},
 		"throttled": {polling(func(p *status.Polling) { p.ThrottledRatio = 0.25 }), "ready\nwarning: AWS has throttled 25 % of the requests of the last five minutes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -328,7 +342,7 @@ func TestWriteSummary(t *testing.T) {
   GetSession             not tried: no session was seen
   ListFarms              not tried
   ListWorkers            answered 12, server error 2, throttled 1
-note: BatchGetSession is denied: sessions are looked up one by one with GetSession, which takes more requests
+note: BatchGetSession is denied: ends are seen when workers are listed, and sessions that a listing lacks are looked up one by one with GetSession
 `
 	if d := cmp.Diff(want, out.String()); d != "" {
 		t.Errorf("summary (-want +got):\n%s", d)

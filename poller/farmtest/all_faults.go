@@ -16,6 +16,8 @@ func AllFaults(seed uint64) Config {
 		Quotas: map[Operation]Quota{
 			ListSessionsForWorker: {Rate: 150, Burst: 40},
 			ListWorkers:           {Rate: 20, Burst: 10, RetryAfter: time.Second},
+			ListSessions:          {Rate: 20, Burst: 10, RetryAfter: time.Second},
+			BatchGetWorker:        {Rate: 10, Burst: 5, RetryAfter: time.Second},
 			BatchGetSession:       {Rate: 10, Burst: 5, RetryAfter: time.Second},
 		},
 	}
@@ -42,12 +44,15 @@ func callFaults() []Fault {
 		{Kind: ThrottledDate, Probability: 0.002, Delay: 2 * time.Second},
 		{Kind: ServerError, Probability: 0.01},
 		{Kind: ServerError, Probability: 0.01, Operation: ListSessionsForWorker, Page: 2},
+		{Kind: ServerError, Probability: 0.01, Operation: ListSessions, Page: 2},
 		{Kind: Unavailable, Probability: 0.005},
 		{Kind: Expired, Probability: 0.002},
 		{Kind: Denied, Probability: 0.002},
 		{Kind: Denied, Fleet: fleetName(0), Every: time.Minute, For: 3 * time.Second},
 		{Kind: Denied, Operation: BatchGetSession, Every: 45 * time.Second, For: 8 * time.Second},
 		{Kind: Denied, Operation: ListWorkers, Every: 70 * time.Second, For: 5 * time.Second},
+		{Kind: Denied, Operation: BatchGetWorker, Every: 55 * time.Second, For: 8 * time.Second},
+		{Kind: Denied, Operation: ListSessions, Every: 65 * time.Second, For: 8 * time.Second},
 	}
 }
 
@@ -63,9 +68,12 @@ func listingFaults() []Fault {
 		{Kind: EntryNull, Probability: 0.002},
 		{Kind: EpochTime, Probability: 0.002},
 		{Kind: PagesShift, Probability: 0.03, Operation: ListSessionsForWorker, Delay: time.Minute},
+		{Kind: PagesShift, Probability: 0.03, Operation: ListSessions, Delay: time.Minute},
 		{Kind: UnknownFields, Probability: 0.02},
 		{Kind: StaleEnds, Probability: 0.02, Delay: 10 * time.Second},
 		{Kind: StaleStatuses, Probability: 0.02, Delay: 10 * time.Second},
+		{Kind: StaleStatuses, Probability: 0.05, Delay: 30 * time.Second, Operation: BatchGetWorker},
+		{Kind: StaleStatuses, Probability: 0.05, Delay: 30 * time.Second, Operation: ListWorkers},
 		{Kind: Missing, Probability: 0.003, Delay: time.Minute},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -76,6 +77,42 @@ func TestAllFaultsAllowProgress(t *testing.T) {
 		t.Errorf("%d listings complete, %d failed", complete, failed)
 	}
 	t.Logf("%d listings complete, %d failed; injected: %v", complete, failed, srv.Stats().Faults)
+}
+
+// TestAllFaultsStrikeEveryOperation asks with all faults. Every operation fails sometimes, in several ways, and works mostly.
+func TestAllFaultsStrikeEveryOperation(t *testing.T) {
+	cfg := farmtest.AllFaults(3)
+	cfg.Quotas = nil
+	cfg.Faults = farmtest.Without(cfg.Faults, farmtest.Slow, farmtest.Hang)
+	srv := start(t, cfg)
+	client := newClient(t, srv)
+	_, sessions := jobWith(srv, 20)
+	for range 200 {
+		everyOperation(t.Context(), client, sessions[0])
+	}
+	for _, op := range farmtest.Operations() {
+		outcomes := srv.Calls()[op]
+		if outcomes[farmtest.OutcomeOK] < 140 || len(outcomes) < 5 {
+			t.Errorf("%s: %v", op, outcomes)
+		}
+	}
+	if n := len(srv.Calls()); n != len(farmtest.Operations()) {
+		t.Errorf("%d operations were called: %v", n, srv.Calls())
+	}
+}
+
+// TestAllFaultsLimitTheNewOperations looks for a rule that denies the new operations for a while, and for their quotas.
+func TestAllFaultsLimitTheNewOperations(t *testing.T) {
+	cfg := farmtest.AllFaults(1)
+	for _, op := range []farmtest.Operation{farmtest.ListWorkers, farmtest.BatchGetWorker, farmtest.ListSessions, farmtest.BatchGetSession} {
+		if cfg.Quotas[op].Rate == 0 {
+			t.Errorf("%s has no quota", op)
+		}
+		denies := func(f farmtest.Fault) bool { return f.Kind == farmtest.Denied && f.Operation == op && f.Every > 0 }
+		if !slices.ContainsFunc(cfg.Faults, denies) {
+			t.Errorf("%s is never denied for a while", op)
+		}
+	}
 }
 
 // list lists the worker of a session and reports whether the listing was complete after at most 20 pages.

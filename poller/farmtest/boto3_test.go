@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 
 	"farmwire/poller/farmtest"
@@ -20,8 +21,9 @@ func TestBoto3(t *testing.T) {
 	var want []string
 	for range 3 {
 		worker := fleet.AddWorker()
+		job := fleet.Farm().AddJob("")
 		for i := range 5 {
-			s := worker.StartSession(nil)
+			s := worker.StartSession(job)
 			if i%2 == 0 {
 				s.SetTarget()
 				s.End()
@@ -37,8 +39,9 @@ func TestBoto3(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got struct {
-		Sessions, Items, Errors []string
-		Missing                 []any
+		Sessions, Items, Errors, Workers, OfJobs []string
+		GoneWorkers                              [][]any
+		Missing                                  []any
 	}
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatal(err)
@@ -52,9 +55,19 @@ func TestBoto3(t *testing.T) {
 	if d := cmp.Diff(want, got.Items); d != "" {
 		t.Errorf("found (-want +got):\n%s", d)
 	}
+	slices.Sort(got.OfJobs)
+	if d := cmp.Diff(want, got.OfJobs); d != "" {
+		t.Errorf("listed by job (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]string{"IDLE", "IDLE", "IDLE"}, got.Workers); d != "" {
+		t.Errorf("statuses (-want +got):\n%s", d)
+	}
 	notFound := "ResourceNotFoundException"
 	if d := cmp.Diff([]string{notFound, notFound, notFound}, got.Errors); d != "" {
 		t.Errorf("errors (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([][]any{{"worker-" + strings.Repeat("0", 32), true, notFound}}, got.GoneWorkers); d != "" {
+		t.Errorf("workers that do not exist (-want +got):\n%s", d)
 	}
 	if d := cmp.Diff([]any{404.0, notFound, "worker"}, got.Missing); d != "" {
 		t.Errorf("missing worker (-want +got):\n%s", d)

@@ -18,6 +18,7 @@ const (
 type Call struct {
 	Operation                 Operation // empty if the service has no such operation
 	FarmID, FleetID, WorkerID string    // as in the path; empty if the path names none
+	QueueID, JobID            string    // as in the path, likewise
 	Page                      int       // of a listing, from 1; 0 for other calls
 	Arrived, Done             time.Time // our clock
 	Outcome                   string

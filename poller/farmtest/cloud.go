@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,8 +17,9 @@ type Cloud struct {
 	clock   func() time.Time
 	skew    time.Duration
 	order   Order
-	rng     *rand.Rand
-	created uint64 // number of entries created so far; determines an entry's place in the listings
+	rng     *rand.Rand // for the ids of farms, fleets and queues
+	moving  *rand.Rand // for the ids of workers, jobs and sessions
+	created uint64     // number of entries created so far; determines an entry's place in the listings
 
 	farms    ordered[*Farm]
 	farmByID map[string]*Farm
@@ -34,9 +36,14 @@ type Cloud struct {
 }
 
 func newCloud(cfg Config, clock func() time.Time, f *faults) *Cloud {
+	rng := rand.New(rand.NewPCG(cfg.Seed, 1))
+	moving := rng
+	if cfg.Start != 0 {
+		moving = rand.New(rand.NewPCG(cfg.Start, 4))
+	}
 	return &Cloud{
 		clock: clock, skew: cfg.Skew, order: cfg.Order,
-		rng:      rand.New(rand.NewPCG(cfg.Seed, 1)),
+		rng: rng, moving: moving,
 		farmByID: map[string]*Farm{}, sessions: map[string]*Session{}, jobs: map[string]*Job{}, deleted: map[string]bool{},
 		faults: f, start: clock(), seed: cfg.Seed, quotas: cfg.Quotas,
 	}
@@ -62,9 +69,14 @@ func (c *Cloud) service(now time.Time) time.Time {
 }
 
 func (c *Cloud) newID(kind string) string {
+	rng := c.moving
+	switch kind {
+	case "farm", "fleet", "queue":
+		rng = c.rng
+	}
 	var id [16]byte
-	binary.BigEndian.PutUint64(id[:8], c.rng.Uint64())
-	binary.BigEndian.PutUint64(id[8:], c.rng.Uint64())
+	binary.BigEndian.PutUint64(id[:8], rng.Uint64())
+	binary.BigEndian.PutUint64(id[8:], rng.Uint64())
 	return kind + "-" + hex.EncodeToString(id[:])
 }
 
@@ -109,7 +121,7 @@ func (f *Farm) NewQueue() string {
 type Job struct {
 	farm        *Farm
 	id, queueID string
-	sessions    map[string]*Session
+	sessions    ordered[*Session] // those that the service knows, of all workers
 }
 
 // AddJob submits a job to the queue, or to a new queue if queueID is empty.
@@ -120,13 +132,16 @@ func (f *Farm) AddJob(queueID string) *Job {
 	if queueID == "" {
 		queueID = c.newID("queue")
 	}
-	j := &Job{farm: f, id: c.newID("job"), queueID: queueID, sessions: map[string]*Session{}}
+	j := &Job{farm: f, id: c.newID("job"), queueID: queueID}
 	c.jobs[j.id] = j
 	return j
 }
 
 // ID returns the job's identifier.
 func (j *Job) ID() string { return j.id }
+
+// Farm returns the job's farm.
+func (j *Job) Farm() *Farm { return j.farm }
 
 // QueueID returns the identifier of the job's queue.
 func (j *Job) QueueID() string { return j.queueID }
@@ -138,7 +153,7 @@ func (j *Job) Delete() {
 	defer c.mu.Unlock()
 	delete(c.jobs, j.id)
 	now := c.clock()
-	for _, s := range j.sessions {
+	for _, s := range slices.Clone(j.sessions.items) {
 		s.forget(now)
 	}
 }

@@ -6,6 +6,9 @@ import "time"
 // Speed divides the durations that are described as scaled, and no others.
 type Config struct {
 	Seed uint64
+	// Start tells apart the starts of one region: if it is not 0, farms, fleets and queues follow from Seed alone, and workers,
+	// jobs and sessions from Start too. The default is 0: all follow from Seed.
+	Start uint64
 	// Clock is our clock. By default it is the real clock. With another clock, only Server.Advance moves the timeline.
 	Clock *Clock
 	// Skew is how far the service's clock is ahead of ours.
@@ -13,6 +16,9 @@ type Config struct {
 
 	// PageSize is the largest number of entries on a page, from 1 to 100. The default is 100.
 	PageSize int
+	// HistoryPage is PageSize for ListSessionsForWorker, where it is to be another: with a small one even short histories have
+	// several pages. The default is PageSize.
+	HistoryPage int
 	// Order is the order of every listing.
 	Order  Order
 	Faults []Fault
@@ -20,7 +26,7 @@ type Config struct {
 	Quotas map[Operation]Quota
 
 	// Workers is the approximate number of workers that the timeline keeps. With 0 there is no timeline, and the
-	// fields from here to Retention have no effect.
+	// fields from here to Retention have no effect. Statuses of workers then change by Worker.SetStatus alone.
 	Workers int
 	// Farms is the number of farms. The default is 1.
 	Farms int
@@ -31,12 +37,26 @@ type Config struct {
 	Sessions int
 	// MeanSession is the mean duration of a session, scaled. The default is 20 minutes.
 	MeanSession time.Duration
+	// Spread is the standard deviation of the logarithm of a session's duration. The default is 1.3: a third of the
+	// sessions is shorter than a quarter of the mean, and some are many times as long. With 0.3 the durations are alike.
+	Spread float64
+	// JobSize is the mean number of sessions of a job. By default it is a few, and jobs arrive at random times, so that
+	// the number of open sessions varies. If it is set, each fleet has its share of Sessions open at any time, and one job for
+	// every 50 of its workers is active. Whenever a session ends, one of these jobs starts its next session on a
+	// free worker. When a job has started its last session, a new job takes its place.
+	JobSize int
+	// Heartbeat is the time between two reports of a worker's agent, scaled. RUNNING or IDLE is what the agent last
+	// reported. It reports RUNNING if a session is open, or ended at most 5 seconds (scaled) before. Each agent has its
+	// own phase. All other statuses show at once. The default is 15 seconds. If it is negative, RUNNING and IDLE show at
+	// once, too.
+	Heartbeat time.Duration
 	// History is the mean number of ended sessions that a worker has at the start. The default is 3. A negative
 	// number means none.
 	History float64
 	// Speed is how many times as fast as a real farm the timeline runs. The default is 1.
 	Speed float64
-	// Churn is the share of the workers that is reclaimed each minute, whether or not they have sessions.
+	// Churn is the share of the workers that is reclaimed each minute, whether or not they have sessions. If it is
+	// negative, no worker comes or goes: all fleets have a fixed size.
 	Churn float64
 	// Grace is the shortest time from the start of a worker's last session to the deletion of the worker. The default
 	// is 60 seconds.
@@ -59,6 +79,9 @@ func (cfg Config) withDefaults() Config {
 	if cfg.PageSize <= 0 || cfg.PageSize > 100 {
 		cfg.PageSize = 100
 	}
+	if cfg.HistoryPage <= 0 || cfg.HistoryPage > 100 {
+		cfg.HistoryPage = cfg.PageSize
+	}
 	if cfg.Farms <= 0 {
 		cfg.Farms = 1
 	}
@@ -70,6 +93,12 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.MeanSession <= 0 {
 		cfg.MeanSession = 20 * time.Minute
+	}
+	if cfg.Spread <= 0 {
+		cfg.Spread = 1.3
+	}
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = 15 * time.Second
 	}
 	if cfg.History == 0 {
 		cfg.History = 3

@@ -2,7 +2,7 @@ package farmtest
 
 // Delete makes the service answer as if the queue, fleet or farm with this id did not exist, until Restore is called.
 // Requests about anything in it are answered with ResourceNotFoundException, which names it. That includes requests
-// about sessions of the fleet's workers.
+// about sessions of the fleet's workers. ListSessions leaves these out.
 func (c *Cloud) Delete(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -27,8 +27,8 @@ func existing[T interface{ ID() string }](c *Cloud, entry func([]byte, T) []byte
 }
 
 // deletedPart returns the kind and the id of what is deleted of the places where a session is: its farm, its queue or its
-// worker's fleet.
-func (c *Cloud) deletedPart(id identifier) (kind, missing string) {
+// worker's fleet. Without a session id they are those of a job.
+func (c *Cloud) deletedPart(id sessionIdentifier) (kind, missing string) {
 	switch s := c.sessions[id.SessionID]; {
 	case c.deleted[id.FarmID]:
 		return "farm", id.FarmID

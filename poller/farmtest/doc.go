@@ -6,8 +6,8 @@
 // changes the model as a render farm would: jobs arrive in bursts, fleets grow and shrink, and sessions
 // start, update, are cancelled and end. The timeline runs if [Config.Workers] is above zero.
 //
-// [Server] serves ListFarms, ListFleets, ListWorkers, ListSessionsForWorker, GetSession and
-// BatchGetSession. Requests need no valid signature.
+// [Server] serves ListFarms, ListFleets, ListWorkers, BatchGetWorker, ListSessionsForWorker, ListSessions (of a job),
+// GetSession and BatchGetSession. Requests need no valid signature.
 //
 // # What an answer shows
 //
@@ -23,9 +23,26 @@
 // the last instant for which an answer showed less than the truth. The claim "not yet at T" is wrong only
 // if T is later than both Shown and IncompleteUntil.
 //
-// A client learns of a session only from a listing, and only while the session's worker exists. The
-// timeline therefore deletes a worker no sooner than [Config.Grace] after the last session began on it.
-// Listed is the first instant for which an answer showed the session.
+// A client learns of a session from a listing of its worker, which there is only while the worker exists, or from one of
+// its job, once it knows the job. The timeline therefore deletes a worker no sooner than [Config.Grace] after the last
+// session began on it. Listed is the first instant for which an answer of any operation showed the session. Complete
+// listings are those of a worker.
+//
+// # What a worker's status says
+//
+// Under manual control a worker has the status that [Worker.SetStatus] gives it. In the timeline, RUNNING and IDLE are what
+// the worker's agent has last reported, with a heartbeat every [Config.Heartbeat]. So an answer can show a worker as IDLE
+// that has had a session for 15 seconds, and a session that began and ended between two heartbeats may leave no trace.
+// What the service itself says of a worker shows at once: CREATED, STARTED, STOPPING, NOT_RESPONDING. The truth has no
+// statuses of workers.
+//
+// # Jobs
+//
+// By default jobs of a few sessions arrive at random times. With [Config.JobSize], a fixed number of sessions is always
+// open, and the sessions of a few large jobs follow one another. A farm as large studios have it, with 300 workers of which a
+// tenth is busy with sessions of a minute:
+//
+//	farmtest.Config{Workers: 300, Sessions: 30, MeanSession: time.Minute, Spread: 0.3, JobSize: 100, Churn: -1}
 //
 // The timeline's decisions depend on the seed and the clock, and not on the speed of the machine. Which
 // request meets which fault depends on the order of the requests.

@@ -75,15 +75,16 @@ func appendFleet(b []byte, f *Fleet) []byte {
 	return append(appendMember(b, "createdBy", "farmtest"), '}')
 }
 
-func appendWorker(b []byte, w *Worker) []byte {
+// appendWorker appends the worker as ListWorkers and BatchGetWorker show it.
+func appendWorker(b []byte, w *Worker, st *workerStatus) []byte {
 	b = appendMember(append(b, '{'), "workerId", w.id)
 	b = appendMember(b, "farmId", w.fleet.farm.id)
 	b = appendMember(b, "fleetId", w.fleet.id)
-	b = appendMember(b, "status", w.status)
+	b = appendMember(b, "status", st.status)
 	b = appendHost(b, w)
 	b = appendTime(b, "createdAt", w.createdAt)
 	b = appendMember(b, "createdBy", "farmtest")
-	b = appendTime(b, "updatedAt", w.updatedAt)
+	b = appendTime(b, "updatedAt", st.at)
 	return append(b, '}')
 }
 
@@ -98,6 +99,14 @@ func appendSummary(b []byte, s *Session, st *state) []byte {
 	b = appendMember(append(b, '{'), "sessionId", s.id)
 	b = appendMember(b, "queueId", s.job.queueID)
 	b = appendMember(b, "jobId", s.job.id)
+	return append(appendState(b, s, st), '}')
+}
+
+// appendJobSummary appends the session as ListSessions shows it.
+func appendJobSummary(b []byte, s *Session, st *state) []byte {
+	b = appendMember(append(b, '{'), "sessionId", s.id)
+	b = appendMember(b, "fleetId", s.worker.fleet.id)
+	b = appendMember(b, "workerId", s.worker.id)
 	return append(appendState(b, s, st), '}')
 }
 

@@ -26,7 +26,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.wg.Done()
 	req, known := route(r)
 	x := &exchange{server: s, w: w, req: req, call: Call{
-		Operation: req.operation, FarmID: req.farmID, FleetID: req.fleetID, WorkerID: req.workerID, Arrived: s.clock(),
+		Operation: req.operation, FarmID: req.farmID, FleetID: req.fleetID, WorkerID: req.workerID,
+		QueueID: req.QueueID, JobID: req.JobID, Arrived: s.clock(),
 	}}
 	s.calls.begin(&x.call)
 	defer x.finish(OutcomeCut) // if nothing was written
@@ -74,7 +75,11 @@ func (x *exchange) abort(outcome string) {
 // serve validates the request, applies quotas and faults, and answers.
 func (x *exchange) serve(r *http.Request) {
 	s := x.server
-	fail := x.req.read(r, s.cfg.PageSize)
+	pageSize := s.cfg.PageSize
+	if x.req.operation == ListSessionsForWorker {
+		pageSize = s.cfg.HistoryPage
+	}
+	fail := x.req.read(r, pageSize)
 	if fail == nil {
 		fail = s.quotas.take(x.req.operation, s.clock())
 	}

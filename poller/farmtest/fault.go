@@ -28,7 +28,7 @@ const (
 	Denied        Kind = "access-denied"       // 403 AccessDeniedException
 )
 
-// Faults of a listing.
+// Faults of a list. The first three, and PagesShift, are of listings alone. The others are of batch operations, too.
 const (
 	RepeatedToken   Kind = "repeated-token"   // from this page on, every page has the same token
 	TokenRing       Kind = "token-ring"       // from this page on, N tokens (default 3) repeat in a cycle
@@ -45,20 +45,21 @@ const (
 	PagesShift Kind = "pages-shift"
 )
 
-// Faults in which an answer shows less of the sessions than the truth.
+// Faults in which an answer shows less than the truth. With StaleStatuses workers' statuses are as they were, too, as far
+// back as 64 changes.
 const (
 	StaleEnds     Kind = "stale-ends"     // ends within a period of up to Delay before the answer are not shown yet
 	StaleStatuses Kind = "stale-statuses" // open sessions are shown as they were up to Delay ago, and newer ones not at all
 	Missing       Kind = "missing"        // drawn for each session that answers have shown for Delay: the listing lacks it
 )
 
-// Faults of one session in the answer of BatchGetSession. They are drawn for each session that the service knows.
+// Faults of one worker or session in the answer of a batch operation. They are drawn for each that the service knows.
 const (
 	ItemServerError Kind = "item-server-error" // InternalServerErrorException
 	ItemInvalid     Kind = "item-invalid"      // ValidationException
-	ItemElsewhere   Kind = "item-elsewhere"    // ResourceNotFoundException that names the session's queue
+	ItemElsewhere   Kind = "item-elsewhere"    // ResourceNotFoundException that names the worker's fleet or the session's queue
 	ItemUnknownCode Kind = "item-unknown-code" // an undocumented code
-	ItemOmitted     Kind = "item-omitted"      // the session is neither among the sessions nor among the errors
+	ItemOmitted     Kind = "item-omitted"      // it is neither in the list nor among the errors
 )
 
 // Faults of a change of a session. They are drawn when the change is made, and are part of the truth.
@@ -89,7 +90,8 @@ func (k Kind) level() level {
 	}
 }
 
-// Fault is a rule that injects faults of one kind. A zero field does not restrict the rule.
+// Fault is a rule that injects faults of one kind. A zero field does not restrict the rule. A call of a batch operation or
+// of ListSessions is about no single fleet or worker, so that a rule for one strikes only what the answer says of it.
 type Fault struct {
 	Kind        Kind          `json:"kind"`
 	Probability float64       `json:"probability"` // of each occasion that matches; 0 means 1
@@ -130,7 +132,7 @@ type faults struct {
 	clock   func() time.Time
 	start   time.Time
 	rules   [levels][]*rule
-	present map[Kind]bool // the kinds that there was ever a rule of
+	present map[Kind]bool // the kinds that there was ever a rule of, for an operation that shows sessions
 	fired   map[Kind]int
 }
 
@@ -154,7 +156,7 @@ func (f *faults) set(rules []Fault) {
 	defer f.mu.Unlock()
 	f.rules = [levels][]*rule{}
 	for _, r := range rules {
-		f.present[r.Kind] = true
+		f.present[r.Kind] = f.present[r.Kind] || r.Operation.ShowsSessions()
 		f.rules[r.Kind.level()] = append(f.rules[r.Kind.level()], &rule{Fault: r})
 	}
 }
@@ -234,7 +236,7 @@ func (f *faults) intN(n int64) int64 {
 	return f.rng.Int64N(n)
 }
 
-// ever reports whether there was ever a rule of one of the kinds.
+// ever reports whether there was ever a rule of one of the kinds, for an operation that shows sessions.
 func (f *faults) ever(kinds ...Kind) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

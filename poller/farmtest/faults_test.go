@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -89,6 +90,8 @@ func everyOperation(ctx context.Context, client *deadline.Client, s *farmtest.Se
 	_, errs[farmtest.ListFarms] = client.ListFarms(ctx, &deadline.ListFarmsInput{})
 	_, errs[farmtest.ListFleets] = client.ListFleets(ctx, &deadline.ListFleetsInput{FarmId: farmID})
 	_, errs[farmtest.ListWorkers] = client.ListWorkers(ctx, &deadline.ListWorkersInput{FarmId: farmID, FleetId: fleetID})
+	_, errs[farmtest.BatchGetWorker] = client.BatchGetWorker(ctx, workersInput(s.Worker()))
+	_, errs[farmtest.ListSessions] = client.ListSessions(ctx, jobInput(s.Job()))
 	_, errs[farmtest.ListSessionsForWorker] = client.ListSessionsForWorker(ctx, listInput(s.Worker()))
 	_, errs[farmtest.GetSession] = client.GetSession(ctx, getInput(s))
 	_, errs[farmtest.BatchGetSession] = client.BatchGetSession(ctx, batchInput(s))
@@ -177,7 +180,7 @@ func TestSlowAndHangingAnswers(t *testing.T) {
 		}
 	}
 	if took := time.Since(begin); took < 20*time.Millisecond {
-		t.Errorf("six slow answers took %v", took)
+		t.Errorf("eight slow answers took %v", took)
 	}
 	srv.SetFaults(farmtest.Fault{Kind: farmtest.Hang})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -217,21 +220,42 @@ func TestRefusedRequests(t *testing.T) {
 	_, noItems := client.BatchGetSession(t.Context(), &deadline.BatchGetSessionInput{Identifiers: []types.BatchGetSessionIdentifier{}})
 	_, foreign := client.ListWorkers(t.Context(), &deadline.ListWorkersInput{
 		FarmId: aws.String(session.Worker().Fleet().Farm().ID()), FleetId: aws.String(session.Worker().Fleet().ID()), NextToken: farms.NextToken})
+	someWorkers := func(ids ...types.BatchGetWorkerIdentifier) error {
+		_, err := client.BatchGetWorker(t.Context(), &deadline.BatchGetWorkerInput{Identifiers: ids})
+		return err
+	}
+	one := workersInput(session.Worker()).Identifiers[0]
+	nameless := one
+	nameless.FleetId = aws.String("")
+	listJob := func(edit func(*deadline.ListSessionsInput)) error {
+		in := jobInput(session.Job())
+		edit(in)
+		_, err := client.ListSessions(t.Context(), in)
+		return err
+	}
 	cases := map[string]struct {
 		err  error
 		want string
 	}{
-		"maxResults 0":   {list(func(in *deadline.ListSessionsForWorkerInput) { in.MaxResults = aws.Int32(0) }), "400 ValidationException FIELD_VALIDATION_FAILED maxResults"},
-		"maxResults 101": {list(func(in *deadline.ListSessionsForWorkerInput) { in.MaxResults = aws.Int32(101) }), "400 ValidationException FIELD_VALIDATION_FAILED maxResults"},
-		"token":          {list(func(in *deadline.ListSessionsForWorkerInput) { in.NextToken = aws.String("x") }), "400 ValidationException OTHER nextToken"},
-		"foreign token":  {foreign, "400 ValidationException OTHER nextToken"},
-		"long token":     {list(func(in *deadline.ListSessionsForWorkerInput) { in.NextToken = aws.String(strings.Repeat("x", 4097)) }), "400 ValidationException FIELD_VALIDATION_FAILED nextToken"},
-		"worker":         {list(func(in *deadline.ListSessionsForWorkerInput) { in.WorkerId = aws.String("worker-1") }), "404 ResourceNotFoundException worker worker-1"},
-		"fleet":          {list(func(in *deadline.ListSessionsForWorkerInput) { in.FleetId = aws.String("fleet-1") }), "404 ResourceNotFoundException fleet fleet-1"},
-		"farm":           {list(func(in *deadline.ListSessionsForWorkerInput) { in.FarmId = aws.String("farm-1") }), "404 ResourceNotFoundException farm farm-1"},
-		"job":            {noJob, "404 ResourceNotFoundException job job-1"},
-		"queue":          {noQueue, "404 ResourceNotFoundException queue queue-1"},
-		"no items":       {noItems, "400 ValidationException FIELD_VALIDATION_FAILED identifiers"},
+		"no workers":         {someWorkers([]types.BatchGetWorkerIdentifier{}...), "400 ValidationException FIELD_VALIDATION_FAILED identifiers"},
+		"101 workers":        {someWorkers(slices.Repeat([]types.BatchGetWorkerIdentifier{one}, 101)...), "400 ValidationException FIELD_VALIDATION_FAILED identifiers"},
+		"an empty fleet id":  {someWorkers(nameless), "400 ValidationException FIELD_VALIDATION_FAILED identifiers"},
+		"a job's maxResults": {listJob(func(in *deadline.ListSessionsInput) { in.MaxResults = aws.Int32(101) }), "400 ValidationException FIELD_VALIDATION_FAILED maxResults"},
+		"a worker's token":   {listJob(func(in *deadline.ListSessionsInput) { in.NextToken = farms.NextToken }), "400 ValidationException OTHER nextToken"},
+		"a listed job":       {listJob(func(in *deadline.ListSessionsInput) { in.JobId = aws.String("job-1") }), "404 ResourceNotFoundException job job-1"},
+		"a job's queue":      {listJob(func(in *deadline.ListSessionsInput) { in.QueueId = aws.String("queue-1") }), "404 ResourceNotFoundException queue queue-1"},
+		"a job's farm":       {listJob(func(in *deadline.ListSessionsInput) { in.FarmId = aws.String("farm-1") }), "404 ResourceNotFoundException farm farm-1"},
+		"maxResults 0":       {list(func(in *deadline.ListSessionsForWorkerInput) { in.MaxResults = aws.Int32(0) }), "400 ValidationException FIELD_VALIDATION_FAILED maxResults"},
+		"maxResults 101":     {list(func(in *deadline.ListSessionsForWorkerInput) { in.MaxResults = aws.Int32(101) }), "400 ValidationException FIELD_VALIDATION_FAILED maxResults"},
+		"token":              {list(func(in *deadline.ListSessionsForWorkerInput) { in.NextToken = aws.String("x") }), "400 ValidationException OTHER nextToken"},
+		"foreign token":      {foreign, "400 ValidationException OTHER nextToken"},
+		"long token":         {list(func(in *deadline.ListSessionsForWorkerInput) { in.NextToken = aws.String(strings.Repeat("x", 4097)) }), "400 ValidationException FIELD_VALIDATION_FAILED nextToken"},
+		"worker":             {list(func(in *deadline.ListSessionsForWorkerInput) { in.WorkerId = aws.String("worker-1") }), "404 ResourceNotFoundException worker worker-1"},
+		"fleet":              {list(func(in *deadline.ListSessionsForWorkerInput) { in.FleetId = aws.String("fleet-1") }), "404 ResourceNotFoundException fleet fleet-1"},
+		"farm":               {list(func(in *deadline.ListSessionsForWorkerInput) { in.FarmId = aws.String("farm-1") }), "404 ResourceNotFoundException farm farm-1"},
+		"job":                {noJob, "404 ResourceNotFoundException job job-1"},
+		"queue":              {noQueue, "404 ResourceNotFoundException queue queue-1"},
+		"no items":           {noItems, "400 ValidationException FIELD_VALIDATION_FAILED identifiers"},
 	}
 	for name, c := range cases {
 		status, code, detail := apiError(c.err)

@@ -1,20 +1,6 @@
 package farmtest
 
-import (
-	"fmt"
-	"slices"
-	"time"
-)
-
-// The worker statuses that the timeline uses. The service has more.
-const (
-	WorkerCreated       = "CREATED"
-	WorkerStarted       = "STARTED"
-	WorkerIdle          = "IDLE"
-	WorkerRunning       = "RUNNING"
-	WorkerStopping      = "STOPPING"
-	WorkerNotResponding = "NOT_RESPONDING"
-)
+import "time"
 
 // Fleet is a fleet of a farm.
 type Fleet struct {
@@ -65,96 +51,4 @@ func (f *Fleet) SetStatus(status string) {
 	f.farm.cloud.mu.Lock()
 	defer f.farm.cloud.mu.Unlock()
 	f.status = status
-}
-
-// Worker is a worker of a fleet.
-type Worker struct {
-	fleet                *Fleet
-	id, host, status     string
-	key                  uint64
-	createdAt, updatedAt time.Time // the service's clock
-	deletedAt            time.Time // our clock; zero if it exists
-	sessions             ordered[*Session]
-}
-
-// AddWorker creates a worker. It has the status IDLE.
-func (f *Fleet) AddWorker() *Worker {
-	c := f.farm.cloud
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f.hosts++
-	now := c.service(c.clock())
-	w := &Worker{
-		fleet: f, id: c.newID("worker"), host: fmt.Sprintf("%s-%04d", hostNamePart(f.name), f.hosts),
-		status: WorkerIdle, key: c.nextKey(), createdAt: now, updatedAt: now,
-	}
-	f.workers.insert(w.key, w)
-	f.workerByID[w.id] = w
-	return w
-}
-
-// hostNamePart makes a fleet's name fit for a host name.
-func hostNamePart(name string) string {
-	b := []byte(name)
-	for i, c := range b {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9') {
-			b[i] = '-'
-		}
-	}
-	return string(b)
-}
-
-// ID returns the worker's identifier.
-func (w *Worker) ID() string { return w.id }
-
-// HostName returns the worker's host name.
-func (w *Worker) HostName() string { return w.host }
-
-// Fleet returns the worker's fleet.
-func (w *Worker) Fleet() *Fleet { return w.fleet }
-
-// SetStatus changes the worker's status.
-func (w *Worker) SetStatus(status string) {
-	c := w.fleet.farm.cloud
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	w.status, w.updatedAt = status, c.service(c.clock())
-}
-
-// Delete deletes the worker and ends its open sessions at the same instant. GetSession and BatchGetSession
-// still return the sessions.
-func (w *Worker) Delete() { w.delete(true) }
-
-// Lose deletes the worker without ending its open sessions. The caller may end them later.
-func (w *Worker) Lose() { w.delete(false) }
-
-func (w *Worker) delete(end bool) {
-	c := w.fleet.farm.cloud
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !w.deletedAt.IsZero() {
-		return
-	}
-	now := c.clock()
-	if end {
-		for _, s := range w.sessions.items {
-			s.end(now)
-		}
-	}
-	w.deletedAt = now
-	w.fleet.workers.remove(w.key)
-	delete(w.fleet.workerByID, w.id)
-}
-
-// forgetSessions makes the service forget the worker's sessions that have ended.
-func (w *Worker) forgetSessions() {
-	c := w.fleet.farm.cloud
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := c.clock()
-	for _, s := range slices.Clone(w.sessions.items) {
-		if !s.endedAt.IsZero() {
-			s.forget(now)
-		}
-	}
 }

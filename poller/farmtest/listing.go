@@ -153,7 +153,9 @@ func (p *page) ringSize() int {
 
 // entryToCorrupt returns the index, within the page, of the entry that a fault corrupts, or -1 if there is none.
 func (p *page) entryToCorrupt(entries int) int {
-	entries = min(entries, p.req.size)
+	if !p.req.operation.isBatch() {
+		entries = min(entries, p.req.size)
+	}
 	if entries < 1 || !p.fired.has(EntryIncomplete) && !p.fired.has(EntryNull) && !p.fired.has(EpochTime) {
 		return -1
 	}
@@ -179,7 +181,7 @@ func (p *page) corrupt(b []byte, start int, chosen bool) []byte {
 	}
 	if chosen && p.fired.has(EpochTime) {
 		name := "createdAt"
-		if p.req.operation == ListSessionsForWorker {
+		if p.req.operation.ShowsSessions() {
 			name = "startedAt"
 		}
 		members[name] = p.now.Unix()
@@ -191,7 +193,7 @@ func (p *page) corrupt(b []byte, start int, chosen bool) []byte {
 	return append(b[:start], text...)
 }
 
-// required returns the members that every entry of the listing must have.
+// required returns the members that every entry of the list must have.
 func (o Operation) required() []string {
 	switch o {
 	case ListFarms:
@@ -200,6 +202,12 @@ func (o Operation) required() []string {
 		return []string{"fleetId"}
 	case ListWorkers:
 		return []string{"workerId", "status"}
+	case BatchGetWorker:
+		return []string{"farmId", "fleetId", "workerId", "status"}
+	case ListSessions:
+		return []string{"sessionId", "fleetId", "workerId", "startedAt", "lifecycleStatus"}
+	case BatchGetSession:
+		return []string{"farmId", "queueId", "jobId", "sessionId", "workerId", "startedAt", "lifecycleStatus"}
 	default:
 		return []string{"sessionId", "queueId", "jobId", "startedAt", "lifecycleStatus"}
 	}

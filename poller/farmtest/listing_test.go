@@ -156,13 +156,7 @@ func TestPagesShift(t *testing.T) {
 	if lengths[8] == 0 || lengths[10] == 0 || lengths[8]+lengths[10] != 30 {
 		t.Errorf("lengths %v: want one skipped or one repeated", lengths)
 	}
-	hidden := 0
-	for _, s := range sessions {
-		if s.Truth().IncompleteUntil != nil {
-			hidden++
-		}
-	}
-	if hidden != 1 {
+	if hidden := countHidden(sessions); hidden != 1 {
 		t.Errorf("the truth of %d sessions says that they were hidden, want the fourth only", hidden)
 	}
 }
@@ -240,4 +234,15 @@ func TestListFleetsFilters(t *testing.T) {
 	if len(out.Fleets) != 1 || *out.Fleets[0].DisplayName != "two" {
 		t.Errorf("fleets: %+v", out.Fleets)
 	}
+}
+
+// countHidden returns how many sessions a listing has left out, as the truth says.
+func countHidden(sessions []*farmtest.Session) int {
+	n := 0
+	for _, s := range sessions {
+		if s.Truth().IncompleteUntil != nil {
+			n++
+		}
+	}
+	return n
 }

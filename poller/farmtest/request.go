@@ -1,8 +1,6 @@
 package farmtest
 
 import (
-	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,21 +16,46 @@ const (
 	ListFarms             Operation = "ListFarms"
 	ListFleets            Operation = "ListFleets"
 	ListWorkers           Operation = "ListWorkers"
+	BatchGetWorker        Operation = "BatchGetWorker"
 	ListSessionsForWorker Operation = "ListSessionsForWorker"
+	ListSessions          Operation = "ListSessions" // of a job
 	GetSession            Operation = "GetSession"
 	BatchGetSession       Operation = "BatchGetSession"
 )
 
-// listKey returns the name of the answer's member that holds the list, or "" if the operation is no listing.
+// Operations returns the operations that are served.
+func Operations() []Operation {
+	return []Operation{
+		ListFarms, ListFleets, ListWorkers, BatchGetWorker, ListSessionsForWorker, ListSessions, GetSession, BatchGetSession,
+	}
+}
+
+// isBatch reports whether the operation answers about up to 100 things that the request names.
+func (o Operation) isBatch() bool { return o == BatchGetWorker || o == BatchGetSession }
+
+// isListing reports whether the operation's answers are pages.
+func (o Operation) isListing() bool { return !o.isBatch() && o.listKey() != "" }
+
+// ShowsSessions reports whether the operation, or one of those that AnyOperation stands for, shows sessions.
+func (o Operation) ShowsSessions() bool {
+	switch o {
+	case AnyOperation, ListSessionsForWorker, ListSessions, GetSession, BatchGetSession:
+		return true
+	default:
+		return false
+	}
+}
+
+// listKey returns the name of the answer's member that holds the list, or "" if the answer has no list.
 func (o Operation) listKey() string {
 	switch o {
 	case ListFarms:
 		return "farms"
 	case ListFleets:
 		return "fleets"
-	case ListWorkers:
+	case ListWorkers, BatchGetWorker:
 		return "workers"
-	case ListSessionsForWorker:
+	case ListSessionsForWorker, ListSessions, BatchGetSession:
 		return "sessions"
 	default:
 		return ""
@@ -44,21 +67,14 @@ type request struct {
 	operation                 Operation
 	caller                    string // access key id; empty if the call is not signed
 	farmID, fleetID, workerID string
-	identifier                // the session that GetSession asks for
+	sessionIdentifier         // the session that GetSession asks for, or the job whose sessions ListSessions lists
 	path                      string
 	query                     url.Values
-	size                      int          // largest number of entries on the page
-	token                     token        // zero for the first page
-	page                      int          // of a listing, from 1; 0 for other calls
-	identifiers               []identifier // of BatchGetSession
-}
-
-// identifier names a session.
-type identifier struct {
-	FarmID    string `json:"farmId"`
-	QueueID   string `json:"queueId"`
-	JobID     string `json:"jobId"`
-	SessionID string `json:"sessionId"`
+	size                      int                 // largest number of entries on the page
+	token                     token               // zero for the first page
+	page                      int                 // of a listing, from 1; 0 for other calls
+	workers                   []workerIdentifier  // of BatchGetWorker
+	sessions                  []sessionIdentifier // of BatchGetSession
 }
 
 // route parses the method and the path. It returns false if the service has no such operation.
@@ -85,9 +101,14 @@ func route(r *http.Request) (*request, bool) {
 		req.operation, req.farmID, req.fleetID = ListWorkers, arg(1), arg(3)
 	case "GET farms/*/fleets/*/workers/*/sessions":
 		req.operation, req.farmID, req.fleetID, req.workerID = ListSessionsForWorker, arg(1), arg(3), arg(5)
+	case "GET farms/*/queues/*/jobs/*/sessions":
+		req.operation, req.farmID = ListSessions, arg(1)
+		req.sessionIdentifier = sessionIdentifier{FarmID: arg(1), QueueID: arg(3), JobID: arg(5)}
 	case "GET farms/*/queues/*/jobs/*/sessions/*":
 		req.operation, req.farmID = GetSession, arg(1)
-		req.identifier = identifier{FarmID: arg(1), QueueID: arg(3), JobID: arg(5), SessionID: arg(7)}
+		req.sessionIdentifier = sessionIdentifier{FarmID: arg(1), QueueID: arg(3), JobID: arg(5), SessionID: arg(7)}
+	case "POST batch-get-worker":
+		req.operation = BatchGetWorker
 	case "POST batch-get-session":
 		req.operation = BatchGetSession
 	default:
@@ -104,13 +125,22 @@ func callerOf(r *http.Request) string {
 }
 
 // read parses and validates the query or the body. It returns nil if they are valid.
-func (req *request) read(r *http.Request, pageSize int) *failure {
-	if req.operation == BatchGetSession {
-		return req.readIdentifiers(r.Body)
+func (req *request) read(r *http.Request, pageSize int) (fail *failure) {
+	switch {
+	case req.operation == BatchGetWorker:
+		req.workers, fail = readIdentifiers[workerIdentifier](r.Body)
+		return fail
+	case req.operation == BatchGetSession:
+		req.sessions, fail = readIdentifiers[sessionIdentifier](r.Body)
+		return fail
+	case req.operation.isListing():
+		return req.readPage(r, pageSize)
 	}
-	if req.operation.listKey() == "" {
-		return nil
-	}
+	return nil
+}
+
+// readPage parses the query of a listing.
+func (req *request) readPage(r *http.Request, pageSize int) *failure {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return invalid("CANNOT_PARSE", "query", "The query cannot be parsed.")
@@ -135,24 +165,5 @@ func (req *request) read(r *http.Request, pageSize int) *failure {
 		return invalid("OTHER", "nextToken", "The token is not valid.")
 	}
 	req.token, req.page = t, int(t.page)
-	return nil
-}
-
-func (req *request) readIdentifiers(body io.Reader) *failure {
-	var in struct {
-		Identifiers []identifier `json:"identifiers"`
-	}
-	if err := json.NewDecoder(io.LimitReader(body, 1<<20)).Decode(&in); err != nil {
-		return invalid("CANNOT_PARSE", "body", "The body cannot be parsed.")
-	}
-	if n := len(in.Identifiers); n < 1 || n > 100 {
-		return invalid("FIELD_VALIDATION_FAILED", "identifiers", "The list must have 1 to 100 members.")
-	}
-	for _, id := range in.Identifiers {
-		if id.FarmID == "" || id.QueueID == "" || id.JobID == "" || id.SessionID == "" {
-			return invalid("FIELD_VALIDATION_FAILED", "identifiers", "An identifier lacks a member.")
-		}
-	}
-	req.identifiers = in.Identifiers
 	return nil
 }

@@ -22,7 +22,7 @@ type Session struct {
 
 	// Instants in nanoseconds of our clock; zero if there was none.
 	firstShown      atomic.Int64 // the first for which an answer showed it
-	missingUntil    atomic.Int64 // the last for which an answer that should have shown it did not
+	missingUntil    atomic.Int64 // the last for which a page of its worker's listing that should have shown it did not
 	incompleteUntil atomic.Int64 // the last for which an answer showed less than the truth
 }
 
@@ -73,7 +73,7 @@ func (w *Worker) AddHistory(job *Job, startedAt, endedAt time.Time) *Session {
 	}
 	w.sessions.insert(s.key, s)
 	c.sessions[s.id] = s
-	job.sessions[s.id] = s
+	job.sessions.insert(s.key, s)
 	return s
 }
 
@@ -163,7 +163,7 @@ func (s *Session) forget(now time.Time) {
 	s.forgottenAt = now
 	s.worker.sessions.remove(s.key)
 	delete(c.sessions, s.id)
-	delete(s.job.sessions, s.id)
+	s.job.sessions.remove(s.key)
 	c.record.keep(c, s)
 }
 
@@ -173,6 +173,12 @@ func (c *Cloud) shown(w *Worker, now time.Time) time.Time {
 		return now.Add(c.faults.upTo(f.Delay))
 	}
 	return now
+}
+
+// target returns what an answer says about the session, so that fault rules can be matched with it.
+func (s *Session) target(p *page) target {
+	w := s.worker
+	return target{operation: p.req.operation, fleet: w.fleet, fleetID: w.fleet.id, workerID: w.id, page: p.req.page}
 }
 
 // visible returns the state that an answer without faults shows at now, or nil if it does not show the session yet.
@@ -185,9 +191,10 @@ func (s *Session) visible(now time.Time) *state {
 	return nil
 }
 
-// show returns the state that an answer for the instant now shows, or nil if it does not show the session. It
-// records that the answer showed the session, or showed less than the truth.
-func (s *Session) show(now time.Time, by staleness) *state {
+// show returns the state that the answer shows, or nil if it does not show the session. It records that the answer
+// showed the session, or showed less than the truth.
+func (s *Session) show(p *page) *state {
+	now, by := p.now, p.staleness
 	truth := s.visible(now)
 	if truth == nil {
 		return nil
@@ -200,12 +207,14 @@ func (s *Session) show(now time.Time, by staleness) *state {
 	} else if by.statuses > 0 {
 		seen = s.visible(now.Add(-by.statuses))
 	}
+	if seen == nil {
+		s.noteHidden(p)
+		return nil
+	}
 	if seen != truth {
 		s.noteIncomplete(now)
 	}
-	if seen == nil {
-		s.missingUntil.Store(now.UnixNano())
-	} else if s.firstShown.Load() == 0 {
+	if s.firstShown.Load() == 0 {
 		s.firstShown.CompareAndSwap(0, now.UnixNano())
 	}
 	return seen
@@ -249,6 +258,14 @@ func (s *Session) beforeEnd(truth *state, since time.Time) *state {
 		}
 	}
 	return truth
+}
+
+// noteHidden records that the answer does not show the session although it should.
+func (s *Session) noteHidden(p *page) {
+	s.noteIncomplete(p.now)
+	if p.req.operation == ListSessionsForWorker {
+		s.missingUntil.Store(p.now.UnixNano())
+	}
 }
 
 // noteIncomplete records that an answer for the instant now showed less than the truth.

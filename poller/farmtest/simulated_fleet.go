@@ -2,8 +2,12 @@ package farmtest
 
 import (
 	"math"
+	"slices"
 	"time"
 )
+
+// workersPerJob is how many workers a fleet has for each active job, if Config.JobSize is set.
+const workersPerJob = 50
 
 // simulatedFleet is the activity of one fleet. Jobs are submitted to its queue, workers run their tasks as sessions,
 // and the fleet grows and shrinks with the work. Each fleet has one queue, so all sessions of a worker belong to it.
@@ -19,6 +23,7 @@ type simulatedFleet struct {
 	queued      []*simulatedJob    // jobs with tasks that have not started
 	queuedTasks int                // number of those tasks
 	open        int                // number of open sessions
+	limit       int                // bound of that number
 }
 
 // simulatedJob is a job with its tasks. Each task is one session.
@@ -33,10 +38,15 @@ type simulatedWorker struct {
 	worker           *Worker
 	slots            int // number of sessions that it can run at the same time
 	sessions         []*simulatedSession
-	lastStart        time.Time // of a session, in our clock
-	starting         bool      // it runs no sessions yet
-	draining         bool      // it is being stopped and gets no more sessions
-	index, freeIndex int       // in the fleet's workers and free; -1 if it is not there
+	lastStart        time.Time     // of a session, in our clock
+	lastEnd          time.Time     // when it last had a session, in our clock
+	starting         bool          // it runs no sessions yet
+	draining         bool          // it is being stopped and gets no more sessions
+	lost             bool          // its agent cannot be reached, and gets no more sessions
+	index, freeIndex int           // in the fleet's workers and free; -1 if it is not there
+	status           string        // that answers show
+	phase            time.Duration // of its agent's heartbeats
+	reports          bool          // the agent is to report the status with the next heartbeat
 }
 
 // addFleet adds the fleet's workers and their sessions at the start, and schedules its activity.
@@ -44,7 +54,10 @@ func (tl *timeline) addFleet(fleet *Fleet, workers, sessions int, scales bool) {
 	f := &simulatedFleet{
 		timeline: tl, fleet: fleet, queue: fleet.farm.NewQueue(), scales: scales,
 		least: workers, most: workers,
-		slots: max(1.25, 1.3*float64(sessions)/float64(workers)),
+		slots: max(1.25, 1.3*float64(sessions)/float64(workers)), limit: math.MaxInt,
+	}
+	if tl.cfg.JobSize > 0 {
+		f.limit = sessions
 	}
 	now := workers
 	if scales {
@@ -53,10 +66,17 @@ func (tl *timeline) addFleet(fleet *Fleet, workers, sessions int, scales bool) {
 		fleet.SetScaling(f.least, f.most)
 	}
 	for range now {
-		f.addHistory(f.addWorker())
+		f.addHistory(f.addWorker(WorkerIdle))
 	}
 	for f.open < sessions && len(f.free) > 0 {
 		f.addOpenSessions(f.newJob(f.drawJobSize()), sessions)
+	}
+	for _, w := range f.workers {
+		f.report(w)
+	}
+	f.after(f.adjustInterval(), f.adjust)
+	if tl.cfg.JobSize > 0 {
+		return // the next job is submitted when the one before has started
 	}
 	rate := float64(sessions) / float64(tl.scaled(tl.cfg.MeanSession)) / f.meanJobSize()
 	var submit func()
@@ -65,12 +85,14 @@ func (tl *timeline) addFleet(fleet *Fleet, workers, sessions int, scales bool) {
 		f.after(f.drawExponential(time.Duration(1/rate)), submit)
 	}
 	f.after(f.drawExponential(time.Duration(1/rate)), submit)
-	f.after(f.adjustInterval(), f.adjust)
 }
 
-// addWorker adds a worker that can run sessions at once.
-func (f *simulatedFleet) addWorker() *simulatedWorker {
-	w := &simulatedWorker{worker: f.fleet.AddWorker(), slots: int(f.slots), index: len(f.workers), freeIndex: -1, lastStart: f.now}
+// addWorker adds a worker with the status. If that is IDLE, it can run sessions at once.
+func (f *simulatedFleet) addWorker(status string) *simulatedWorker {
+	w := &simulatedWorker{
+		worker: f.fleet.addWorker(status), status: status, starting: status != WorkerIdle, phase: f.drawPhase(),
+		slots: int(f.slots), index: len(f.workers), freeIndex: -1, lastStart: f.now,
+	}
 	if f.chance(f.slots - math.Floor(f.slots)) {
 		w.slots++
 	}
@@ -95,7 +117,7 @@ func (f *simulatedFleet) addHistory(w *simulatedWorker) {
 
 // updateFree adds the worker to the free ones, or removes it, depending on whether it can run another session.
 func (f *simulatedFleet) updateFree(w *simulatedWorker) {
-	free := !w.starting && !w.draining && w.index >= 0 && len(w.sessions) < w.slots
+	free := !w.starting && !w.draining && !w.lost && w.index >= 0 && len(w.sessions) < w.slots
 	if free == (w.freeIndex >= 0) {
 		return
 	}
@@ -110,9 +132,14 @@ func (f *simulatedFleet) updateFree(w *simulatedWorker) {
 }
 
 // meanJobSize returns the mean number of tasks of a job.
-func (f *simulatedFleet) meanJobSize() float64 { return 1 + max(2, float64(f.most)/25) }
+func (f *simulatedFleet) meanJobSize() float64 {
+	if f.cfg.JobSize > 0 {
+		return float64(f.cfg.JobSize)
+	}
+	return 1 + max(2, float64(f.most)/25)
+}
 
-// drawJobSize draws the number of tasks of a job. It is often one and sometimes a fifth of the fleet's workers.
+// drawJobSize draws the number of tasks of a job. By default it is often one and sometimes a fifth of the fleet's workers.
 func (f *simulatedFleet) drawJobSize() int {
 	return 1 + int(f.rng.ExpFloat64()*(f.meanJobSize()-1)+0.5)
 }
@@ -121,7 +148,8 @@ func (f *simulatedFleet) newJob(tasks int) *simulatedJob {
 	return &simulatedJob{job: f.fleet.farm.AddJob(f.queue), tasks: tasks}
 }
 
-// addOpenSessions adds open sessions of the job that began before the start, while there are fewer than upTo.
+// addOpenSessions adds open sessions of the job that began before the start, while there are fewer than upTo. The rest of
+// the job is dropped, unless the next job waits for it.
 func (f *simulatedFleet) addOpenSessions(j *simulatedJob, upTo int) {
 	for ; j.tasks > 0 && f.open < upTo && len(f.free) > 0; j.tasks-- {
 		w := f.free[f.rng.IntN(len(f.free))]
@@ -130,25 +158,42 @@ func (f *simulatedFleet) addOpenSessions(j *simulatedJob, upTo int) {
 		session := w.worker.StartSessionAt(j.job, f.cloud.Now().Add(-ran))
 		f.runSession(w, j, session, whole-ran)
 	}
+	if f.cfg.JobSize > 0 && j.tasks > 0 {
+		f.enqueue(j)
+		return
+	}
 	j.tasks = 0
+}
+
+func (f *simulatedFleet) enqueue(j *simulatedJob) {
+	f.queued = append(f.queued, j)
+	f.queuedTasks += j.tasks
 }
 
 // submit submits a job, unless too many tasks are queued.
 func (f *simulatedFleet) submit() {
 	if tasks := f.drawJobSize(); f.queuedTasks < 2*f.most+tasks {
-		f.queued = append(f.queued, f.newJob(tasks))
-		f.queuedTasks += tasks
+		f.enqueue(f.newJob(tasks))
 	}
 	f.dispatch()
 }
 
-// dispatch starts sessions for queued tasks while there are free workers.
+// dispatch starts sessions for queued tasks while there are free workers and the limit allows it.
 func (f *simulatedFleet) dispatch() {
-	for len(f.queued) > 0 && len(f.free) > 0 {
-		j := f.queued[0]
+	for len(f.free) > 0 && f.open < f.limit {
+		i := 0
+		if f.cfg.JobSize > 0 {
+			for len(f.queued) < max(1, f.most/workersPerJob) {
+				f.enqueue(f.newJob(f.drawJobSize()))
+			}
+			i = f.rng.IntN(len(f.queued))
+		}
+		if len(f.queued) == 0 {
+			return
+		}
+		j := f.queued[i]
 		if j.tasks--; j.tasks == 0 {
-			f.queued[0] = nil
-			f.queued = f.queued[1:]
+			f.queued = slices.Delete(f.queued, i, i+1)
 		}
 		f.queuedTasks--
 		w := f.free[f.rng.IntN(len(f.free))]
@@ -217,12 +262,9 @@ func (f *simulatedFleet) idleWorker() *simulatedWorker {
 
 // launchWorker creates a worker that can run sessions after some time.
 func (f *simulatedFleet) launchWorker() {
-	w := f.addWorker()
-	w.starting = true
-	f.updateFree(w)
-	w.worker.SetStatus(WorkerCreated)
+	w := f.addWorker(WorkerCreated)
 	f.after(f.drawLogUniform(2*time.Second, 20*time.Second), func() {
-		w.worker.SetStatus(WorkerStarted)
+		f.setStatus(w, WorkerStarted)
 		f.after(f.drawLogUniform(time.Second, 10*time.Second), func() {
 			w.starting = false
 			f.updateFree(w)
@@ -239,7 +281,7 @@ func (f *simulatedFleet) drain(w *simulatedWorker) {
 	}
 	w.draining = true
 	f.updateFree(w)
-	w.worker.SetStatus(WorkerStopping)
+	f.setStatus(w, WorkerStopping)
 	grace := max(w.lastStart.Add(f.cfg.Grace).Sub(f.now), 0)
 	f.after(grace+f.drawLogUniform(500*time.Millisecond, 10*time.Second), func() { f.deleteWorker(w) })
 }
@@ -267,25 +309,5 @@ func (f *simulatedFleet) deleteWorker(w *simulatedWorker) {
 	}
 	if f.cfg.Forget > 0 {
 		f.after(longest+f.cfg.Forget, w.worker.forgetSessions)
-	}
-}
-
-// loseContact gives the worker the status NOT_RESPONDING for a while.
-func (f *simulatedFleet) loseContact(w *simulatedWorker) {
-	if w.draining || w.starting {
-		return
-	}
-	w.worker.SetStatus(WorkerNotResponding)
-	f.after(f.drawLogUniform(5*time.Second, time.Minute), func() { f.updateStatus(w) })
-}
-
-// updateStatus sets the worker's status to RUNNING or IDLE, depending on whether it has sessions.
-func (f *simulatedFleet) updateStatus(w *simulatedWorker) {
-	switch {
-	case w.draining || w.index < 0:
-	case len(w.sessions) > 0:
-		w.worker.SetStatus(WorkerRunning)
-	default:
-		w.worker.SetStatus(WorkerIdle)
 	}
 }

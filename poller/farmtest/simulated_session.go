@@ -108,6 +108,7 @@ func (s *simulatedSession) release() {
 	w.sessions = slices.DeleteFunc(slices.Clone(w.sessions), func(other *simulatedSession) bool { return other == s })
 	f.updateFree(w)
 	if len(w.sessions) == 0 {
+		w.lastEnd = f.now
 		f.updateStatus(w)
 	}
 	if f.cfg.Retention > 0 {

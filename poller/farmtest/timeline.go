@@ -53,7 +53,7 @@ func (e *events) Pop() any {
 
 // newTimeline returns a timeline and adds its farms, in their initial state, to the model.
 func newTimeline(cfg Config, c *Cloud) *timeline {
-	tl := &timeline{cfg: cfg, cloud: c, rng: rand.New(rand.NewPCG(cfg.Seed, 3)), now: c.start}
+	tl := &timeline{cfg: cfg, cloud: c, rng: rand.New(rand.NewPCG(cfg.Seed^cfg.Start, 3)), now: c.start}
 	left := cfg.Farms * cfg.Fleets
 	workers, sessions := cfg.Workers, cfg.Sessions
 	for i := range cfg.Farms {
@@ -62,7 +62,7 @@ func newTimeline(cfg Config, c *Cloud) *timeline {
 			w, s := (workers+left-1)/left, (sessions+left-1)/left
 			workers, sessions, left = workers-w, sessions-s, left-1
 			if w > 0 {
-				tl.addFleet(farm.AddFleet(fleetName(j)), w, max(s, 1), j > 0 || cfg.Fleets == 1)
+				tl.addFleet(farm.AddFleet(fleetName(j)), w, max(s, 1), cfg.Churn >= 0 && (j > 0 || cfg.Fleets == 1))
 			}
 		}
 	}
@@ -124,7 +124,7 @@ func (tl *timeline) drawExponential(d time.Duration) time.Duration {
 // drawSessionLength draws the duration of a session from a log-normal distribution: most are shorter than the mean,
 // and some many times as long.
 func (tl *timeline) drawSessionLength() time.Duration {
-	const sigma = 1.3
+	sigma := tl.cfg.Spread
 	factor := math.Exp(sigma*tl.rng.NormFloat64() - sigma*sigma/2)
 	factor = min(factor, 25)
 	return max(tl.scaled(time.Duration(factor*float64(tl.cfg.MeanSession))), minSession)

@@ -27,11 +27,12 @@ type SessionTruth struct {
 	// Times in our clock; nil if it has not happened.
 	ForgottenAt     *time.Time `json:"forgottenAt"`
 	WorkerDeleted   *time.Time `json:"workerDeleted"`
-	Listed          *time.Time `json:"listed"`          // when an answer first showed it
+	Listed          *time.Time `json:"listed"`          // when an answer, of any operation, first showed it
 	IncompleteUntil *time.Time `json:"incompleteUntil"` // when an answer last showed less than the truth
 
-	// CompleteListings is the number of complete listings of its worker that showed it: every page was answered, and
-	// the last one without an error or a damaged body. Listings has the first ten of them.
+	// CompleteListings is the number of complete listings of its worker that showed it: every page of
+	// ListSessionsForWorker was answered, and the last one without an error or a damaged body. Listings has the first ten
+	// of them.
 	CompleteListings int64          `json:"completeListings"`
 	Listings         []ListingTruth `json:"listings"`
 }
@@ -58,7 +59,7 @@ type FarmTruth struct {
 	Quotas        map[Operation]Quota `json:"quotas"`
 	Faults        []Fault             `json:"faults"`
 	StaleReads    bool                `json:"staleReads"` // StaleEnds or StaleStatuses
-	StaleEnds     bool                `json:"staleEnds"`  // there was such a rule at some time, as for the next two
+	StaleEnds     bool                `json:"staleEnds"`  // there was such a rule for sessions at some time, as for the next two
 	StaleStatuses bool                `json:"staleStatuses"`
 	Missing       bool                `json:"missing"` // listings could hide sessions: by Missing or PagesShift
 	Start         time.Time           `json:"start"`   // of the record, in our clock

@@ -186,3 +186,25 @@ func TestTruthFile(t *testing.T) {
 		t.Errorf("farm is %+v", f)
 	}
 }
+
+// A rule for an operation that shows no sessions makes no session's reads stale.
+func TestTruthOfStaleWorkers(t *testing.T) {
+	for op, stale := range map[farmtest.Operation]bool{
+		farmtest.AnyOperation: true, farmtest.ListSessions: true, farmtest.BatchGetSession: true,
+		farmtest.ListWorkers: false, farmtest.BatchGetWorker: false,
+	} {
+		srv := farmtest.New(farmtest.Config{Faults: []farmtest.Fault{{Kind: farmtest.StaleStatuses, Operation: op}}})
+		var text strings.Builder
+		if err := srv.Cloud().WriteTruth(&text); err != nil {
+			t.Fatal(err)
+		}
+		var last struct{ Farm farmtest.FarmTruth }
+		if err := json.Unmarshal([]byte(text.String()), &last); err != nil {
+			t.Fatal(err)
+		}
+		if f := last.Farm; f.StaleReads != stale || f.StaleStatuses != stale {
+			t.Errorf("%q: stale reads %v, stale statuses %v, want %v", op, f.StaleReads, f.StaleStatuses, stale)
+		}
+		srv.Close()
+	}
+}

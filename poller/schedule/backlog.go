@@ -44,8 +44,9 @@ func (s *Schedule) catchUp(now time.Time) {
 
 // isBehind reports whether there is a backlog, or workers are due that promote has not come to.
 func (s *Schedule) isBehind(now time.Time) bool {
-	p := s.waiting.first()
-	return len(s.backlog) > 0 || p != nil && p.key <= s.key(now)
+	limit := s.key(now)
+	isLate := func(q *queue) bool { p := q.first(); return p != nil && p.key <= limit }
+	return len(s.backlog) > 0 || isLate(&s.waiting) || isLate(&s.early) || isLate(&s.expected)
 }
 
 // requeue queues a worker anew, because something has changed that decides where it waits.

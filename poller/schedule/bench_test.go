@@ -275,7 +275,7 @@ func (w *benchWorld) answer(c schedule.Call, a *schedule.Answer) {
 		if c.Page < len(pages) {
 			a.Next = "next"
 		}
-	case schedule.ListSessions:
+	case schedule.ListSessionsForWorker:
 		fleet := [2]string{c.Worker.FarmID, c.Worker.FleetID}
 		if hidden(fleet, -1) {
 			a.Reason, a.NotFound = schedule.ResourceNotFound, "worker"
@@ -355,7 +355,7 @@ func BenchmarkFaults(b *testing.B) {
 	}
 	isLookup := func(c schedule.Call) bool { return c.Kind == schedule.BatchGetSession || c.Kind == schedule.GetSession }
 	unlisted := func(w *benchWorld, c schedule.Call) schedule.Reason {
-		if c.Kind == schedule.ListSessions && len(w.known[c.Worker]) > 0 {
+		if c.Kind == schedule.ListSessionsForWorker && len(w.known[c.Worker]) > 0 {
 			return schedule.FieldTooLong
 		}
 		return ""
@@ -370,7 +370,7 @@ func BenchmarkFaults(b *testing.B) {
 		{"restart", 10, benchShards, true, 0, nil},
 		{"hanging fleet of 10,000", 5, benchShards, false, 55_000, func(w *benchWorld, _ time.Time) {
 			w.fault = func(c schedule.Call, _ time.Time) (schedule.Reason, time.Duration) {
-				if c.Kind == schedule.ListSessions && c.Worker.FleetID == w.fleets[0][1] {
+				if c.Kind == schedule.ListSessionsForWorker && c.Worker.FleetID == w.fleets[0][1] {
 					return schedule.Timeout, benchTimeout
 				}
 				return "", benchLatency
@@ -410,7 +410,7 @@ func BenchmarkFaults(b *testing.B) {
 		}},
 		{"operation fails and works", 10, benchShards, false, 55_000, func(w *benchWorld, since time.Time) {
 			w.fault = works(w, func(c schedule.Call, now time.Time) schedule.Reason {
-				if c.Kind == schedule.ListSessions && int(now.Sub(since).Seconds())%90 < 45 {
+				if c.Kind == schedule.ListSessionsForWorker && int(now.Sub(since).Seconds())%90 < 45 {
 					return schedule.Denied
 				}
 				return ""

@@ -32,7 +32,7 @@ func newBeside(t *rapid.T) *beside {
 	for i := range 4 {
 		f := fleetKey{fmt.Sprintf("farm-%d", i/2), fmt.Sprintf("fleet-%d", i)}
 		if i > 0 { // the first one works
-			b.listing[f.fleet] = answer.Draw(t, "ListSessions in "+f.fleet)
+			b.listing[f.fleet] = answer.Draw(t, "ListSessionsForWorker in "+f.fleet)
 			b.workersOf[f.fleet] = answer.Draw(t, "ListWorkers in "+f.fleet)
 		}
 		for range rapid.IntRange(1, 60).Draw(t, "workers in "+f.fleet) {
@@ -59,7 +59,7 @@ func newBeside(t *rapid.T) *beside {
 // failure returns the failure of a call, or a good answer.
 func (b *beside) failure(c Call) Answer {
 	switch c.Kind {
-	case ListSessions:
+	case ListSessionsForWorker:
 		return b.listing[c.Worker.FleetID]
 	case ListWorkers:
 		return b.workersOf[c.Fleet]
@@ -170,7 +170,7 @@ func TestManyOthersFailForGood(t *testing.T) {
 			p.own(others...)
 			p.run(time.Minute)
 			p.answer = func(c Call) Answer {
-				if c.Kind == BatchGetSession || c.Kind == ListSessions && c.Worker != key(0) {
+				if c.Kind == BatchGetSession || c.Kind == ListSessionsForWorker && c.Worker != key(0) {
 					return refused(Denied)
 				}
 				return lookedUp(c)
@@ -185,7 +185,7 @@ func TestManyOthersFailForGood(t *testing.T) {
 			p.check(t)
 			last, longest := start, time.Duration(0)
 			for _, c := range p.calls {
-				if c.Kind == ListSessions && c.Worker == key(0) {
+				if c.Kind == ListSessionsForWorker && c.Worker == key(0) {
 					last, longest = c.at, max(longest, c.at.Sub(last))
 				}
 			}
@@ -193,5 +193,69 @@ func TestManyOthersFailForGood(t *testing.T) {
 				t.Errorf("the worker was not listed for %v", longest)
 			}
 		})
+	}
+}
+
+// A fleet whose workers have never been listed is tried before the many workers of a fleet that fails, although the whole farm fails.
+func TestNewFleetBesideOneThatFails(t *testing.T) {
+	p := newPlayOf(Config{Farms: []string{"farm-1"}, Staleness: 15 * time.Second, Rate: 100}, 1)
+	bad := fleetKey{"farm-1", "bad"}
+	add := func(from, to int) {
+		for n := from; n < to; n++ {
+			p.workers[bad] = append(p.workers[bad], Worker{ID: key(n).WorkerID})
+		}
+	}
+	p.answer = func(c Call) Answer {
+		if c.Kind == ListSessionsForWorker && c.Worker.FleetID == bad.fleet {
+			return refused(NoList)
+		}
+		return lookedUp(c)
+	}
+	add(100, 126)
+	p.own()
+	p.run(5 * time.Minute)
+	add(126, 200)
+	p.run(time.Minute)
+	p.add(0, 1)
+	from := p.now
+	p.run(7 * time.Minute) // discovery takes up to 5 minutes
+	p.check(t)
+	var listed []time.Duration
+	for _, c := range p.calls {
+		if c.Kind == ListSessionsForWorker && c.Worker == key(0) {
+			listed = append(listed, c.at.Sub(from))
+		}
+	}
+	if len(listed) < 10 {
+		t.Errorf("the worker of the new fleet was listed at %v", listed)
+	}
+}
+
+// However many fleets fail, each by itself, their tries have at most every tenth call while others are due.
+func TestTriesHaveAShare(t *testing.T) {
+	p := newPlayOf(Config{Farms: []string{"farm-1"}, Staleness: 15 * time.Second, Rate: 2}, 1).add(0, 20)
+	for n := range 180 {
+		of := fleetKey{"farm-1", fmt.Sprintf("bad-%d", n%30)}
+		p.workers[of] = append(p.workers[of], Worker{ID: key(100 + n).WorkerID})
+	}
+	isBad := func(c Call) bool {
+		return c.Kind == ListSessionsForWorker && strings.HasPrefix(c.Worker.FleetID, "bad")
+	}
+	p.answer = func(c Call) Answer {
+		if isBad(c) {
+			return refused(Denied)
+		}
+		return lookedUp(c)
+	}
+	p.known = func(w diff.WorkerKey) Known { return Known{Open: openSessions(w, number(w)%2)} }
+	p.own()
+	p.run(time.Hour)
+	from := p.now
+	p.run(20 * time.Minute)
+	p.check(t)
+	bad := p.count(func(c made) bool { return !c.at.Before(from) && isBad(c.Call) })
+	all := p.count(func(c made) bool { return !c.at.Before(from) })
+	if bad > all/8 || bad < 40 {
+		t.Errorf("%d of %d calls were tries in fleets that fail", bad, all)
 	}
 }

@@ -70,8 +70,8 @@ func TestLostShards(t *testing.T) {
 	send := func(n int) time.Duration {
 		from := now
 		for range n {
-			now = b.ready(ListSessions, now)
-			b.take(ListSessions, now)
+			now = b.ready(ListSessionsForWorker, now)
+			b.take(ListSessionsForWorker, now)
 		}
 		return now.Sub(from)
 	}
@@ -100,8 +100,8 @@ func TestNoBurstAfterPause(t *testing.T) {
 		kinds []Kind
 		until time.Duration
 	}{
-		"one operation":  {func(b *budget, now time.Time) { b.pause(ListSessions, 10*time.Second, now) }, []Kind{ListSessions}, 10 * time.Second},
-		"a day":          {func(b *budget, now time.Time) { b.pause(ListSessions, 24*time.Hour, now) }, []Kind{ListSessions}, maxRetryAfter},
+		"one operation":  {func(b *budget, now time.Time) { b.pause(ListSessionsForWorker, 10*time.Second, now) }, []Kind{ListSessionsForWorker}, 10 * time.Second},
+		"a day":          {func(b *budget, now time.Time) { b.pause(ListSessionsForWorker, 24*time.Hour, now) }, []Kind{ListSessionsForWorker}, maxRetryAfter},
 		"all operations": {func(b *budget, now time.Time) { b.pauseAll(now, 10*time.Second) }, allKinds(), 10 * time.Second},
 		"each operation": {func(b *budget, now time.Time) {
 			for _, k := range allKinds() {
@@ -134,7 +134,7 @@ func TestNoBurstAfterPause(t *testing.T) {
 }
 
 func allKinds() []Kind {
-	return []Kind{ListFarms, ListFleets, ListWorkers, ListSessions, BatchGetSession, GetSession}
+	return []Kind{ListFarms, ListFleets, ListWorkers, ListSessionsForWorker, BatchGetSession, GetSession}
 }
 
 // Discovery has a fifth of the ceiling and leaves the rest to the others.

@@ -41,6 +41,7 @@ type target struct {
 	begun     time.Time       // when the last task began
 	completed time.Time       // when the last task began that listed everything
 	interval  time.Duration   // between the beginnings of the last two such tasks
+	pages     int             // of the last such task
 	failures  int             // in a row
 	reason    Reason          // of the last failure
 	notFound  string          // farm or fleet: the last answer was that it does not exist
@@ -194,13 +195,16 @@ func (s *Schedule) showPage(t *task, a Answer, now time.Time) {
 	f := s.fleet(fleetKey(t.target.targetKey))
 	for _, w := range a.Workers {
 		known := f.shown[w.ID]
-		if known.status == nil || *known.status != w.Status {
-			known.status = &diff.WorkerStatus{Status: w.Status.Status, HostName: w.Status.HostName}
+		if isNewer := !t.sent.Before(known.sent); isNewer {
+			known.sent = t.sent
+			if known.status == nil || *known.status != w.Status {
+				known.status = &diff.WorkerStatus{Status: w.Status.Status, HostName: w.Status.HostName}
+			}
 		}
 		known.list = t.list
 		f.shown[w.ID] = known
 		if sh := s.shards[s.config.Shard(w.ID)]; sh != nil {
-			s.workerShown(f, w.ID, sh, known.status, now)
+			s.workerShown(f, w.ID, sh, known.status, t.sent, now)
 		}
 	}
 }
@@ -233,8 +237,8 @@ func (s *Schedule) discoveryDone(t *task, a Answer, now time.Time, o *Outcome) {
 	if !g.completed.IsZero() {
 		g.interval = g.begun.Sub(g.completed)
 	}
-	g.failures, g.reason, g.completed = 0, "", g.begun
-	g.due = g.begun.Add(jitter(s.config.Discovery, s.random.Float64()))
+	g.failures, g.reason, g.completed, g.pages = 0, "", g.begun, t.page
+	g.due = g.begun.Add(jitter(s.discoveryPause(g), s.random.Float64()))
 	s.showPage(t, a, now)
 	s.listDone(t, now)
 	s.settle()
@@ -272,6 +276,7 @@ func (s *Schedule) workersListed(f *fleet, list uint64, now time.Time) {
 			lacks = append(lacks, id)
 		}
 	}
+	slices.Sort(lacks) // so that the same answers always lead to the same calls
 	forAll(s, lacks, now, func(id string, now time.Time) {
 		if f.shown[id].list > list {
 			return // a later list shows the worker
@@ -308,4 +313,24 @@ func (s *Schedule) discoveryFailing(k fleetKey) bool {
 		}
 	}
 	return false
+}
+
+const (
+	discoveryPart    = 0.05            // of the budget, that discovery should take where statuses are swept
+	longestDiscovery = 5 * time.Minute // between two lists of the same, if the budget suffices
+)
+
+// discoveryPause returns the time between two lists of a target. Where a sweep shows the statuses of workers, discovery only
+// has to find what is new, and is less often the larger it is.
+func (s *Schedule) discoveryPause(g *target) time.Duration {
+	f := s.farms[g.farm]
+	if f != nil && !f.sweepsStatuses(g.begun) && !s.isTight {
+		return s.config.Discovery
+	}
+	pages := 0
+	for _, other := range s.targets {
+		pages += max(1, other.pages)
+	}
+	pause := time.Duration(float64(pages) / (discoveryPart * s.budget.pace(g.kind())) * float64(time.Second))
+	return max(s.config.Discovery, min(pause, longestDiscovery))
 }

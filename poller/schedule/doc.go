@@ -25,5 +25,14 @@
 // After a shard was owned, its restored open sessions are asked for before everything else. Then each of its workers is
 // listed once before any of them is listed a second time, unless its status has changed.
 //
-// A worker is listed about once in a staleness if the budget suffices, and else fairly, see fairness.go.
+// The budget is always used. What nothing else needs lists workers before they are due. If the budget suffices to list all workers
+// within a heartbeat, that is done, see strategy.go. Else open sessions and the statuses of workers are swept, a hundred in a
+// request, and a worker is listed when something announces a session on it, see sweeps.go and announce.go. Several sessions of a
+// job are found by listings of the job, see joblists.go. Whatever the load is, some requests are for the sweeps, and some list the
+// worker that was not listed for longest. What does not work in a farm is done without there.
+//
+// What an answer shows counts the same, whichever call has asked for it. Only complete listings prove that a session is absent.
+// Those of several pages that are stopped early do not, so that complete ones keep a share of the budget, see short.go.
+//
+// Regular listings of workers are fair, see fairness.go.
 package schedule

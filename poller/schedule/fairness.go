@@ -34,6 +34,8 @@ const (
 
 	hastyPages = 35 // of a listing take every second request, the others every third
 
+	patientOthers = 9 // calls go before the next page of a patient listing
+
 	patientPages = 100 // a listing that had more pages keeps no other from beginning
 )
 
@@ -49,6 +51,8 @@ const (
 
 func (w *worker) length() length {
 	switch {
+	case w.isShort():
+		return short
 	case w.lastPages > 1 || w.endlessListings > 0:
 		return long
 	case w.lastPages == 0:
@@ -58,11 +62,18 @@ func (w *worker) length() length {
 }
 
 // weight is how much of the budget a worker should have, compared with others whose listings have as many pages.
-func (w *worker) weight() int {
+func (s *Schedule) weight(w *worker) int {
 	switch {
 	case w.activity == dropped || w.isHidden() || w.answer == noSuchWorker:
 		return 0
-	case w.isActive():
+	}
+	return s.regularWeight(w)
+}
+
+// regularWeight is the weight of a worker that is listed regularly. If its open sessions are not swept, listings of it are to
+// show their ends, too.
+func (s *Schedule) regularWeight(w *worker) int {
+	if w.isActive() && !w.fleet.farm.isSwept && !s.isTight {
 		return activeWeight
 	}
 	return 1
@@ -71,8 +82,15 @@ func (w *worker) weight() int {
 // weigh keeps the sum of the weights.
 func (s *Schedule) weigh(w *worker) {
 	s.weights[w.weighedAs] -= int(w.weighed)
-	w.weighedAs, w.weighed = w.length(), uint8(w.weight())
+	w.weighedAs, w.weighed = w.length(), uint8(s.weight(w))
 	s.weights[w.weighedAs] += int(w.weighed)
+	if isWatched := w.weighed > 0; isWatched != w.isWatched {
+		w.isWatched = isWatched
+		s.watched++
+		if !isWatched {
+			s.watched -= 2
+		}
+	}
 }
 
 // pay takes in that a page is asked for.
@@ -103,11 +121,12 @@ func (c *choice) mayBeginLong() bool { return c.s.unusedPageTurn || !c.s.isLongU
 // isLongUnderWay reports whether a listing is under way that others wait for.
 func (s *Schedule) isLongUnderWay() bool {
 	return slices.ContainsFunc(s.listings, func(t *task) bool {
-		return (t.page > 1 || t.worker.length() == long) && t.page <= patientPages
+		return (t.page > 1 || t.worker.length() == long) && t.page <= patientPages && !t.patient
 	})
 }
 
-// nextPage returns the listing whose next page goes first: the one that probably has the fewest pages left.
+// nextPage returns the listing whose next page goes first: the one that probably has the fewest pages left,
+// of those that others wait for if there are any.
 func (c *choice) nextPage() *task {
 	var first *task
 	for _, t := range c.s.listings {
@@ -115,11 +134,11 @@ func (c *choice) nextPage() *task {
 			c.wait(t.notBefore)
 			continue
 		}
-		if first == nil || t.pagesLeft() < first.pagesLeft() {
+		if first == nil || first.patient && !t.patient || first.patient == t.patient && t.pagesLeft() < first.pagesLeft() {
 			first = t
 		}
 	}
-	if first == nil || !c.can(ListSessions) {
+	if first == nil || !c.can(ListSessionsForWorker) {
 		return nil
 	}
 	return first
@@ -134,9 +153,12 @@ func (t *task) pagesLeft() int {
 }
 
 // others returns how many calls go before the next further page of a listing, after one of this listing: one, or two if it is
-// so long that the others would wait too long.
+// so long that the others would wait too long, or more if nobody waits for it.
 func (t *task) others() int {
-	if t.page > hastyPages {
+	switch {
+	case t.patient:
+		return patientOthers
+	case t.page > hastyPages:
 		return 2
 	}
 	return 1

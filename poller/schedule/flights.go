@@ -9,6 +9,8 @@ const (
 	slowAfter       = time.Second
 	listingPlaces   = 48  // for listings that are not slow
 	lookupPlaces    = 12  // for lookups that are not slow
+	statusPlaces    = 12  // for statuses of workers that are not slow
+	jobPages        = 4   // for pages of listings of jobs that are not slow
 	discoveryPlaces = 8   // for lists of discovery that are not slow
 	maxInFlight     = 200 // calls of all kinds, with the slow ones
 	againPlaces     = 4   // for listings of workers whose last listing failed, with the slow ones
@@ -22,6 +24,8 @@ const (
 	forListing purpose = iota
 	forLookup
 	forDiscovery
+	forStatus
+	forJob
 	purposes
 )
 
@@ -29,7 +33,11 @@ func (k Kind) purpose() purpose {
 	switch {
 	case k.IsDiscovery():
 		return forDiscovery
+	case k == BatchGetWorker:
+		return forStatus
 	case k == ListSessions:
+		return forJob
+	case k == ListSessionsForWorker:
 		return forListing
 	}
 	return forLookup
@@ -44,7 +52,7 @@ func (s *Schedule) fly(f *flight) {
 		s.again[f.task.kind.purpose()]++
 	}
 	if w := f.task.worker; w != nil {
-		w.fleet.flew()
+		w.fleet.flew(f.sent)
 	}
 }
 
@@ -55,7 +63,7 @@ func (s *Schedule) land(f *flight) {
 		s.again[f.task.kind.purpose()]--
 	}
 	if f.isSlow {
-		s.slow[f.task.kind.purpose()]--
+		s.countSlow(f.task, -1)
 	} else {
 		s.fast[f.task.kind.purpose()]--
 	}
@@ -63,6 +71,14 @@ func (s *Schedule) land(f *flight) {
 		w.fleet.landed(f.isSlow)
 	}
 	f.hasLanded = true
+}
+
+// countSlow counts a call that is slow, or counts it no longer.
+func (s *Schedule) countSlow(t *task, by int) {
+	s.slow[t.kind.purpose()] += by
+	if t.farm != nil {
+		t.farm.hanging[t.kind] += by
+	}
 }
 
 // noteSlow gives back the places of calls that have become slow.
@@ -75,7 +91,7 @@ func (s *Schedule) noteSlow(now time.Time) {
 			}
 			f.isSlow = true
 			s.fast[f.task.kind.purpose()]--
-			s.slow[f.task.kind.purpose()]++
+			s.countSlow(f.task, 1)
 			if w := f.task.worker; w != nil {
 				w.fleet.becameSlow()
 			}
@@ -88,7 +104,7 @@ func (s *Schedule) noteSlow(now time.Time) {
 // hasPlace reports whether another call may be in flight. If not, it waits until one becomes slow; one that lands wakes the
 // poller anyway.
 func (c *choice) hasPlace(u purpose) bool {
-	limit := [purposes]int{listingPlaces, lookupPlaces, discoveryPlaces}[u]
+	limit := [purposes]int{listingPlaces, lookupPlaces, discoveryPlaces, statusPlaces, jobPages}[u]
 	if len(c.s.flights) < maxInFlight && c.s.fast[u] < limit {
 		return true
 	}

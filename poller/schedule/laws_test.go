@@ -3,12 +3,13 @@ package schedule
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // consistent checks that every worker is either busy or queued, in the right queues, and that everything that is counted or
 // kept as a set is what counting anew gives.
 func consistent(s *Schedule) error {
-	return errors.Join(workersAreQueued(s), setsAreRight(s), countsAreRight(s), flightsAreRight(s), tasksAreRight(s), placesAreKnown(s))
+	return errors.Join(workersAreQueued(s), sweepsAreQueued(s), setsAreRight(s), countsAreRight(s), flightsAreRight(s), tasksAreRight(s), placesAreKnown(s))
 }
 
 // workersAreQueued checks that every worker that is at rest is in exactly the queues that it belongs to.
@@ -21,8 +22,10 @@ func workersAreQueued(s *Schedule) error {
 			return fmt.Errorf("%s is dropped", id)
 		case w.isBusy() != (in == nil):
 			return fmt.Errorf("%s: activity %d, queued %v", id, w.activity, in != nil)
-		case in != nil && in != &s.waiting && in != &w.fleet.queues[w.class][w.length()]:
+		case in != nil && !s.isWaiting(w) && !w.isQueuedByLength():
 			return fmt.Errorf("%s waits in another queue than that of class %d of its fleet", id, w.class)
+		case s.isWaiting(w) && (in == &s.early) != s.mayBeEarly(w):
+			return fmt.Errorf("%s may be listed early: %v, its weight is %d", id, !s.mayBeEarly(w), s.weight(w))
 		case w.lookupPlace.in != nil && w.lookupPlace.in != &w.fleet.farm.lookups:
 			return fmt.Errorf("%s waits for a lookup of another farm", id)
 		case w.isBusy() && w.lookupPlace.in != nil, !w.isBusy() && (len(w.toLookUp()) > 0) != (w.lookupPlace.in != nil):
@@ -51,7 +54,76 @@ func workersAreQueued(s *Schedule) error {
 			return err
 		}
 	}
-	return isHeap(&s.waiting, listings[&s.waiting])
+	return errors.Join(isHeap(&s.waiting, listings[&s.waiting]), isHeap(&s.early, listings[&s.early]))
+}
+
+// isQueuedByLength reports whether a worker whose listing is due is in the queue of its class and length. The length of one that
+// was never listed depends on what the last listings of its fleet were like when it was queued.
+func (w *worker) isQueuedByLength() bool {
+	queues := &w.fleet.queues[w.class]
+	if w.lastPages == 0 && !w.stopped {
+		other := unknown
+		if w.endlessListings > 0 {
+			other = long
+		}
+		return w.listingPlace.in == &queues[short] || w.listingPlace.in == &queues[other]
+	}
+	return w.listingPlace.in == &queues[w.length()]
+}
+
+// sweepsAreQueued checks that exactly those workers wait for a look at their status, and for a complete listing, that should.
+func sweepsAreQueued(s *Schedule) error {
+	statuses, expected, completes, watching := make(map[*queue]int), 0, 0, 0
+	asked := make(map[*worker]bool)
+	for _, f := range s.flights {
+		for _, w := range f.task.workers {
+			asked[w] = asked[w] || f.task.kind == BatchGetWorker
+		}
+	}
+	for _, w := range s.workers {
+		id := w.Worker.WorkerID
+		canAnnounce := w.presence == presenceShown && len(w.Open) == 0 && !w.urgent && w.answer != noSuchWorker && w.activity == resting
+		byFleet := w.lastPages == 0 && !w.stopped // whether it is short is said by its fleet, and may have changed since it was queued
+		switch in := w.statusPlace.in; {
+		case in != nil && in != &w.fleet.farm.statuses:
+			return fmt.Errorf("%s waits for a look at its status in another farm", id)
+		case in != nil && !canAnnounce, in == nil && canAnnounce && !asked[w]:
+			return fmt.Errorf("%s waits for a look at its status: %v, presence %d, activity %d, %d open, urgent %v", id, in != nil, w.presence, w.activity, len(w.Open), w.urgent)
+		}
+		if in := w.expectedPlace.in; in != nil && (in != &s.expected || w.endedAt.IsZero()) {
+			return fmt.Errorf("%s waits for a session to begin, and none has ended", id)
+		}
+		switch in := w.completePlace.in; {
+		case in != nil && (in != &s.completes || w.activity != resting):
+			return fmt.Errorf("%s waits for a complete listing, its activity is %d", id, w.activity)
+		case w.activity == resting && !byFleet && (in != nil) != w.isShort():
+			return fmt.Errorf("%s waits for a complete listing: %v; it stops early: %v", id, in != nil, w.isShort())
+		}
+		if w.statusPlace.in != nil {
+			statuses[w.statusPlace.in]++
+			watching++
+		}
+		expected += one(w.expectedPlace.in != nil)
+		completes += one(w.completePlace.in != nil)
+	}
+	errs := []error{isHeap(&s.expected, expected), isHeap(&s.completes, completes)}
+	for _, f := range s.farmOrder {
+		errs = append(errs, isHeap(&f.statuses, statuses[&f.statuses]))
+		if f.isSwept != f.off[BatchGetSession].IsZero() {
+			errs = append(errs, fmt.Errorf("the open sessions of %s are swept: %v; BatchGetSession is off until %v", f.id, f.isSwept, f.off[BatchGetSession]))
+		}
+	}
+	if watching != s.sweeps.watching {
+		errs = append(errs, fmt.Errorf("%d workers wait for a look at their status, watching is %d", watching, s.sweeps.watching))
+	}
+	return errors.Join(errs...)
+}
+
+func one(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // isHeap checks that a queue has so many places, in a heap.
@@ -100,17 +172,21 @@ func setsAreRight(s *Schedule) error {
 
 // countsAreRight checks what is counted of workers.
 func countsAreRight(s *Schedule) error {
-	open, firsts := 0, make(map[*shard]int)
+	open, watched, firsts := 0, 0, make(map[*shard]int)
 	var weights [lengthCount]int
 	for _, w := range s.workers {
 		open += len(w.Open)
 		weights[w.weighedAs] += int(w.weighed)
+		watched += one(w.weighed > 0)
 		if w.first {
 			firsts[w.shard]++
 		}
 	}
 	if weights != s.weights {
 		return fmt.Errorf("the workers weigh %v, weights is %v", weights, s.weights)
+	}
+	if watched != s.watched {
+		return fmt.Errorf("%d workers are listed regularly, watched is %d", watched, s.watched)
 	}
 	if open != s.openCount {
 		return fmt.Errorf("%d open sessions, openCount is %d", open, s.openCount)
@@ -196,11 +272,19 @@ func tasksAreRight(s *Schedule) error {
 			going[t.worker]++
 		}
 		for _, w := range t.workers {
-			going[w]++
+			going[w] += one(t.kind != BatchGetWorker)
 		}
 	}
 	for _, f := range s.flights {
 		add(f.task)
+	}
+	if len(s.jobLists) > jobPlaces || len(s.jobLists) > 0 && len(s.shards) == 0 {
+		return fmt.Errorf("%d listings of jobs are under way, for %d shards", len(s.jobLists), len(s.shards))
+	}
+	for i, t := range s.jobLists {
+		if t.kind != ListSessions || slices.ContainsFunc(s.jobLists[:i], func(o *task) bool { return o.job == t.job }) {
+			return fmt.Errorf("%v is listed twice", t.job)
+		}
 	}
 	for _, t := range s.listings {
 		if t.worker.activity != inCall {

@@ -14,6 +14,9 @@ func (s *Schedule) listingDone(t *task, a Answer, now time.Time, o *Outcome) {
 	switch {
 	case a.NotFound == "worker" && t.page == 1, a.NotFound != "" && t.page == 1 && s.isGone(a.NotFound, w):
 		o.Stage, o.Reason, o.NoSuchWorker = Complete, "", true
+		if t.announced {
+			s.noteUnseen(w.Worker, now)
+		}
 	case a.Reason == Throttled || a.Reason == Cancelled:
 		w.listingDue = now // it is no failure: the list begins anew
 		if a.Reason == Throttled {
@@ -28,7 +31,7 @@ func (s *Schedule) listingDone(t *task, a Answer, now time.Time, o *Outcome) {
 	o.Notes = s.listingSucceeded(w, t.sent, now)
 	if w.isNoted {
 		w.isNoted = false
-		o.Notes = append(o.Notes, Note{Kind: WorkerWorks, Operation: ListSessions, Worker: w.Worker, Reason: w.failureReason, Alone: !s.hasUnlistedLike(w, w.failureReason)})
+		o.Notes = append(o.Notes, Note{Kind: WorkerWorks, Operation: ListSessionsForWorker, Worker: w.Worker, Reason: w.failureReason, Alone: !s.hasUnlistedLike(w, w.failureReason)})
 	}
 	w.listingFailures, w.failureReason = 0, ""
 	delete(s.unlisted, w)
@@ -37,12 +40,24 @@ func (s *Schedule) listingDone(t *task, a Answer, now time.Time, o *Outcome) {
 	}
 	w.activity = uncommittedListing
 	if o.NoSuchWorker {
-		w.answer = noSuchWorker
+		w.answer, w.announced = noSuchWorker, false // what was announced is unseen, which counts once
 		return
 	}
 	s.takeSample(a.Sample)
+	s.takeShown(t, a)
+	news := s.learn(w, t.shown, byListing, !t.regular, now)
+	s.endAnnouncement(w, t.announced, news > 0)
+	s.noteAhead(t, news)
+	s.noteOrder(w, a, o.Stage == Stopped)
+	if !t.patient {
+		s.listingPages.add(float64(t.page))
+	}
 	w.answer = listed
 	w.listedAt = w.listingBegun
+	if o.Stage == Stopped {
+		return
+	}
+	w.completeAt, w.wants = w.listingBegun, false
 	w.lastPages, w.endlessListings = int32(t.page), 0
 	if w.isHidden() {
 		s.payPages(t.page - 1)
@@ -85,7 +100,7 @@ func (s *Schedule) listingFailed(t *task, reason Reason, now time.Time, o *Outco
 	case w.listingFailures >= failingAfter:
 		if !w.isNoted && !w.isRetired() && s.failsAlone(w) {
 			w.isNoted = true
-			o.Notes = append(o.Notes, Note{Kind: WorkerFails, Operation: ListSessions, Worker: w.Worker, Reason: reason, Alone: !s.hasUnlistedLike(w, reason)})
+			o.Notes = append(o.Notes, Note{Kind: WorkerFails, Operation: ListSessionsForWorker, Worker: w.Worker, Reason: reason, Alone: !s.hasUnlistedLike(w, reason)})
 		}
 		s.unlisted[w] = struct{}{}
 	}
@@ -118,7 +133,10 @@ func (s *Schedule) Committed(k Known, now time.Time) {
 		return
 	}
 	wasListed := w.activity == uncommittedListing
+	unresolved := w.Unresolved
 	s.setKnown(w, k)
+	w.wants = w.wants && len(w.Open) > 0
+	s.noteLooks(w, unresolved, wasListed, now)
 	if wasListed {
 		w.listingDue = s.nextDue(w, now)
 	}
@@ -153,9 +171,13 @@ func setIf(set map[*worker]struct{}, w *worker, in bool) {
 
 // nextDue returns when a worker is to be listed again after a listing that is committed.
 func (s *Schedule) nextDue(w *worker, now time.Time) time.Time {
-	if w.isRetired() && len(w.Open) > 0 {
+	if len(w.Open) > 0 && (w.isRetired() || w.answer == noSuchWorker) {
 		// diff may need this listing to conclude that sessions have vanished that are not found.
-		return now.Add(jitter(max(noSuchInterval, s.config.Staleness, s.missingListingInterval(w, now)), s.random.Float64()))
+		pause := max(noSuchInterval, s.config.Staleness)
+		if w.isRetired() { // else discovery shows the worker, and either may be wrong
+			pause = max(pause, s.missingListingInterval(w, now))
+		}
+		return now.Add(jitter(pause, s.random.Float64()))
 	}
 	if w.isRetired() {
 		// The first absence may have been long ago, and the clocks may differ by more than the margin.
@@ -165,14 +187,7 @@ func (s *Schedule) nextDue(w *worker, now time.Time) time.Time {
 		}
 		return due.Add(time.Duration(s.random.Float64() * float64(time.Hour)))
 	}
-	// The interval is between 0.81 and 0.99 of the staleness.
-	interval := jitter(s.config.Staleness*9/10, s.random.Float64())
-	if !w.staggered {
-		// Workers that were first listed together must not stay due together.
-		w.staggered = true
-		interval = time.Duration((0.1 + 0.9*s.random.Float64()) * float64(interval))
-	}
-	return w.listingBegun.Add(interval)
+	return w.listingBegun.Add(s.config.Staleness * 9 / 10)
 }
 
 // rest queues a worker that is in no call and has no uncommitted observation.
@@ -188,23 +203,39 @@ func (s *Schedule) rest(w *worker, now time.Time) {
 	s.weigh(w)
 	if due := w.listingDue; !w.isDueAtOnce() {
 		s.wait(w, due)
-	} else if w.class != urgent || w.listingPlace.in == nil || w.listingPlace.in == &s.waiting {
+	} else if w.class != urgent || w.listingPlace.in == nil || s.isWaiting(w) {
 		s.wait(w, now)
 	} // else it keeps its place among those that are due at once
 	switch at, ok := s.lookupDue(w, now); {
 	case !ok:
 		w.lookupPlace.leave()
-	case !w.asked && !at.After(now):
+	case !at.After(now) && (!w.asked || w.fleet.farm.isSwept && w.hasNews()):
 		w.lookupPlace.enter(&w.fleet.farm.lookups, math.MinInt64) // before all that have waited for their turn
 	default:
 		w.lookupPlace.enter(&w.fleet.farm.lookups, s.key(at))
 	}
+	s.queueStatus(w)
+	s.queueComplete(w)
 }
 
 // wait queues the worker until its listing is due.
 func (s *Schedule) wait(w *worker, due time.Time) {
 	s.leaveListingQueue(w)
-	w.listingPlace.enter(&s.waiting, s.key(due))
+	if s.mayBeEarly(w) {
+		w.listingPlace.enter(&s.early, s.key(due))
+	} else {
+		w.listingPlace.enter(&s.waiting, s.key(due))
+	}
+}
+
+// isWaiting reports whether the listing of a worker is not due yet.
+func (s *Schedule) isWaiting(w *worker) bool {
+	return w.listingPlace.in == &s.waiting || w.listingPlace.in == &s.early
+}
+
+// mayBeEarly reports whether a listing of the worker is worth a request although it is not due yet, if nothing else is to do.
+func (s *Schedule) mayBeEarly(w *worker) bool {
+	return s.weight(w) > 0 && w.listingFailures == 0 && !w.first && !w.listedAt.IsZero()
 }
 
 // drop removes a worker from the schedule.
@@ -214,6 +245,9 @@ func (s *Schedule) drop(w *worker, now time.Time) {
 	s.weigh(w)
 	s.leaveListingQueue(w)
 	w.lookupPlace.leave()
+	s.leaveStatuses(w)
+	w.expectedPlace.leave()
+	w.completePlace.leave()
 	delete(s.workers, w.Worker)
 	delete(w.fleet.workers, w.Worker.WorkerID)
 	w.fleet.add(-1)

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"slices"
 	"time"
 
 	"farmwire/diff"
@@ -21,7 +22,7 @@ const (
 type class uint8
 
 const (
-	urgent class = iota // the worker is new or has changed, or was not listed since its shard was owned
+	urgent class = iota // the worker is new or has changed, was not listed since its shard was owned, or a session of it was not found
 	active              // it has open sessions
 	idle                // it has none, or listings do not show them
 	second              // it was listed, but others of its shard wait for their first listing
@@ -45,8 +46,10 @@ func (s *Schedule) classOf(w *worker) class {
 		return spare
 	case w.listingFailures > 0:
 		return again
-	case w.first:
+	case (w.wants || w.announced) && w.presence == presenceShown, w.first && !w.isAtRest():
 		return urgent
+	case w.first:
+		return idle
 	case w.shard.firsts > 0:
 		return second
 	}
@@ -61,6 +64,9 @@ func (s *Schedule) promote(now time.Time) {
 	limit := s.key(now)
 	for range atOnce {
 		p := s.waiting.first()
+		if q := s.early.first(); p == nil || q != nil && q.key < p.key {
+			p = q
+		}
 		if p == nil || p.key > limit {
 			return
 		}
@@ -78,7 +84,7 @@ func (s *Schedule) queueDue(w *worker) {
 
 // leaveListingQueue takes the worker out of the queue that its listing waits in.
 func (s *Schedule) leaveListingQueue(w *worker) {
-	if in := w.listingPlace.in; in != nil && in != &s.waiting {
+	if in := w.listingPlace.in; in != nil && !s.isWaiting(w) {
 		s.queued[w.class]--
 	}
 	w.listingPlace.leave()
@@ -92,7 +98,10 @@ func (c *choice) firstOf(cl class, lengths ...length) *place {
 			continue
 		}
 		for _, f := range c.s.order {
-			if p := f.queues[cl][l].first(); p != nil && (first == nil || p.key < first.key) && c.admits(f) && !(c.isInTurn && c.prefersOthers(f)) {
+			if c.isUnswept && f.farm.isSwept {
+				continue
+			}
+			if p := f.queues[cl][l].first(); p != nil && (first == nil || p.key < first.key) && c.admits(f) {
 				first = p
 			}
 		}
@@ -110,11 +119,23 @@ func (c *choice) regular() *place {
 	waited := func(p *place) time.Duration { return c.s.config.Staleness + c.now.Sub(c.s.timeOf(p.key)) }
 	return c.fair(func(lengths ...length) *place {
 		busy, rest := c.firstOf(active, lengths...), c.firstOf(idle, lengths...)
-		if busy == nil || rest != nil && activeWeight*waited(busy) < waited(rest) {
+		if busy == nil || rest != nil && time.Duration(c.s.regularWeight(busy.worker))*waited(busy) < waited(rest) {
 			return rest
 		}
 		return busy
 	})
+}
+
+// regularUnswept returns what regular does, of the farms in which open sessions are not swept. Nothing but regular listings shows
+// their ends there, so these have the turns that they have without sweeps.
+func (c *choice) regularUnswept() *place {
+	if !slices.ContainsFunc(c.s.farmOrder, func(f *farm) bool { return !f.isSwept }) {
+		return nil
+	}
+	c.isUnswept = true
+	p := c.regular()
+	c.isUnswept = false
+	return p
 }
 
 // fair chooses between the workers that have one page and those that have several, of which first returns those that go
@@ -137,30 +158,44 @@ func (c *choice) fair(first func(...length) *place) *place {
 // list returns the listing of a class that goes first, if it may begin.
 func (c *choice) list(cl class) *task {
 	p := c.firstIn(cl)
-	if p == nil || !c.can(ListSessions) {
+	if p == nil || !c.can(ListSessionsForWorker) {
 		return nil
 	}
 	return c.s.beginListing(p.worker, c.now)
 }
 
-// pressingOrRegular returns the pressing call or the regular listing that goes first. If there are both, pressing calls have
-// every second turn.
+// pressingOrRegular returns the pressing call, the request of a sweep or the regular listing that goes first. With Sweeping,
+// pressing calls go before sweeps, and these before regular listings. Else, if there are pressing calls and regular listings,
+// pressing calls have every second turn.
 func (c *choice) pressingOrRegular() *task {
 	lookup := c.pressingLookup()
 	listing, due := c.firstIn(urgent), c.regular()
-	if listing != nil && due != nil && listing.worker.length() == long && due.worker.length() != long && c.s.longCredit < 0 {
+	isSweeping := c.s.strategy == Sweeping
+	if unswept := c.regularUnswept(); isSweeping && unswept != nil {
+		isSweeping, due = false, unswept
+	}
+	if !isSweeping && listing != nil && due != nil && listing.worker.length() == long && due.worker.length() != long && c.s.longCredit < 0 {
 		listing = nil
 	}
-	if (listing != nil || due != nil) && !c.can(ListSessions) {
+	if (listing != nil || due != nil) && !c.can(ListSessionsForWorker) {
+		isSoon := c.ready[ListSessionsForWorker].Before(c.now.Add(longestHold))
+		c.isHeld = (listing != nil || !isSweeping) && isSoon
 		listing, due = nil, nil
 	}
 	switch pressing := listing != nil || lookup != nil; {
-	case pressing && (due == nil || !c.s.lastWasPressing):
+	case pressing && (due == nil || isSweeping || !c.s.lastWasPressing):
 		c.s.lastWasPressing = true
 		if lookup != nil && (listing == nil || c.s.sinceBatch >= patientTurn || lookup.first().key < listing.key) {
-			return c.s.beginLookup(lookup, c.now)
+			return c.s.beginLookup(lookup, c.s.lookupKind(lookup.first().worker, c.now), c.now)
 		}
 		return c.s.beginListing(listing.worker, c.now)
+	case isSweeping:
+		if t := c.sweep(); t != nil {
+			return t
+		}
+		if due != nil {
+			return c.ahead() // what is due is late anyway
+		}
 	case due != nil:
 		c.s.lastWasPressing = false
 		c.s.noteLate(due, c.now)
@@ -225,8 +260,12 @@ func (c *choice) listSpare() *task {
 func (s *Schedule) beginListing(w *worker, now time.Time) *task {
 	s.leaveQueues(w)
 	t := &task{
-		kind: ListSessions, shards: []int{w.shard.number}, worker: w, again: w.listingFailures > 0,
+		kind: ListSessionsForWorker, shards: []int{w.shard.number}, worker: w, again: w.listingFailures > 0,
 		spare: w.class == spare || w.class == unsure, page: 1, limit: w.pageLimit(),
+		announced: w.announced, complete: !w.stopsEarly(),
+	}
+	if w.class == active || w.class == idle {
+		t.regular, s.sweeps.sinceFloor = true, 0
 	}
 	w.urgent = false
 	w.listingBegun = now
@@ -239,4 +278,6 @@ func (s *Schedule) leaveQueues(w *worker) {
 	w.activity = inCall
 	s.leaveListingQueue(w)
 	w.lookupPlace.leave()
+	s.leaveStatuses(w)
+	w.completePlace.leave()
 }

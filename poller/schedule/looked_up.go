@@ -12,7 +12,7 @@ func (s *Schedule) lookupsDone(t *task, a Answer, now time.Time, o *Outcome) {
 		a.Reason = Cancelled // the same request is not sent again; a new one asks about the other workers
 	}
 	if t.kind == BatchGetSession {
-		s.judgeBatch(t.sessions[0].FarmID, a.Reason, now, o)
+		s.judgeBatch(BatchGetSession, t.sessions[0].FarmID, a.Reason, now, o)
 	}
 	if t.kind == GetSession && a.Reason == ResourceNotFound && len(a.Findings) > 0 {
 		a.Reason, o.Reason, o.Stage = "", "", Complete // the answer says what does not exist
@@ -33,6 +33,9 @@ func (s *Schedule) lookupsDone(t *task, a Answer, now time.Time, o *Outcome) {
 // lookupDone takes in what the answer to a lookup of sessions of a worker says of these.
 func (s *Schedule) lookupDone(kind Kind, w *worker, sessions []diff.Session, a Answer, now time.Time, o *Outcome) {
 	learned := s.takeFindings(w, sessions, a, now, o)
+	if learned {
+		s.learn(w, a.of(w), byLookup, false, now)
+	}
 	switch {
 	case a.Reason == "":
 		w.noteAnswered(sessions)
@@ -40,7 +43,7 @@ func (s *Schedule) lookupDone(kind Kind, w *worker, sessions []diff.Session, a A
 		delete(s.lookupsFailing, w)
 	case a.Reason == Cancelled, a.Reason == Throttled: // another shard was disowned, or it is no attempt
 		w.forgetLookups(sessions)
-	case kind == BatchGetSession && w.fleet.farm.off.After(now):
+	case kind == BatchGetSession && w.fleet.farm.off[BatchGetSession].After(now):
 		w.forgetLookups(sessions) // so that GetSession is tried at once
 	default:
 		s.lookupFailed(kind, w, sessions, a.Reason, now)
@@ -91,7 +94,10 @@ func (s *Schedule) takeFindings(w *worker, sessions []diff.Session, a Answer, no
 			continue
 		}
 		l := w.setLookup(session.SessionID)
-		l.unclear = finding == Unclear
+		l.unclear, l.notFound = finding == Unclear, finding == NotFound
+		if finding != Found && l.missing.IsZero() { // what is missing already is asked for ever more rarely
+			s.wantListing(w, now)
+		}
 		switch finding {
 		case Found, NotFound:
 			l.missing = time.Time{}
@@ -119,37 +125,48 @@ func (w *worker) forgetLookups(sessions []diff.Session) {
 	}
 }
 
-// judgeBatch takes in how a BatchGetSession ended. One session on which the service fails makes the whole batch fail. So
-// after a failure GetSession is used for some time, instead of the same batch again and again.
-func (s *Schedule) judgeBatch(farmID string, reason Reason, now time.Time, o *Outcome) {
+// judgeBatch takes in how a BatchGetSession, a BatchGetWorker or a ListSessions ended. One session on which the service fails
+// makes the whole batch fail. So after a failure GetSession is used for some time, instead of the same batch again and again.
+// Instead of BatchGetWorker, ListWorkers is used, and instead of ListSessions the listings of workers.
+func (s *Schedule) judgeBatch(k Kind, farmID string, reason Reason, now time.Time, o *Outcome) {
 	f := s.farms[farmID]
 	if f == nil {
 		return // it was forgotten meanwhile
 	}
-	note := Note{Kind: BatchFails, Operation: BatchGetSession, Worker: diff.WorkerKey{FarmID: farmID}, Reason: reason}
-	wasOff := !f.off.IsZero()
+	note := Note{Kind: BatchFails, Operation: k, Worker: diff.WorkerKey{FarmID: farmID}, Reason: reason}
+	wasOff := !f.off[k].IsZero()
 	switch reason {
 	case "":
-		f.batches, f.off = 0, time.Time{}
+		f.batches[k], f.off[k] = 0, time.Time{}
 		if wasOff {
+			s.noteSwept(f, now)
 			note.Kind = BatchWorks
 			o.Notes = append(o.Notes, note)
 		}
 		return
 	case Denied:
-		f.off = now.Add(batchDeniedPause)
+		f.off[k] = now.Add(batchDeniedPause)
 	case Refused, ResourceNotFound:
-		f.off = now.Add(batchFailedPause)
-	case ServerError, Malformed, NoList, Timeout:
-		if f.batches++; f.batches >= failingAfter {
-			f.off = now.Add(batchFailedPause)
+		f.off[k] = now.Add(batchFailedPause)
+	case ServerError, Malformed, NoList, Timeout, MissingField, FieldTooLong, Other:
+		if f.batches[k]++; f.batches[k] >= failingAfter {
+			f.off[k] = now.Add(batchFailedPause)
 		}
 	}
-	if f.off.After(now) {
+	if k == BatchGetSession && f.off[k].After(now) {
 		s.giveUpAsking(f, now)
 	}
-	if !wasOff && !f.off.IsZero() {
+	if !wasOff && !f.off[k].IsZero() {
+		s.noteSwept(f, now)
 		o.Notes = append(o.Notes, note)
+	}
+}
+
+// noteSwept queues the workers of a farm anew, because it has changed whether their open sessions are swept.
+func (s *Schedule) noteSwept(f *farm, now time.Time) {
+	if isSwept := f.off[BatchGetSession].IsZero(); f.isSwept != isSwept {
+		f.isSwept = isSwept
+		s.requeueOpen(now)
 	}
 }
 

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -27,9 +28,16 @@ const (
 type farm struct {
 	id string
 	scope
-	lookups queue     // workers with sessions to look up, by when the first is due
-	off     time.Time // GetSession is used instead of BatchGetSession until then
-	batches int       // that failed in a row for reasons that may pass by themselves
+	lookups  queue            // workers with sessions to look up, by when the first is due
+	statuses queue            // workers whose status is swept, by when a look at it is due
+	isSwept  bool             // the open sessions are swept
+	resting  [kinds]time.Time // no request of a sweep is tried before
+	off      [kinds]time.Time // the operation is not used until then
+	hanging  [kinds]int       // calls in flight that are slow
+	batches  [kinds]int       // that failed in a row for reasons that may pass by themselves
+
+	sample    diff.Session // as in trial, but of this farm
+	resumedAt time.Time    // when it was last tried whether the open sessions can be swept again
 }
 
 // lookupKind returns how the next sessions of a worker are looked up: by GetSession, if BatchGetSession does not work in the
@@ -37,17 +45,35 @@ type farm struct {
 func (s *Schedule) lookupKind(w *worker, now time.Time) Kind {
 	isUnclear := func(x diff.Session) bool {
 		l := w.lookup(x.SessionID)
-		return l.unclear && s.isNearlyDue(l, now)
+		return l.unclear && s.isNearlyDue(w, l, now)
 	}
-	if w.fleet.farm.off.After(now) || slices.ContainsFunc(w.toLookUp(), isUnclear) {
+	if w.fleet.farm.off[BatchGetSession].After(now) || slices.ContainsFunc(w.toLookUp(), isUnclear) {
 		return GetSession
 	}
 	return BatchGetSession
 }
 
 // isNearlyDue reports whether a session is taken along with a lookup.
-func (s *Schedule) isNearlyDue(l lookupState, now time.Time) bool {
-	return l.at.IsZero() || now.Sub(l.at) >= part(soonAt, s.lookupInterval(l, now))
+func (s *Schedule) isNearlyDue(w *worker, l lookupState, now time.Time) bool {
+	return !l.at.Add(s.leastPause(w, l, now)).After(now)
+}
+
+// leastPause returns how long after a lookup of a session the next one is worth a place in a request that is sent anyway.
+func (s *Schedule) leastPause(w *worker, l lookupState, now time.Time) time.Duration {
+	switch {
+	case l.at.IsZero():
+		return 0
+	case w.isSwept(l):
+		return leastLook
+	case w.fleet.farm.isSwept: // it is asked for rarely, although there are requests for it all the time
+		return part(dueAt, s.lookupInterval(l, now))
+	}
+	return part(soonAt, s.lookupInterval(l, now))
+}
+
+// isSwept reports whether a session is looked up with the sweep of the open sessions, and not for a reason of its own.
+func (w *worker) isSwept(l lookupState) bool {
+	return w.fleet.farm.isSwept && l.missing.IsZero() && !l.notFound
 }
 
 // lookupDue returns when the next lookup of a worker's sessions is due. It reports false if there is no session to look up.
@@ -62,7 +88,11 @@ func (s *Schedule) lookupDue(w *worker, now time.Time) (time.Time, bool) {
 			first = soonest(first, l.since)
 			continue
 		}
-		first = soonest(first, l.at.Add(part(dueAt, s.lookupInterval(*l, now))))
+		if w.isSwept(*l) {
+			first = soonest(first, l.at.Add(s.lookPause(w, session, l.at)))
+		} else {
+			first = soonest(first, l.at.Add(part(dueAt, s.lookupInterval(*l, now))))
+		}
 	}
 	return latest(first, w.nextLookup), !first.IsZero()
 }
@@ -108,7 +138,7 @@ func (c *choice) restored() *task {
 	if len(c.s.unasked) == 0 {
 		return nil
 	}
-	return c.lookup(func(f *farm, p *place) bool { return !p.worker.asked })
+	return c.lookup(func(f *farm, p *place) bool { return c.isDue(p) && !p.worker.asked })
 }
 
 // pressingLookup returns the queue with the lookup that goes first among those that need not wait for the turn of batches.
@@ -130,12 +160,21 @@ func (c *choice) pressingLookup() *queue {
 func (s *Schedule) isItsTurn(f *farm, now time.Time) bool {
 	w := f.lookups.first().worker
 	switch {
-	case s.sinceBatch >= batchTurn, s.lookupKind(w, now) == GetSession:
+	case s.lookupKind(w, now) == GetSession, s.sinceBatch >= newsTurn && w.hasNews():
 		return true
-	case s.sinceBatch >= newsTurn && slices.ContainsFunc(w.toLookUp(), func(x diff.Session) bool { return w.lookup(x.SessionID).at.IsZero() }):
+	case !f.off[BatchGetSession].IsZero() && !f.off[BatchGetSession].After(now): // after its pause it is tried again
+		return true
+	case f.isSwept: // the sweeps have their own turns
+		return false
+	case s.sinceBatch >= batchTurn:
 		return true
 	}
 	return s.isFull(f, now)
+}
+
+// hasNews reports whether one of the worker's sessions was not looked up since it has to be.
+func (w *worker) hasNews() bool {
+	return slices.ContainsFunc(w.toLookUp(), func(x diff.Session) bool { return w.lookup(x.SessionID).at.IsZero() })
 }
 
 // isFull reports whether a batch in the farm would be full.
@@ -157,22 +196,22 @@ func (q *queue) sessionsUntil(limit int64, at, sum int) int {
 
 // anyBatch returns any lookup that is due.
 func (c *choice) anyBatch() *task {
-	return c.lookup(func(*farm, *place) bool { return true })
+	return c.lookup(func(f *farm, p *place) bool { return !f.isSwept && c.isDue(p) })
 }
 
-// lookup returns the lookup that is due first, of those whose first place is wanted.
+// lookup returns the lookup that goes first, of those whose first place is wanted.
 func (c *choice) lookup(wanted func(*farm, *place) bool) *task {
 	var first *queue
 	for _, f := range c.s.farmOrder {
 		p := f.lookups.first()
-		if p != nil && c.isDue(p) && wanted(f, p) && c.can(c.s.lookupKind(p.worker, c.now)) && (first == nil || p.key < first.first().key) {
+		if p != nil && wanted(f, p) && c.can(c.s.lookupKind(p.worker, c.now)) && (first == nil || p.key < first.first().key) {
 			first = &f.lookups
 		}
 	}
 	if first == nil {
 		return nil
 	}
-	return c.s.beginLookup(first, c.now)
+	return c.s.beginLookup(first, c.s.lookupKind(first.first().worker, c.now), c.now)
 }
 
 // isDue reports whether the time of a lookup has come.
@@ -182,16 +221,19 @@ func (c *choice) isDue(p *place) bool {
 	return !due.After(c.now)
 }
 
-// beginLookup begins the lookup that goes first in a queue. BatchGetSession takes the sessions of several workers.
-func (s *Schedule) beginLookup(q *queue, now time.Time) *task {
-	t := &task{kind: s.lookupKind(q.first().worker, now)}
+// beginLookup begins the lookup of a kind that goes first in a queue. BatchGetSession takes the sessions of several workers.
+func (s *Schedule) beginLookup(q *queue, kind Kind, now time.Time) *task {
+	t := &task{kind: kind, farm: q.first().worker.fleet.farm}
 	limit := batchSize
 	if t.kind == GetSession {
 		limit = 1
 	}
 	var skipped []*worker
 	soon := s.key(now.Add(part(dueAt-soonAt, s.config.Staleness)))
-	for p := q.first(); p != nil && p.key <= soon && len(t.sessions) < limit && len(skipped) < batchSize; p = q.first() {
+	if q.first().worker.fleet.farm.isSwept {
+		soon = math.MaxInt64
+	}
+	for p := q.first(); p != nil && p.key <= soon && len(t.sessions) < limit && len(skipped) < mostPassed; p = q.first() {
 		w := p.worker
 		before := len(t.sessions)
 		if !w.nextLookup.After(now) {
@@ -228,14 +270,14 @@ func (s *Schedule) takeSessions(w *worker, to []diff.Session, kind Kind, limit i
 			return w.lookup(a.SessionID).at.Compare(w.lookup(b.SessionID).at)
 		})
 	}
-	batchWorks := !w.fleet.farm.off.After(now)
+	batchWorks := !w.fleet.farm.off[BatchGetSession].After(now)
 	for _, session := range sessions {
 		l := w.lookup(session.SessionID)
 		switch {
 		case len(to) >= limit:
 			return to
 		case batchWorks && l.unclear != (kind == GetSession):
-		case s.isNearlyDue(l, now):
+		case s.isNearlyDue(w, l, now):
 			to = append(to, session)
 			l := w.setLookup(session.SessionID)
 			l.at, l.since = now, time.Time{}

@@ -44,9 +44,30 @@ func (p *play) countNotes(k NoteKind) (n int) {
 	return n
 }
 
-// Sessions that listings lack are looked up about once in a staleness.
+// Sessions that listings lack are swept like any others. If they are not found, they are looked up about once in a staleness.
 func TestUnresolvedSessionsAreLookedUp(t *testing.T) {
-	p := unresolved(10*time.Second, 3).own()
+	for what, c := range map[string]struct {
+		finding       Finding
+		soonest, most time.Duration // between two lookups
+	}{
+		"found": {Found, leastLook, 3 * time.Second}, "not found": {NotFound, 5 * time.Second, 11 * time.Second},
+	} {
+		t.Run(what, func(t *testing.T) {
+			p := unresolved(10*time.Second, 3)
+			p.answer = func(c2 Call) Answer {
+				a := lookedUp(c2)
+				for id := range a.Findings {
+					a.Findings[id] = c.finding
+				}
+				return a
+			}
+			p.own()
+			lookedUpAgain(t, p, c.soonest, c.most)
+		})
+	}
+}
+
+func lookedUpAgain(t *testing.T, p *play, soonest, most time.Duration) {
 	p.run(10 * time.Minute)
 	p.check(t)
 	var last time.Time
@@ -55,7 +76,7 @@ func TestUnresolvedSessionsAreLookedUp(t *testing.T) {
 		if c.Kind != BatchGetSession || isTrial(c.Call) {
 			continue
 		}
-		if gap := c.at.Sub(last); n > 1 && (gap > 11*time.Second || gap < 5*time.Second) || len(c.Sessions) != 3 {
+		if gap := c.at.Sub(last); n > 1 && (gap > most || gap < soonest) || len(c.Sessions) != 3 {
 			t.Errorf("%d sessions are looked up after %v", len(c.Sessions), gap)
 		}
 		last = c.at
@@ -226,7 +247,7 @@ func TestDeniedBatchGivesUpRestoredSessions(t *testing.T) {
 	}
 	p.schedule.Own(0, p.knownOf([]diff.WorkerKey{key(0)}), p.now)
 	p.run(time.Minute)
-	p.schedule.farms["farm-1"].off = p.now // the pause is over
+	p.schedule.farms["farm-1"].off[BatchGetSession] = p.now // the pause is over
 	var all []diff.WorkerKey
 	for n := 1; n < 200; n += 2 {
 		all = append(all, key(n))
@@ -278,7 +299,7 @@ func TestSingleLookupsTakeTurns(t *testing.T) {
 			}
 		}
 	}
-	if n := p.kinds()[ListSessions]; n < 4000 {
+	if n := p.kinds()[ListSessionsForWorker]; n < 4000 {
 		t.Errorf("%d listings", n)
 	}
 }

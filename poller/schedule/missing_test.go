@@ -35,9 +35,9 @@ func (p *play) lose(part string) {
 	}
 	p.answer = func(c Call) Answer {
 		switch {
-		case c.Kind == ListSessions && part == "queue":
+		case c.Kind == ListSessionsForWorker && part == "queue":
 			return noSuch
-		case c.Kind == ListSessions:
+		case c.Kind == ListSessionsForWorker:
 			return Answer{Reason: ResourceNotFound, NotFound: part, HasDate: true}
 		}
 		a := lookedUp(c)
@@ -142,7 +142,7 @@ func TestShownAgainAfterItsFleetWasMissing(t *testing.T) {
 		p.check(t)
 		shown := slices.IndexFunc(p.calls[before:], func(c made) bool { return c.Kind == ListWorkers })
 		next := p.calls[before+shown+1:]
-		listed := slices.IndexFunc(next, func(c made) bool { return c.Kind == ListSessions })
+		listed := slices.IndexFunc(next, func(c made) bool { return c.Kind == ListSessionsForWorker })
 		if listed < 0 || next[listed].at.Sub(p.calls[before+shown].at) > time.Second {
 			t.Errorf("%s: not listed within a second", status)
 		}
@@ -196,5 +196,21 @@ func TestUnconfirmedAbsence(t *testing.T) {
 				t.Errorf("%d sessions are missing", n)
 			}
 		})
+	}
+}
+
+// A worker of which only listings say that it does not exist is listed again soon, also if all its open sessions are missing. If
+// discovery lacks it as well, that can wait.
+func TestWorkersSaidNotToExistAreListedAgain(t *testing.T) {
+	p := newPlay(15*time.Second, 1, 1).add(0, 1).own()
+	p.run(time.Minute)
+	w := p.schedule.workers[key(0)]
+	w.Open, w.answer = openSessions(key(0), 1), noSuchWorker
+	w.setLookup(w.Open[0].SessionID).missing = p.now.Add(-10 * time.Hour)
+	for presence, soon := range map[presence]bool{presenceShown: true, presenceMissing: false} {
+		w.presence = presence
+		if wait := p.schedule.nextDue(w, p.now).Sub(p.now); (wait < 2*time.Minute) != soon {
+			t.Errorf("presence %d: listed again after %v", presence, wait)
+		}
 	}
 }

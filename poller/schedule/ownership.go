@@ -14,20 +14,22 @@ import (
 // first listings count as pressing.
 type shard struct {
 	number  int
-	firsts  int  // workers that wait for their first listing
-	settled bool // discovery was complete once since the shard was owned; what it finds from now on is new
+	since   time.Time // when it was owned
+	firsts  int       // workers that wait for their first listing
+	settled bool      // discovery was complete once since the shard was owned; what it finds from now on is new
 }
 
 // shownWorker is a worker as the last ListWorkers of its fleet showed it.
 type shownWorker struct {
 	status *diff.WorkerStatus // never changed, only replaced, because observations share it
 	list   uint64             // the list that showed it last, see Call.List
+	sent   time.Time          // when the request was sent whose answer showed the status
 }
 
 // Own takes in that a shard is owned from now on, and what is known of its workers. A shard must be disowned before it is
 // owned again. Workers of farms and fleets that the Config leaves out are ignored.
 func (s *Schedule) Own(number int, known []Known, now time.Time) {
-	sh := &shard{number: number}
+	sh := &shard{number: number, since: now}
 	s.shards[number] = sh
 	s.firstList = nil
 	s.budget.setShare(len(s.shards), s.config.Shards, now)
@@ -39,7 +41,7 @@ func (s *Schedule) Own(number int, known []Known, now time.Time) {
 	for _, f := range s.order {
 		for id, w := range f.shown {
 			if s.config.Shard(id) == number {
-				s.workerShown(f, id, sh, w.status, now)
+				s.workerShown(f, id, sh, w.status, w.sent, now)
 			}
 		}
 	}
@@ -72,6 +74,7 @@ func (s *Schedule) Disown(number int, now time.Time) {
 		for _, t := range s.targets {
 			t.task = nil // its page token may be too old when a shard is owned again
 		}
+		s.jobLists = nil
 	}
 }
 
@@ -151,7 +154,7 @@ func (s *Schedule) fleet(k fleetKey) *fleet {
 func (s *Schedule) farm(id string) *farm {
 	f := s.farms[id]
 	if f == nil {
-		f = &farm{id: id, scope: scope{above: &s.operation, failed: make(map[*worker]struct{})}}
+		f = &farm{id: id, isSwept: true, scope: scope{above: &s.operation, failed: make(map[*worker]struct{})}}
 		s.farms[id] = f
 		s.farmOrder = append(s.farmOrder, f)
 	}
@@ -198,7 +201,7 @@ func (s *Schedule) addKnown(sh *shard, k Known, now time.Time) {
 		}
 	}
 	if len(k.Open) > 0 {
-		w.asked = f.farm.off.After(now)
+		w.asked = f.farm.off[BatchGetSession].After(now)
 		s.unasked[w] = struct{}{}
 		s.beginFirst(w)
 	}
@@ -264,9 +267,10 @@ func (s *Schedule) listSoonIfUnsure(w *worker, now time.Time) bool {
 	return true
 }
 
-// workerShown takes in that ListWorkers shows a worker with a status. If the worker is new or has a new status, its listing
-// is urgent.
-func (s *Schedule) workerShown(f *fleet, id string, sh *shard, status *diff.WorkerStatus, now time.Time) {
+// workerShown takes in that ListWorkers shows a worker with a status, in answer to a request that was sent then. If the worker is
+// new, its listing is urgent. So it is if its status announces a session, or has changed in any way while the ends of sessions
+// are not seen by sweeps.
+func (s *Schedule) workerShown(f *fleet, id string, sh *shard, status *diff.WorkerStatus, sent, now time.Time) {
 	w := f.workers[id]
 	if w == nil {
 		w = s.addWorker(Known{Worker: diff.WorkerKey{FarmID: f.fleetKey.farm, FleetID: f.fleetKey.fleet, WorkerID: id}, Empty: true}, sh, f, now)
@@ -276,12 +280,14 @@ func (s *Schedule) workerShown(f *fleet, id string, sh *shard, status *diff.Work
 		w.listingFailures = 0 // else its back-off would go on, which may be a day
 	}
 	isNew := w.presence != presenceShown
-	hasChanged := !isNew && w.status.Status != status.Status
-	if w.presence = presenceShown; w.status != status {
+	hasChanged := !isNew && w.status.Status != status.Status && !f.farm.isSwept && !s.isTight
+	w.presence, w.isGone = presenceShown, false
+	if w.status != status {
 		f.countStatus(w, -1)
 		w.status = status
 		f.countStatus(w, 1)
 	}
+	s.noteStatus(w, sent, now)
 	delete(s.unknown, w)
 	switch {
 	case isNew:
@@ -295,7 +301,11 @@ func (s *Schedule) workerShown(f *fleet, id string, sh *shard, status *diff.Work
 		if !sh.settled && w.listedAt.IsZero() {
 			s.beginFirst(w)
 		}
-		s.makeUrgent(w, s.randomDue(now))
+		if sh.settled && w.isAtRest() {
+			s.queueNew(w, now)
+		} else {
+			s.makeUrgent(w, s.randomDue(now))
+		}
 	case hasChanged:
 		s.endMissing(w, now)
 		s.makeUrgent(w, now)
@@ -313,9 +323,24 @@ func (s *Schedule) workerMissing(w *worker, now time.Time) {
 	wasShown := w.presence == presenceShown
 	w.presence = presenceMissing
 	delete(s.unknown, w)
-	if wasShown {
+	if w.fleet.farm.isSwept && len(w.Open) == 0 && !w.isBusy() {
+		// A listing would only say that the worker does not exist.
+		if w.announced {
+			s.noteUnseen(w.Worker, now)
+		}
+		w.urgent, w.announced = false, false
+		s.rest(w, now)
+	} else if wasShown {
 		s.makeUrgent(w, now)
 	} else if !w.isBusy() {
+		s.rest(w, now)
+	}
+}
+
+// queueNew queues a worker that discovery has found and that probably has no session yet.
+func (s *Schedule) queueNew(w *worker, now time.Time) {
+	w.listingDue = now
+	if !w.isBusy() {
 		s.rest(w, now)
 	}
 }
@@ -323,6 +348,7 @@ func (s *Schedule) workerMissing(w *worker, now time.Time) {
 // makeUrgent makes a worker's listing urgent. It becomes due at the given time.
 func (s *Schedule) makeUrgent(w *worker, due time.Time) {
 	w.urgent = true
+	s.leaveStatuses(w)
 	if !w.isBusy() {
 		s.rest(w, due)
 	}

@@ -29,7 +29,7 @@ func TestFailingFleetDelaysNoSecondListing(t *testing.T) {
 	p.schedule.Own(0, nil, p.now)
 	p.run(10 * time.Minute)
 	p.answer = func(c Call) Answer {
-		if c.Kind == ListSessions && c.Worker.FleetID == bad.fleet {
+		if c.Kind == ListSessionsForWorker && c.Worker.FleetID == bad.fleet {
 			return refused(Denied)
 		}
 		return lookedUp(c)
@@ -42,7 +42,7 @@ func TestFailingFleetDelaysNoSecondListing(t *testing.T) {
 	p.check(t)
 	var perShard [2]int
 	for _, c := range p.calls {
-		if c.Kind == ListSessions && !c.at.Before(from) && c.Worker.FleetID != bad.fleet {
+		if c.Kind == ListSessionsForWorker && !c.at.Before(from) && c.Worker.FleetID != bad.fleet {
 			perShard[c.Shards[0]]++
 		}
 	}
@@ -215,7 +215,7 @@ func TestDeadWorkersDelayNoSecondListing(t *testing.T) {
 	p.check(t)
 	var perShard [2]int
 	for _, c := range p.calls {
-		if c.Kind == ListSessions && !c.at.Before(from) && !isDead(c.Worker) {
+		if c.Kind == ListSessionsForWorker && !c.at.Before(from) && !isDead(c.Worker) {
 			perShard[c.Shards[0]]++
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-var endless = demand{kind: ListSessions, rate: math.Inf(1)}
+var endless = demand{kind: ListSessionsForWorker, rate: math.Inf(1)}
 
 // quotaCase is an hour under a quota and what must come of it.
 type quotaCase struct {
@@ -90,15 +90,15 @@ func TestQuota(t *testing.T) {
 // An operation that is throttled costs the others nothing.
 func TestOneOperationIsThrottled(t *testing.T) {
 	a := newAccount(1, nil)
-	a.quotas[ListSessions] = &quota{rate: constant(5), burst: 1}
+	a.quotas[ListSessionsForWorker] = &quota{rate: constant(5), burst: 1}
 	u := a.add(20, 12, demand{kind: BatchGetSession, rate: 8}, demand{kind: ListWorkers, rate: 1}, endless)
 	a.run(600)
 	t.Logf("accepted %v, throttled %v", u.acceptedOf, u.deniedOf)
 	if got := float64(u.acceptedOf[BatchGetSession]) / 600; got < 7.9 {
 		t.Errorf("%.2f BatchGetSession/s, want 8", got)
 	}
-	if got := float64(u.acceptedOf[ListSessions]) / 600; got < .97*5 {
-		t.Errorf("%.2f ListSessions/s, want 5", got)
+	if got := float64(u.acceptedOf[ListSessionsForWorker]) / 600; got < .97*5 {
+		t.Errorf("%.2f ListSessionsForWorker/s, want 5", got)
 	}
 	if u.budget.pace(BatchGetSession) != 20 {
 		t.Errorf("the pace of BatchGetSession is %.2f, want 20", u.budget.pace(BatchGetSession))
@@ -130,24 +130,24 @@ func TestQuotaOfNothing(t *testing.T) {
 func TestCut(t *testing.T) {
 	b, now := newBudget(100, epoch), epoch
 	for range 50 {
-		b.take(ListSessions, b.ready(ListSessions, now))
+		b.take(ListSessionsForWorker, b.ready(ListSessionsForWorker, now))
 		now = now.Add(500 * time.Millisecond)
 	}
 	sent := now.Add(-100 * time.Millisecond)
-	b.throttled(ListSessions, sent, 0, now)
-	first := b.pace(ListSessions)
+	b.throttled(ListSessionsForWorker, sent, 0, now)
+	first := b.pace(ListSessionsForWorker)
 	if first > 2 {
 		t.Errorf("a pace of %.2f after two requests a second were too much", first)
 	}
-	if at := b.ready(ListSessions, now); at.Sub(now) < 400*time.Millisecond {
+	if at := b.ready(ListSessionsForWorker, now); at.Sub(now) < 400*time.Millisecond {
 		t.Errorf("the next request is sent after %v", at.Sub(now))
 	}
-	b.throttled(ListSessions, sent, 0, now)
-	if b.pace(ListSessions) != first {
-		t.Errorf("cut again from %.2f to %.2f in the same round trip", first, b.pace(ListSessions))
+	b.throttled(ListSessionsForWorker, sent, 0, now)
+	if b.pace(ListSessionsForWorker) != first {
+		t.Errorf("cut again from %.2f to %.2f in the same round trip", first, b.pace(ListSessionsForWorker))
 	}
 	b.setShare(6, 12, now)
-	if got := b.pace(ListSessions); math.Abs(got-first/2) > 1e-9 {
+	if got := b.pace(ListSessionsForWorker); math.Abs(got-first/2) > 1e-9 {
 		t.Errorf("a pace of %.2f with half of the shards, want half of %.2f", got, first)
 	}
 }

@@ -22,7 +22,7 @@ type play struct {
 	now      time.Time
 	latency  func(Call) time.Duration
 	commit   func() time.Duration       // how long a commit takes
-	answer   func(Call) Answer          // to anything but discovery
+	answer   func(Call) Answer          // to anything but discovery; the statuses that a good answer lacks are added
 	found    func(Call) Answer          // to discovery
 	known    func(diff.WorkerKey) Known // what is committed of a worker; Worker need not be set
 	workers  map[fleetKey][]Worker      // that exist
@@ -126,6 +126,16 @@ func (p *play) setStatus(n int, status string) {
 	}
 }
 
+// allIdle says of all workers that they are idle. Else, those without a session are RUNNING for no reason.
+func (p *play) allIdle() *play {
+	for _, workers := range p.workers {
+		for i := range workers {
+			workers[i].Status.Status = "IDLE"
+		}
+	}
+	return p
+}
+
 func openSession(w diff.WorkerKey, n int) diff.Session {
 	return diff.Session{WorkerKey: w, QueueID: "queue-1", JobID: "job-1", SessionID: fmt.Sprintf("session-%s-%s-%04d", w.FleetID, w.WorkerID, n), LifecycleStatus: diff.StatusStarted}
 }
@@ -220,7 +230,7 @@ func (p *play) run(d time.Duration) {
 
 // workersOf returns the workers that a call asks about.
 func workersOf(c Call) (all []diff.WorkerKey) {
-	if c.Kind == ListSessions {
+	if c.Kind == ListSessionsForWorker {
 		return []diff.WorkerKey{c.Worker}
 	}
 	for _, s := range c.Sessions {
@@ -236,6 +246,10 @@ func (p *play) begin(c Call) {
 	p.pending = append(p.pending, pending{at: p.now.Add(p.latency(c)), call: c, sent: p.now})
 	if isTrial(c) {
 		return
+	}
+	isOther := func(w diff.WorkerKey) bool { return w.FarmID != c.Workers[0].FarmID }
+	if c.Kind == BatchGetWorker && (len(c.Workers) == 0 || len(c.Workers) > batchSize || slices.ContainsFunc(c.Workers, isOther)) {
+		p.broken = fmt.Errorf("BatchGetWorker of %v", c.Workers)
 	}
 	if c.Kind == BatchGetSession && (len(c.Sessions) == 0 || len(c.Sessions) > batchSize) || c.Kind == GetSession && len(c.Sessions) != 1 {
 		p.broken = fmt.Errorf("%s of %d sessions", c.Kind.Operation(), len(c.Sessions))
@@ -270,13 +284,38 @@ func (p *play) answerOf(c Call) Answer {
 	if c.Kind.IsDiscovery() {
 		return p.found(c)
 	}
-	return p.answer(c)
+	a := p.answer(c)
+	if c.Kind == BatchGetWorker && a.Reason == "" && a.Statuses == nil {
+		return p.showing(c, a)
+	}
+	return a
+}
+
+// showing adds the statuses of the workers that exist to an answer to BatchGetWorker, and says of the others that they do not.
+func (p *play) showing(c Call, a Answer) Answer {
+	a.Statuses = make(map[diff.WorkerKey]diff.WorkerStatus)
+	for _, w := range c.Workers {
+		in := p.workers[fleetKey{w.FarmID, w.FleetID}]
+		if i := slices.IndexFunc(in, func(x Worker) bool { return x.ID == w.WorkerID }); i >= 0 {
+			a.Statuses[w] = in[i].Status
+		} else {
+			a.Gone = append(a.Gone, w)
+		}
+	}
+	return a
 }
 
 func (p *play) done(x pending, a Answer) {
 	a.Sent = x.sent
 	o := p.schedule.Done(x.call, a, p.now)
 	p.outcomes = append(p.outcomes, o)
+	for _, w := range o.Workers {
+		if p.busy[w] != 0 || x.call.Kind != ListSessions {
+			p.broken = fmt.Errorf("%d of %s observes worker %s, which is in %d", x.call.List, x.call.Kind.Operation(), w.WorkerID, p.busy[w])
+		}
+		p.busy[w] = x.call.List
+		p.pending = append(p.pending, pending{at: p.now.Add(p.commit()), commit: w})
+	}
 	if o.Stage == UnderWay || isTrial(x.call) {
 		return
 	}
@@ -284,7 +323,7 @@ func (p *play) done(x pending, a Answer) {
 		if p.busy[w] != x.call.List {
 			continue // its shard was disowned meanwhile
 		}
-		if o.Stage == Complete && !o.Ignored && isObserved(x.call, w, a, o) {
+		if o.Stage != Discarded && !o.Ignored && isObserved(x.call, w, a, o) {
 			p.pending = append(p.pending, pending{at: p.now.Add(p.commit()), commit: w})
 		} else {
 			delete(p.busy, w)
@@ -294,7 +333,7 @@ func (p *play) done(x pending, a Answer) {
 
 // isObserved reports whether there is an observation of a worker.
 func isObserved(c Call, w diff.WorkerKey, a Answer, o Outcome) bool {
-	return c.Kind == ListSessions || slices.ContainsFunc(c.Sessions, func(s diff.Session) bool {
+	return c.Kind == ListSessionsForWorker || slices.ContainsFunc(c.Sessions, func(s diff.Session) bool {
 		f := a.Findings[s.SessionID]
 		return s.WorkerKey == w && (f == Found || f == NotFound || slices.Contains(o.Confirmed, s.SessionID))
 	})
@@ -309,6 +348,7 @@ func (p *play) disown(shard int) {
 	for _, x := range p.pending {
 		switch {
 		case x.call.Number == 0 && p.config.Shard(x.commit.WorkerID) == shard:
+			delete(p.busy, x.commit)
 		case slices.Contains(x.call.Shards, shard):
 			given = append(given, x)
 		default:
@@ -332,7 +372,7 @@ func (p *play) gaps(from time.Time) map[diff.WorkerKey][]time.Duration {
 	last := make(map[diff.WorkerKey]time.Time)
 	gaps := make(map[diff.WorkerKey][]time.Duration)
 	for _, c := range p.calls {
-		if c.Kind != ListSessions || c.Page > 1 {
+		if c.Kind != ListSessionsForWorker || c.Page > 1 {
 			continue
 		}
 		if before, ok := last[c.Worker]; ok && !before.Before(from) {

@@ -12,8 +12,8 @@ import (
 // reported as failing for it.
 func TestHalfTheQuota(t *testing.T) {
 	for _, pages := range []int{1, 30} {
-		const ceiling, from, to = 20., 5 * time.Minute, 35 * time.Minute
-		c := simulation.Config{Rate: ceiling, Quota: ceiling / 2, Fleets: []simulation.Fleet{{Workers: 1000 / pages, Pages: pages}}, Mix: simulation.Idle}.WithDefaults()
+		const ceiling, from, to = 20., 5 * time.Minute, 20 * time.Minute
+		c := simulation.Config{Rate: ceiling, Quota: ceiling / 2, Fleets: []simulation.Fleet{{Workers: 1000 / pages, Pages: pages}}, Mix: simulation.Idle, OldestFirst: true}.WithDefaults()
 		s, err := simulation.New(c)
 		if err != nil {
 			t.Fatal(err)
@@ -36,7 +36,7 @@ func TestHalfTheQuota(t *testing.T) {
 			case x.At < from:
 			case x.Reason != "":
 				throttled++
-			case x.Kind != schedule.ListSessions:
+			case x.Kind != schedule.ListSessionsForWorker:
 				other++
 			}
 		}
@@ -58,7 +58,7 @@ func TestNothingIsSentInABurst(t *testing.T) {
 		if began.IsZero() {
 			began = now
 		}
-		if at := now.Sub(began); c.Kind == schedule.ListSessions && at > time.Minute && at < time.Minute+100*time.Millisecond {
+		if at := now.Sub(began); c.Kind == schedule.ListSessionsForWorker && at > time.Minute && at < time.Minute+100*time.Millisecond {
 			return simulation.Fault{Reason: schedule.Throttled, RetryAfter: 10 * time.Second}
 		}
 		return simulation.Fault{}
@@ -82,7 +82,8 @@ func TestNothingIsSentInABurst(t *testing.T) {
 	}
 }
 
-// While ListWorkers of forty fleets hangs, a new worker elsewhere is found within a round of discovery.
+// While ListWorkers of forty fleets hangs, a new worker elsewhere is found within a round of discovery, which takes a twentieth of
+// the budget: 82 lists at half a request a second are 164 s.
 func TestHangingDiscovery(t *testing.T) {
 	c := simulation.Config{Rate: 10, Mix: simulation.Autoscaling, Fault: func(_ time.Time, c schedule.Call) simulation.Fault {
 		if c.Kind == schedule.ListWorkers && c.Fleet != fleetID(0) {
@@ -114,13 +115,13 @@ func TestHangingDiscovery(t *testing.T) {
 	}})
 	run(t, s, 30*time.Minute)
 	t.Logf("the fleet that works was listed at least every %v", longest)
-	if last.IsZero() || longest > 36*time.Second {
+	if last.IsZero() || longest > 180*time.Second {
 		t.Errorf("the fleet that works was not listed for %v", longest)
 	}
 }
 
 // An instance that loses most of its shards goes on at once. A shard that is acquired again lists its own workers first, and
-// the others are listed as before.
+// the others have their floor meanwhile and are listed as before after that.
 func TestShardsComeAndGo(t *testing.T) {
 	c := simulation.Config{Rate: 12, Workers: 1200}.WithDefaults()
 	s, err := simulation.New(c)
@@ -136,7 +137,7 @@ func TestShardsComeAndGo(t *testing.T) {
 			silent = max(silent, now.Sub(last))
 		}
 		last = now
-		if c.Kind == schedule.ListSessions {
+		if c.Kind == schedule.ListSessionsForWorker {
 			listings[cfg.Shard(c.Worker.WorkerID)]++
 		}
 	}}
@@ -161,15 +162,21 @@ func TestShardsComeAndGo(t *testing.T) {
 	run(t, s, 10*time.Minute)
 	in.Disown(3, s.Now())
 	in.Own(3, nil, s.Now())
-	clear(listings)
-	run(t, s, 15*time.Second)
-	total := 0
-	for _, n := range listings {
-		total += n
+	share := func(d time.Duration) float64 {
+		clear(listings)
+		run(t, s, d)
+		total := 0
+		for _, n := range listings {
+			total += n
+		}
+		return float64(listings[3]) / float64(total)
 	}
-	t.Logf("%d of %d listings after it was acquired again are of that shard", listings[3], total)
-	if listings[3] < total*4/10 || listings[3] > total*7/10 {
-		t.Errorf("%d of %d listings are of the shard that was acquired again", listings[3], total)
+	first := share(9 * time.Second)
+	run(t, s, 21*time.Second) // the rest of its workers, and second pages
+	then := share(time.Minute)
+	t.Logf("%.2f of the listings after it was acquired again are of that shard, and %.2f of those half a minute later", first, then)
+	if first < .4 || first > .99 || then > .25 {
+		t.Errorf("%.2f and %.2f of the listings are of the shard that was acquired again", first, then)
 	}
 }
 
@@ -179,14 +186,14 @@ func TestOneWorkerIsThrottled(t *testing.T) {
 	c := simulation.Config{Rate: 30, Fleets: []simulation.Fleet{{Workers: 300}, {Workers: 1}}}
 	alone := waits(simulate(t, c, to), fleetID(0), from)
 	c.Fault = func(_ time.Time, c schedule.Call) simulation.Fault {
-		if c.Kind == schedule.ListSessions && c.Worker.FleetID == fleetID(1) {
+		if c.Kind == schedule.ListSessionsForWorker && c.Worker.FleetID == fleetID(1) {
 			return simulation.Fault{Reason: schedule.Throttled}
 		}
 		return simulation.Fault{}
 	}
 	got := waits(simulate(t, c, to), fleetID(0), from)
 	t.Logf("others wait %v, p99 %v; alone %v, %v", got.Mean(), got.Quantile(.99), alone.Mean(), alone.Quantile(.99))
-	if got.Mean() > alone.Mean()*6/5 {
+	if got.Mean() > alone.Mean()*4/3 {
 		t.Errorf("others wait %v, alone %v", got.Mean(), alone.Mean())
 	}
 }

@@ -35,6 +35,7 @@ type Schedule struct {
 	workers   map[diff.WorkerKey]*worker
 
 	waiting        queue                // of workers whose listings are not due yet, by when they are
+	early          queue                // likewise, of those that may be listed before, if nothing else is to do
 	queued         [classes]int         // workers whose listings are due, by class
 	unknown        map[*worker]struct{} // those whose presence is unknown; after the first complete discovery there are none
 	active         map[*worker]struct{} // those with open sessions
@@ -44,6 +45,28 @@ type Schedule struct {
 	missing        map[*worker]struct{} // those with sessions whose queue, fleet or farm is not found
 	openCount      int                  // open sessions of all workers
 	backlog        []chore
+
+	// See sweeps.go, announce.go, learn.go and strategy.go.
+	strategy       Strategy
+	isTight        bool // see isUrgentByStatus
+	isOverloaded   bool // the budget does not suffice for a listing for each start
+	sweeps         sweeps
+	hazards        *hazards
+	jobs           *jobs
+	jobCredit      float64 // requests for listings of jobs that may turn out not to be worth it
+	jobLists       []*task // listings of jobs under way
+	aheadListings  aheadListings
+	expected       queue   // of workers on which a session will probably begin then
+	watched        int     // workers that are listed regularly
+	starts         rate    // of sessions that were found
+	listedStarts   rate    // of them, those that a listing of their worker has shown
+	needed         rate    // calls apart from sweeps and from listings that nothing asks for
+	completes      queue   // of workers of which listings stop early, by when the last complete one began
+	completeCredit float64 // pages of complete listings that it is the turn of
+	listingPages   mean
+	unannounced    uint64
+	unseen         map[diff.WorkerKey]time.Time // deleted workers of which an announced session was not seen, since when
+	lost           uint64
 
 	calls    uint64
 	flights  map[uint64]*flight
@@ -59,6 +82,8 @@ type Schedule struct {
 	longCredit      float64          // pages that workers with several may still have before others, see fairness.go
 	lateAt          time.Time        // when a listing of one page last began late
 	beforePage      int              // other calls that go before the next further page of a listing
+	tries           int              // in scopes that fail as a whole
+	sinceTry        int              // calls since the last of them
 	unusedPageTurn  bool             // a call was sent although it was the turn of a further page, because none was ready
 	lastWasPressing bool             // the last listing or lookup that had to choose was pressing
 	sinceSpare      int              // calls since the last listing of a hidden worker, less those that its pages have cost
@@ -96,7 +121,10 @@ func New(c Config, now time.Time) *Schedule {
 		unasked:        make(map[*worker]struct{}),
 		missing:        make(map[*worker]struct{}),
 		flights:        make(map[uint64]*flight),
+
+		strategy: RoundRobin, hazards: newHazards(), unseen: make(map[diff.WorkerKey]time.Time), jobs: newJobs(),
 	}
+	s.jobs.isOff = s.isJobOff
 	s.addConfiguredTargets(now)
 	return s
 }
@@ -112,8 +140,12 @@ func (s *Schedule) Next(now time.Time) (Call, time.Time) {
 	} else {
 		s.catchUp(now)
 		s.promote(now)
-		if p := s.waiting.first(); p != nil {
-			c.wait(s.timeOf(p.key))
+		s.announceExpected(now)
+		s.review(now)
+		for _, q := range [...]*queue{&s.waiting, &s.early, &s.expected} {
+			if p := q.first(); p != nil {
+				c.wait(s.timeOf(p.key))
+			}
 		}
 		t = c.choose()
 	}
@@ -133,7 +165,8 @@ type choice struct {
 	wake  time.Time // when something may be sent that cannot be sent now; zero if nothing is known of
 	ready [kinds]time.Time
 
-	isInTurn bool // see inTurn
+	isUnswept bool // see regularUnswept
+	isHeld    bool // a listing waits for the next request that the pace of its operation soon allows
 }
 
 // wait notes that something may be sent then. It ignores times that have passed.
@@ -178,7 +211,7 @@ func (c *choice) choose() *task {
 		return page
 	}
 	t := c.other()
-	if t == nil && page == nil && !c.mayBeginLong() && c.can(ListSessions) {
+	if t == nil && page == nil && !c.mayBeginLong() && c.can(ListSessionsForWorker) {
 		c.s.unusedPageTurn = true // all pages are in flight, and a request would be lost
 		t = c.other()
 	}
@@ -206,11 +239,13 @@ func (s *Schedule) noteOther(t *task) {
 // other returns what goes first apart from further pages.
 func (c *choice) other() *task {
 	for _, next := range [...]func() *task{
-		c.discovery, c.nextTrial, func() *task { return c.inTurn(c.spareInTurn) }, func() *task { return c.inTurn(c.againInTurn) }, c.pressingOrRegular,
-		func() *task { return c.list(second) }, c.anyBatch, c.anyAgain, c.anySpare,
+		c.discovery, c.nextTrial, c.resumption, c.failingInTurn, c.spareInTurn, c.againInTurn,
+		c.sweepInTurn, c.completeInTurn, c.floorInTurn, c.jobListing, c.pressingOrRegular,
+		func() *task { return c.list(second) }, c.anyBatch, c.tryFailing, c.anyAgain, c.anySpare, c.ahead, c.sweep,
 	} {
 		if t := next(); t != nil {
 			c.s.count(t)
+			c.s.noteSweep(t)
 			return t
 		}
 	}
@@ -221,9 +256,10 @@ func (c *choice) other() *task {
 func (s *Schedule) count(t *task) {
 	s.sinceSpare++
 	s.sinceAgain++
+	s.sinceTry++
 	s.sinceBatch++
 	switch {
-	case len(t.workers) > 0 && len(t.sessions) < batchSize:
+	case len(t.workers) > 0 && t.kind != BatchGetWorker && len(t.sessions) < batchSize:
 		s.sinceBatch = 0
 	case t.spare:
 		s.sinceSpare = 0

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// If the budget suffices, every worker is listed again within the staleness and not much sooner, and the calls are
-// spread evenly.
+// If the budget suffices, every worker is listed again within the staleness. What is left of the budget is used, too, but no
+// worker is listed twice within a second, and the calls are spread evenly.
 func TestWithinTheBudget(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(100, 300).Draw(t, "workers")
@@ -29,7 +30,7 @@ func TestWithinTheBudget(t *testing.T) {
 				t.Fatalf("worker %d was not listed again", i)
 			}
 			for _, gap := range gaps[key(i)] {
-				if gap > staleness+time.Second || gap < staleness*8/10 {
+				if gap > staleness || gap < shortestRest {
 					t.Fatalf("worker %d was listed again after %v", i, gap)
 				}
 			}
@@ -40,17 +41,17 @@ func TestWithinTheBudget(t *testing.T) {
 				perSecond[int(c.at.Sub(from)/(3*time.Second))]++
 			}
 		}
-		mean := float64(n) * 3 / (staleness.Seconds() * 0.9)
+		allowed := float64(n) / 8 * 3
 		for second, calls := range perSecond {
-			if float64(calls) > 1.8*mean {
-				t.Fatalf("%d calls from second %d on, %f on average", calls, 3*second, mean)
+			if float64(calls) > 1.1*allowed+1 || float64(calls) < .9*allowed-1 {
+				t.Fatalf("%d calls from second %d on, the budget is %f", calls, 3*second, allowed)
 			}
 		}
 	})
 }
 
-// If the budget is too small, workers with open sessions are listed more often than idle ones, but the time between
-// listings of idle ones has a bound, too.
+// If the budget is too small and open sessions cannot be swept, workers with open sessions are listed more often than idle ones,
+// but the time between listings of idle ones has a bound, too.
 func TestUnderScarcity(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		hot := rapid.IntRange(5, 60).Draw(t, "hot")
@@ -60,6 +61,12 @@ func TestUnderScarcity(t *testing.T) {
 		rate := float64(hot+idle) / staleness.Seconds() / scarcity
 		const discovery = 3.0 / 30 // requests/s, at most
 		p := newPlay(staleness, rate+discovery, rapid.Uint64().Draw(t, "seed"))
+		p.answer = func(c Call) Answer {
+			if c.Kind == BatchGetSession || c.Kind == BatchGetWorker {
+				return refused(Denied)
+			}
+			return lookedUp(c)
+		}
 		p.known = func(w diff.WorkerKey) Known {
 			if number(w) < hot {
 				return Known{Open: openSessions(w, 1)}
@@ -100,20 +107,43 @@ func TestUnderScarcity(t *testing.T) {
 	})
 }
 
-// The listing of a worker whose status has changed is one of the next, however many others are due.
+// The listing of a worker whose status has changed is one of the next, however many others are due: if it has become RUNNING, or
+// if open sessions cannot be swept, in any way.
 func TestChangedWorkersGoFirst(t *testing.T) {
-	p := newPlay(10*time.Second, 1, 1).add(0, 100).own()
-	p.run(400 * time.Second)
-	p.setStatus(7, "STOPPING")
+	t.Run("announced", func(t *testing.T) {
+		p := newPlay(10*time.Second, 1, 1).add(0, 100).allIdle().own()
+		p.run(400 * time.Second)
+		changedGoesFirst(t, p, "RUNNING")
+	})
+	t.Run("not swept", func(t *testing.T) {
+		p := newPlay(10*time.Second, 1, 1).add(0, 100).allIdle()
+		p.setStatus(7, "RUNNING")
+		p.known = func(w diff.WorkerKey) Known { return Known{Open: openSessions(w, one(number(w) == 7))} }
+		p.answer = func(c Call) Answer {
+			if c.Kind == BatchGetSession || c.Kind == BatchGetWorker {
+				return refused(Denied)
+			}
+			a := lookedUp(c)
+			a.Sample = openSession(c.Worker, 1)
+			return a
+		}
+		p.own()
+		p.run(400 * time.Second)
+		changedGoesFirst(t, p, "STOPPING")
+	})
+}
+
+func changedGoesFirst(t *testing.T, p *play, status string) {
+	p.setStatus(7, status)
 	before := len(p.calls)
-	p.run(40 * time.Second)
+	p.run(60 * time.Second)
 	p.check(t)
 	shown := -1
 	for i, c := range p.calls[before:] {
 		switch {
-		case c.Kind == ListWorkers && shown < 0:
+		case (c.Kind == ListWorkers || slices.Contains(c.Workers, key(7))) && shown < 0:
 			shown = i
-		case c.Kind == ListSessions && c.Worker == key(7) && shown >= 0:
+		case c.Kind == ListSessionsForWorker && c.Worker == key(7) && shown >= 0:
 			if i > shown+2 {
 				t.Errorf("a worker whose status changed came as number %d", i-shown)
 			}
@@ -154,7 +184,7 @@ func TestBackoff(t *testing.T) {
 	p.check(t)
 	var at []time.Time
 	for _, c := range p.calls {
-		if c.Kind == ListSessions {
+		if c.Kind == ListSessionsForWorker {
 			at = append(at, c.at)
 		}
 	}
@@ -205,7 +235,7 @@ func TestShardsTakeTurns(t *testing.T) {
 		p.check(t)
 		listed, n := make(map[int]int), 0
 		for _, c := range p.calls {
-			if c.Kind == ListSessions {
+			if c.Kind == ListSessionsForWorker {
 				listed[c.Shards[0]]++
 				n++
 			}

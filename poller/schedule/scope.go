@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -16,6 +17,7 @@ const (
 	crowdedSlow  = 120              // slow calls of all fleets, from which on each with suspectSlow of them gets few places
 	fewPlaces    = 2                // for calls that are not slow, in a scope that is suspect or a fleet with very many slow ones
 	longestProbe = 30 * time.Second // between two tries of a scope that fails as a whole, apart from how long they take
+	tryTurn      = 10               // at most every tenth call is such a try, if others are due
 )
 
 // scope is a fleet, a farm or the whole operation ListSessionsForWorker, as far as its listings may fail as a whole. Then one
@@ -35,7 +37,8 @@ type scope struct {
 	worked  time.Time // when the last request was sent that succeeded
 	began   time.Time // when it began to fail as a whole
 	probes  int       // tries that have failed in a row
-	probeAt time.Time
+	probeAt time.Time // of the next try
+	tried   time.Time // when the last request was sent
 
 	fast, slow int // calls in flight
 	slowed     int // calls that have become slow since the last success
@@ -51,6 +54,8 @@ type fleet struct {
 	farm     *farm
 	shown    map[string]shownWorker // the workers that ListWorkers shows, of all shards, by id
 	workers  map[string]*worker     // those of the owned shards, by id
+	stopped  bool                   // the last listing with several pages that could stop early did so
+	gaps     gaps                   // between the sessions of a worker
 	byStatus map[string]int         // how many of these have which status
 	queues   [classes]lengths
 }
@@ -75,7 +80,8 @@ func (sc *scope) first(is func(*scope) bool) *scope {
 	return nil
 }
 
-// admits reports whether a listing may begin in the fleet, as far as its scopes decide.
+// admits reports whether a listing may begin in the fleet, as far as its scopes decide. Where these fail as a whole, only tryFailing
+// begins one.
 func (c *choice) admits(f *fleet) bool {
 	if (f.slow >= mostSlow || f.slow >= suspectSlow && c.s.operation.slow >= crowdedSlow) && f.fast >= fewPlaces {
 		c.waitForSlow()
@@ -83,8 +89,7 @@ func (c *choice) admits(f *fleet) bool {
 	}
 	for sc := &f.scope; sc != nil; sc = sc.above {
 		switch {
-		case sc.failing && (sc.fast+sc.slow > 0 || sc.probeAt.After(c.now)):
-			c.wait(sc.probeAt)
+		case sc.failing:
 			return false
 		case sc.slowed >= suspectSlow && sc.fast >= fewPlaces:
 			c.waitForSlow()
@@ -94,18 +99,75 @@ func (c *choice) admits(f *fleet) bool {
 	return true
 }
 
-// inTurn returns what goes first of what has a turn although others are due. In a scope that fails as a whole, the next try is
-// left to the others for some time. Else a worker that can be listed would never be, as long as those with a turn fail.
-func (c *choice) inTurn(next func() *task) *task {
-	c.isInTurn = true
-	t := next()
-	c.isInTurn = false
-	return t
+// failingInTurn returns what tryFailing does, if it is its turn although others are due. Many fleets may fail, each by itself.
+func (c *choice) failingInTurn() *task {
+	if c.s.sinceTry < tryTurn-1 {
+		return nil
+	}
+	return c.tryFailing()
 }
 
-// prefersOthers reports whether a try in the fleet is left to others.
-func (c *choice) prefersOthers(f *fleet) bool {
-	return f.first(func(sc *scope) bool { return sc.failing && sc.probeAt.Add(longestProbe).After(c.now) }) != nil
+// tryFailing returns a listing in a scope that fails as a whole, if it is time for the next try. The farm, and in it the fleet, goes
+// first that was tried longest ago, whatever their workers are due for. Else a worker that can be listed would wait for all those of
+// another fleet, and what fails is tried rarely. Every second time, a worker whose last listing did not fail goes before all others.
+func (c *choice) tryFailing() *task {
+	var first *place
+	isFreshTurn := c.s.tries%2 == 0
+	for _, f := range c.s.order {
+		if !f.isFailing() || !c.mayTry(f) {
+			continue
+		}
+		if p := c.firstFailing(f); p != nil && (first == nil || p.worker.isTriedBefore(first.worker, isFreshTurn)) {
+			first = p
+		}
+	}
+	if first == nil || !c.can(ListSessionsForWorker) {
+		return nil
+	}
+	c.s.tries++
+	c.s.sinceTry = -1 // see count
+	return c.s.beginListing(first.worker, c.now)
+}
+
+// mayTry reports whether it is time for a try in a fleet that fails as a whole.
+func (c *choice) mayTry(f *fleet) bool {
+	return f.first(func(sc *scope) bool {
+		c.wait(sc.probeAt)
+		return sc.failing && (sc.fast+sc.slow > 0 || sc.probeAt.After(c.now))
+	}) == nil
+}
+
+// firstFailing returns the worker of a fleet to try: of those that are due the one that waits for longest, but one that failed the last
+// time only if there is no other, and a hidden one only if there is neither. Every fourth time, a hidden one goes before those that
+// failed.
+func (c *choice) firstFailing(f *fleet) *place {
+	failed, hidden := []class{again}, []class{unsure, spare}
+	if c.s.tries%4 == 3 {
+		failed, hidden = hidden, failed
+	}
+	for _, classes := range [...][]class{{urgent, active, idle, second}, failed, hidden} {
+		var first *place
+		for _, cl := range classes {
+			for l := range f.queues[cl] {
+				if p := f.queues[cl][l].first(); p != nil && (first == nil || p.key < first.key) {
+					first = p
+				}
+			}
+		}
+		if first != nil && (first.worker.listingFailures == 0 || c.s.again[forListing] < againPlaces) {
+			return first
+		}
+	}
+	return nil
+}
+
+// isTriedBefore reports whether a worker is tried before another one.
+func (w *worker) isTriedBefore(o *worker, isFreshTurn bool) bool {
+	isFresh, isOtherFresh := w.listingFailures == 0, o.listingFailures == 0
+	if isFreshTurn && isFresh != isOtherFresh {
+		return isFresh
+	}
+	return cmp.Or(w.fleet.farm.tried.Compare(o.fleet.farm.tried), w.fleet.tried.Compare(o.fleet.tried), cmp.Compare(w.listingPlace.key, o.listingPlace.key)) < 0
 }
 
 // add counts workers.
@@ -115,9 +177,10 @@ func (sc *scope) add(workers int) {
 	}
 }
 
-func (sc *scope) flew() {
+func (sc *scope) flew(now time.Time) {
 	for ; sc != nil; sc = sc.above {
 		sc.fast++
+		sc.tried = now
 	}
 }
 
@@ -148,7 +211,7 @@ func (s *Schedule) listingSucceeded(w *worker, sent, now time.Time) (notes []Not
 		sc.slowed, sc.probes = 0, 0
 		works = works || sc.failing
 		if sc.failing && sc.noted {
-			notes = append(notes, Note{Kind: ScopeWorks, Operation: ListSessions, Worker: s.nameOf(sc, w), Reason: sc.reason})
+			notes = append(notes, Note{Kind: ScopeWorks, Operation: ListSessionsForWorker, Worker: s.nameOf(sc, w), Reason: sc.reason})
 		}
 		sc.failing, sc.noted = false, false
 	}
@@ -195,7 +258,7 @@ func (s *Schedule) listingFailedIn(w *worker, reason Reason, sent, now time.Time
 		return nil
 	}
 	widest.noted = true
-	return []Note{{Kind: ScopeFails, Operation: ListSessions, Worker: s.nameOf(widest, w), Reason: reason}}
+	return []Note{{Kind: ScopeFails, Operation: ListSessionsForWorker, Worker: s.nameOf(widest, w), Reason: reason}}
 }
 
 // nameOf returns what a scope around a worker is: the fleet, the farm, or all.

@@ -41,10 +41,10 @@ type State struct {
 	UnlistedCount          int                // all of them
 	LookupsFailing         int                // workers whose sessions could not be looked up three times in a row or more
 	Missing                int                // open sessions of which the service says that their queue, fleet or farm does not exist; they are looked up less and less often
-	OldestListing          time.Duration      // how long ago the last complete listing of a worker began, or how long it has waited for its first; the longest of all workers that ListWorkers shows
+	OldestListing          time.Duration      // how long ago the last listing of a worker began that was complete or stopped early, or how long it has waited for its first; the longest of all workers that ListWorkers shows
 
-	Watched           int           // workers that are due to be listed once in every staleness
-	NeverListed       int           // of these, the ones that ListWorkers shows and that were never listed completely
+	Watched           int           // workers that are listed again and again
+	NeverListed       int           // of these, the ones that ListWorkers shows and that were never listed
 	OldestNeverListed time.Duration // how long the longest of them has waited, since it was first shown
 	OldestLook        time.Duration // how long ago the request was sent that last showed an open session, as committed; the longest of all
 	Unasked           map[int]int   // by shard: open sessions of the snapshots of Own for which the service was not asked yet
@@ -54,13 +54,31 @@ type State struct {
 	DiscoveryRate     float64       // requests a second that discovery takes
 	DiscoveryRound    time.Duration // from one complete list of discovery to its next; the longest of them
 
+	Strategy        Strategy // how it is decided what is asked for next
+	Load            float64  // the part of Share that a listing for each start takes, of the starts that only such a listing shows; 1 and more is too much
+	Starts          float64  // starts a second that were found lately
+	Followed        float64  // the part of them that came within 15 s after the end of another session on the same worker
+	Jobs            float64  // how many jobs are active; jobs with few starts count for less than one; 0 if no start was found lately
+	Announced       int      // workers that something says have a new session, and that were not listed since
+	UnannouncedSeen uint64   // starts that were found although nothing had announced them, since New
+	Lost            uint64   // sessions that were announced and whose worker was deleted before it could be listed, since New
+
 	Uses            map[Kind]bool       // the operations in use, apart from lookups
 	Paces           map[Kind]float64    // requests a second that each operation may take now
-	WorkersByStatus map[FleetStatus]int // the workers, by fleet and by the status that ListWorkers last showed
+	WorkersByStatus map[FleetStatus]int // the workers, by fleet and by the status that ListWorkers or BatchGetWorker last showed
 	OpenByFleet     map[string]int      // the open sessions, by fleet
 }
 
-// FleetStatus is a fleet and a status of workers, which is empty if ListWorkers never showed one.
+// Strategy is how it is decided what is asked for next.
+type Strategy string
+
+// The strategies.
+const (
+	Sweeping   Strategy = "sweeps"      // open sessions and the statuses of workers are swept, and workers are listed when something announces a new session
+	RoundRobin Strategy = "round_robin" // workers are listed in turn, because the budget suffices to list all of them within a heartbeat
+)
+
+// FleetStatus is a fleet and a status of workers, which is empty if neither ListWorkers nor BatchGetWorker showed one.
 type FleetStatus struct{ FleetID, Status string }
 
 // DiscoveryFailure is a list of farms, fleets or workers that discovery could not read.
@@ -84,7 +102,7 @@ type UnlistedWorker struct {
 // maxUnlisted is how many workers State.Unlisted names.
 const maxUnlisted = 10
 
-// Status returns what ListWorkers last showed of a worker. It is nil if it never did, or if the worker's shard is not owned.
+// Status returns what ListWorkers or BatchGetWorker last showed of a worker. It is nil if neither did, or if the worker's shard is not owned.
 func (s *Schedule) Status(key diff.WorkerKey) *diff.WorkerStatus {
 	if w := s.workers[key]; w != nil {
 		return w.status
@@ -120,7 +138,7 @@ func (s *Schedule) hasFound(t *target) bool {
 	return !t.completed.IsZero() || f != nil && len(f.shown) > 0 || s.targets[targetKey{farm: t.farm}] != nil
 }
 
-// State returns what the schedule knows of its work. It takes one pass over all workers, so it is not for every call.
+// State returns what the schedule knows of its work. It takes one pass over all workers, so it is too slow to be called for each request.
 func (s *Schedule) State(now time.Time) State {
 	v := State{Counts: s.Counts()}
 	if v.Shards == 0 {
@@ -131,6 +149,10 @@ func (s *Schedule) State(now time.Time) State {
 	s.addSurvey(&v, now)
 	v.Share, v.Staleness = s.budget.share(), s.config.Staleness
 	v.DiscoveryRate = min(s.discoveryRate(), v.Share/discoveryShare)
+	v.Strategy, v.Load = s.strategy, s.load(now)
+	v.Starts, v.Followed, v.Announced = s.starts.perSecond(now), s.followed(), s.queued[urgent]
+	v.Jobs = s.jobs.active()
+	v.UnannouncedSeen, v.Lost = s.unannounced, s.lost
 	v.Paces = make(map[Kind]float64)
 	for k := ListFarms; k < kinds; k++ {
 		v.Paces[k] = s.budget.pace(k)
@@ -181,7 +203,7 @@ func (s *Schedule) addSurvey(v *State, now time.Time) {
 	for _, f := range s.order {
 		s.addFleet(v, f, now)
 	}
-	v.Uses[ListSessions] = v.Watched > 0
+	v.Uses[ListSessionsForWorker] = v.Watched > 0
 }
 
 // addFleet adds the workers of a fleet.
@@ -297,11 +319,10 @@ func (s *Schedule) emptyFarms() []string {
 	return empty
 }
 
-// discoveryRate returns the requests a second that discovery takes if every list is read once in its interval.
-func (s *Schedule) discoveryRate() float64 {
-	pages := len(s.targets)
-	for _, f := range s.order {
-		pages += max(0, len(f.shown)-1) / 100
+// discoveryRate returns the requests a second that discovery takes if every list is read once in its pause.
+func (s *Schedule) discoveryRate() (rate float64) {
+	for _, g := range s.targets {
+		rate += float64(max(1, g.pages)) / s.discoveryPause(g).Seconds()
 	}
-	return float64(pages) / s.config.Discovery.Seconds()
+	return rate
 }

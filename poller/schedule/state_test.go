@@ -42,8 +42,8 @@ func TestState(t *testing.T) {
 	want := State{
 		Counts:  Counts{Answered: true, FarmShown: true, Shards: 1, Farms: 1, Fleets: 1, Workers: 2, OpenSessions: 1},
 		Targets: 3, Searched: true, MissingFleets: []string{"fleet-of-no-farm"}, Discovery: []DiscoveryFailure{{Operation: "ListFarms", Reason: Denied}},
-		Watched: 2, ListingPages: 2, Unasked: map[int]int{}, Share: 50, Staleness: 15 * time.Second, DiscoveryRate: 0.1,
-		Uses:            map[Kind]bool{ListFarms: true, ListFleets: true, ListWorkers: true, ListSessions: true},
+		Strategy: RoundRobin, Watched: 2, ListingPages: 2, Unasked: map[int]int{}, Share: 50, Staleness: 15 * time.Second, DiscoveryRate: 0.1,
+		Uses:            map[Kind]bool{ListFarms: true, ListFleets: true, ListWorkers: true, ListSessionsForWorker: true},
 		WorkersByStatus: map[FleetStatus]int{{"fleet-1", "RUNNING"}: 2}, OpenByFleet: map[string]int{"fleet-1": 1},
 	}
 	if diff := cmp.Diff(want, s, cmpopts.IgnoreFields(State{}, "OldestListing", "OldestLook", "DiscoveryRound", "Paces"), cmpopts.IgnoreFields(DiscoveryFailure{}, "Failures")); diff != "" {
@@ -57,6 +57,26 @@ func TestState(t *testing.T) {
 	p.disown(0)
 	if s := p.schedule.State(p.now); s.Targets != 0 || s.WorkersByStatus != nil || s.Workers != 0 || s.OpenSessions != 0 || s.Share != 0 {
 		t.Errorf("without a shard: %+v", s)
+	}
+}
+
+// Where the statuses of workers are swept, discovery takes a small part of a small budget.
+func TestDiscoveryRate(t *testing.T) {
+	p := newPlay(15*time.Second, 1, 1).add(0, 600).own()
+	p.run(time.Minute)
+	if rate := p.schedule.State(p.now).DiscoveryRate; rate < 0.049 || rate > 0.051 {
+		t.Errorf("%v requests a second", rate)
+	}
+	lists := 0
+	from := p.now
+	p.run(10 * time.Minute)
+	for _, c := range p.calls {
+		if c.Kind == ListWorkers && c.at.After(from) {
+			lists++
+		}
+	}
+	if lists < 20 || lists > 40 {
+		t.Errorf("%d requests in ten minutes", lists)
 	}
 }
 
@@ -83,7 +103,7 @@ func TestListingsDenied(t *testing.T) {
 	p := newPlay(15*time.Second, 10, 1).add(0, 50)
 	p.known = func(w diff.WorkerKey) Known { return Known{Open: openSessions(w, 1), OldestLook: start} }
 	p.answer = func(c Call) Answer {
-		if c.Kind == ListSessions {
+		if c.Kind == ListSessionsForWorker {
 			return refused(Denied)
 		}
 		return lookedUp(c)
@@ -98,7 +118,7 @@ func TestListingsDenied(t *testing.T) {
 	if s.UnlistedCount != 50 || len(s.Unlisted) != maxUnlisted || s.Unlisted[0].WorkerKey != key(0) || s.Unlisted[9].WorkerKey != key(9) || s.Unlisted[9].Reason != Denied {
 		t.Errorf("%d unlisted workers: %+v", s.UnlistedCount, s.Unlisted)
 	}
-	if n := p.kinds(); n[BatchGetSession] < 30 || n[ListSessions] > 300 {
+	if n := p.kinds(); n[BatchGetSession] < 30 || n[ListSessionsForWorker] > 300 {
 		t.Errorf("calls: %v", n) // the sessions of the first two are known, and looked up
 	}
 	p.answer = lookedUp
@@ -144,9 +164,9 @@ func TestUnaskedSessions(t *testing.T) {
 	}{
 		"listed":                 {},
 		"the worker was deleted": {deleted: true},
-		"listings denied":        {denied: []Kind{ListSessions}},
+		"listings denied":        {denied: []Kind{ListSessionsForWorker}},
 		"batches denied":         {denied: []Kind{BatchGetSession}},
-		"everything denied":      {denied: []Kind{ListSessions, BatchGetSession, GetSession}},
+		"everything denied":      {denied: []Kind{ListSessionsForWorker, BatchGetSession, GetSession}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlay(15*time.Second, 10, 1)
@@ -173,7 +193,7 @@ func TestUnaskedSessions(t *testing.T) {
 						return refused(Denied)
 					}
 				}
-				if x.Kind == ListSessions && c.deleted {
+				if x.Kind == ListSessionsForWorker && c.deleted {
 					return noSuch
 				}
 				return lookedUp(x)

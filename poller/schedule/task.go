@@ -25,13 +25,23 @@ type task struct {
 	list      uint64 // see Call.List
 	shards    []int  // see Call.Shards
 	target    *target
+	farm      *farm          // of a lookup, and of BatchGetWorker and ListSessions
+	job       Job            // of ListSessions
 	worker    *worker        // of a listing
-	workers   []*worker      // of a lookup
+	workers   []*worker      // of a lookup, and of BatchGetWorker
 	sessions  []diff.Session // of a lookup
 	trial     bool           // see trial.go
 	spare     bool           // a listing of a hidden worker
 	again     bool           // see Call.Again
 	untilFarm bool           // see firstCall
+	announced bool           // of a listing: something had announced a session
+	ahead     bool           // a listing that is sent ahead of time, see ahead.go
+	regular   bool           // of a listing: nothing asks for it but the time since the last one
+	patient   bool           // of a listing: it is complete only because others of its worker are not, see short.go
+	complete  bool           // of a listing: it is read to its end, see short.go
+	shown     []diff.Session // of a listing: see Answer.Sessions
+	news      int            // of ListSessions: how many sessions were new
+	hoped     float64        // of ListSessions: how many were expected
 
 	page      int // of a list, from 1: the one that is asked for next, or that is in flight
 	limit     int // how many pages it may have
@@ -61,6 +71,7 @@ func (s *Schedule) send(t *task, now time.Time) Call {
 	}
 	t.inFlight, t.sent = true, now
 	s.budget.take(t.kind, now)
+	s.noteShares(t, now)
 	s.fly(&flight{number: s.calls, task: t, sent: now})
 	c := Call{Number: s.calls, List: t.list, Kind: t.kind, Page: t.page, Token: t.token, Sessions: t.sessions, Shards: t.shards, Again: t.again}
 	if t.target != nil {
@@ -69,6 +80,12 @@ func (s *Schedule) send(t *task, now time.Time) Call {
 	if w := t.worker; w != nil {
 		c.Worker = w.Worker
 		s.pay(t)
+	}
+	c.Job = t.job
+	if t.kind == BatchGetWorker {
+		for _, w := range t.workers {
+			c.Workers = append(c.Workers, w.Worker)
+		}
 	}
 	return c
 }
@@ -89,6 +106,9 @@ func (s *Schedule) Done(c Call, a Answer, now time.Time) Outcome {
 	}
 	if t.untilFarm {
 		s.firstList = nil
+	}
+	if a.Reason == "" && a.Next != "" && s.isEnough(t, a) {
+		return s.taskDone(t, a, now)
 	}
 	if a.Reason == "" && a.Next != "" && t.page > 0 && !(t.untilFarm && s.farmShown) {
 		if a.Reason = s.turnPage(t, a, now); a.Reason == "" {
@@ -127,7 +147,7 @@ func (s *Schedule) noteAnswer(t *task, a Answer, now time.Time) {
 // isRepeated reports whether the same request is sent again, and then prepares it. That a request was throttled is no attempt.
 // What failed the last time, too, has only one attempt, and so has what belongs to something of which much fails or hangs.
 func (s *Schedule) isRepeated(t *task, a Answer, now time.Time) bool {
-	if s.isIgnored(t) || t.untilFarm || t.hasDropped() || len(t.workers) > 0 && a.Reason == Throttled {
+	if s.isIgnored(t) || t.untilFarm || t.kind == BatchGetWorker || t.hasDropped() || len(t.workers) > 0 && a.Reason == Throttled {
 		return false
 	}
 	if a.Reason == Throttled {
@@ -167,6 +187,8 @@ func (s *Schedule) isIgnored(t *task) bool {
 		return t.target.task != t || s.targets[t.target.targetKey] != t.target
 	case t.trial:
 		return true
+	case t.kind == ListSessions:
+		return !slices.Contains(s.jobLists, t)
 	}
 	return !slices.ContainsFunc(t.workers, func(w *worker) bool { return w.activity != dropped })
 }
@@ -196,6 +218,9 @@ func (s *Schedule) pageDone(t *task, a Answer, now time.Time) Outcome {
 	case t.worker != nil:
 		o.Notes = s.listingSucceeded(t.worker, t.sent, now)
 		s.takeSample(a.Sample)
+		s.takeShown(t, a)
+	case t.kind == ListSessions:
+		s.jobPage(t, a, now, &o)
 	case t.target != nil:
 		s.showPage(t, a, now)
 	}
@@ -205,8 +230,11 @@ func (s *Schedule) pageDone(t *task, a Answer, now time.Time) Outcome {
 // taskDone takes in the last answer to a task.
 func (s *Schedule) taskDone(t *task, a Answer, now time.Time) Outcome {
 	o := Outcome{Stage: Complete, Ignored: s.isIgnored(t)}
-	if a.Reason != "" {
+	switch {
+	case a.Reason != "":
 		o.Stage, o.Reason = Discarded, a.Reason
+	case a.Next != "" && (t.worker != nil || t.kind == ListSessions):
+		o.Stage = Stopped
 	}
 	switch {
 	case t.trial:
@@ -219,6 +247,12 @@ func (s *Schedule) taskDone(t *task, a Answer, now time.Time) Outcome {
 	case t.target != nil:
 		if !o.Ignored {
 			s.discoveryDone(t, a, now, &o)
+		}
+	case t.kind == BatchGetWorker:
+		s.statusesDone(t, a, now, &o)
+	case t.kind == ListSessions:
+		if !o.Ignored {
+			s.jobDone(t, a, now, &o)
 		}
 	default:
 		s.lookupsDone(t, a, now, &o)

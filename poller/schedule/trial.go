@@ -25,6 +25,9 @@ func (s *Schedule) takeSample(shown diff.Session) {
 	if shown.SessionID != "" && (s.trial.sample.SessionID == "" || !shown.HasEnded()) {
 		s.trial.sample = shown
 	}
+	if f := s.farms[shown.FarmID]; f != nil && shown.SessionID != "" && (f.sample.SessionID == "" || !shown.HasEnded()) {
+		f.sample = shown
+	}
 }
 
 // nextTrial returns the trial to make now.
@@ -34,7 +37,7 @@ func (c *choice) nextTrial() *task {
 		return nil
 	}
 	kind := BatchGetSession
-	if f := c.s.farms[t.sample.FarmID]; f != nil && f.off.After(c.now) {
+	if f := c.s.farms[t.sample.FarmID]; f != nil && f.off[BatchGetSession].After(c.now) {
 		kind = GetSession
 	}
 	if t.due[kind].After(c.now) || !c.can(kind) {
@@ -42,6 +45,20 @@ func (c *choice) nextTrial() *task {
 	}
 	t.due[kind] = c.now.Add(trialInterval)
 	return &task{kind: kind, sessions: []diff.Session{t.sample}, trial: true}
+}
+
+// resumption returns a trial of BatchGetSession in a farm in which it was not used for some time. Without it the open sessions of
+// the farm would not be swept until one of them has to be looked up, or the hourly trial happens to be in that farm.
+func (c *choice) resumption() *task {
+	for _, f := range c.s.farmOrder {
+		isTried := f.off[BatchGetSession].After(c.now) || f.resumedAt.Add(trialPause).After(c.now)
+		if f.isSwept || isTried || f.sample.SessionID == "" || !c.can(BatchGetSession) {
+			continue
+		}
+		f.resumedAt = c.now
+		return &task{kind: BatchGetSession, sessions: []diff.Session{f.sample}, trial: true}
+	}
+	return nil
 }
 
 // trialDone takes in how a trial ended. What it says of the session is ignored, because only its listing or a lookup of its
@@ -52,6 +69,6 @@ func (s *Schedule) trialDone(t *task, a Answer, now time.Time, o *Outcome) {
 		s.trial.due[t.kind] = now.Add(trialPause)
 	}
 	if t.kind == BatchGetSession && a.Reason != Cancelled {
-		s.judgeBatch(t.sessions[0].FarmID, a.Reason, now, o)
+		s.judgeBatch(BatchGetSession, t.sessions[0].FarmID, a.Reason, now, o)
 	}
 }

@@ -30,7 +30,7 @@ func TestTrials(t *testing.T) {
 					return refused(c.reason)
 				}
 				a := lookedUp(x)
-				if x.Kind == ListSessions {
+				if x.Kind == ListSessionsForWorker {
 					a.Sample = openSession(x.Worker, 0)
 				}
 				return a
@@ -61,6 +61,43 @@ func TestSample(t *testing.T) {
 	} {
 		if s.takeSample(x.shown); s.trial.sample != x.want {
 			t.Errorf("the sample is %+v, want %+v", s.trial.sample, x.want)
+		}
+	}
+}
+
+// The open sessions of a farm are swept again ten minutes after BatchGetSession has failed there, not only after the hourly trial,
+// and that in every farm.
+func TestSweepsAreResumed(t *testing.T) {
+	p := newPlayOf(Config{Staleness: 15 * time.Second, Rate: 4}, 1).add(0, 50)
+	other := fleetKey{"farm-2", "fleet-2"}
+	for n := range 50 {
+		p.workers[other] = append(p.workers[other], Worker{ID: key(200 + n).WorkerID, Status: diff.WorkerStatus{Status: running}})
+	}
+	p.known = func(w diff.WorkerKey) Known { return Known{Open: openSessions(w, 1)} }
+	fails := false
+	p.answer = func(c Call) Answer {
+		if fails && c.Kind == BatchGetSession {
+			return refused(ServerError)
+		}
+		a := lookedUp(c)
+		if c.Kind == ListSessionsForWorker {
+			a.Sample = openSession(c.Worker, 0)
+		}
+		return a
+	}
+	p.own()
+	p.run(5 * time.Minute)
+	fails = true
+	p.run(3 * time.Minute)
+	if fs := p.schedule.farmOrder; len(fs) != 2 || fs[0].isSwept || fs[1].isSwept {
+		t.Fatal("BatchGetSession is still in use")
+	}
+	fails = false
+	p.run(11 * time.Minute)
+	p.check(t)
+	for _, f := range p.schedule.farmOrder {
+		if !f.isSwept {
+			t.Errorf("%s is not swept", f.id)
 		}
 	}
 }

@@ -45,7 +45,7 @@ type worker struct {
 
 	// What State looks at is together, because most of its time is for memory that is not in the cache.
 	since           time.Time // when the worker was first shown, or the shard with its open sessions was owned
-	listedAt        time.Time // when the last complete listing began
+	listedAt        time.Time // when the last listing began that was complete or stopped early
 	lastPages       int32     // of the last complete listing; 0 if there was none
 	listingFailures int32     // in a row
 	presence        presence
@@ -57,9 +57,9 @@ type worker struct {
 	asked           bool  // its sessions need not be asked for before everything else: they were since the shard was owned, or there were none
 	weighed         uint8 // its part of the sum of the weights
 	weighedAs       length
-	staggered       bool // its first interval was shortened at random, see nextDue
+	isWatched       bool // it is counted in Schedule.watched
 
-	status          *diff.WorkerStatus // as ListWorkers last showed it; nil if it never did
+	status          *diff.WorkerStatus // as ListWorkers or BatchGetWorker last showed it; nil if neither did
 	listingBegun    time.Time          // when the last listing began
 	listingDue      time.Time          // when the next listing is due, unless it is urgent
 	failureReason   Reason             // of the last failure
@@ -72,24 +72,45 @@ type worker struct {
 
 	lookups []lookupState // of the sessions that were looked up, in the order of their ids
 
-	listingPlace place
-	lookupPlace  place
+	statusAt  time.Time // when the last request was sent whose answer showed the status
+	endedAt   time.Time // when a session last ended, by this host's clock as far as one can tell
+	lastEnd   time.Time // likewise, by the service's clock; zero if a session has started since
+	starts    int32     // sessions that were found
+	fruitless uint8     // listings in a row that have shown no session although the worker was RUNNING
+	announced bool      // it is urgent because a session is announced
+	rested    bool      // it was not RUNNING since its last session ended, nor since it was listed
+	isLeaving bool      // its status says that it may soon be deleted
+	isGone    bool      // BatchGetWorker says that it does not exist
+	unordered bool      // a listing did not show the newest sessions first
+	stopped   bool      // the last listing that could stop early did so
+	wants     bool      // the next listing must be complete, because a lookup did not find a session
+
+	completeAt time.Time // when the last complete listing began, or failed, or its turn was given to others
+
+	listingPlace  place
+	lookupPlace   place
+	statusPlace   place
+	expectedPlace place
+	completePlace place
 }
 
 // lookupState is what is known of the lookups of a session.
 type lookupState struct {
-	session string    // its id
-	at      time.Time // when it was last looked up; zero if it is due
-	since   time.Time // since when it is due, as long as at is zero
-	asked   bool      // a lookup of it was answered, whether usably or not
-	missing time.Time // since when answers name its queue, fleet or farm as not found; zero if they do not
-	unclear bool      // BatchGetSession did not say what was not found, so GetSession is asked
+	session  string    // its id
+	at       time.Time // when it was last looked up; zero if it is due
+	since    time.Time // since when it is due, as long as at is zero
+	asked    bool      // a lookup of it was answered, whether usably or not
+	missing  time.Time // since when answers name its queue, fleet or farm as not found; zero if they do not
+	notFound bool      // the last answer was that it does not exist
+	unclear  bool      // BatchGetSession did not say what was not found, so GetSession is asked
 }
 
 // newWorker returns a worker that is due now.
 func newWorker(known Known, sh *shard, f *fleet, now time.Time) *worker {
 	w := &worker{Known: known, shard: sh, fleet: f, since: now, listingDue: now, asked: true}
-	w.listingPlace.worker, w.lookupPlace.worker = w, w
+	for _, p := range [...]*place{&w.listingPlace, &w.lookupPlace, &w.statusPlace, &w.expectedPlace, &w.completePlace} {
+		p.worker = w
+	}
 	return w
 }
 
@@ -144,10 +165,10 @@ func (w *worker) pageLimit() int {
 	return min(maxPages, 2*int(w.lastPages)+10)
 }
 
-// toLookUp returns the unresolved sessions or, if the last listing failed, if none is expected to show the open sessions, or
-// if these are to be asked for first of all, all of them.
+// toLookUp returns the open sessions. If these are not swept, it returns only those that are unresolved, unless the last listing
+// failed, none is expected to show the open sessions, or these are to be asked for first of all.
 func (w *worker) toLookUp() []diff.Session {
-	if !w.asked || w.answer == noSuchWorker || w.listingFailures > 0 || w.isUnlisted() {
+	if w.fleet.farm.isSwept || !w.asked || w.answer == noSuchWorker || w.listingFailures > 0 || w.isUnlisted() {
 		return w.Open
 	}
 	return w.Unresolved

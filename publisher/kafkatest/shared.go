@@ -3,11 +3,14 @@ package kafkatest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // Variable is the environment variable that selects the cluster for tests. Its value is "apache", or the addresses of
@@ -56,6 +59,21 @@ func (s *Shared) Cluster(t testing.TB) *Cluster {
 		t.Fatal(s.err)
 	}
 	return s.cluster
+}
+
+// Main runs the tests of a package for TestMain, and returns the exit code. It closes the cluster, and fails if goroutines of the
+// tests have not ended.
+func (s *Shared) Main(m *testing.M) int {
+	code := m.Run()
+	err := s.Close()
+	if err == nil && code == 0 {
+		err = goleak.Find()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // Close closes the cluster if a test started it.

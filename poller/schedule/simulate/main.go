@@ -4,32 +4,39 @@
 //
 //	go run ./poller/schedule/simulate
 //	go run ./poller/schedule/simulate --mix bursts --workers 7500 --rate 10
+//	go run ./poller/schedule/simulate table --out docs/schedule
+//
+// The last one makes the page of figures and plots in the documentation.
 package main
 
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"farmwire/cmd/command"
-	"farmwire/poller/schedule"
 	"farmwire/poller/schedule/simulation"
 )
 
 // cli is the grammar of the command line.
 type cli struct {
+	Play  play  `cmd:"" default:"withargs" help:"Play one mix and print the figures. It is what is done without a command."`
+	Table table `cmd:"" help:"Play all mixes at several sizes and rates, and write a page of figures and plots."`
+}
+
+// play is the command that simulates once.
+type play struct {
 	Mix       simulation.Mix `enum:"${mixes}" default:"even" help:"How sessions come about: ${enum}."`
 	Workers   int            `default:"1000" help:"Number of workers."`
 	Rate      float64        `default:"1" help:"Requests a second."`
 	Session   time.Duration  `default:"10m" help:"Mean length of a session."`
 	Seed      uint64         `default:"1" help:"Seed of the random numbers. The same flags give the same figures."`
 	JobSize   int            `default:"100" help:"Mean number of sessions of a job."`
-	Pages     *int           `help:"Pages of 100 sessions of a worker's listing. Default: 1, or 30 with the mix deep-history." placeholder:"N"`
-	Order     string         `enum:"newest,oldest" default:"newest" help:"Which sessions a listing shows first: ${enum}."`
+	Pages     *int           `help:"Pages of 100 sessions of a worker's listing. Default: 1, or 30 with a mix of deep histories." placeholder:"N"`
+	Order     string         `enum:"newest,oldest" default:"newest" help:"Which sessions a list shows first: ${enum}. With the mix deep-history-oldest always the oldest."`
 	Staleness time.Duration  `default:"15s" help:"The longest that a worker may go unlisted where the rate allows."`
 	Discovery time.Duration  `default:"30s" help:"How often farms, fleets and workers are listed."`
 	WarmUp    time.Duration  `default:"30m" help:"Time before the window."`
@@ -41,30 +48,27 @@ type cli struct {
 }
 
 // config returns what the flags say.
-func (c *cli) config() simulation.Config {
+func (c *play) config() simulation.Config {
 	config := simulation.Config{
 		Mix: c.Mix, Workers: c.Workers, Rate: c.Rate, Session: c.Session, Seed: c.Seed, JobSize: c.JobSize,
 		OldestFirst: c.Order == "oldest", Staleness: c.Staleness, Discovery: c.Discovery, WarmUp: c.WarmUp, Window: c.Duration,
 		Hanging: c.Hanging, Refused: c.Refused, Throttled: c.Throttled, Quota: c.Quota,
 	}
-	switch {
-	case c.Pages != nil:
+	if c.Pages == nil {
+		config.Pages = simulation.Config{Mix: c.Mix}.WithDefaults().Pages
+	} else {
 		config.Pages = *c.Pages
-	case c.Mix == simulation.DeepHistory:
-		config.Pages = 30
-	default:
-		config.Pages = 1
 	}
 	return config
 }
 
 // Validate finds wrong flags.
-func (c *cli) Validate() error { return c.config().Check() }
+func (c *play) Validate() error { return c.config().Check() }
 
 // Run simulates and prints the figures.
-func (c *cli) Run(ctx context.Context, std command.Streams) error {
+func (c *play) Run(ctx context.Context, std command.Streams) error {
 	config := c.config()
-	ours, err := simulation.Play(ctx, config, newSchedule)
+	ours, err := simulation.Play(ctx, config, simulation.NewSchedule)
 	if err != nil {
 		return fmt.Errorf("schedule: %w", err)
 	}
@@ -75,18 +79,8 @@ func (c *cli) Run(ctx context.Context, std command.Streams) error {
 	return report(std.Out, config, ours, theirs)
 }
 
-// newSchedule returns the production schedule of an instance that owns the only shard.
-func newSchedule(c simulation.Config, now time.Time) simulation.Scheduler {
-	s := schedule.New(schedule.Config{
-		Rate: c.Rate, Staleness: c.Staleness, Discovery: c.Discovery,
-		Shards: 1, Shard: func(string) int { return 0 }, Random: rand.New(rand.NewPCG(c.Seed, 3)),
-	}, now)
-	s.Own(0, nil, now)
-	return s
-}
-
 func newRoundRobin(c simulation.Config, now time.Time) simulation.Scheduler {
-	return simulation.NewRoundRobin(c.Rate, c.Discovery, now)
+	return simulation.NewRoundRobin(c.Rate, 5*time.Minute, now) // it has to spend as little on discovery as the schedule
 }
 
 // program returns the program, which tests run too.
@@ -100,8 +94,19 @@ func program() command.Program {
 		Description: "Simulate runs Farmwire's schedule in virtual time against a model of AWS Deadline Cloud, and plain round robin " +
 			"over whole listings beside it. It prints how long it takes until the starts and ends of sessions are known.",
 		Grammar: &cli{},
-		Vars:    kong.Vars{"mixes": strings.Join(mixes, ",")},
+		Vars: kong.Vars{
+			"mixes": strings.Join(mixes, ","), "sizes": joined(sizes()), "rates": joined(rates()),
+		},
 	}
+}
+
+// joined returns the default of a flag.
+func joined[T any](values []T) string {
+	texts := make([]string, 0, len(values))
+	for _, v := range values {
+		texts = append(texts, fmt.Sprint(v))
+	}
+	return strings.Join(texts, ",")
 }
 
 func main() { program().Main() }

@@ -44,7 +44,7 @@ func TestRun(t *testing.T) {
 	if code != command.ExitDone || said != "" {
 		t.Fatalf("exit code %d, prints %q", code, said)
 	}
-	for _, want := range []string{"schedule     round robin    ratio", "starts known, mean", "ends known, p99", "updates known, p50", "sessions lost", "longest unlisted", "ListSessionsForWorker"} {
+	for _, want := range []string{"schedule     round robin    ratio", "changes known, mean", "changes known, p99", "starts that nothing could announce: 0.0 %", "starts known, mean", "ends known, p99", "updates known, p50", "sessions lost", "longest unlisted", "BatchGetWorker", "ListSessionsForWorker", "ListSessions  "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in the output:\n%s", want, out)
 		}
@@ -56,6 +56,17 @@ func TestRun(t *testing.T) {
 	}
 	if again, _, _ := run(args); again != out {
 		t.Errorf("two runs differ:\n%s\n%s", out, again)
+	}
+}
+
+// The same flags give the same figures, also where many workers are deleted at a time.
+func TestSameAgain(t *testing.T) {
+	const args = "--mix autoscaling --workers 300 --warm-up 20m --duration 20m"
+	first, _, code := run(args)
+	for range 2 {
+		if again, _, _ := run(args); code != command.ExitDone || again != first {
+			t.Fatalf("two runs differ, exit code %d:\n%s\n%s", code, first, again)
+		}
 	}
 }
 

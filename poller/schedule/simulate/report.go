@@ -14,8 +14,9 @@ import (
 // report prints the figures of the schedule and of round robin.
 func report(out io.Writer, c simulation.Config, ours, theirs simulation.Result) error {
 	if _, err := fmt.Fprintf(out, "mix %s, seed %d, workers %d, requests a second %v, mean session %v, pages of a listing %d\n"+
-		"sessions that started in %v: %d; pages that must be listed for them, for each request: %.2f\n\n",
-		c.Mix, c.Seed, c.Workers, c.Rate, c.Session, c.Pages, c.Window, ours.Sessions, ours.Load); err != nil {
+		"sessions that started in %v: %d; pages that must be listed for them, for each request: %.2f\n"+
+		"starts that nothing could announce: %.1f %%\n\n",
+		c.Mix, c.Seed, c.Workers, c.Rate, c.Session, c.Pages, c.Window, ours.Sessions, ours.Load, 100*ours.Unannounced); err != nil {
 		return err
 	}
 	var err error
@@ -32,6 +33,7 @@ func report(out io.Writer, c simulation.Config, ours, theirs simulation.Result) 
 		seconds("p50", a.Quantile(.5), b.Quantile(.5))
 		seconds("p99", a.Quantile(.99), b.Quantile(.99))
 	}
+	delays("changes", ours.All, theirs.All)
 	delays("starts", ours.Starts, theirs.Starts)
 	delays("ends", ours.Ends, theirs.Ends)
 	if c.Mix == simulation.Updates {
@@ -43,7 +45,8 @@ func report(out io.Writer, c simulation.Config, ours, theirs simulation.Result) 
 	row("longest unlisted", fmt.Sprintf("%.0f s", ours.LongestUnlisted.Seconds()),
 		fmt.Sprintf("%.0f s", theirs.LongestUnlisted.Seconds()), ratio(ours.LongestUnlisted, theirs.LongestUnlisted))
 	for _, kind := range []schedule.Kind{
-		schedule.ListFarms, schedule.ListFleets, schedule.ListWorkers, schedule.ListSessions, schedule.BatchGetSession, schedule.GetSession,
+		schedule.ListFarms, schedule.ListFleets, schedule.ListWorkers, schedule.BatchGetWorker, schedule.ListSessionsForWorker,
+		schedule.ListSessions, schedule.BatchGetSession, schedule.GetSession,
 	} {
 		row(kind.Operation(), ours.Requests[kind], theirs.Requests[kind], "")
 	}

@@ -14,20 +14,26 @@ type Mix string
 
 // The mixes. Unless a mix says something else, a third of the workers has an open session at any time.
 const (
-	Even        Mix = "even"         // all workers are alike
-	Idle        Mix = "idle"         // a worker has no open session for 95 % of the time
-	Skewed      Mix = "skewed"       // a tenth of the workers has nine tenths of the starts
-	Busy        Mix = "busy"         // the next session starts soon after the last one has ended
-	Bursts      Mix = "bursts"       // jobs of 500 sessions start together, or of half as many as there are workers
-	Autoscaling Mix = "autoscaling"  // workers are created and deleted; their number swings by a quarter within an hour
-	TwoAtOnce   Mix = "two-at-once"  // on a third of the workers two sessions may be open at a time
-	Updates     Mix = "updates"      // the status of an open session changes four times
-	DeepHistory Mix = "deep-history" // even, and listings have 30 pages
+	Even              Mix = "even"                // all workers are alike
+	Skewed            Mix = "skewed"              // a tenth of the workers has nine tenths of the starts
+	Bursts            Mix = "bursts"              // jobs of 500 sessions start together, or of half as many as there are workers
+	DeepHistory       Mix = "deep-history"        // even, and listings have 30 pages
+	DeepHistoryOldest Mix = "deep-history-oldest" // the same, and lists show the oldest sessions first
+	Autoscaling       Mix = "autoscaling"         // workers are created and deleted; their number swings by a quarter within an hour
+	Idle              Mix = "idle"                // a worker has no open session for 95 % of the time
+	Busy              Mix = "busy"                // the next session starts soon after the last one has ended
+	TwoAtOnce         Mix = "two-at-once"         // on a third of the workers two sessions may be open at a time
+	Regular           Mix = "regular"             // even, and all sessions are about equally long: the coefficient of variation is 0.1
+	Exponential       Mix = "exponential"         // even, and the lengths in a queue have an exponential distribution
+	HeavyTail         Mix = "heavy-tail"          // even, and a few sessions are very long: the coefficient of variation in a queue is 2
+	Updates           Mix = "updates"             // even, and the status of an open session changes four times
 )
 
 // Mixes returns all mixes.
 func Mixes() []Mix {
-	return []Mix{Even, Idle, Skewed, Busy, Bursts, Autoscaling, TwoAtOnce, Updates, DeepHistory}
+	return []Mix{
+		Even, Skewed, Bursts, DeepHistory, DeepHistoryOldest, Autoscaling, Idle, Busy, TwoAtOnce, Regular, Exponential, HeavyTail, Updates,
+	}
 }
 
 // Fleet is a fleet of the model.
@@ -46,8 +52,8 @@ type Config struct {
 	Session     time.Duration // mean length of a session; default 10 minutes
 	Seed        uint64
 	JobSize     int           // mean number of sessions of a job; default 100
-	Pages       int           // of a listing; default 1, or 30 with DeepHistory
-	OldestFirst bool          // the order of listings
+	Pages       int           // of a listing; default 1, or 30 with DeepHistory and DeepHistoryOldest
+	OldestFirst bool          // the order of lists of sessions; always so with DeepHistoryOldest
 	WarmUp      time.Duration // before the window; default 30 minutes
 	Window      time.Duration // changes in this time are measured; default 1 hour
 	Staleness   time.Duration // see schedule.Config; default 15 s
@@ -72,10 +78,8 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.Rate, 1)
 	setDefault(&c.Session, 10*time.Minute)
 	setDefault(&c.JobSize, 100)
-	if c.Mix == DeepHistory {
-		setDefault(&c.Pages, 30)
-	}
-	setDefault(&c.Pages, 1)
+	setDefault(&c.Pages, c.Mix.defaultPages())
+	c.OldestFirst = c.OldestFirst || c.Mix == DeepHistoryOldest
 	setDefault(&c.WarmUp, 30*time.Minute)
 	setDefault(&c.Window, time.Hour)
 	setDefault(&c.Staleness, 15*time.Second)

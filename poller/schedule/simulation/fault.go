@@ -54,7 +54,7 @@ func (s *Simulation) fault(c schedule.Call) Fault {
 			return f
 		}
 	}
-	if c.Kind == schedule.ListSessions {
+	if c.Kind == schedule.ListSessionsForWorker {
 		if w := s.world.workers[c.Worker]; w != nil {
 			return w.fault
 		}

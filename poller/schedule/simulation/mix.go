@@ -13,6 +13,14 @@ const (
 	churn        = 0.2              // the probability that a worker is deleted after a session
 )
 
+// defaultPages is how many pages a worker's listing has.
+func (m Mix) defaultPages() int {
+	if m == DeepHistory || m == DeepHistoryOldest {
+		return 30
+	}
+	return 1
+}
+
 // begin puts on the agenda how sessions come about.
 func (w *world) begin(at time.Duration) {
 	switch w.config.Mix {
@@ -52,6 +60,7 @@ func (w *world) rhythm(k *worker) (session, gap time.Duration) {
 
 // beginStream begins a row of sessions of a worker, one after the other.
 func (w *world) beginStream(k *worker, at time.Duration) {
+	k.streams++
 	session, gap := w.rhythm(k)
 	first := at + time.Duration(w.random.Float64()*float64(session)) + w.exponential(gap)
 	w.agenda.add(first, func() { w.startNext(k, first) })

@@ -19,9 +19,10 @@ const (
 // Result is what a simulation has shown of the changes in its window.
 type Result struct {
 	Starts, Ends, Updates Delays
-	Lost                  int // sessions whose start was not known when their worker was deleted, and so will never be
-	Unseen                int // other starts and ends that were not known at the end
-	UpdatesMissed         int // updates that no answer has shown, because a later state followed
+	All                   Delays // Starts and Ends together
+	Lost                  int    // sessions whose worker was deleted before their start was known, and whose start was not known at the end
+	Unseen                int    // other starts and ends that were not known at the end
+	UpdatesMissed         int    // updates that no answer has shown, because a later state followed
 
 	Sessions        int                     // that started in the window
 	Requests        map[schedule.Kind]int   // that were sent in the window
@@ -29,6 +30,7 @@ type Result struct {
 	Listings        int                     // complete ones that began in the window
 	LongestUnlisted time.Duration           // the longest time between two complete listings of a worker that existed in the window
 	Load            float64                 // starts a second, times the pages of a listing, for each request a second
+	Unannounced     float64                 // the share of the starts that nothing could announce, see Simulation.unannounced
 }
 
 // Delays are how long it took until changes were known, in order.
@@ -85,7 +87,8 @@ func (s *session) updated(now time.Duration, kind diff.Kind) {
 	}
 }
 
-// isLost reports whether the start will never be known.
+// isLost reports whether the start will probably never be known, because the worker was deleted long before. Only a list of
+// the job can still show it.
 func (s *session) isLost(now time.Duration) bool {
 	return s.startKnown == never && s.worker.deleted < now-time.Minute
 }
@@ -121,7 +124,8 @@ func (s *Simulation) Measure(from, to time.Duration) Result {
 			pages += n.worker.pages
 		}
 	})
-	for _, d := range []Delays{r.Starts, r.Ends, r.Updates} {
+	r.All = slices.Concat(r.Starts, r.Ends)
+	for _, d := range []Delays{r.Starts, r.Ends, r.All, r.Updates} {
 		slices.Sort(d)
 	}
 	for _, x := range s.sent {
@@ -138,8 +142,28 @@ func (s *Simulation) Measure(from, to time.Duration) Result {
 		}
 	}
 	r.Load = float64(pages) / (to - from).Seconds() / s.config.Rate
+	r.Unannounced = float64(s.unannounced(from, to)) / float64(max(1, r.Sessions))
 	r.LongestUnlisted = s.longestUnlisted(from, to)
 	return r
+}
+
+// unannounced returns how many of the sessions that started in that time nothing could announce: another session of the worker
+// was open then, so that the status did not change, or no heartbeat reported the session while it was open.
+func (s *Simulation) unannounced(from, to time.Duration) int {
+	count := 0
+	for _, f := range s.world.fleets {
+		for _, w := range f.workers {
+			lastEnd := -never
+			for _, n := range w.sessions {
+				isHidden := lastEnd > n.start || w.lastHeartbeat(n.end-1) < n.start
+				if isHidden && isWithin(n.start, from, to) && w.fault.Reason == "" {
+					count++
+				}
+				lastEnd = max(lastEnd, n.end)
+			}
+		}
+	}
+	return count
 }
 
 // measure adds the changes of a session.

@@ -1,14 +1,12 @@
 package simulation
 
 import (
+	"slices"
 	"time"
 
 	"farmwire/diff"
 	"farmwire/poller/schedule"
 )
-
-// discoveryShare says that discovery gets at most one of so many requests, after the first round.
-const discoveryShare = 5
 
 const (
 	lookupSize = 100              // sessions of a lookup
@@ -19,7 +17,6 @@ const (
 // looked up. It sends its requests at equal distances, and knows no back-off and no pauses.
 type RoundRobin struct {
 	rate      float64
-	every     time.Duration   // between two rounds of discovery
 	number    uint64          // of the last call
 	sendAt    time.Time       // the next request
 	pages     []schedule.Call // those of listings under way that can be sent
@@ -38,18 +35,11 @@ type turn struct {
 	shown       uint64 // the last round of discovery that showed it
 }
 
-// discovery is the round of discovery under way: the calls that are left, one after the other.
-type discovery struct {
-	round    uint64
-	todo     []schedule.Call
-	inFlight bool
-	sendAt   time.Time // the next request
-	began    time.Time
-}
-
 // NewRoundRobin returns a scheduler that sends so many requests a second and lists farms, fleets and workers once in every.
 func NewRoundRobin(rate float64, every time.Duration, now time.Time) *RoundRobin {
-	return &RoundRobin{rate: rate, every: every, sendAt: now, turns: make(map[diff.WorkerKey]*turn)}
+	return &RoundRobin{
+		rate: rate, sendAt: now, turns: make(map[diff.WorkerKey]*turn), discovery: discovery{rate: rate, every: every},
+	}
 }
 
 // Next returns the call to send now, or when to ask again.
@@ -72,7 +62,7 @@ func (r *RoundRobin) Next(now time.Time) (schedule.Call, time.Time) {
 
 // choose returns the next call without its number. A call without a kind is none.
 func (r *RoundRobin) choose(now time.Time) (schedule.Call, time.Time) {
-	c, wake := r.discover(now)
+	c, wake := r.discovery.next(now)
 	if c.Kind != 0 {
 		return c, wake
 	}
@@ -94,41 +84,13 @@ func (r *RoundRobin) choose(now time.Time) (schedule.Call, time.Time) {
 		r.next++
 		if !t.busy {
 			t.busy = true
-			return schedule.Call{Kind: schedule.ListSessions, Worker: t.worker, Page: 1, Shards: []int{0}}, wake
+			return schedule.Call{Kind: schedule.ListSessionsForWorker, Worker: t.worker, Page: 1, Shards: []int{0}}, wake
 		}
 	}
-	return schedule.Call{}, soonest(wake, r.lookupAt())
-}
-
-// soonest returns the earlier time. The zero time stands for never.
-func soonest(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
+	if due := r.lookupAt(); due.After(now) {
+		wake = soonest(wake, due)
 	}
-	return a
-}
-
-// discover returns the next call of discovery, or when there may be one.
-func (r *RoundRobin) discover(now time.Time) (schedule.Call, time.Time) {
-	d := &r.discovery
-	if len(d.todo) == 0 && !d.inFlight && !d.began.Add(r.every).After(now) {
-		d.round++
-		d.began, d.todo = now, []schedule.Call{{Kind: schedule.ListFarms, Page: 1}}
-	}
-	switch {
-	case d.inFlight:
-		return schedule.Call{}, time.Time{}
-	case len(d.todo) == 0:
-		return schedule.Call{}, d.began.Add(r.every)
-	case d.sendAt.After(now):
-		return schedule.Call{}, d.sendAt
-	}
-	c := d.todo[0]
-	d.todo, d.inFlight = d.todo[1:], true
-	if d.round > 1 {
-		d.sendAt = now.Add(time.Duration(discoveryShare * float64(time.Second) / r.rate))
-	}
-	return c, time.Time{}
+	return schedule.Call{}, wake
 }
 
 // lookupAt returns when the next lookup is due: at once if its sessions fill a request, else a while after the last one. It is
@@ -143,7 +105,8 @@ func (r *RoundRobin) lookupAt() time.Time {
 	return r.lookedUp.Add(gatherFor)
 }
 
-// lookUp returns the next lookup. Sessions of a worker that is in a call wait.
+// lookUp returns the next lookup. Sessions of a worker that is in a call wait, and those of a worker that was dropped are
+// looked up no more.
 func (r *RoundRobin) lookUp() schedule.Call {
 	var c schedule.Call
 	var rest []diff.Session
@@ -151,7 +114,10 @@ func (r *RoundRobin) lookUp() schedule.Call {
 	for _, s := range r.lookups {
 		t := r.turns[s.WorkerKey]
 		fits := len(c.Sessions) < lookupSize && (len(c.Sessions) == 0 || s.FarmID == c.Sessions[0].FarmID)
-		if t == nil || !fits || t.busy && !taken[s.WorkerKey] {
+		if t == nil {
+			continue
+		}
+		if !fits || t.busy && !taken[s.WorkerKey] {
 			rest = append(rest, s)
 			continue
 		}
@@ -167,9 +133,8 @@ func (r *RoundRobin) Done(c schedule.Call, a schedule.Answer, now time.Time) sch
 	o := schedule.Outcome{Stage: schedule.Complete}
 	switch {
 	case c.Kind.IsDiscovery():
-		r.discovery.inFlight = false
 		return r.discovered(c, a)
-	case c.Kind != schedule.ListSessions:
+	case c.Kind != schedule.ListSessionsForWorker:
 		if a.Reason != "" {
 			o.Stage = schedule.Discarded
 			r.lookups = append(r.lookups, c.Sessions...)
@@ -193,31 +158,16 @@ func (r *RoundRobin) Done(c schedule.Call, a schedule.Answer, now time.Time) sch
 	return o
 }
 
-// discovered takes in a page of discovery. A page that failed is asked again.
+// discovered takes in a page of discovery.
 func (r *RoundRobin) discovered(c schedule.Call, a schedule.Answer) schedule.Outcome {
-	d := &r.discovery
-	if a.Reason != "" {
-		d.todo = append([]schedule.Call{c}, d.todo...)
-		return schedule.Outcome{}
-	}
-	for _, farm := range a.Farms {
-		d.todo = append(d.todo, schedule.Call{Kind: schedule.ListFleets, Farm: farm, Page: 1})
-	}
-	for _, fleet := range a.Fleets {
-		d.todo = append(d.todo, schedule.Call{Kind: schedule.ListWorkers, Farm: c.Farm, Fleet: fleet, Page: 1})
-	}
 	for _, w := range a.Workers {
 		r.shown(diff.WorkerKey{FarmID: c.Farm, FleetID: c.Fleet, WorkerID: w.ID})
 	}
-	if a.Next != "" {
-		c.Page, c.Token = c.Page+1, a.Next
-		d.todo = append([]schedule.Call{c}, d.todo...)
-		return schedule.Outcome{}
-	}
-	if len(d.todo) == 0 {
+	o, complete := r.discovery.done(c, a)
+	if complete {
 		r.dropMissing()
 	}
-	return schedule.Outcome{Stage: schedule.Complete}
+	return o
 }
 
 func (r *RoundRobin) shown(w diff.WorkerKey) {
@@ -250,5 +200,6 @@ func (r *RoundRobin) dropMissing() {
 func (r *RoundRobin) Committed(k schedule.Known, now time.Time) {
 	t := r.turns[k.Worker]
 	t.busy, t.known = false, len(k.Open) > 0
+	r.lookups = slices.DeleteFunc(r.lookups, func(s diff.Session) bool { return s.WorkerKey == k.Worker })
 	r.lookups = append(r.lookups, k.Unresolved...)
 }

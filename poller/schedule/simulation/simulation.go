@@ -35,7 +35,7 @@ type Simulation struct {
 	broken error
 
 	sent []Sent
-	// Listings are the listings that are complete or discarded.
+	// Listings are the listings of workers that have ended, in any way.
 	Listings []Listing
 	// MostInFlight is the largest number of requests that a scheduler had in flight at a time.
 	MostInFlight int
@@ -45,7 +45,7 @@ type Simulation struct {
 type side struct {
 	scheduler Scheduler
 	wake      time.Time           // when it wants to be asked again; zero for never
-	lists     map[uint64]*listing // those under way, by Call.List
+	lists     map[uint64]*listing // those of sessions that are under way, by Call.List
 	inFlight  []schedule.Call     // in the order in which they were sent
 	stopped   bool
 }
@@ -96,8 +96,10 @@ func (s *Simulation) Stop() {
 		d.stopped = true
 	}
 	s.sides = nil
-	for _, w := range s.world.workers {
-		w.inCall = 0
+	for _, f := range s.world.fleets {
+		for _, w := range f.workers {
+			w.inCall = 0
+		}
 	}
 }
 
@@ -106,7 +108,7 @@ func (s *Simulation) Cancel(shard int) {
 	for _, d := range s.sides {
 		for _, c := range slices.Clone(d.inFlight) {
 			if slices.Contains(c.Shards, shard) {
-				s.arrive(d, c, schedule.Answer{Reason: schedule.Cancelled, Sent: s.Now()}, nil, diff.Exchange{})
+				s.arrive(d, c, schedule.Answer{Reason: schedule.Cancelled, Sent: s.Now()}, page{}, diff.Exchange{})
 			}
 		}
 	}
@@ -119,9 +121,16 @@ func (s *Simulation) Observe() {
 			if !w.existed(s.now) {
 				continue
 			}
-			_, shown := s.world.listSessions(schedule.Call{Worker: w.key, Page: 1}, s.now)
 			x := diff.Exchange{Sent: s.Now(), Arrived: s.Now(), SentTick: s.tick(), ArrivedTick: s.tick()}
-			s.observe(w, observation(w.key, diff.CompleteListing, x, 1, sightings(nil, shown, x)))
+			var shown []diff.Sighting
+			c := schedule.Call{Worker: w.key, Page: 1}
+			for ; ; c.Page++ {
+				a, p := s.world.listSessions(c, s.now)
+				if shown = sightings(shown, p.shown, x); a.Next == "" {
+					break
+				}
+			}
+			s.observe(w, observation(w.key, diff.CompleteListing, x, c.Page, shown))
 		}
 	}
 }
@@ -139,8 +148,8 @@ func (s *Simulation) Known() []schedule.Known {
 	return all
 }
 
-// Run continues the simulation for that time. It returns an error if a scheduler has asked about a worker twice at a time, or
-// has wanted to be asked again at once without having a request.
+// Run continues the simulation for that time. It returns an error if a scheduler has asked about a worker twice at a time, has
+// taken a page of a job's sessions as an observation of a worker that is in a call, or has wanted to be asked again at once without having a request.
 func (s *Simulation) Run(d time.Duration) error {
 	end := s.now + d
 	for _, side := range s.sides {
@@ -204,16 +213,16 @@ func (s *Simulation) send(d *side, c schedule.Call) {
 	s.MostInFlight = max(s.MostInFlight, len(d.inFlight))
 	trip := shortestTrip + time.Duration(s.random.Int64N(int64(longestTrip-shortestTrip)))
 	var a schedule.Answer
-	var shown []diff.Session
+	var p page
 	if f.Reason == "" {
-		a, shown = s.world.answer(c, s.now+trip/2)
+		a, p = s.world.answer(c, s.now+trip/2)
 	} else {
 		a = schedule.Answer{Reason: f.Reason, RetryAfter: f.RetryAfter}
 	}
 	setDefault(&f.After, trip)
 	a.Sent = s.Now()
 	x := diff.Exchange{Sent: s.Now(), SentTick: s.tick()}
-	s.agenda.add(s.now+f.After, func() { s.arrive(d, c, a, shown, x) })
+	s.agenda.add(s.now+f.After, func() { s.arrive(d, c, a, p, x) })
 }
 
 func (s *Simulation) tick() uint64 {
@@ -221,19 +230,24 @@ func (s *Simulation) tick() uint64 {
 	return s.ticks
 }
 
-func (s *Simulation) arrive(d *side, c schedule.Call, a schedule.Answer, shown []diff.Session, x diff.Exchange) {
+func (s *Simulation) arrive(d *side, c schedule.Call, a schedule.Answer, p page, x diff.Exchange) {
 	at := slices.IndexFunc(d.inFlight, func(sent schedule.Call) bool { return sent.Number == c.Number })
 	if d.stopped || at < 0 {
 		return
 	}
 	d.inFlight = slices.Delete(d.inFlight, at, at+1)
 	x.Arrived, x.ArrivedTick = s.Now(), s.tick()
+	if l := d.lists[c.List]; l != nil && a.Reason == "" {
+		l.judge(&a, p)
+	}
 	o := d.scheduler.Done(c, a, s.Now())
 	switch c.Kind {
+	case schedule.ListSessionsForWorker:
+		s.listed(d, c, a, o, p, x)
 	case schedule.ListSessions:
-		s.listed(d, c, a, o, sightings(nil, shown, x), x)
+		s.jobListed(d, c, o, p, x)
 	case schedule.BatchGetSession, schedule.GetSession:
-		s.lookedUp(d, c, a, o, sightings(nil, shown, x), x)
+		s.lookedUp(d, c, a, o, p, x)
 	}
 	s.ask(d)
 }

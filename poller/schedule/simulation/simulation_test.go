@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,10 @@ func TestMixes(t *testing.T) {
 		{simulation.TwoAtOnce, .72, 506, 1000},
 		{simulation.Updates, .56, 504, 1000},
 		{simulation.DeepHistory, 17, 14956, 29716},
+		{simulation.DeepHistoryOldest, 17, 14956, 29716},
+		{simulation.Regular, .56, 504, 1000},
+		{simulation.Exponential, .56, 504, 1000},
+		{simulation.HeavyTail, .57, 504, 1000},
 	} {
 		r := play(t, simulation.Config{Mix: test.mix, Seed: 1, Discovery: 5 * time.Minute})
 		near := func(what string, got, want float64) {
@@ -105,6 +110,53 @@ func TestOrderAndThrottling(t *testing.T) {
 	}
 }
 
+// The delays of starts and ends are also given together, and the mixes say how many starts nothing could announce.
+func TestAllAndUnannounced(t *testing.T) {
+	for mix, want := range map[simulation.Mix][2]float64{
+		simulation.Even: {0, 0}, simulation.TwoAtOnce: {.1, .2}, simulation.Exponential: {.005, .03}, simulation.Busy: {0, 0},
+	} {
+		r := play(t, simulation.Config{Mix: mix, Workers: 300, Rate: 10, Seed: 1})
+		if len(r.All) != len(r.Starts)+len(r.Ends) || !slices.IsSorted(r.All) || len(r.Starts) < 300 || len(r.Ends) < 300 {
+			t.Errorf("%s: %d changes, %d starts, %d ends", mix, len(r.All), len(r.Starts), len(r.Ends))
+		}
+		if sum := r.Starts.Mean()*time.Duration(len(r.Starts)) + r.Ends.Mean()*time.Duration(len(r.Ends)); (r.All.Mean() - sum/time.Duration(len(r.All))).Abs() > time.Millisecond {
+			t.Errorf("%s: mean %v", mix, r.All.Mean())
+		}
+		if r.Unannounced < want[0] || r.Unannounced > want[1] {
+			t.Errorf("%s: %.4f of the starts are not announced, want from %v to %v", mix, r.Unannounced, want[0], want[1])
+		}
+	}
+}
+
+// Round robin reads all pages of every worker in turn, and gives each as many listings as any other.
+func TestRoundRobinIsFair(t *testing.T) {
+	c := simulation.Config{Fleets: []simulation.Fleet{{Workers: 40}, {Workers: 20, Pages: 3}, {Farm: 1, Workers: 10, Pages: 12}}, Rate: 5, Seed: 1}
+	s, err := simulation.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Drive(simulation.NewRoundRobin(c.Rate, time.Hour, s.Now()))
+	if err := s.Run(30 * time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	pages, listings := make(map[string]int), make(map[string]int)
+	for _, l := range s.Listings {
+		pages[fmt.Sprint(l.Worker.FleetID[len("fleet-"):][31:], " ", l.Pages)]++
+		listings[l.Worker.WorkerID]++
+	}
+	if len(pages) != 3 || pages["0 1"] == 0 || pages["1 3"] == 0 || pages["2 12"] == 0 {
+		t.Errorf("listings by fleet and pages: %v", pages)
+	}
+	least, most := len(s.Listings), 0
+	for _, n := range listings {
+		least, most = min(least, n), max(most, n)
+	}
+	// A round is 220 pages, in 44 s.
+	if len(listings) != 70 || most-least > 1 || most < 39 || most > 42 {
+		t.Errorf("%d workers have from %d to %d listings in half an hour", len(listings), least, most)
+	}
+}
+
 // Discovery gets no more than a fifth of the requests of round robin.
 func TestDiscoveryShare(t *testing.T) {
 	r := play(t, simulation.Config{Seed: 1})
@@ -120,7 +172,7 @@ func TestUnreachableWorkers(t *testing.T) {
 	for reason, c := range map[schedule.Reason]simulation.Config{schedule.Timeout: {Hanging: .5}, schedule.Denied: {Refused: .5}} {
 		c.Workers, c.Rate, c.Seed = 200, 5, 1
 		r := play(t, c)
-		if share := float64(r.Failed[reason]) / float64(r.Requests[schedule.ListSessions]); share < .4 || share > .6 {
+		if share := float64(r.Failed[reason]) / float64(r.Requests[schedule.ListSessionsForWorker]); share < .4 || share > .6 {
 			t.Errorf("%s: %.2f of the listings fail", reason, share)
 		}
 		if r.Unseen > 0 || r.Sessions < all.Sessions/3 || r.Sessions > all.Sessions*2/3 {
@@ -150,7 +202,7 @@ func TestFaultOfAFleet(t *testing.T) {
 		if c.Kind == schedule.ListWorkers && broken == "" {
 			broken = c.Fleet
 		}
-		if c.Kind == schedule.ListSessions && c.Worker.FleetID == broken {
+		if c.Kind == schedule.ListSessionsForWorker && c.Worker.FleetID == broken {
 			return simulation.Hang()
 		}
 		return simulation.Fault{}
@@ -194,7 +246,7 @@ func TestStopAndGoOn(t *testing.T) {
 	s.Stop()
 	d := &script{}
 	for n, k := range s.Known() {
-		d.calls = append(d.calls, schedule.Call{Number: uint64(n + 1000), List: uint64(n + 1000), Kind: schedule.ListSessions, Worker: k.Worker, Page: 1})
+		d.calls = append(d.calls, schedule.Call{Number: uint64(n + 1000), List: uint64(n + 1000), Kind: schedule.ListSessionsForWorker, Worker: k.Worker, Page: 1})
 	}
 	asked, before := len(d.calls), len(s.Sent())
 	s.Drive(d)
@@ -210,6 +262,7 @@ func TestStopAndGoOn(t *testing.T) {
 type script struct {
 	calls     []schedule.Call
 	wake      time.Time
+	outcome   func(schedule.Call, schedule.Answer) schedule.Outcome // nil for Complete
 	answers   []schedule.Answer
 	committed int
 }
@@ -223,10 +276,13 @@ func (s *script) Next(time.Time) (schedule.Call, time.Time) {
 	return c, time.Time{}
 }
 
-func (s *script) Done(_ schedule.Call, a schedule.Answer, _ time.Time) schedule.Outcome {
+func (s *script) Done(c schedule.Call, a schedule.Answer, _ time.Time) schedule.Outcome {
 	s.answers = append(s.answers, a)
-	if a.Reason != "" {
+	switch {
+	case a.Reason != "":
 		return schedule.Outcome{Stage: schedule.Discarded}
+	case s.outcome != nil:
+		return s.outcome(c, a)
 	}
 	return schedule.Outcome{Stage: schedule.Complete}
 }
@@ -251,7 +307,7 @@ func TestLaws(t *testing.T) {
 		s.Observe()
 		d := &script{wake: s.Now().Add(test.wait)}
 		for n := range test.calls {
-			d.calls = append(d.calls, schedule.Call{Number: uint64(n + 1), List: uint64(n + 1), Kind: schedule.ListSessions, Worker: s.Known()[0].Worker, Page: 1})
+			d.calls = append(d.calls, schedule.Call{Number: uint64(n + 1), List: uint64(n + 1), Kind: schedule.ListSessionsForWorker, Worker: s.Known()[0].Worker, Page: 1})
 		}
 		s.Drive(d)
 		if err := s.Run(time.Second); (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
@@ -272,7 +328,7 @@ func TestCancel(t *testing.T) {
 	s.Observe()
 	d := &script{}
 	for n, k := range s.Known()[:2] {
-		d.calls = append(d.calls, schedule.Call{Number: uint64(n + 1), List: uint64(n + 1), Kind: schedule.ListSessions, Worker: k.Worker, Page: 1, Shards: []int{n}})
+		d.calls = append(d.calls, schedule.Call{Number: uint64(n + 1), List: uint64(n + 1), Kind: schedule.ListSessionsForWorker, Worker: k.Worker, Page: 1, Shards: []int{n}})
 	}
 	s.Drive(d)
 	if err := s.Run(time.Millisecond); err != nil {

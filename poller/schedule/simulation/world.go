@@ -8,18 +8,20 @@ import (
 	"time"
 
 	"farmwire/diff"
+	"farmwire/poller/schedule"
 )
 
 const (
 	heartbeat   = 15 * time.Second // between two reports of an agent
 	survivedGap = 5 * time.Second  // RUNNING survives it
 	queues      = 4
-	spread      = 0.3 // the coefficient of variation of the lengths of a queue's sessions
 	never       = time.Duration(math.MaxInt64)
 )
 
 // queueLength is the mean length of a queue's sessions, as a multiple of Config.Session.
 func queueLength(queue int) float64 { return [queues]float64{0.5, 0.8, 1.2, 1.5}[queue] }
+
+func queueID(queue int) string { return fmt.Sprintf("queue-%032x", queue) }
 
 // world is the truth. It is made up to a time that only grows. Times are counted from the start of the simulation, which
 // is later than the start of the world.
@@ -32,6 +34,7 @@ type world struct {
 	workers  map[diff.WorkerKey]*worker
 	alive    int // workers that are not deleted and not about to be
 	sessions []*session
+	ofJob    map[schedule.Job][]*session
 	jobs     []*job // those that are active
 	jobCount int
 }
@@ -49,6 +52,7 @@ type worker struct {
 	created, deleted time.Duration
 	hasHistory       bool          // its listings are full from the beginning
 	hot              bool          // see Skewed
+	streams          int           // of sessions, see world.beginStream
 	fault            Fault         // of its listings
 	sessions         []*session    // by their start
 	longest          time.Duration // of its sessions
@@ -82,7 +86,10 @@ type job struct {
 }
 
 func newWorld(c Config) *world {
-	w := &world{config: c, random: rand.New(rand.NewPCG(c.Seed, 1)), workers: make(map[diff.WorkerKey]*worker)}
+	w := &world{
+		config: c, random: rand.New(rand.NewPCG(c.Seed, 1)),
+		workers: make(map[diff.WorkerKey]*worker), ofJob: make(map[schedule.Job][]*session),
+	}
 	lead := -5 * c.Session // so that the sessions are in a steady state at 0
 	for i, f := range c.Fleets {
 		for len(w.farms) <= f.Farm {
@@ -150,13 +157,32 @@ func (w *world) nextJob() *job {
 	return j
 }
 
+// length returns the length of a session of a queue.
+func (w *world) length(queue int, mean time.Duration) time.Duration {
+	variation := 0.3
+	switch w.config.Mix {
+	case Exponential:
+		return w.exponential(time.Duration(float64(mean) * queueLength(queue)))
+	case Regular:
+		return w.lognormal(mean, 0.1)
+	case HeavyTail:
+		variation = 2
+	}
+	return w.lognormal(time.Duration(float64(mean)*queueLength(queue)), variation)
+}
+
+// lognormal returns a random duration with that mean and coefficient of variation.
+func (w *world) lognormal(mean time.Duration, variation float64) time.Duration {
+	sigma := math.Sqrt(math.Log(1 + variation*variation))
+	return time.Duration(float64(mean) * math.Exp(sigma*w.random.NormFloat64()-sigma*sigma/2))
+}
+
 // addSession adds a session of a job. The mean length is that of all queues.
 func (w *world) addSession(k *worker, j *job, start, mean time.Duration) *session {
-	sigma := math.Sqrt(math.Log(1 + spread*spread))
-	length := time.Duration(float64(mean) * queueLength(j.queue) * math.Exp(sigma*w.random.NormFloat64()-sigma*sigma/2))
+	length := w.length(j.queue, mean)
 	s := &session{
 		worker: k, start: start, end: start + length, startKnown: never, endKnown: never,
-		queue: fmt.Sprintf("queue-%032x", j.queue), job: j.id, id: fmt.Sprintf("session-%032x", len(w.sessions)),
+		queue: queueID(j.queue), job: j.id, id: fmt.Sprintf("session-%032x", len(w.sessions)),
 	}
 	if w.config.Mix == Updates {
 		for range 4 {
@@ -165,6 +191,7 @@ func (w *world) addSession(k *worker, j *job, start, mean time.Duration) *sessio
 		slices.Sort(s.updates)
 	}
 	w.sessions, k.sessions = append(w.sessions, s), append(k.sessions, s)
+	w.addToJob(s)
 	k.longest, k.busyUntil = max(k.longest, length), max(k.busyUntil, s.end)
 	return s
 }
@@ -172,9 +199,14 @@ func (w *world) addSession(k *worker, j *job, start, mean time.Duration) *sessio
 // existed reports whether the worker existed at that time.
 func (k *worker) existed(t time.Duration) bool { return k.created <= t && t < k.deleted }
 
+// lastHeartbeat returns when the agent has reported last at that time.
+func (k *worker) lastHeartbeat(t time.Duration) time.Duration {
+	return t - ((t-k.phase)%heartbeat+heartbeat)%heartbeat
+}
+
 // status returns what the agent had reported last at that time.
 func (k *worker) status(t time.Duration) string {
-	last := t - ((t-k.phase)%heartbeat+heartbeat)%heartbeat
+	last := k.lastHeartbeat(t)
 	for i := len(k.sessions) - 1; i >= 0; i-- {
 		s := k.sessions[i]
 		if s.start+k.longest < last-survivedGap {
@@ -205,4 +237,7 @@ func (s *session) shown(t time.Duration) diff.Session {
 }
 
 // timeOf returns a time of the simulation as a date.
-func timeOf(t time.Duration) time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(t) }
+func timeOf(t time.Duration) time.Time {
+	const start = 1767225600 // 2026-01-01T00:00:00Z; time.Date takes longer than all the rest of an answer
+	return time.Unix(start, 0).UTC().Add(t)
+}

@@ -1,6 +1,7 @@
-package publisher
+package cluster
 
 import (
+	"errors"
 	"maps"
 	"time"
 )
@@ -27,4 +28,12 @@ func (l *LogLimit) Allows(err error) bool {
 	}
 	l.logged[reason] = now
 	return true
+}
+
+// reasonOf returns what errors with the same cause have in common. Their texts may differ, for example in port numbers.
+func reasonOf(err error) string {
+	if problem, explained := errors.AsType[*Error](err); explained {
+		return string(problem.Kind)
+	}
+	return err.Error()
 }

@@ -1,4 +1,4 @@
-package farmwire
+package status
 
 import (
 	"context"
@@ -9,14 +9,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"farmwire/status"
 )
 
-// serveProbes is an actor that serves the probes and the metrics. It closes the listener.
-func serveProbes(listener net.Listener, report func() status.Report, metrics prometheus.Gatherer) (execute func() error, interrupt func(error)) {
+// Serve is an actor that serves the probes and the metrics, as Handler does. It closes the listener.
+func Serve[F facts](listener net.Listener, report func() F, metrics prometheus.Gatherer) (execute func() error, interrupt func(error)) {
 	server := &http.Server{
-		Handler:           status.Handler(report, metrics),
+		Handler:           Handler(report, metrics),
 		ReadHeaderTimeout: 5 * time.Second,
 		WriteTimeout:      10 * time.Second,
 		IdleTimeout:       time.Minute,

@@ -1,18 +1,16 @@
-package publisher
+package cluster
 
 import (
 	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"farmwire/cluster"
 )
 
 // A reason is logged at once, and then every five minutes, also if reasons alternate or every text is another one.
 func TestLogLimit(t *testing.T) {
 	reasons := map[string]func(n int) error{
-		"one":         func(n int) error { return &cluster.Error{Kind: TopicMissing, Text: fmt.Sprint(n)} },
+		"one":         func(n int) error { return &Error{Kind: HostUnknown, Text: fmt.Sprint(n)} },
 		"alternating": func(n int) error { return fmt.Errorf("error %d", n%2) },
 		"always new":  func(n int) error { return fmt.Errorf("error %d", n) },
 	}
