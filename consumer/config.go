@@ -1,0 +1,27 @@
+package consumer
+
+import (
+	"farmwire/cluster"
+	"farmwire/event"
+)
+
+// Config says which topics of which cluster to read.
+type Config struct {
+	Cluster     cluster.Config
+	TopicPrefix string // the topics are <prefix>.events, .ended and .state
+}
+
+// EventsTopic is the topic of every change.
+func (c Config) EventsTopic() string { return c.TopicPrefix + event.EventsSuffix }
+
+// EndedTopic is the topic with copies of the ended events, for automation.
+func (c Config) EndedTopic() string { return c.TopicPrefix + event.EndedSuffix }
+
+// StateTopic is the compacted topic with the last state of each session.
+func (c Config) StateTopic() string { return c.TopicPrefix + event.StateSuffix }
+
+// The kinds of problems with what is read. They go with a [cluster.Error].
+const (
+	TopicMissing cluster.Kind = "topic to read missing"
+	RecordsGone  cluster.Kind = "records gone" // they were deleted before they were read
+)
