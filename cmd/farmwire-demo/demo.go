@@ -55,14 +55,14 @@ func (c *demoCmd) Run(ctx context.Context, std command.Streams) error {
 
 // play runs Farmwire on the stage, prints what a consumer reads, and returns the account.
 func (c *demoCmd) play(ctx context.Context, s *stage, std command.Streams) (account, error) {
-	reader, err := openReader(s.kafka(), shards)
+	reader, err := s.openReader(ctx)
 	if err != nil {
 		return account{}, err
 	}
 	defer reader.Close()
 	d := demo{
 		farm: s.farm, looks: s.looks, reader: reader, begin: time.Now(),
-		view: view.New(std.Out, view.Options{Width: view.Width(std.Out), Colour: view.HasColour(std.Out), Delays: true}),
+		view: view.New(std.Out, view.Options{Width: view.Width(std.Out), Colour: view.HasColour(std.Out), Delay: delayMeaning}),
 	}
 	title := fmt.Sprintf("between a simulated farm and an embedded broker · %d workers, %g times as fast as life, seed %d", c.Workers, c.Speed, c.Seed)
 	if err := intro(d.view, title, s.addresses()); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"time"
 
 	"farmwire/cmd/command"
@@ -17,9 +18,16 @@ type farmCmd struct {
 	Truth   string   `help:"At the end, write what happened to this file: JSON lines, one for each session." placeholder:"FILE"`
 	Workers int      `default:"12" help:"Simulate about this many workers."`
 	Fleets  int      `default:"3" help:"Simulate this many fleets. The first has a fixed size, and the others create and delete workers."`
+	Fixed   bool     `help:"Give all fleets a fixed size."`
 	Speed   float64  `default:"10" help:"Let the farm live this many times as fast as a real one."`
 	Seed    uint64   `default:"1" help:"Simulate with this seed of the random numbers. The same seed gives the same sessions."`
+	Fresh   bool     `help:"Let each start have workers and sessions of its own. Farms, fleets and queues are the same."`
 	Faults  []string `help:"Inject faults: KIND, KIND=PROBABILITY or KIND=PROBABILITY/DELAY. The kind all stands for all kinds, and adds hidden quotas, a skewed clock and small pages. Kinds: ${faults}." placeholder:"KIND"`
+
+	Sessions    int           `help:"Keep about this many sessions open. Default: three for each four workers." placeholder:"N"`
+	MeanSession time.Duration `default:"20m" help:"The mean duration of a session in a real farm. --speed divides it."`
+	JobSize     int           `help:"Make jobs of about this many sessions, which follow one another, so that the number of open sessions stays the same. Default: jobs of a few sessions at random times." placeholder:"N"`
+	Heartbeat   time.Duration `default:"15s" help:"The time between two reports of a worker's agent in a real farm. --speed divides it. RUNNING and IDLE are what the agent last reported."`
 }
 
 // Validate finds wrong flags.
@@ -29,6 +37,12 @@ func (c *farmCmd) Validate() error {
 	}
 	if c.Speed <= 0 {
 		return errors.New("--speed must be above 0")
+	}
+	if c.Sessions < 0 || c.JobSize < 0 {
+		return errors.New("--sessions and --job-size must not be negative")
+	}
+	if c.MeanSession <= 0 || c.Heartbeat <= 0 {
+		return errors.New("--mean-session and --heartbeat must be above 0")
 	}
 	if _, err := farmtest.ParseFaults(c.Seed, c.Faults); err != nil {
 		return fmt.Errorf("--faults: %w", err)
@@ -43,6 +57,13 @@ func (c *farmCmd) Run(ctx context.Context, std command.Streams) error {
 		return err
 	}
 	cfg.Workers, cfg.Fleets, cfg.Speed, cfg.TruthFile = c.Workers, c.Fleets, c.Speed, c.Truth
+	cfg.Sessions, cfg.MeanSession, cfg.JobSize, cfg.Heartbeat = c.Sessions, c.MeanSession, c.JobSize, c.Heartbeat
+	if c.Fixed {
+		cfg.Churn = -1
+	}
+	if c.Fresh {
+		cfg.Start = rand.Uint64()
+	}
 	farm := farmtest.New(cfg)
 	if err := farm.Start(c.Listen); err != nil {
 		return err

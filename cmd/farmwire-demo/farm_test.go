@@ -26,7 +26,7 @@ func TestFarm(t *testing.T) {
 	printed, out := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- program().Run(ctx, []string{"farm", "--workers", "3", "--truth", truth, "--faults", "unknown-fields=1"}, command.Streams{Out: out, Err: io.Discard})
+		code <- program().Run(ctx, []string{"farm", "--workers", "3", "--fixed", "--sessions", "2", "--job-size", "50", "--truth", truth, "--faults", "unknown-fields=1"}, command.Streams{Out: out, Err: io.Discard})
 		out.Close()
 	}()
 
@@ -78,6 +78,7 @@ func TestUsage(t *testing.T) {
 	for _, args := range []string{
 		"--workers 0", "--speed 0", "--duration -1s", "--duration soon", "nonsense",
 		"farm --workers 0", "farm --fleets 0", "farm --speed -1", "farm --faults nonsense",
+		"farm --sessions -1", "farm --job-size -1", "farm --mean-session 0s", "farm --heartbeat 0s",
 	} {
 		var out, err strings.Builder
 		if code := program().Run(t.Context(), strings.Fields(args), command.Streams{Out: &out, Err: &err}); code != command.ExitUsage {
@@ -88,6 +89,9 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	var out, err strings.Builder
+	if program().Run(t.Context(), []string{"farm", "--help"}, command.Streams{Out: &out, Err: &err}); !strings.Contains(out.String(), "BatchGetWorker") {
+		t.Errorf("farm --help prints %q", out.String())
+	}
 	if code := program().Run(t.Context(), []string{"--help"}, command.Streams{Out: &out, Err: &err}); code != command.ExitDone || err.Len() > 0 || !strings.Contains(out.String(), "farm ") {
 		t.Errorf("--help: exit code %d, prints %q and %q", code, out.String(), err.String())
 	}

@@ -86,18 +86,19 @@ func (d *demo) show(ctx context.Context) error {
 	return nil
 }
 
-// delays returns how long after its change became visible each event arrived, or -1 for an event that tells no change.
-func (d *demo) delays(events []arrival) []time.Duration {
+// delays returns how long after its change became visible each event arrived, if it tells a change.
+func (d *demo) delays(events []arrival) []view.Delay {
 	happened := map[string][]transition{}
 	for _, t := range record(d.farm) {
 		happened[t.SessionID] = t.Transitions
 	}
-	var delays []time.Duration
+	var delays []view.Delay
 	for _, e := range events {
-		delay := time.Duration(-1)
+		delay := view.NoDelay()
 		i := match(happened[e.Session.SessionID], []arrival{e})[0]
 		if i >= 0 && e.Kind != diff.Discovered {
-			delay = max(0, e.Arrived.Sub(happened[e.Session.SessionID][i].Shown))
+			late := max(0, e.Arrived.Sub(happened[e.Session.SessionID][i].Shown))
+			delay = view.Delay{Least: late, Most: late}
 		}
 		delays = append(delays, delay)
 	}

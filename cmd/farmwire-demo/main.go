@@ -9,6 +9,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/alecthomas/kong"
 
 	"farmwire/cmd/command"
@@ -18,7 +20,7 @@ import (
 // cli is the grammar of the command line. The demo is the default command.
 type cli struct {
 	Demo demoCmd `cmd:"" default:"withargs" help:"Run Farmwire between a simulated farm and an embedded broker, and print the events. This is the default command."`
-	Farm farmCmd `cmd:"" help:"Serve the simulated farm to any AWS client."`
+	Farm farmCmd `cmd:"" help:"Serve the simulated farm to any AWS client. It knows ${operations}."`
 }
 
 // program returns the program, which tests run too.
@@ -27,8 +29,17 @@ func program() command.Program {
 		Name:        "farmwire-demo",
 		Description: "Farmwire-demo shows Farmwire at work between a simulated AWS Deadline Cloud farm and an embedded Kafka broker. It needs neither AWS nor Kafka.",
 		Grammar:     &cli{},
-		Vars:        kong.Vars{"faults": farmtest.FaultNames()},
+		Vars:        kong.Vars{"faults": farmtest.FaultNames(), "operations": operations()},
 	}
+}
+
+// operations returns the names of the operations that the farm serves.
+func operations() string {
+	var names []string
+	for _, op := range farmtest.Operations() {
+		names = append(names, string(op))
+	}
+	return strings.Join(names, ", ")
 }
 
 func main() { program().Main() }

@@ -10,6 +10,9 @@ import (
 	"farmwire/cmd/view"
 )
 
+// delayMeaning is what the legend says of the delays. The demo knows them exactly, because the farm tells when it showed what.
+const delayMeaning = "from when an answer could show the change to its arrival from Kafka"
+
 // intro prints what the demo is, where other programs can connect, and how to read the lines that follow.
 func intro(v *view.View, title string, at addresses) error {
 	broker := strings.Join(at.Brokers, ",")

@@ -32,7 +32,7 @@ func TestPages(t *testing.T) {
 	} {
 		t.Run(test.file, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := test.print(view.New(&out, view.Options{Width: 80, Colour: test.colour, Delays: true})); err != nil {
+			if err := test.print(view.New(&out, view.Options{Width: 80, Colour: test.colour, Delay: delayMeaning})); err != nil {
 				t.Fatal(err)
 			}
 			golden(t, test.file, out.Bytes())

@@ -3,78 +3,56 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
+	"farmwire/consumer"
 	"farmwire/event"
 	"farmwire/publisher"
 )
 
 // reader reads the events and state topics as any consumer would: committed records only, from the beginning.
 type reader struct {
-	client *kgo.Client
-	topics publisher.Config
-	since  []map[string]time.Time // by shard and fleet id, from the watch records of the state topic
+	*consumer.Reader
+	stateTopic string
+	since      []map[string]time.Time // by shard and fleet id, from the watch records of the state topic
 }
 
-// openReader returns a reader of the topics that cfg names. Shards is the number of partitions of the state topic.
-func openReader(cfg publisher.Config, shards int) (*reader, error) {
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(cfg.Cluster.Brokers...),
-		kgo.ConsumeTopics(cfg.EventsTopic(), cfg.StateTopic()),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-	)
+// openReader returns a reader of the topics of the stage.
+func (s *stage) openReader(ctx context.Context) (*reader, error) {
+	c := consumer.Config{Cluster: s.kafka().Cluster, TopicPrefix: topicPrefix}
+	topics, err := consumer.Open(ctx, c, consumer.Beginning(), c.EventsTopic(), c.StateTopic())
 	if err != nil {
 		return nil, fmt.Errorf("open the demo's consumer: %w", err)
 	}
-	return &reader{client: client, topics: cfg, since: make([]map[string]time.Time, shards)}, nil
+	return &reader{topics, c.StateTopic(), make([]map[string]time.Time, shards)}, nil
 }
 
-// Close closes the consumer.
-func (r *reader) Close() { r.client.Close() }
-
-// read waits for events until ctx ends, and returns those that arrived. It sorts them by the time at which they were handed
-// to Kafka, because a fetch returns them by partition.
+// read waits for events until ctx ends, and returns those that arrived.
 func (r *reader) read(ctx context.Context) ([]arrival, error) {
-	fetches := r.client.PollFetches(ctx)
-	arrived := time.Now()
-	for _, e := range fetches.Errors() {
-		if ctx.Err() == nil {
-			return nil, fmt.Errorf("read %s: %w", e.Topic, e.Err)
-		}
+	records, err := r.Read(ctx)
+	if err != nil && ctx.Err() == nil {
+		return nil, err
 	}
-	records := fetches.Records()
-	slices.SortStableFunc(records, func(a, b *kgo.Record) int { return a.Timestamp.Compare(b.Timestamp) })
+	arrived := time.Now()
 	var arrivals []arrival
 	for _, record := range records {
-		if record.Topic == r.topics.StateTopic() {
+		if record.Topic == r.stateTopic {
 			if err := r.noteWatch(record); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		e, err := event.Decode(record.Key, record.Value, headersOf(record))
+		e, err := record.Event()
 		if err != nil {
-			return nil, fmt.Errorf("read the event at %s/%d offset %d: %w", record.Topic, record.Partition, record.Offset, err)
+			return nil, fmt.Errorf("read an event: %w", err)
 		}
 		arrivals = append(arrivals, arrival{e, arrived})
 	}
 	return arrivals, nil
 }
 
-func headersOf(record *kgo.Record) []event.Header {
-	headers := make([]event.Header, len(record.Headers))
-	for i, h := range record.Headers {
-		headers[i] = event.Header{Key: h.Key, Value: h.Value}
-	}
-	return headers
-}
-
 // noteWatch keeps the times at which the watch on each fleet began, and ignores other records of the state topic.
-func (r *reader) noteWatch(record *kgo.Record) error {
+func (r *reader) noteWatch(record consumer.Record) error {
 	if string(record.Key) != event.WatchKey || record.Value == nil {
 		return nil
 	}

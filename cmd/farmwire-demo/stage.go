@@ -78,11 +78,14 @@ func topics() publisher.TopicSpec {
 
 // farmwire returns the configuration of Farmwire, with which it lists each worker once in staleness.
 func (s *stage) farmwire(workers int, staleness time.Duration) farmwire.Config {
-	const spare = 1.5 // for more workers than asked for, and for requests beside the listings
+	const (
+		spare = 1.5 // for more workers than asked for, and for requests beside the listings
+		least = 100 // discovery takes a twentieth, and its five lists are read once a second
+	)
 	return farmwire.Config{
 		Client: s.client(),
 		Poller: poller.Config{
-			Rate:      20 + spare*float64(workers)/staleness.Seconds(),
+			Rate:      least + spare*float64(workers)/staleness.Seconds(),
 			Staleness: staleness,
 			Discovery: max(time.Second, staleness),
 		},

@@ -248,12 +248,16 @@ func TestSecondSignalWhileNobodyReads(t *testing.T) {
 	t.Parallel()
 	r := startLoudRun(t, "--dry-run", "--initial", "all")
 	r.await("lines are dropped", r.drops)
-	for began := time.Now(); time.Since(began) < 800*time.Millisecond; time.Sleep(50 * time.Millisecond) {
+	for range 400 {
 		_ = r.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 		select {
 		case <-r.ended:
+			// The first signal alone would have it end with an exit code.
+			if how := r.cmd.ProcessState.Sys().(syscall.WaitStatus); !how.Signaled() || how.Signal() != syscall.SIGTERM {
+				t.Errorf("the process ended otherwise: %v", r.cmd.ProcessState)
+			}
 			return
-		default:
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 	t.Error("the process did not end")

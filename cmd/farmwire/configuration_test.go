@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the flags into docs/configuration.md")
+var update = flag.Bool("update", false, "write the flags into docs/configuration.md, and what commands print into the scripts that compare it")
 
 const configurationPage = "../../docs/configuration.md"
 

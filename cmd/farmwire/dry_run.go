@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,20 +12,12 @@ import (
 	"farmwire/status"
 )
 
-// showEvents returns a function that prints an event: on a terminal as a line for people, and elsewhere as a line of JSON,
-// which is a CloudEvent in structured mode.
+// showEvents returns a function that prints an event: on a terminal as a line for people, and elsewhere as a line of JSON.
 func showEvents(out io.Writer) func(event.Record) error {
 	if !view.IsTerminal(out) {
-		return func(r event.Record) error {
-			line, err := json.Marshal(r)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(out, "%s\n", line)
-			return err
-		}
+		return printJSON(out)
 	}
-	return showForPeople(view.New(out, view.Options{Width: view.Width(out), Colour: view.HasColour(out)}))
+	return showForPeople(newView(out, ""))
 }
 
 // showForPeople returns a function that prints an event as a line for people. The first event is preceded by the legend.
@@ -43,7 +34,7 @@ func showForPeople(v *view.View) func(event.Record) error {
 			}
 			legend = true
 		}
-		return v.Event(e, -1)
+		return v.Event(e, view.NoDelay())
 	}
 }
 
@@ -81,18 +72,21 @@ func (s selection) summarize(w io.Writer, r status.Report) error {
 
 // operations returns the operations of the Deadline Cloud API that run uses.
 func operations() []string {
-	return []string{"ListFarms", "ListFleets", "ListWorkers", "ListSessionsForWorker", "BatchGetSession", "GetSession"}
+	return []string{
+		"ListFarms", "ListFleets", "ListWorkers", "ListSessionsForWorker", "BatchGetSession", "GetSession", "BatchGetWorker", "ListSessions",
+	}
 }
 
 // refused returns the operations that run needs for this selection and that the service refuses.
 func (s selection) refused(by map[string]status.Operation) []string {
 	lookups := []string{"BatchGetSession", "GetSession"} // one of them is enough
+	spared := []string{"BatchGetWorker", "ListSessions"} // without them everything is seen, but later
 	anyLookup := slices.ContainsFunc(lookups, func(name string) bool { return !isRefused(by[name]) })
 	return slices.DeleteFunc(operations(), func(name string) bool {
 		switch {
 		case name == "ListFarms" && len(s.farms) > 0, name == "ListFleets" && len(s.farms) == 1 && len(s.fleets) > 0:
 			return true
-		case slices.Contains(lookups, name) && anyLookup:
+		case slices.Contains(spared, name), slices.Contains(lookups, name) && anyLookup:
 			return true
 		}
 		return !isRefused(by[name])

@@ -35,6 +35,7 @@ func TestRefused(t *testing.T) {
 		"of one fleet only":      {by: all(map[string]status.Operation{"ListWorkers": {Answered: 9, Failed: map[string]uint64{"denied": 1}}}), want: []string{"ListWorkers"}},
 		"one of two lookups":     {by: all(map[string]status.Operation{"BatchGetSession": denied})},
 		"both lookups":           {by: all(map[string]status.Operation{"BatchGetSession": denied, "GetSession": denied}), want: []string{"BatchGetSession", "GetSession"}},
+		"what only saves time":   {by: all(map[string]status.Operation{"BatchGetWorker": denied, "ListSessions": denied})},
 		"a worker was deleted":   {by: all(map[string]status.Operation{"ListSessionsForWorker": {Failed: map[string]uint64{"not_found": 1}}})},
 		"denied, then throttled": {by: all(map[string]status.Operation{"ListWorkers": {Answered: 9, Failed: map[string]uint64{"denied": 1, "throttled": 1}}}), want: []string{"ListWorkers"}},
 		"throttled":              {by: all(map[string]status.Operation{"ListWorkers": {Failed: map[string]uint64{"throttled": 4}}})},

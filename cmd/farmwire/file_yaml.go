@@ -87,7 +87,17 @@ func suggestion(name string, known map[string][]string) string {
 	if nearest == "" {
 		return "; farmwire --help lists the commands, and the --help of each lists its flags"
 	}
-	return fmt.Sprintf("; did you mean --%s of %s?", nearest, strings.Join(known[nearest], ", "))
+	return fmt.Sprintf("; did you mean --%s of %s?", nearest, strings.Join(withoutSubcommands(known[nearest]), ", "))
+}
+
+// withoutSubcommands shortens command lines to the program and the first command: farmwire topics for farmwire topics check.
+func withoutSubcommands(commands []string) []string {
+	var short []string
+	for _, command := range commands {
+		words := strings.Fields(command)
+		short = append(short, strings.Join(words[:min(2, len(words))], " "))
+	}
+	return slices.Compact(short)
 }
 
 // distance returns how many letters must be inserted, deleted, replaced or swapped with their neighbour to turn a into b:

@@ -93,3 +93,26 @@ func (n *number) Decode(ctx *kong.DecodeContext) error {
 	*n = number(value) // the nearest int if it is out of range, which serves as well
 	return nil
 }
+
+// wordList is a flag that takes several words, separated by commas or by giving the flag again. Unlike kong's own lists it keeps
+// empty words, so that a command can refuse them: --farm "$FARM" must not select everything if the variable is not set.
+type wordList []string
+
+// Decode adds words to the list, without the blanks around them.
+func (l *wordList) Decode(ctx *kong.DecodeContext) error {
+	token := ctx.Scan.Peek()
+	if !token.IsValue() {
+		return errors.New("missing value")
+	}
+	ctx.Scan.Pop()
+	list, ok := token.Value.([]any) // from a file
+	if !ok {
+		list = []any{token.Value}
+	}
+	for _, text := range list {
+		for word := range strings.SplitSeq(fmt.Sprint(text), ",") {
+			*l = append(*l, strings.TrimSpace(word))
+		}
+	}
+	return nil
+}

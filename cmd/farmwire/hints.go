@@ -9,13 +9,26 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"farmwire/cluster"
+	"farmwire/consumer"
+	"farmwire/consumer/trigger"
 	"farmwire/publisher"
 )
 
 // hint returns which flag solves a problem, or "" if none does. The errors of the library have kinds and name no flags,
 // because its other users have none.
 func hint(kind cluster.Kind) string {
-	return cmp.Or(clusterHints()[kind], publisherHints()[kind])
+	return cmp.Or(clusterHints()[kind], publisherHints()[kind], consumerHints()[kind])
+}
+
+// consumerHints returns the hints for the kinds that packages consumer and trigger add.
+func consumerHints() map[cluster.Kind]string {
+	return map[cluster.Kind]string{
+		consumer.TopicMissing:  "check --topic-prefix and --brokers; `farmwire topics create` makes the topics",
+		consumer.RecordsGone:   "say by --from where to go on",
+		trigger.FromMissing:    "say where to begin with --from: now, beginning or a time",
+		trigger.FromGone:       "decide with --from: beginning delivers everything that is left, now or a time leaves out what is older",
+		trigger.TooManyRefused: "mend the target, or allow more by --dead-letter-limit",
+	}
 }
 
 // publisherHints returns the hints for the kinds that package publisher adds to those of package cluster.

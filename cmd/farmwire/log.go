@@ -18,6 +18,18 @@ type logFlags struct {
 	LogFormat string `enum:"auto,console,json" default:"auto" help:"Write the log in this form: console, json, or auto, which is console on a terminal and json elsewhere."`
 }
 
+// openLog returns the logger of a command that runs for long. Neither a reader of the log that goes away nor one that stands still
+// stops it.
+func (f logFlags) openLog(std *streams, lines *lineSink) (*zap.Logger, error) {
+	surviveBrokenPipes()
+	log, err := f.logger(std.err)
+	if err != nil {
+		return nil, err
+	}
+	lines.reportDropped(f.dropNotice(std.err))
+	return log, nil
+}
+
 // logger returns a logger that writes to w, with times in UTC.
 func (f logFlags) logger(w io.Writer) (*zap.Logger, error) {
 	level, err := zapcore.ParseLevel(f.LogLevel)

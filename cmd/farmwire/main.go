@@ -29,7 +29,11 @@ type commands struct {
 
 	Run      runCmd      `cmd:"" help:"Watch sessions and publish their changes to Kafka."`
 	Sessions sessionsCmd `cmd:"" help:"List the sessions of one worker, paged as boto3's paginator does."`
+	Plan     planCmd     `cmd:"" help:"Say how soon changes are seen with a rate of requests, or which rate a delay needs."`
+	Tail     tailCmd     `cmd:"" help:"Print the events as they come."`
+	Trigger  triggerCmd  `cmd:"" help:"Run a command or call a webhook when a session has ended."`
 	Topics   topicsCmd   `cmd:"" help:"Create or check the Kafka topics."`
+	Schema   schemaCmd   `cmd:"" help:"Print the contract with consumers: JSON Schemas of the records, and an AsyncAPI document."`
 	Version  versionCmd  `cmd:"" help:"Print the version, as --version does."`
 	Help     helpCmd     `cmd:"" help:"Print the help of a command: farmwire help run."`
 }
@@ -99,12 +103,12 @@ func longForm(args []string) []string {
 		return []string{"--help"}
 	case args[0] == "help":
 		return append(slices.Clone(args[1:]), "--help")
-	case len(args) == 1 && args[0] == "topics":
-		return []string{"topics", "--help"}
+	case len(args) == 1 && (args[0] == "topics" || args[0] == "schema"):
+		return []string{args[0], "--help"}
 	case len(args) == 1 && args[0] == "--version":
 		return []string{"version"}
 	}
-	return args
+	return withDeliver(args)
 }
 
 // executeCommand parses a command line, runs its command and returns the exit code. Lines is what std.err passes to.
@@ -146,10 +150,15 @@ func executeCommand(ctx context.Context, args []string, std *streams, lines *lin
 	if err != nil {
 		return report(std, usageError{fmt.Errorf("%s (see %s --help)", withoutValues(err.Error()), misused(err))})
 	}
-	if strings.HasPrefix(command.Command(), "run") {
+	if stopsGracefully(command.Command()) {
 		return report(std, command.Run())
 	}
 	return report(std, untilInterrupted(ctx, func() error { return command.Run() }))
+}
+
+// stopsGracefully reports whether a command goes on after an interrupt, to end what it has begun.
+func stopsGracefully(command string) bool {
+	return strings.HasPrefix(command, "run") || strings.HasPrefix(command, "trigger deliver")
 }
 
 // misused returns the command line of the command that a parser's error is about, without its flags.

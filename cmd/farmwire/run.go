@@ -30,9 +30,9 @@ type runCmd struct {
 
 	Farm      []string      `placeholder:"ID" help:"Watch only these farms, separated by commas. Default: every farm that can be listed."`
 	Fleet     []string      `placeholder:"ID" help:"Watch only these fleets, separated by commas. Default: every fleet that can be listed."`
-	APIRate   float64       `name:"api-rate" default:"10" help:"Send at most this many requests a second to the Deadline Cloud API. All operations, attempts and instances count together."`
-	Staleness time.Duration `default:"15s" help:"List every worker at least this often, where the API rate allows it."`
-	Discovery time.Duration `default:"30s" help:"Look up farms, fleets and workers this often."`
+	APIRate   float64       `name:"api-rate" default:"10" help:"Send at most this many requests a second to the Deadline Cloud API. All operations, attempts and instances count together. All of it is used: what nothing else needs lists workers ahead of time."`
+	Staleness time.Duration `default:"15s" help:"How old the last listing of a worker may become, where the API rate allows it. Workers of which something announces a new session are listed sooner."`
+	Discovery time.Duration `default:"30s" help:"How often farms, fleets and workers are listed, where a twentieth of the API rate suffices for it. Else it is less often, but every 5 minutes if a fifth of the rate suffices for that."`
 	Initial   string        `enum:"open,all,none" default:"open" help:"What to publish at the first start. open: the open sessions, as discovered; all: ended sessions too; none: nothing, so that only later changes are published."`
 	DryRun    bool          `help:"Use no Kafka, and print the events: as lines for people on a terminal, as JSON lines elsewhere. At the end, say how each operation of the API went."`
 
@@ -50,12 +50,10 @@ func (c *runCmd) Run(ctx context.Context, std *streams, lines *lineSink) error {
 	if err := c.check(); err != nil {
 		return usageError{err}
 	}
-	surviveBrokenPipes()
-	log, err := c.logger(std.err)
+	log, err := c.openLog(std, lines)
 	if err != nil {
 		return err
 	}
-	lines.reportDropped(c.dropNotice(std.err))
 	var cfg farmwire.Config
 	err = untilInterrupted(ctx, func() (err error) {
 		cfg, err = c.config(ctx, std, log)
@@ -67,10 +65,7 @@ func (c *runCmd) Run(ctx context.Context, std *streams, lines *lineSink) error {
 	if err != nil {
 		return err
 	}
-	cfg.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "farmwire_log_lines_dropped_total",
-		Help: "Log lines that were dropped because stderr could not be written.",
-	}, func() float64 { return float64(lines.droppedLines()) }))
+	cfg.Registry = newRegistry(lines)
 	c.warn(log)
 	log.Info("farmwire started", c.settings(cfg)...)
 	began := time.Now()
@@ -86,6 +81,17 @@ func (c *runCmd) Run(ctx context.Context, std *streams, lines *lineSink) error {
 		return errors.Join(err, selection{c.Farm, c.Fleet}.summarize(std.err, last))
 	}
 	return err
+}
+
+// newRegistry returns a registry with the metrics of every command that serves metrics.
+func newRegistry(lines *lineSink) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "farmwire_log_lines_dropped_total",
+			Help: "Log lines that were dropped because stderr could not be written.",
+		}, func() float64 { return float64(lines.droppedLines()) }))
+	return registry
 }
 
 // surviveBrokenPipes makes writes to a pipe that nobody reads any more fail. By default such a write to stdout or stderr ends
@@ -161,8 +167,7 @@ func (c *runCmd) config(ctx context.Context, std *streams, log *zap.Logger) (far
 		Topics:    c.topicFlags.spec(),
 		Create:    c.CreateTopics,
 	}
-	cfg.Registry, cfg.Version = prometheus.NewRegistry(), versionText()
-	cfg.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	cfg.Version = versionText()
 	if c.DryRun {
 		cfg.DryRun = showEvents(&stoppableWriter{ctx: ctx, to: std.out})
 	}

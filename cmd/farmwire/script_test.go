@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -16,7 +17,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"farmwire/event"
 	"farmwire/poller/farmtest"
 	"farmwire/publisher/kafkatest"
 )
@@ -34,13 +37,15 @@ func TestMain(m *testing.M) {
 //	stops SIGNAL CODE TEXT COMMAND... sends the signal when the output shows the text, or with - when $SILENT has got a
 //	                                  connection, and wants the exit code within 5 s; the output is in the files out and log
 //	kafka                             starts an embedded broker, $KAFKA
+//	ends FROM TO                      publishes that the sessions session-FROM to session-TO have ended
 //	refuse [OPERATION...]             from now on the farm answers every call, or those of the operations, with 403
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata",
-		Setup: setUp,
+		Dir:           "testdata",
+		Setup:         setUp,
+		UpdateScripts: *update,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fails": fails, "stops": stops, "kafka": startKafka, "refuse": refuse,
+			"fails": fails, "stops": stops, "kafka": startKafka, "ends": ends, "refuse": refuse,
 		},
 	})
 }
@@ -85,7 +90,7 @@ func setUp(env *testscript.Env) error {
 	env.Values[silentKey{}] = silent
 	for name, value := range map[string]string{
 		"FARM": site.ID(), "FLEET": fleet.ID(), "WORKER": worker.ID(), "OPEN": open.ID(), "ENDED": ended.ID(),
-		"NOBODY": nobody.Addr().String(), "SILENT": silent.Addr().String(),
+		"QUEUE": job.QueueID(), "NOBODY": nobody.Addr().String(), "SILENT": silent.Addr().String(),
 		"AWS_ENDPOINT_URL_DEADLINE": farm.URL(), "AWS_REGION": "eu-west-1",
 		"AWS_ACCESS_KEY_ID": "demo", "AWS_SECRET_ACCESS_KEY": "demo", "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_MAX_ATTEMPTS": "1", "FARMWIRE_LISTEN": "off",
@@ -127,6 +132,33 @@ func startKafka(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("KAFKA", strings.Join(broker.Addrs(), ","))
 }
 
+// ends writes to the ended topic as Farmwire does.
+func ends(ts *testscript.TestScript, _ bool, args []string) {
+	first, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	last, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	client, err := kgo.NewClient(kgo.SeedBrokers(ts.Getenv("KAFKA")), kgo.TransactionalID("ends"), kgo.DefaultProduceTopic("deadline.sessions.ended"))
+	ts.Check(err)
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	ts.Check(client.BeginTransaction())
+	for n := first; n <= last; n++ {
+		d, err := madeUp(time.Now())
+		ts.Check(err)
+		c := d.Event.Change
+		c.Session.SessionID = fmt.Sprintf("session-%d", n)
+		r := event.Encode(&c, event.Envelope{Region: "eu-west-1", Recorded: time.Now()})
+		record := &kgo.Record{Key: r.Key, Value: r.Value}
+		for _, h := range r.Headers {
+			record.Headers = append(record.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+		}
+		ts.Check(client.ProduceSync(ctx, record).FirstErr())
+	}
+	ts.Check(client.EndTransaction(ctx, kgo.TryCommit))
+}
+
 func refuse(ts *testscript.TestScript, _ bool, operations []string) {
 	faults := []farmtest.Fault{{Kind: farmtest.Denied}}
 	if len(operations) > 0 {
@@ -154,7 +186,7 @@ func fails(ts *testscript.TestScript, _ bool, args []string) {
 
 // withoutStart is what a command said on stderr, without what the log says about the start of run.
 func withoutStart(said string) string {
-	return regexp.MustCompile(`(?m)^\{"level":"info".*"farmwire started".*\n`).ReplaceAllString(said, "")
+	return regexp.MustCompile(`(?m)^\{"level":"info".*"(farmwire|trigger) started".*\n`).ReplaceAllString(said, "")
 }
 
 func stops(ts *testscript.TestScript, _ bool, args []string) {

@@ -160,6 +160,7 @@ func TestKafkaSecretsInTheWrongPlace(t *testing.T) {
 	for _, p := range plantings(t) {
 		p.plant(t, "topics", "check")
 		p.plant(t, "run")
+		p.plant(t, "tail")
 	}
 	for _, p := range plantings(t)[:3] {
 		p.plant(t, "topics", "create")

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -15,7 +17,8 @@ type streams struct {
 }
 
 // outputWriter writes to standard output and remembers the first error, because kong does not return every error of
-// printing the help.
+// printing the help. It does not remember that a pipe was closed: its reader has seen enough. That ends the process, unless a
+// command says otherwise, which then gets the error.
 type outputWriter struct {
 	to io.Writer
 
@@ -37,7 +40,7 @@ func (w *outputWriter) Write(text []byte) (int, error) {
 	err = outputError{err}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err == nil {
+	if w.err == nil && !errors.Is(err, syscall.EPIPE) {
 		w.err = err
 	}
 	return n, err
@@ -123,10 +126,13 @@ func (w *stoppableWriter) Write(text []byte) (int, error) {
 // Fd returns the file descriptor of the other writer.
 func (w *stoppableWriter) Fd() uintptr { return fileDescriptor(w.to) }
 
-// fileDescriptor returns the file descriptor of a writer, or a value that no file has if the writer has none.
+// noDescriptor is what fileDescriptor returns for a writer that has no file descriptor.
+const noDescriptor = ^uintptr(0)
+
+// fileDescriptor returns the file descriptor of a writer, or noDescriptor.
 func fileDescriptor(w io.Writer) uintptr {
 	if f, ok := w.(interface{ Fd() uintptr }); ok {
 		return f.Fd()
 	}
-	return ^uintptr(0)
+	return noDescriptor
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // openTerminal opens a pseudo-terminal of 80 columns: its two ends, of which the second is a terminal for a process.
@@ -28,14 +30,21 @@ func openTerminal(t *testing.T) (screen, terminal *os.File) {
 	var locked, number int32
 	control(syscall.TIOCSPTLCK, unsafe.Pointer(&locked))
 	control(syscall.TIOCGPTN, unsafe.Pointer(&number))
-	size := struct{ rows, columns, x, y uint16 }{40, 80, 0, 0}
-	control(syscall.TIOCSWINSZ, unsafe.Pointer(&size))
+	resizeTerminal(t, screen, 80)
 	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { terminal.Close() })
 	return screen, terminal
+}
+
+// resizeTerminal gives a pseudo-terminal another width.
+func resizeTerminal(t *testing.T, screen *os.File, columns int) {
+	t.Helper()
+	if err := unix.IoctlSetWinsize(int(screen.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: uint16(columns)}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // On a terminal a dry run prints events for people, with colours, and no line of JSON.
@@ -95,4 +104,44 @@ func TestDryRunOnATerminal(t *testing.T) {
 	if t.Failed() {
 		t.Logf("screen:\n%s", text)
 	}
+}
+
+// On a terminal a tail prints for people, in its colours and width, also when that changes. It ends when the terminal is gone.
+func TestTailOnATerminal(t *testing.T) {
+	p := newTailing(t)
+	screen, terminal := openTerminal(t)
+	p.cmd.Env = append(p.cmd.Env, "TERM=xterm")
+	p.cmd.Stdout = terminal
+	p.start()
+	var text strings.Builder
+	until := func(what string) string {
+		t.Helper()
+		text.Reset()
+		late := time.AfterFunc(10*time.Second, func() { p.cmd.Process.Kill(); terminal.Close() }) // so that the screen has an end
+		defer late.Stop()
+		for piece := make([]byte, 1<<12); !regexp.MustCompile(what).MatchString(text.String()); {
+			n, err := screen.Read(piece)
+			text.Write(piece[:n])
+			if err != nil {
+				t.Fatalf("%v, and nothing on the screen matches %s:\n%s%s", err, what, text.String(), &p.log)
+			}
+		}
+		return text.String()
+	}
+	shown := until(`worker\s*\S*\r\n`)
+	if !strings.Contains(shown, "deadline.sessions.events from now") || !strings.Contains(shown, "\x1b[2m known") {
+		t.Errorf("at first:\n%s", shown)
+	}
+	p.publish(recordOf(began(1, 1), "render-0001", 0))
+	if shown := until(`render-0001\S*\r\n`); !strings.Contains(shown, "23:59:40 ") {
+		t.Errorf("on 80 columns:\n%s", shown)
+	}
+	resizeTerminal(t, screen, 200)
+	p.publish(recordOf(began(2, 2), "render-0002", 0))
+	if shown := until(`session-\S*\r\n`); !strings.Contains(shown, "session id") || !strings.Contains(shown, "23:59:41.600 ") || !strings.Contains(shown, "│") {
+		t.Errorf("on 200 columns:\n%s", shown)
+	}
+	terminal.Close()
+	screen.Close()
+	p.wantEnd()
 }

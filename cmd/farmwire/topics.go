@@ -27,7 +27,7 @@ type topicsCreateCmd struct {
 
 // Run creates the topics that are missing, prints which it created, and checks all of them.
 func (c *topicsCreateCmd) Run(ctx context.Context, std *streams) error {
-	cfg, err := c.begin(std, c.topicFlags)
+	cfg, err := c.begin(std, c.topicFlags.check())
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (c *topicsCheckCmd) Run(ctx context.Context, std *streams) error {
 	if c.Partitions != nil {
 		expected.Partitions = *c.Partitions
 	}
-	cfg, err := c.begin(std, expected)
+	cfg, err := c.begin(std, expected.check())
 	if err != nil {
 		return err
 	}
@@ -89,12 +89,12 @@ func (c *topicsCheckCmd) Run(ctx context.Context, std *streams) error {
 }
 
 // begin returns the configuration, or an error if the flags are wrong. It asks no broker. It prints a warning about flags
-// that work but are unsafe.
-func (f kafkaFlags) begin(std *streams, topics topicFlags) (publisher.Config, error) {
+// that work but are unsafe. others is what is wrong with the other flags of the command.
+func (f kafkaFlags) begin(std *streams, others error) (publisher.Config, error) {
 	if len(f.Brokers) == 0 {
 		return publisher.Config{}, usageError{errors.New("--brokers is missing: give host:port of your Kafka brokers")}
 	}
-	if err := errors.Join(f.check(), topics.check()); err != nil {
+	if err := errors.Join(f.check(), others); err != nil {
 		return publisher.Config{}, usageError{err}
 	}
 	cfg, err := f.config()

@@ -48,9 +48,9 @@ func changeColour(kind diff.Kind) Style {
 	}
 }
 
-// delayColour returns the colour of a delay. Long delays stand out.
-func delayColour(d time.Duration) Style {
-	if d > 5*time.Second {
+// delayColour returns the colour of a delay. One that is long for certain stands out.
+func delayColour(d Delay) Style {
+	if d.Least > 30*time.Second {
 		return Yellow
 	}
 	return Dim

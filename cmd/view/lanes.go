@@ -1,6 +1,8 @@
 package view
 
 import (
+	"slices"
+
 	"farmwire/diff"
 	"farmwire/event"
 )
@@ -14,6 +16,11 @@ type lanes struct {
 // newLanes returns lanes with n columns. Sessions are drawn without a line while no column is free.
 func newLanes(n int) *lanes {
 	return &lanes{columns: make([]string, n)}
+}
+
+// resize changes the number of columns. Sessions in the columns that are gone have none any more.
+func (l *lanes) resize(n int) {
+	l.columns = append(l.columns[:min(n, len(l.columns))], make([]string, max(0, n-len(l.columns)))...)
 }
 
 // stroke is one character of the drawing. Its lane decides its colour.
@@ -37,10 +44,17 @@ func (l *lanes) draw(e event.Event) ([]stroke, int) {
 		}
 		line = append(line, stroke{r, i})
 	}
-	if isLast(e.Kind) && own >= 0 {
-		l.columns[own] = ""
+	if isLast(e.Kind) {
+		l.free(e.Session.SessionID)
 	}
 	return line, own
+}
+
+// free frees the column of a session, if it has one.
+func (l *lanes) free(sessionID string) {
+	if i := slices.Index(l.columns, sessionID); i >= 0 {
+		l.columns[i] = ""
+	}
 }
 
 // lane returns the column of a session, which may be the first free one, or -1 if none is free.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -43,7 +44,7 @@ func (v *View) Line(cells ...Cell) error { return v.print(math.MaxInt, cells) }
 func (v *View) print(room int, cells []Cell) error {
 	var b strings.Builder
 	for _, c := range cells {
-		text := cut(fmt.Sprintf("%-*s", c.Width, c.Text), room)
+		text := cut(fmt.Sprintf("%-*s", c.Width, harmless(c.Text)), room)
 		room -= length(text)
 		if v.options.Colour && c.Style != Plain && strings.TrimSpace(text) != "" {
 			text = "\x1b[" + string(c.Style) + "m" + text + "\x1b[0m"
@@ -52,6 +53,16 @@ func (v *View) print(room int, cells []Cell) error {
 	}
 	_, err := fmt.Fprintln(v.out, strings.TrimRight(b.String(), " "))
 	return err
+}
+
+// harmless replaces control characters. Names and statuses come from elsewhere, and must not control a terminal.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
 }
 
 // length returns the number of characters in text.
@@ -95,14 +106,6 @@ func Seconds(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%.0fs", d.Seconds())
 	}
-}
-
-// tenths formats a duration as Seconds does, with one digit less.
-func tenths(d time.Duration) string {
-	if d < 0 || d >= 9950*time.Millisecond {
-		return Seconds(d)
-	}
-	return fmt.Sprintf("%.1fs", d.Seconds())
 }
 
 // Long formats a duration of any length in one or two units: 1.2s, 1m1s, 2h30m.

@@ -29,13 +29,21 @@ func HasColour(w io.Writer) bool {
 
 // Width returns the width of a terminal in characters. For any other writer it returns the value of COLUMNS, or else 128.
 func Width(w io.Writer) int {
-	if f, ok := w.(interface{ Fd() uintptr }); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
-			return width
-		}
+	if width, ok := terminalWidth(w); ok {
+		return width
 	}
 	if width, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && width > 0 {
 		return width
 	}
 	return widthElsewhere
+}
+
+// terminalWidth returns the width of a terminal in characters, and reports whether the writer is one that has a width.
+func terminalWidth(w io.Writer) (int, bool) {
+	f, ok := w.(interface{ Fd() uintptr })
+	if !ok {
+		return 0, false
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	return width, err == nil && width > 0
 }

@@ -1,9 +1,11 @@
 // Package view prints events as lines for people: one line for each event, with a drawing of the open sessions.
-// The demo and `farmwire run --dry-run` on a terminal print with it.
+// The demo, `farmwire tail`, and `farmwire run --dry-run` on a terminal print with it.
 package view
 
 import (
+	"errors"
 	"io"
+	"math"
 	"time"
 
 	"farmwire/diff"
@@ -12,9 +14,9 @@ import (
 
 // Options say how a View prints.
 type Options struct {
-	Width  int  // characters in a line, see Width; lines of events are cut to it
-	Colour bool // whether to use the colours of the terminal, see HasColour
-	Delays bool // whether there is a column that says how late each event came
+	Width  int    // characters in a line, see Width; lines of events are cut to it, or to a terminal that has become another
+	Colour bool   // whether to use the colours of the terminal, see HasColour
+	Delay  string // what the legend says of the column with the delays; "": there is none
 }
 
 // View prints to one output. It remembers the open sessions, which it draws as vertical lines. Its methods must not be
@@ -25,24 +27,25 @@ type View struct {
 	layout  layout
 	lanes   *lanes
 	fleets  []string // ids in the order of their first event, for their colours
+	day     string   // that of the last line, or today
 }
 
 // New returns a View that prints to out.
 func New(out io.Writer, o Options) *View {
 	l := layoutOf(o)
-	return &View{out: out, options: o, layout: l, lanes: newLanes(l.lanes)}
+	return &View{out: out, options: o, layout: l, lanes: newLanes(l.lanes), day: dayOf(time.Now())}
 }
 
 // Legend prints how to read the lines of events, and the titles of their columns.
 func (v *View) Legend() error {
 	rows := [][2]string{
 		{"known", "exact: told by the service · ±0.2s: between two polls · before: older"},
-		{"delay", "from when an answer could show the change to its arrival from Kafka"},
+		{"delay", v.options.Delay},
 		{"open", "open sessions: ┬ started  ╤ open before we looked  ┼ changed  ┴ ended"},
 		{"marks", "◇ inferred from a later state  ◆ from before the watch began"},
 	}
 	for _, row := range rows {
-		if row[0] == "delay" && !v.options.Delays {
+		if row[1] == "" {
 			continue
 		}
 		if err := v.Line(Cell{" " + row[0], 10, Dim}, Cell{row[1], 0, Dim}); err != nil {
@@ -62,11 +65,11 @@ func (v *View) titles() error {
 	if l.narrow {
 		time = "UTC"
 	}
-	if l.narrow && v.options.Delays {
+	if l.narrow && v.options.Delay != "" {
 		lanes = "" // no blank separates the two titles
 	}
 	cells := []Cell{{time, l.time, Dim}, {"known", l.known, Dim}}
-	if v.options.Delays {
+	if v.options.Delay != "" {
 		cells = append(cells, Cell{"delay", l.delay, Dim})
 	}
 	cells = append(cells, Cell{lanes, l.lanes, Dim}, Cell{" session", l.session, Dim},
@@ -77,9 +80,12 @@ func (v *View) titles() error {
 	return v.print(l.width, cells)
 }
 
-// Event prints the line of an event. The delay is the time from the instant at which the service could show the change
-// until the event arrived. It is negative if it is not known, and not printed unless Options.Delays is set.
-func (v *View) Event(e event.Event, delay time.Duration) error {
+// Event prints the line of an event. The delay is printed only if Options.Delay is set. Before the first event of a day that is
+// not today, there is a line with the day.
+func (v *View) Event(e event.Event, delay Delay) error {
+	if err := errors.Join(v.fit(), v.startDay(e.RecordedTime)); err != nil {
+		return err
+	}
 	l := v.layout
 	strokes, own := v.lanes.draw(e)
 	colour := laneColour(own)
@@ -87,8 +93,8 @@ func (v *View) Event(e event.Event, delay time.Duration) error {
 		{e.Time.UTC().Format(l.clock), l.time, Plain},
 		{known(e), l.known, Dim},
 	}
-	if v.options.Delays {
-		cells = append(cells, Cell{clip(l.seconds(delay), l.delay-1), l.delay, delayColour(delay)})
+	if v.options.Delay != "" {
+		cells = append(cells, Cell{clip(delay.text(l.narrow), l.delay-1), l.delay, delayColour(delay)})
 	}
 	for _, s := range strokes {
 		cells = append(cells, Cell{string(s.Rune), 1, laneColour(s.Lane)})
@@ -97,14 +103,47 @@ func (v *View) Event(e event.Event, delay time.Duration) error {
 		Cell{" " + sessionName(e.Session.SessionID), l.session, colour},
 		Cell{string(e.Kind) + mark(e), l.change, changeColour(e.Kind)},
 		Cell{state(e.Session, l.state-1), l.state, Plain},
-		Cell{shorten(workerName(e), l.worker), 0, v.fleetColour(e.Session.FleetID)},
 	)
+	worker := Cell{shorten(workerName(e), l.worker), 0, v.fleetColour(e.Session.FleetID)}
 	if l.wholeID {
-		cells[len(cells)-1].Width = l.worker
-		cells = append(cells, Cell{e.Session.SessionID, 0, Dim})
+		worker.Text, worker.Width = shorten(workerName(e), l.worker-2), l.worker
+		cells = append(cells, worker, Cell{e.Session.SessionID, 0, Dim})
+	} else {
+		cells = append(cells, worker)
 	}
 	return v.print(l.width, cells)
 }
+
+// fit fits the columns into the terminal if its width has changed.
+func (v *View) fit() error {
+	width, ok := terminalWidth(v.out)
+	if !ok || width == v.options.Width {
+		return nil
+	}
+	v.options.Width = width
+	v.layout = layoutOf(v.options)
+	v.lanes.resize(v.layout.lanes)
+	return v.titles()
+}
+
+// Skip notes an event that is not printed, so that the line of its session ends.
+func (v *View) Skip(e event.Event) {
+	if isLast(e.Kind) {
+		v.lanes.free(e.Session.SessionID)
+	}
+}
+
+// startDay prints the day of a time if it is not that of the line before.
+func (v *View) startDay(t time.Time) error {
+	day := dayOf(t)
+	if day == v.day || t.IsZero() {
+		return nil
+	}
+	v.day = day
+	return v.Line(Cell{day, 0, Dim})
+}
+
+func dayOf(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // known says how precisely the time of a change is known: exactly, or within half of the window in which it lies.
 func known(e event.Event) string {
@@ -114,7 +153,7 @@ func known(e event.Event) string {
 	case e.Observed.After.IsZero():
 		return "before"
 	default:
-		return "±" + Seconds(e.Observed.Before.Sub(e.Observed.After)/2)
+		return "±" + amount(e.Observed.Before.Sub(e.Observed.After)/2, 2, math.Round)
 	}
 }
 

@@ -69,10 +69,10 @@ func story() []event.Event {
 // TestView compares what is printed with files that a person can look at (cat shows the colours).
 func TestView(t *testing.T) {
 	for file, o := range map[string]Options{
-		"events.txt":        {Width: 128, Delays: true},
-		"events-colour.txt": {Width: 128, Delays: true, Colour: true},
-		"events-narrow.txt": {Width: 80, Delays: true},
-		"events-wide.txt":   {Width: 180, Delays: true},
+		"events.txt":        {Width: 128, Delay: legend},
+		"events-colour.txt": {Width: 128, Delay: legend, Colour: true},
+		"events-narrow.txt": {Width: 80, Delay: legend},
+		"events-wide.txt":   {Width: 180, Delay: legend},
 		"events-dryrun.txt": {Width: 80},
 	} {
 		t.Run(file, func(t *testing.T) {
@@ -83,11 +83,16 @@ func TestView(t *testing.T) {
 	}
 }
 
+// legend is what the legend says of the delays.
+const legend = "from when an answer could show the change to its arrival from Kafka"
+
 func print(t *testing.T, v *View) {
 	if err := v.Legend(); err != nil {
 		t.Fatal(err)
 	}
-	delays := []time.Duration{-1, 310 * time.Millisecond, 6 * time.Second, 75 * time.Second}
+	exactly := func(d time.Duration) Delay { return Delay{d, d} }
+	delays := []Delay{NoDelay(), exactly(310 * time.Millisecond), exactly(6 * time.Second), exactly(75 * time.Second),
+		{20 * time.Millisecond, 3140 * time.Millisecond}, {32 * time.Second, 45100 * time.Millisecond}, {7 * time.Second, -1}}
 	for i, e := range story() {
 		if err := v.Event(e, delays[i%len(delays)]); err != nil {
 			t.Fatal(err)
@@ -97,10 +102,10 @@ func print(t *testing.T, v *View) {
 
 // On 80 columns each line has the worker, and a status that has a name of the service's is whole.
 func TestEightyColumns(t *testing.T) {
-	for _, delays := range []bool{false, true} {
+	for _, delay := range []string{"", legend} {
 		for _, e := range story() {
 			var out bytes.Buffer
-			if err := New(&out, Options{Width: 80, Delays: delays}).Event(e, 75*time.Second); err != nil {
+			if err := New(&out, Options{Width: 80, Delay: delay}).Event(e, Delay{35 * time.Second, 75 * time.Second}); err != nil {
 				t.Fatal(err)
 			}
 			line := strings.TrimSuffix(out.String(), "\n")
@@ -124,7 +129,7 @@ func TestWidths(t *testing.T) {
 	e := example(2, diff.UpdateFailed, "UPDATE_IN_PROGRESS", 9)
 	for width := 1; width < 300; width++ {
 		var out bytes.Buffer
-		if err := New(&out, Options{Width: width, Delays: true}).Event(e, 0); err != nil {
+		if err := New(&out, Options{Width: width, Delay: legend}).Event(e, Delay{}); err != nil {
 			t.Fatal(err)
 		}
 		line := strings.TrimSuffix(out.String(), "\n")
@@ -137,7 +142,7 @@ func TestWidths(t *testing.T) {
 func TestErrorsOfTheOutput(t *testing.T) {
 	full := errors.New("full")
 	v := New(failing{full}, Options{Width: 80})
-	if err := v.Event(story()[0], 0); !errors.Is(err, full) {
+	if err := v.Event(story()[0], NoDelay()); !errors.Is(err, full) {
 		t.Errorf("an event: %v", err)
 	}
 	if err := v.Legend(); !errors.Is(err, full) {
@@ -189,6 +194,28 @@ func TestLong(t *testing.T) {
 	} {
 		if got := Long(d); got != want {
 			t.Errorf("%s is printed as %q, want %q", d, got, want)
+		}
+	}
+}
+
+// When there are fewer or more columns, the sessions in those that stay keep theirs, and the drawing is as wide as the columns.
+func TestResizedLanes(t *testing.T) {
+	l := newLanes(3)
+	for n := range 3 {
+		l.draw(example(n, diff.Started, "STARTED", 1))
+	}
+	for _, c := range []struct {
+		columns, session int
+		want             string
+	}{{2, 1, "│┼"}, {5, 1, "│┼   "}, {5, 0, "┼│   "}, {5, 2, "││┼  "}} {
+		l.resize(c.columns)
+		strokes, _ := l.draw(example(c.session, diff.Updated, "UPDATE_SUCCEEDED", 2))
+		drawn := ""
+		for _, s := range strokes {
+			drawn += string(s.Rune)
+		}
+		if drawn != c.want {
+			t.Errorf("%d columns: %q, want %q", c.columns, drawn, c.want)
 		}
 	}
 }
