@@ -25,18 +25,26 @@ func runCampaign(ctx context.Context, f *flags, out io.Writer, dir string) (_ ou
 	if err := t.awaitReady(ctx); err != nil {
 		return outcome{}, err
 	}
+	watching, endWatch := context.WithCancel(ctx)
+	used, watched := watchUsage(watching, t.instances)
+	defer func() { endWatch(); <-watched }()
 	rng := rand.New(rand.NewPCG(f.Seed, 7))
 	plan := planDisturbances(f, rng)
-	d := newDisturber(t, rng, out, f.SessionTimeout)
+	d := newDisturber(t, f, rng, out)
 	if err := d.run(ctx, plan, begun.Add(f.Duration)); err != nil {
 		return outcome{}, err
 	}
 	t.background.Wait()
 	pause(ctx, f.Calm)
 	fmt.Fprintf(out, "done in %s: %s\n", time.Since(begun).Round(time.Second), &d.counts)
+	stats := t.farm.Stats()
 	o, err := finish(ctx, t, f, out)
 	if err != nil {
 		return o, err
+	}
+	used.print(out, stats)
+	if f.Cover {
+		o.untried = used.missing(stats)
 	}
 	fmt.Fprintf(out, "to repeat: farmwire-chaos %s\n", f)
 	return o, o.print(out)

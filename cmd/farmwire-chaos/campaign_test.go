@@ -39,7 +39,7 @@ func TestPlanFollowsTheSeed(t *testing.T) {
 
 // The flags that a report names make the same run again.
 func TestReplay(t *testing.T) {
-	c, err := parseFlags([]string{"--seed", "5", "--kills", "3", "--late-produces", "2", "--late-endtxns", "4", "--held-heartbeats", "1", "--brokers", "3", "--static", "--judge-listings", "--calm", "4s", "--discovery", "7s", "--fault", "slow=0.5/1s"})
+	c, err := parseFlags([]string{"--seed", "5", "--kills", "3", "--late-produces", "2", "--late-endtxns", "4", "--held-heartbeats", "1", "--brokers", "3", "--static", "--judge-listings", "--calm", "4s", "--pause", "2s", "--discovery", "7s", "--fault", "slow=0.5/1s", "--sessions", "20", "--history", "20", "--order", "newest", "--job-size", "40", "--api-rate", "120,12", "--cover"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,12 +18,13 @@ type disturber struct {
 	rng            *rand.Rand
 	out            io.Writer
 	sessionTimeout time.Duration // of the instances in their group
+	pause          time.Duration // after each disturbance
 	counts         counts
 	brokerDown     chan struct{} // has a token while a broker is down
 }
 
-func newDisturber(t *testbed, rng *rand.Rand, out io.Writer, sessionTimeout time.Duration) *disturber {
-	return &disturber{testbed: t, rng: rng, out: out, sessionTimeout: sessionTimeout, brokerDown: make(chan struct{}, 1)}
+func newDisturber(t *testbed, f *flags, rng *rand.Rand, out io.Writer) *disturber {
+	return &disturber{testbed: t, rng: rng, out: out, sessionTimeout: f.SessionTimeout, pause: f.Pause, brokerDown: make(chan struct{}, 1)}
 }
 
 // run returns when the plan is done, at the deadline, when ctx ends, or with an error when an instance cannot live.
@@ -41,6 +42,7 @@ func (d *disturber) run(ctx context.Context, plan []disturbance, deadline time.T
 		if d.do(ctx, kind) {
 			d.counts.add(kind)
 		}
+		pause(ctx, d.pause)
 		for _, i := range d.instances {
 			if err := i.Broken(); err != nil {
 				return err

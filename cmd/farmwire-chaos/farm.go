@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"farmwire/poller/farmtest"
@@ -16,13 +18,44 @@ func farmOf(f *flags, truth string) farmtest.Config {
 		farm = farmtest.AllFaults(f.Seed)
 	}
 	if f.Faults == "all" {
-		farm.Faults = farmtest.Without(farm.Faults, farmtest.StaleEnds, farmtest.StaleStatuses)
+		farm.Faults = slices.DeleteFunc(farm.Faults, staleSessions)
 	}
 	if more, err := furtherFaults(f.Fault); err == nil { // Validate refuses flags that cannot be read
 		farm.Faults = append(farm.Faults, more...)
 	}
-	farm.PageSize, farm.Churn = f.PageSize, f.Churn
-	farm.Workers, farm.Sessions, farm.Fleets = f.Workers, f.Workers*3/2, 3
+	if f.Cover {
+		farm.Faults = slices.Concat(coveringFaults(), farm.Faults) // the first error response wins
+	}
+	farm.Order, farm.JobSize, farm.History = orderOf(f.Order), f.JobSize, f.History
+	farm.PageSize, farm.HistoryPage, farm.Churn = f.PageSize, f.HistoryPage, f.Churn
+	farm.Workers, farm.Sessions, farm.Fleets = f.Workers, cmp.Or(f.Sessions, f.Workers*3/2), 3
 	farm.Speed, farm.Grace, farm.Retention, farm.TruthFile = f.Speed, f.Grace, retention, truth
 	return farm
+}
+
+// coveringFaults are a failure of each operation that --cover asks for. Some of them are called only a few times in a short
+// campaign, and a process that was denied one calls it no more, so that chance may leave its failure out.
+func coveringFaults() []farmtest.Fault {
+	var faults []farmtest.Fault
+	for _, operation := range covered {
+		faults = append(faults, farmtest.Fault{Kind: farmtest.ServerError, Operation: operation, Count: 1})
+	}
+	return faults
+}
+
+func orderOf(name string) farmtest.Order {
+	switch name {
+	case "newest":
+		return farmtest.NewestFirst
+	case "oldest":
+		return farmtest.OldestFirst
+	default:
+		return farmtest.RandomStable
+	}
+}
+
+// staleSessions reports whether the fault makes answers show sessions as they were. Stale statuses of workers are no such
+// fault: they delay what is published, and change nothing else.
+func staleSessions(f farmtest.Fault) bool {
+	return f.Operation.ShowsSessions() && (f.Kind == farmtest.StaleEnds || f.Kind == farmtest.StaleStatuses)
 }

@@ -5,6 +5,7 @@
 //	farmwire-chaos --seed 1                   disturb farmwire, then check what it published
 //	farmwire-chaos --wrong all --right        run publishers with known mistakes, which the check must find
 //	farmwire-chaos outages                    take away what farmwire needs, one thing after the other, for an hour
+//	farmwire-chaos trigger                    disturb farmwire trigger, and check what it delivered
 //	farmwire-chaos check DIR                  check what a run has kept once more
 //
 // It needs Java and Maven for Apache Kafka, and Go to build farmwire from the sources of this module.
@@ -12,9 +13,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"os"
 
 	"farmwire/cmd/command"
 )
@@ -23,6 +21,8 @@ import (
 type cli struct {
 	Campaign campaignCmd `cmd:"" default:"withargs" help:"Disturb farmwire on Apache Kafka, and check what it published (default)."`
 	Outages  outagesCmd  `cmd:"" help:"Take away what farmwire needs and give it back, and look at what it says and does."`
+	Trigger  triggerCmd  `cmd:"" help:"Disturb farmwire trigger, and check what it delivered to a webhook and to a command."`
+	Post     postCmd     `cmd:"" hidden:"" help:"The command that farmwire trigger runs in the campaign."`
 	Check    checkCmd    `cmd:"" help:"Check what Apache's console consumer printed against what truly happened."`
 }
 
@@ -46,20 +46,8 @@ func (c *campaignCmd) Run(ctx context.Context, std command.Streams) error {
 	if len(c.Wrong) > 0 {
 		return tryWrong(ctx, &c.flags, std.Out)
 	}
-	dir, err := os.MkdirTemp("", "farmwire-chaos-")
-	if err != nil {
-		return err
-	}
-	o, err := runCampaign(ctx, &c.flags, std.Out, dir)
-	switch {
-	case err == nil && o.good() && !c.Keep:
-		return os.RemoveAll(dir)
-	case ctx.Err() != nil && !c.Keep:
-		return errors.Join(ctx.Err(), os.RemoveAll(dir))
-	}
-	fmt.Fprintln(std.Out, "logs, topics and truth are in", dir)
-	if err == nil && !o.good() {
-		return command.ErrReported
-	}
-	return err
+	return inFolder(ctx, std.Out, c.Keep, func(dir string) (bool, error) {
+		o, err := runCampaign(ctx, &c.flags, std.Out, dir)
+		return o.good(), err
+	})
 }

@@ -12,6 +12,7 @@ func TestUsage(t *testing.T) {
 	for _, args := range []string{
 		"--instances 4", "--instances 1", "--instances 1 --stops 0 --held-heartbeats 1", "--table x", "--right", "--workers 0",
 		"--fault nonsense", "--brokers 2", "check", "outages --outage nonsense", "outages --workers 0", "outages --brokers 1 --outage bootstrap",
+		"trigger --instances 1", "trigger --rate 0", "trigger --kills many", "post",
 	} {
 		var out, err strings.Builder
 		if code := program().Run(t.Context(), strings.Fields(args), command.Streams{Out: &out, Err: &err}); code != command.ExitUsage {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -73,19 +72,7 @@ func (c *outagesCmd) campaign() (*flags, error) {
 
 // Run returns [command.ErrReported] if anything was not as it should be.
 func (c *outagesCmd) Run(ctx context.Context, std command.Streams) error {
-	dir, err := os.MkdirTemp("", "farmwire-chaos-")
-	if err != nil {
-		return err
-	}
-	good, err := c.run(ctx, std.Out, dir)
-	if (err == nil && good || ctx.Err() != nil) && !c.Keep {
-		return errors.Join(err, os.RemoveAll(dir))
-	}
-	fmt.Fprintln(std.Out, "logs, topics and truth are in", dir)
-	if err == nil && !good {
-		return command.ErrReported
-	}
-	return err
+	return inFolder(ctx, std.Out, c.Keep, func(dir string) (bool, error) { return c.run(ctx, std.Out, dir) })
 }
 
 // run reports whether all was as it should be.

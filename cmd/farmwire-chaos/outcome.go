@@ -17,15 +17,21 @@ type outcome struct {
 	report    *check.Report
 	ownEnds   int   // how often instances ended by themselves
 	exitCodes []int // of graceful stops
+	untried   []string
 }
 
-// good reports whether the check found nothing wrong.
-func (o outcome) good() bool { return o.report != nil && o.report.Total() == 0 }
+// good reports whether the check found nothing wrong, and everything was tried that was to be tried.
+func (o outcome) good() bool {
+	return o.report != nil && o.report.Total() == 0 && len(o.untried) == 0
+}
 
 func (o outcome) print(out io.Writer) error {
 	failed := slices.DeleteFunc(slices.Clone(o.exitCodes), func(code int) bool { return code == 0 })
 	fmt.Fprintf(out, "instances ended by themselves: %d times; graceful stops: %d, of which %d with another exit code than 0: %v\n",
 		o.ownEnds, len(o.exitCodes), len(failed), failed)
+	for _, what := range o.untried {
+		fmt.Fprintln(out, "not tried:", what)
+	}
 	const each = 5
 	return o.report.Print(out, each)
 }
@@ -34,9 +40,7 @@ func (o outcome) print(out io.Writer) error {
 func finish(ctx context.Context, t *testbed, f *flags, out io.Writer) (outcome, error) {
 	t.farm.SetFaults()
 	// A restart ends the back-off times that the faults have left behind.
-	for _, i := range t.instances {
-		i.Restart()
-	}
+	t.restart(ctx)
 	if err := t.awaitReady(ctx); err != nil {
 		fmt.Fprintln(out, err) // the check finds what is not published
 	}

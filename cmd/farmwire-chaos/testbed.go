@@ -128,7 +128,7 @@ func (t *testbed) startInstance(f *flags, binary string, seeds []string, n int) 
 		Number: n, Binary: binary, Brokers: seeds, Partitions: t.partitions, ReplicationFactor: f.Brokers,
 		Endpoint: "http://" + t.api.Addr(), Credentials: t.credentials,
 		LogFile: filepath.Join(t.dir, fmt.Sprintf("farmwire-%d.log", n)), Shards: t.shards, LifeEnding: t.log.lifeEnding,
-		Flags: []string{"--session-timeout", f.SessionTimeout.String(), "--api-rate", fmt.Sprint(f.APIRate),
+		Flags: []string{"--session-timeout", f.SessionTimeout.String(), "--api-rate", fmt.Sprint(f.APIRate[n%len(f.APIRate)]),
 			"--staleness", f.Staleness.String(), "--discovery", f.Discovery.String(), "--initial", f.Initial},
 	}
 	if f.Static {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -29,9 +28,10 @@ func (t *testbed) awaitOwners(ctx context.Context) error {
 	}
 }
 
-// awaitReady waits until every instance says that it is ready.
+// awaitReady waits until every instance says that it is ready, which with a low rate takes long.
 func (t *testbed) awaitReady(ctx context.Context) error {
-	deadline := time.Now().Add(time.Minute)
+	const most = 3 * time.Minute
+	deadline := time.Now().Add(most)
 	for {
 		missing := ""
 		for _, i := range t.instances {
@@ -43,9 +43,19 @@ func (t *testbed) awaitReady(ctx context.Context) error {
 		case missing == "" || ctx.Err() != nil:
 			return ctx.Err()
 		case time.Now().After(deadline):
-			return errors.New("not ready within a minute: " + missing)
+			return fmt.Errorf("not ready within %s: %s", most, missing)
 		}
 		pause(ctx, 100*time.Millisecond)
+	}
+}
+
+// restart restarts all instances gracefully, and waits until their next processes run.
+func (t *testbed) restart(ctx context.Context) {
+	const most = 30 * time.Second
+	for _, i := range t.instances {
+		before := i.Key()
+		i.Restart()
+		await(ctx, most, func() bool { return i.Key() != before })
 	}
 }
 

@@ -25,20 +25,28 @@ type Config struct {
 	ReplicationFactor int      // of the topics
 	Endpoint          string   // URL of the Deadline Cloud API
 	Flags             []string // further flags of farmwire run
-	LogFile           string   // receives the JSON lines of all processes
+
+	// Args, if not nil, returns the arguments of farmwire instead of those of farmwire run, for an address to serve probes and
+	// metrics on, and the key of the process (KeyOf).
+	Args func(address, key string) []string
+
+	LogFile string // receives the JSON lines of all processes
 
 	// Credentials, if not "", is the URL of an endpoint like that of a container, which answers at <URL>/<access key id>
 	// with the keys of one process. Without it the keys are in the process's environment, and last forever.
 	Credentials string
 
-	Shards *Shards // learns which shards the instance acquires
+	Shards *Shards // learns which shards the instance acquires; nil: nobody does
 
 	// LifeEnding, if not nil, is called once for each process, with its access key id: before the process is killed or
 	// asked to stop, or when it has ended by itself. It must not call the instance.
 	LifeEnding func(key string)
 }
 
-func (c Config) args(address string) []string {
+func (c Config) args(address, key string) []string {
+	if c.Args != nil {
+		return c.Args(address, key)
+	}
 	args := []string{"run", "--create-topics", "--replication-factor", strconv.Itoa(c.ReplicationFactor),
 		"--partitions", strconv.Itoa(c.Partitions), "--topic-prefix", TopicPrefix, "--listen", address, "--log-format", "json"}
 	for _, broker := range c.Brokers {

@@ -126,7 +126,7 @@ func (i *Instance) startProcess(key string) (*process.Process, <-chan struct{}, 
 		return nil, nil, err
 	}
 	defer to.Close()
-	cmd := exec.Command(i.cfg.Binary, i.cfg.args(i.address)...)
+	cmd := exec.Command(i.cfg.Binary, i.cfg.args(i.address, key)...)
 	cmd.Env, cmd.Stderr = i.cfg.env(key), to
 	p, err := process.Start(cmd)
 	if err != nil {
@@ -173,10 +173,11 @@ func (i *Instance) ended(state *os.ProcessState) int {
 	return i.quickEnds
 }
 
-// Kill sends SIGKILL to the process. It returns false if none runs.
+// Kill sends SIGKILL to the process. It returns false if none runs. If a graceful stop was requested before, it is none now.
 func (i *Instance) Kill() bool {
 	return i.signal(func(p *process.Process) error {
 		i.ending()
+		i.stopping = time.Time{}
 		return p.Kill()
 	})
 }

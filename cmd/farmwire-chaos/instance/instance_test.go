@@ -59,6 +59,31 @@ func TestLives(t *testing.T) {
 	}
 }
 
+// The arguments of each process can be others than those of farmwire run. Nobody needs to learn of shards.
+func TestArgs(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("needs a shell")
+	}
+	i, err := Start(Config{Number: 7, Binary: sh, LogFile: filepath.Join(t.TempDir(), "log"),
+		Args: func(address, key string) []string {
+			return []string{"-c", `echo "$0 $1" >&2; exec sleep 60`, key, address}
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(i.End)
+	for life := 1; life <= 2; life++ {
+		want := KeyOf(7, life) + " " + i.Address()
+		for deadline := time.Now().Add(10 * time.Second); i.LastLine() != want; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("it says %q, not %q", i.LastLine(), want)
+			}
+		}
+		i.Kill()
+	}
+}
+
 // An instance that ends at once is broken.
 func TestBroken(t *testing.T) {
 	i, err := Start(Config{Binary: "/nonexistent", LogFile: filepath.Join(t.TempDir(), "log"), Shards: NewShards()})

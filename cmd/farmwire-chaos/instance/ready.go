@@ -24,17 +24,21 @@ func (i *Instance) Readyz(ctx context.Context) string {
 	return ""
 }
 
-// Metric returns the value of a metric without labels, or 0 if the instance does not show it.
-func (i *Instance) Metric(ctx context.Context, name string) float64 {
+// Metric returns the value of a metric, or 0 if the instance does not show it. A name has its labels, as in name{label="value"}.
+func (i *Instance) Metric(ctx context.Context, name string) float64 { return i.Metrics(ctx, name)[0] }
+
+// Metrics returns the values of metrics at one time, as Metric does.
+func (i *Instance) Metrics(ctx context.Context, names ...string) []float64 {
+	values := make([]float64, len(names))
 	_, text := i.page(ctx, "/metrics")
 	for line := range strings.Lines(text) {
-		if value, found := strings.CutPrefix(line, name+" "); found {
-			if n, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil {
-				return n
+		for n, name := range names {
+			if value, found := strings.CutPrefix(line, name+" "); found {
+				values[n], _ = strconv.ParseFloat(strings.TrimSpace(value), 64) // 0 if it is no number
 			}
 		}
 	}
-	return 0
+	return values
 }
 
 // page returns the code and the text of one of the instance's pages. If there is no answer, the code is 0 and the text says

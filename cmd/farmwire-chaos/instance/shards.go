@@ -22,7 +22,7 @@ func NewShards() *Shards {
 
 // readLog reads a line of an instance's log.
 func (s *Shards) readLog(instance int, line []byte) {
-	if !bytes.Contains(line, []byte(`"shard is followed"`)) {
+	if s == nil || !bytes.Contains(line, []byte(`"shard is followed"`)) {
 		return
 	}
 	var l struct{ Shard int }
