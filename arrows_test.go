@@ -15,7 +15,7 @@ import (
 
 // may lists which of our packages each package may import. A package that is not here may import none.
 var may = map[string][]string{
-	"farmwire":                  {"farmwire/diff", "farmwire/event", "farmwire/poller", "farmwire/publisher", "farmwire/status"},
+	"farmwire":                  {"farmwire/diff", "farmwire/event", "farmwire/poller", "farmwire/poller/plan", "farmwire/publisher", "farmwire/status"},
 	"farmwire/event":            {"farmwire/diff"},
 	"farmwire/poller":           {"farmwire/diff", "farmwire/poller/awserr", "farmwire/poller/paginator", "farmwire/poller/schedule"},
 	"farmwire/poller/paginator": {"farmwire/diff", "farmwire/poller/awserr"},
@@ -23,15 +23,21 @@ var may = map[string][]string{
 
 	"farmwire/poller/schedule":            {"farmwire/diff"},
 	"farmwire/poller/schedule/simulation": {"farmwire/diff", "farmwire/poller/schedule"},
-	"farmwire/poller/schedule/simulate":   {"farmwire/cmd/command", "farmwire/poller/schedule", "farmwire/poller/schedule/simulation"},
+	"farmwire/poller/schedule/simulate":   {"farmwire/cmd/command", "farmwire/poller/plan", "farmwire/poller/schedule", "farmwire/poller/schedule/simulation"},
+
+	"farmwire/consumer":         {"farmwire/cluster", "farmwire/event"},
+	"farmwire/consumer/trigger": {"farmwire/cluster", "farmwire/consumer", "farmwire/diff", "farmwire/event", "farmwire/status"},
+
+	"farmwire/examples/go": {"farmwire/cluster", "farmwire/consumer", "farmwire/diff", "farmwire/event"},
 
 	"farmwire/publisher/kafkatest": {"farmwire/publisher/kafkatest/process"},
 
 	"farmwire/cmd/view":                    {"farmwire/diff", "farmwire/event"},
-	"farmwire/cmd/farmwire":                {"farmwire", "farmwire/cluster", "farmwire/cmd/view", "farmwire/diff", "farmwire/event", "farmwire/poller", "farmwire/poller/paginator", "farmwire/publisher", "farmwire/status"},
-	"farmwire/cmd/farmwire-demo":           {"farmwire", "farmwire/cluster", "farmwire/cmd/command", "farmwire/cmd/view", "farmwire/diff", "farmwire/event", "farmwire/poller", "farmwire/poller/farmtest", "farmwire/publisher", "farmwire/publisher/kafkatest"},
-	"farmwire/cmd/farmwire-chaos":          {"farmwire/cmd/command", "farmwire/cmd/farmwire-chaos/check", "farmwire/cmd/farmwire-chaos/instance", "farmwire/cmd/farmwire-chaos/proxy", "farmwire/cmd/farmwire-chaos/wrong", "farmwire/poller/farmtest", "farmwire/publisher/kafkatest"},
+	"farmwire/cmd/farmwire":                {"farmwire", "farmwire/cluster", "farmwire/cmd/view", "farmwire/consumer", "farmwire/consumer/trigger", "farmwire/diff", "farmwire/event", "farmwire/event/schema", "farmwire/poller", "farmwire/poller/paginator", "farmwire/poller/plan", "farmwire/publisher", "farmwire/status"},
+	"farmwire/cmd/farmwire-demo":           {"farmwire", "farmwire/cluster", "farmwire/cmd/command", "farmwire/cmd/view", "farmwire/consumer", "farmwire/diff", "farmwire/event", "farmwire/poller", "farmwire/poller/farmtest", "farmwire/publisher", "farmwire/publisher/kafkatest"},
+	"farmwire/cmd/farmwire-chaos":          {"farmwire/cmd/command", "farmwire/cmd/farmwire-chaos/check", "farmwire/cmd/farmwire-chaos/instance", "farmwire/cmd/farmwire-chaos/proxy", "farmwire/cmd/farmwire-chaos/receipts", "farmwire/cmd/farmwire-chaos/receiver", "farmwire/cmd/farmwire-chaos/wrong", "farmwire/diff", "farmwire/event", "farmwire/poller/farmtest", "farmwire/publisher/kafkatest"},
 	"farmwire/cmd/farmwire-chaos/instance": {"farmwire/publisher/kafkatest/process"},
+	"farmwire/cmd/farmwire-chaos/receiver": {"farmwire/cmd/farmwire-chaos/receipts"},
 	"farmwire/cmd/farmwire-chaos/wrong":    {"farmwire/cmd/farmwire-chaos/check"},
 }
 
@@ -46,7 +52,7 @@ func TestLibraryNamesNoFlags(t *testing.T) {
 	otherTool := regexp.MustCompile(`\baws [a-z ]*--[a-z]|kafka-[a-z]+\.sh .*--[a-z]`)
 	eachFile(t, func(path string) error {
 		text, err := os.ReadFile(path)
-		if slashed := filepath.ToSlash(path); strings.HasPrefix(slashed, "cmd/") || strings.HasPrefix(slashed, "poller/schedule/simulate/") || strings.HasPrefix(slashed, "publisher/kafkatest/") || strings.HasPrefix(slashed, "docs/") {
+		if slashed := filepath.ToSlash(path); strings.HasPrefix(slashed, "cmd/") || strings.HasPrefix(slashed, "poller/schedule/simulate/") || strings.HasPrefix(slashed, "publisher/kafkatest/") || strings.HasPrefix(slashed, "docs/") || strings.HasPrefix(slashed, "examples/") {
 			return err
 		}
 		for n, line := range strings.Split(string(text), "\n") {
