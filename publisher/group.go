@@ -114,6 +114,7 @@ func (m *member) client(c Config) (*kgo.Client, error) {
 	opts = append(opts,
 		kgo.ConsumerGroup(c.GroupID()),
 		kgo.ConsumeTopics(m.topic),
+		kgo.ConsumeStartOffset(kgo.NewOffset().At(0)), // so that no heartbeat waits behind a request for offsets
 		kgo.DisableAutoCommit(),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(timeout),

@@ -438,6 +438,40 @@ func TestGroupStateFollowsKafka(t *testing.T) {
 	})
 }
 
+// The client of the group sends all its requests to a broker on one connection, so a heartbeat would wait for the answer to a
+// request for offsets. If the broker is gone, that is much longer than the session.
+func TestHeartbeatsWaitForNoOffsets(t *testing.T) {
+	t.Parallel()
+	brokers, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(brokers.Close)
+	p := groupMember(t, groupConfig(t, brokers.ListenAddrs()))
+	var asked, heartbeats atomic.Int32
+	count := func(key kmsg.Key, n *atomic.Int32) {
+		brokers.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+			brokers.KeepControl()
+			n.Add(1)
+			return nil, nil, false
+		})
+	}
+	count(kmsg.ListOffsets, &asked)
+	count(kmsg.Heartbeat, &heartbeats)
+	h := newHoldings()
+	join(t, p, func(ctx context.Context, shard int) error {
+		h.set(shard, "one")
+		<-ctx.Done()
+		return nil
+	})
+	h.await(t, map[string]int{"one": groupShards})
+	now := heartbeats.Load()
+	until(t, 10*time.Second, "heartbeats are sent after the assignment", func() bool { return heartbeats.Load() > now+2 })
+	if n := asked.Load(); n > 0 {
+		t.Errorf("%d requests for offsets", n)
+	}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -449,12 +483,12 @@ func followKafka(t *testing.T, addrs []string, take, giveBack func()) {
 	c := groupConfig(t, addrs)
 	c.Group.SessionTimeout = 0 // the default
 	var members []*Publisher
-	var served, causes sync.Map // by shard
-	for range groupShards + 1 {
+	var served, causes sync.Map // by shard: the member that serves it, and why the service ended
+	for member := range groupShards + 1 {
 		p := groupMember(t, c)
 		members = append(members, p)
 		join(t, p, func(ctx context.Context, shard int) error {
-			served.Store(shard, true)
+			served.Store(shard, member)
 			<-ctx.Done()
 			causes.Store(shard, context.Cause(ctx))
 			return nil
@@ -470,12 +504,13 @@ func followKafka(t *testing.T, addrs []string, take, giveBack func()) {
 			return true
 		}
 	}
-	serving := func() bool {
-		n := 0
-		served.Range(func(any, any) bool { n++; return true })
-		return n == groupShards
+	// Until each shard has a member of its own, the group still moves shards, and those are given up and not lost.
+	settled := func() bool {
+		serving := map[any]bool{}
+		served.Range(func(_, member any) bool { serving[member] = true; return true })
+		return len(serving) == groupShards
 	}
-	until(t, 30*time.Second, "all shards are served", serving)
+	until(t, 30*time.Second, "each shard has a member of its own", settled)
 	until(t, 30*time.Second, "all are members", all(func(s cluster.GroupState) bool { return s.Joined && s.Err == nil }))
 	causes.Clear()
 	take()
