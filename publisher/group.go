@@ -62,6 +62,7 @@ func (p *Publisher) Join(ctx context.Context, serve func(ctx context.Context, sh
 		topic:       p.config.StateTopic(),
 		membership:  &p.group,
 		patience:    DrainTime + p.brokers.timeouts.grace + returnTimeout,
+		leaving:     p.leaveTimeout,
 		ctx:         ctx,
 		stop:        stop,
 		assignments: map[int32]*assignment{},
@@ -87,6 +88,7 @@ type member struct {
 	topic      string
 	membership *cluster.Membership
 	patience   time.Duration   // how long serve may take to return after its context has ended
+	leaving    time.Duration   // how long it may take to leave the group
 	ctx        context.Context // ends with the membership
 	stop       context.CancelCauseFunc
 
@@ -244,7 +246,7 @@ func (m *member) close() {
 // leave leaves the group and closes the client.
 func (m *member) leave(client *kgo.Client) {
 	defer m.membership.Ended()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.ctx), leaveTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.ctx), m.leaving)
 	defer cancel()
 	if err := client.LeaveGroupContext(ctx); err != nil {
 		m.log.Warn("the group could not be left, and assigns the shards to others after the session timeout", zap.Error(m.explain(err)))

@@ -135,12 +135,14 @@ func TestShardsMoveWithTheMembers(t *testing.T) {
 		one, two := groupMember(t, c), groupMember(t, c)
 		join(t, one, h.hold(one, "one"))
 		t.Logf("one member has all after %v", h.await(t, map[string]int{"one": groupShards}))
+		two.leaveTimeout = 4 * time.Second // room for a busy machine
 		stop := join(t, two, h.hold(two, "two"))
 		t.Logf("two members have half each after %v", h.await(t, map[string]int{"one": groupShards / 2, "two": groupShards / 2}))
 		left := stop()
 		took := h.await(t, map[string]int{"one": groupShards})
 		t.Logf("leaving took %v, and the other had all after %v more", left, took)
-		if left+took > 3*time.Second {
+		// It takes a second, or more on a busy machine. Without the leaving, the session would have to end first.
+		if left+took > groupSession-time.Second {
 			t.Errorf("a graceful takeover took %v", left+took)
 		}
 	})
@@ -160,7 +162,7 @@ func TestTakeoverAfterKill(t *testing.T) {
 	}
 	took := h.await(t, map[string]int{"one": groupShards})
 	t.Logf("all shards acquired %v after SIGKILL, with a session timeout of %v", took, groupSession)
-	if took > groupSession+3*time.Second {
+	if took > groupSession+8*time.Second { // with room for a busy machine
 		t.Errorf("the takeover took %v", took)
 	}
 }
@@ -349,6 +351,7 @@ func TestRevokedShardIsDrained(t *testing.T) {
 		const drain = 1500 * time.Millisecond
 		h := newHoldings()
 		var mu sync.Mutex
+		draining, most := 0, 0 // shards that drain now, and at most at once
 		drained := map[int]time.Time{}
 		var early []int // shards that the second member served before the first had drained them
 		stopOne := join(t, one, func(ctx context.Context, shard int) error {
@@ -357,9 +360,14 @@ func TestRevokedShardIsDrained(t *testing.T) {
 			if cause := context.Cause(ctx); errors.Is(cause, ErrLost) {
 				t.Errorf("shard %d is lost", shard)
 			}
+			mu.Lock()
+			draining++
+			most = max(most, draining)
+			mu.Unlock()
 			time.Sleep(drain)
 			mu.Lock()
 			defer mu.Unlock()
+			draining--
 			drained[shard] = time.Now()
 			return nil
 		})
@@ -377,13 +385,17 @@ func TestRevokedShardIsDrained(t *testing.T) {
 		h.await(t, map[string]int{"one": groupShards / 2, "two": groupShards / 2})
 		mu.Lock()
 		moved := len(drained)
+		most = 0
 		mu.Unlock()
 		if moved != groupShards/2 || !one.GroupState().Joined || !two.GroupState().Joined {
 			t.Errorf("%d shards are drained; the members are %+v and %+v", moved, one.GroupState(), two.GroupState())
 		}
-		if took := stopOne(); took < drain || took > drain+leaveTimeout+time.Second {
-			t.Errorf("the stop took %v, and all shards drain for %v at once", took, drain)
+		took := stopOne()
+		mu.Lock()
+		if took < drain || took > drain+leaveTimeout+5*time.Second || most != groupShards/2 { // with room for a busy machine
+			t.Errorf("the stop took %v, and %d of the shards drained at once, each for %v", took, most, drain)
 		}
+		mu.Unlock()
 		h.await(t, map[string]int{"two": groupShards})
 		if len(early) > 0 {
 			t.Errorf("shards %v were served by the second member before the first had drained them", early)
@@ -409,7 +421,8 @@ func TestDrainIsBounded(t *testing.T) {
 	h.await(t, map[string]int{"one": groupShards})
 	join(t, two, h.hold(two, "two"))
 	h.await(t, map[string]int{"one": groupShards / 2, "two": groupShards / 2})
-	const most = 4 * time.Second
+	// Join promises 4.2 seconds, see TestStopWaitsForNobody. The rest is room for a busy machine.
+	const most = 10 * time.Second
 	if took := stop(); took > most {
 		t.Errorf("the stop took %v", took)
 	}
@@ -517,7 +530,7 @@ func followKafka(t *testing.T, addrs []string, take, giveBack func()) {
 	until(t, 30*time.Second, "none is a member, and each knows why", all(func(s cluster.GroupState) bool { return !s.Joined && s.Err != nil }))
 	t.Logf("the reason is %v", members[0].GroupState().Err)
 	// The group's client tells of the error first, and then of the shards.
-	until(t, 10*time.Second, "the shards are lost", func() bool {
+	until(t, 30*time.Second, "the shards are lost", func() bool {
 		lost := 0
 		causes.Range(func(shard, cause any) bool {
 			if lost++; !errors.Is(cause.(error), ErrLost) {
@@ -531,28 +544,58 @@ func followKafka(t *testing.T, addrs []string, take, giveBack func()) {
 	until(t, time.Minute, "all are members again", all(func(s cluster.GroupState) bool { return s.Joined && s.Err == nil }))
 }
 
-// A member that stops while the group moves shards leaves the group all the same: the others need not wait for its session.
+// A member that stops while the group moves shards leaves the group all the same: the others need not wait for its session. Its
+// client leaves when its request to join was answered, which takes until the next heartbeat of the others.
 func TestStopDuringARebalance(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		c := groupConfig(t, addrs)
 		two := groupMember(t, c)
 		core, logs := observer.New(zap.InfoLevel)
 		two.log = zap.New(core)
-		slow, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.ConsumerGroup(c.GroupID()), kgo.ConsumeTopics(c.StateTopic()),
-			kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.HeartbeatInterval(8*time.Second), kgo.SessionTimeout(10*time.Second))
+		one, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.ConsumerGroup(c.GroupID()), kgo.ConsumeTopics(c.StateTopic()),
+			kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.HeartbeatInterval(maxHeartbeat))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer slow.CloseAllowingRebalance()
-		slow.PollFetches(deadline(t, 5*time.Second))
+		defer one.CloseAllowingRebalance()
+		group := admin(t, c)
+		members := func() int {
+			described, err := group.DescribeGroups(t.Context(), c.GroupID())
+			if err != nil || described.Error() != nil {
+				return -1
+			}
+			return len(described[c.GroupID()].Members)
+		}
+		until(t, 20*time.Second, "one is a member", func() bool { return members() == 1 })
+		two.leaveTimeout = 20 * time.Second // room for a busy machine
 		stop := join(t, two, func(ctx context.Context, _ int) error { <-ctx.Done(); return nil })
-		time.Sleep(time.Second) // the other member does not know of the new one before its next heartbeat
-		if took := stop(); took > 500*time.Millisecond {
-			t.Errorf("the stop took %v", took)
+		until(t, 20*time.Second, "two joins", func() bool { return members() == 2 })
+		stop()
+		if n := members(); n != 1 {
+			t.Errorf("%d members after the stop", n)
 		}
 		for _, e := range logs.FilterLevelExact(zap.WarnLevel).All() {
 			t.Error(e.Message, e.ContextMap())
 		}
+	})
+}
+
+// A call of serve that does not return delays the stop for exactly as long as the member is patient.
+func TestStopWaitsForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		ctx, stop := context.WithCancelCause(t.Context())
+		m := &member{log: zap.NewNop(), explain: func(err error) error { return err }, patience: 3300 * time.Millisecond, ctx: ctx, stop: stop, assignments: map[int32]*assignment{}}
+		m.serve = func(context.Context, int) error { <-release; return nil }
+		m.assign([]int32{1, 2, 3})
+		synctest.Wait()
+		began := time.Now()
+		stop(nil)
+		m.close()
+		if took := time.Since(began); took != m.patience {
+			t.Errorf("the stop took %v", took)
+		}
+		close(release)
 	})
 }
 

@@ -21,6 +21,7 @@ type Publisher struct {
 	brokers        *brokers
 	partitions     int // of each topic
 	acquireTimeout time.Duration
+	leaveTimeout   time.Duration
 	group          cluster.Membership
 }
 
@@ -56,6 +57,7 @@ func open(ctx context.Context, c Config, topics TopicSpec, b *brokers, log *zap.
 		metrics:        b.metrics,
 		brokers:        b,
 		acquireTimeout: acquireTimeout,
+		leaveTimeout:   leaveTimeout,
 		group:          cluster.Membership{Explain: c.explain},
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
