@@ -55,7 +55,7 @@ func testSeedGone(t *testing.T, cluster *kafkatest.Cluster) {
 		t.Logf("ten more transactions %v after SIGKILL of the seed", time.Since(began))
 		s.stop()
 		for shard := range testPartitions { // asks for coordinators
-			if _, err := g.p.Acquire(deadline(t, 20*time.Second), shard); err != nil {
+			if _, err := g.p.Acquire(deadline(t, time.Minute), shard); err != nil {
 				t.Errorf("shard %d without the seed: %v", shard, err)
 			}
 		}
@@ -90,7 +90,7 @@ func testLeaderless(t *testing.T, cluster *kafkatest.Cluster) {
 	})
 	verify := func(on string) {
 		t.Helper()
-		altered, err := g.admin.AlterBrokerConfigs(deadline(t, 10*time.Second), []kadm.AlterConfig{
+		altered, err := g.admin.AlterBrokerConfigs(deadline(t, time.Minute), []kadm.AlterConfig{
 			{Op: kadm.SetConfig, Name: "transaction.partition.verification.enable", Value: &on}})
 		for _, a := range altered {
 			err = errors.Join(err, a.Err)
@@ -98,7 +98,7 @@ func testLeaderless(t *testing.T, cluster *kafkatest.Cluster) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		until(t, 10*time.Second, "the brokers say so", func() bool {
+		until(t, time.Minute, "the brokers say so", func() bool {
 			found, err := g.p.brokers.inspect(t.Context())
 			return err == nil && (found.Verification == VerificationOn) == (on == "true")
 		})
@@ -177,8 +177,9 @@ func replicated(t *testing.T, cluster *kafkatest.Cluster, prefix string) Config 
 func testTimedOut(t *testing.T, cluster *kafkatest.Cluster) {
 	g := newApacheShard(t, replicated(t, cluster, "timed-out"))
 	g.must()
+	const timeout = 5 * time.Second // in which a busy machine takes a shard over and writes to it
 	for key, answer := range map[kmsg.Key]kafka.Error{kmsg.Produce: codeInvalidEpoch, kmsg.EndTxn: codeProducerFenced} {
-		g.p.brokers.timeouts.transaction = time.Second
+		g.p.brokers.timeouts.transaction = timeout
 		g.shard = acquire(t, g.p, 0)
 		g.takeSaid()
 		g.zombie(g.during(key, g.timedOut), key, answer)
@@ -186,7 +187,7 @@ func testTimedOut(t *testing.T, cluster *kafkatest.Cluster) {
 		g.shard = acquire(t, g.p, 0)
 		g.must()
 	}
-	g.p.brokers.timeouts.transaction = time.Second
+	g.p.brokers.timeouts.transaction = timeout
 	g.shard = acquire(t, g.p, 0)
 	p := g.shard.producer
 	if err := p.write(t.Context(), time.Now(), g.prepare()); err != nil {
@@ -364,7 +365,7 @@ func (s *stream) await(n int) {
 		return s.count
 	}
 	reached := count() + n
-	until(s.t, time.Minute, "publishing goes on", func() bool { return count() >= reached })
+	until(s.t, 2*time.Minute, "publishing goes on", func() bool { return count() >= reached })
 }
 
 func (s *stream) takeWorst() time.Duration {

@@ -67,7 +67,7 @@ func transactionPartition(id string) int32 {
 // epochs; here in the fence that aborts what the last epoch left open.
 func testExhaustion(t *testing.T, g *apacheShard) {
 	old := g.shard.producer.identity.producer
-	g.p.brokers.timeouts.fence = time.Minute
+	g.p.brokers.timeouts = defaultTimeouts() // a fence that is sent again uses up the last epoch
 	g.shard = acquire(t, g.p, 0)
 	if is := g.shard.producer.identity; is != (identity{old, lastEpoch}) {
 		t.Fatalf("the record written by hand was not read: %v", is)

@@ -85,7 +85,7 @@ func TestCoordinatorsThatAreNotThere(t *testing.T) {
 			answer.ErrorCode = notAvailable
 			return answer, nil, true
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // enough for the first answer
 		defer cancel()
 		if _, err := Prove(ctx, c); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "no broker answered") {
 			t.Errorf("%v, want %s", err, want)
@@ -106,14 +106,10 @@ func TestLoneBrokerThatWantsThree(t *testing.T) {
 
 // The error names a broker that cannot be reached at its advertised address, with that address.
 func TestDeadAdvertisedListener(t *testing.T) {
-	unused, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	unused.Close()
+	const nobody = "127.0.0.1:1" // a port that the system gives to no other test
 	cluster := apacheCluster(t, kafkatest.Options{Brokers: 3, Advertise: func(broker int, addr string) string {
 		if broker == 2 {
-			return unused.Addr().String()
+			return nobody
 		}
 		return addr
 	}})
@@ -126,7 +122,7 @@ func TestDeadAdvertisedListener(t *testing.T) {
 		t.Error(err)
 	}
 	outer := Config{Cluster: clusterAt(cluster.Addrs()[:1]), TopicPrefix: "x"}
-	want := "the cluster advertises the broker " + unused.Addr().String()
+	want := "the cluster advertises the broker " + nobody
 	if err := prove(t, outer); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "advertised.listeners") || strings.Contains(err.Error(), "--brokers") {
 		t.Error(err)
 	}
@@ -193,12 +189,14 @@ func TestMissingRightsAreFound(t *testing.T) {
 		if _, err := r.admin.CreateACLs(t.Context(), deny()); err != nil {
 			t.Fatal(err)
 		}
+		r.await(deny(), true)
 		if err := prove(t, c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 		if _, err := r.admin.DeleteACLs(t.Context(), deny()); err != nil {
 			t.Fatal(err)
 		}
+		r.await(deny(), false)
 	}
 	if err := prove(t, c); err != nil {
 		t.Errorf("with all rights again: %v", err)
@@ -214,6 +212,7 @@ func testCreateAsksForNothing(t *testing.T, c Config, r rights) {
 	if _, err := r.admin.CreateACLs(t.Context(), create()); err != nil {
 		t.Fatal(err)
 	}
+	r.await(create(), true)
 	if _, err := CreateTopics(t.Context(), c, testTopics()); err != nil {
 		t.Error(err)
 	}

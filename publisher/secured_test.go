@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,7 +76,17 @@ func (r rights) grant(acls ...*kadm.ACLBuilder) {
 		if err != nil {
 			r.t.Fatal(err)
 		}
+		r.await(a, true)
 	}
+}
+
+// await waits until the broker, which answers before, follows all of the ACLs or none.
+func (r rights) await(a *kadm.ACLBuilder, all bool) {
+	r.t.Helper()
+	until(r.t, 20*time.Second, "the broker follows the ACLs", func() bool {
+		found, err := r.admin.DescribeACLs(r.t.Context(), a)
+		return err == nil && !slices.ContainsFunc(found, func(f kadm.DescribeACLsResult) bool { return len(f.Described) > 0 != all })
+	})
 }
 
 func (r rights) revoke(acls ...*kadm.ACLBuilder) {
@@ -84,6 +95,7 @@ func (r rights) revoke(acls ...*kadm.ACLBuilder) {
 		if _, err := r.admin.DeleteACLs(r.t.Context(), a.AllowHosts()); err != nil {
 			r.t.Fatal(err)
 		}
+		r.await(a, false)
 	}
 }
 

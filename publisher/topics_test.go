@@ -7,8 +7,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // ungivenConfig makes a configuration with topics that do not exist.
@@ -116,6 +118,15 @@ func TestAlteredTopicsAreRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			until(t, 20*time.Second, "the broker, which answers before, has it", func() bool {
+				described, err := a.DescribeTopicConfigs(t.Context(), alteration.topic)
+				return err == nil && slices.ContainsFunc(described[0].Configs, func(c kadm.Config) bool {
+					if op == kadm.DeleteConfig {
+						return c.Key == alteration.name && c.Source != kmsg.ConfigSourceDynamicTopicConfig
+					}
+					return c.Key == alteration.name && c.MaybeValue() == alteration.value
+				})
+			})
 		}
 		was := topicTable()[slices.Index(c.Topics(), alteration.topic)].settings(1)[alteration.name]
 		set(kadm.SetConfig)
