@@ -36,6 +36,7 @@ type faults struct {
 	codes  map[kmsg.Key][]int16 // error codes that the next requests of a kind are answered with, unseen by a broker
 	held   []func()
 	seen   map[kmsg.Key]int
+	late   int    // answers that a broker gave and that never came, see answerLate
 	strike func() // called when a broker has answered the next EndTxn; the answer is lost
 }
 
@@ -80,6 +81,13 @@ func (f *faults) count(key kmsg.Key) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.seen[key]
+}
+
+// lateAnswers is how many answers a broker gave that never came.
+func (f *faults) lateAnswers() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.late
 }
 
 // release lets the held requests arrive, each on a connection of its own, and waits for the answers.
@@ -198,6 +206,9 @@ func (c *faultyConn) Read(b []byte) (int, error) {
 	case answerLate:
 		c.fault = passed
 		readAnswer(c.Conn)
+		c.faults.mu.Lock()
+		c.faults.late++
+		c.faults.mu.Unlock()
 	}
 	return c.Conn.Read(b) // ends at the deadline where nothing comes
 }
@@ -270,15 +281,16 @@ func fail(asked kmsg.Request, answer kmsg.Response, code int16) {
 	}
 }
 
-// openFaulty opens a publisher behind faults, with short timeouts.
+// openFaulty opens a publisher behind faults. An attempt is short, because so long a lost answer is waited for. The other timeouts
+// leave room for many attempts on a machine that is busy.
 func openFaulty(t testing.TB, c Config) (*Publisher, *faults) {
 	t.Helper()
 	f := newFaults()
 	p := openOver(t, c, f.dial)
 	b := p.brokers
 	b.timeouts.attempt = 300 * time.Millisecond
-	b.timeouts.total = 4 * time.Second
-	b.timeouts.fence = 4 * time.Second
+	b.timeouts.total = 20 * time.Second
+	b.timeouts.fence = 20 * time.Second
 	b.timeouts.grace = time.Second
 	b.timeouts.missing = 500 * time.Millisecond
 	return p, f

@@ -32,7 +32,7 @@ func TestInitialize(t *testing.T) {
 					t.Error(err)
 				}
 				// The markers of the transaction that another instance has committed may still be on their way.
-				until(t, 5*time.Second, "the topic is initialized for a reader of committed records", func() bool {
+				until(t, 20*time.Second, "the topic is initialized for a reader of committed records", func() bool {
 					done, err := p.Initialized(t.Context())
 					if err != nil {
 						t.Error(err)
@@ -294,7 +294,7 @@ func TestInitializedWithoutALeader(t *testing.T) {
 		}
 		return m, nil, true
 	})
-	until(t, 5*time.Second, "the first partition has no leader", func() bool {
+	until(t, 20*time.Second, "the first partition has no leader", func() bool {
 		_, err := p.brokers.leader(t.Context(), p.statePartition(0))
 		return errors.Is(err, errNoLeader)
 	})

@@ -61,7 +61,7 @@ func TestNoTransactionWithoutALeader(t *testing.T) {
 		return m, nil, true
 	})
 	without := topicPartition{c.EventsTopic(), int32(offline)}
-	until(t, 5*time.Second, "the partition has no leader", func() bool {
+	until(t, 20*time.Second, "the partition has no leader", func() bool {
 		_, err := p.brokers.leader(t.Context(), without)
 		return errors.Is(err, errNoLeader)
 	})

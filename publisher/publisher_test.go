@@ -22,7 +22,7 @@ import (
 // consume returns the records of a topic that a read_committed consumer sees.
 func consume(t testing.TB, c Config, topic string) []*kgo.Record {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	client, err := c.reader()
 	if err != nil {

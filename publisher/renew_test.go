@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,26 +68,33 @@ func TestShardsAreTakenOverSideBySide(t *testing.T) {
 	c := testConfig(t, cluster.Addrs())
 	p := testOpen(t, c)
 	p.brokers.reading = make(chan struct{}, 1)
-	p.brokers.timeouts.fence = 3 * time.Second
+	asked := make(chan struct{})
+	var once sync.Once
 	cluster.Fake().ControlKey(int16(kmsg.InitProducerID), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.Fake().KeepControl()
 		id := r.(*kmsg.InitProducerIDRequest).TransactionalID
 		if id == nil || *id != transactionalID(c.StateTopic(), 0) {
 			return nil, nil, false
 		}
+		once.Do(func() { close(asked) })
 		answer := r.ResponseKind().(*kmsg.InitProducerIDResponse)
 		answer.ErrorCode = int16(codeConcurrent)
 		return answer, nil, true
 	})
 	stuck := make(chan error, 1)
-	go func() { _, err := p.Acquire(t.Context(), 0); stuck <- err }()
-	time.Sleep(100 * time.Millisecond)
-	acquire(t, p, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() { _, err := p.Acquire(ctx, 0); stuck <- err }()
+	<-asked
+	if _, err := p.Acquire(deadline(t, 20*time.Second), 1); err != nil { // the other is stuck for longer
+		t.Error(err)
+	}
 	select {
 	case err := <-stuck:
 		t.Errorf("the shard that was to be stuck: %v", err)
 	default:
 	}
+	stop()
 	if err := <-stuck; err == nil {
 		t.Error("acquired a shard whose fence was never answered")
 	}
@@ -96,6 +104,7 @@ func TestShardsAreTakenOverSideBySide(t *testing.T) {
 func TestStopTakesOneGrace(t *testing.T) {
 	c := testConfig(t, fake(t))
 	p, faults := openFaulty(t, c)
+	p.brokers.timeouts.grace = 4 * time.Second // long, so that a busy machine does not make two of one
 	h := newHistory(t, c, p)
 	h.must()
 	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn} {
@@ -104,7 +113,7 @@ func TestStopTakesOneGrace(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.publish(ctx) }()
-	until(t, 5*time.Second, "a produce was sent", func() bool { return faults.count(kmsg.Produce) > 1 })
+	until(t, 20*time.Second, "a produce was sent", func() bool { return faults.count(kmsg.Produce) > 1 })
 	stop()
 	began := time.Now()
 	if err := <-done; err == nil {

@@ -102,7 +102,7 @@ func blackHole(t *testing.T) string {
 	}
 	addr := (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: name.(*syscall.SockaddrInet4).Port}).String()
 	for range 20 {
-		conn, err := net.DialTimeout("tcp", addr, 200*time.Millisecond)
+		conn, err := net.DialTimeout("tcp", addr, time.Second)
 		if err != nil {
 			return addr
 		}

@@ -131,6 +131,7 @@ func TestFaultsOnTheWay(t *testing.T) {
 func TestFenceThatArrivesTwice(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		p, faults := openFaulty(t, testConfig(t, addrs))
+		p.brokers.timeouts = defaultTimeouts() // no answer is lost, and another fence would give an epoch that is valid
 		faults.inject(kmsg.InitProducerID, twice)
 		if _, err := p.Acquire(t.Context(), 0); !errors.Is(err, ErrFenced) {
 			t.Fatalf("acquired under an epoch that is raised: %v", err)
@@ -146,6 +147,7 @@ func TestFenceThatArrivesTwice(t *testing.T) {
 func TestAnswersThatAreRepeated(t *testing.T) {
 	c := testConfig(t, fake(t))
 	p, faults := openFaulty(t, c)
+	p.brokers.timeouts = defaultTimeouts() // no answer is lost, and an attempt that is given up asks for the coordinator again
 	coordinator := []int16{14, 15, 16, 51, 7}
 	repeated := map[kmsg.Key][]int16{
 		kmsg.FindCoordinator:    {14, 15},
@@ -243,7 +245,7 @@ func TestLateProduceIsNotCommitted(t *testing.T) {
 			t.Fatalf("a transaction whose produce never arrived: %v", err)
 		}
 		faults.cancel()
-		p.brokers.timeouts.total = 4 * time.Second
+		p.brokers.timeouts.total = 20 * time.Second
 		h.shard = acquire(t, p, 0)
 		faults.release()
 		h.must()
@@ -256,22 +258,26 @@ func TestLateProduceIsNotCommitted(t *testing.T) {
 // The outcome of a commit without an answer is unknown, and the restore shows what it was.
 func TestUnansweredCommit(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
-		for _, fault := range []fault{answerLate, swallowed} {
-			t.Run(fault.String(), func(t *testing.T) {
+		for _, lost := range []fault{answerLate, swallowed} {
+			t.Run(lost.String(), func(t *testing.T) {
 				c := testConfig(t, addrs)
 				p, faults := openFaulty(t, c)
 				h := newHistory(t, c, p)
 				h.must()
-				p.brokers.timeouts.total = 500 * time.Millisecond
-				faults.inject(kmsg.EndTxn, fault, fault, fault, fault)
-				if err := h.publish(t.Context()); !errors.Is(err, ErrUnknownOutcome) {
+				asked := faults.count(kmsg.EndTxn)
+				faults.inject(kmsg.EndTxn, slices.Repeat([]fault{lost}, 50)...)
+				ctx, stop := context.WithCancel(t.Context())
+				published := make(chan error, 1)
+				go func() { published <- h.publish(ctx) }()
+				until(t, 20*time.Second, "a commit was sent", func() bool { return faults.count(kmsg.EndTxn) > asked })
+				stop()
+				if err := <-published; !errors.Is(err, ErrUnknownOutcome) {
 					t.Fatalf("a commit without an answer: %v", err)
 				}
 				faults.cancel()
-				p.brokers.timeouts.total = 4 * time.Second
 				h.shard = acquire(t, p, 0)
 				wasCommitted := remembered(h.shard) == 2
-				if wasCommitted != (fault == answerLate) {
+				if wasCommitted != (lost == answerLate) {
 					t.Errorf("restored as committed: %t", wasCommitted)
 				}
 				if wasCommitted {
@@ -293,10 +299,14 @@ func TestStopEndsTheTransaction(t *testing.T) {
 				p, faults := openFaulty(t, c)
 				h := newHistory(t, c, p)
 				h.must()
+				p.brokers.timeouts.grace = 10 * time.Second // on a busy machine the second attempt may be late
 				faults.inject(key, answerLate)
-				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-				defer cancel()
-				err := h.publish(ctx)
+				ctx, cancel := context.WithCancel(t.Context())
+				published := make(chan error, 1)
+				go func() { published <- h.publish(ctx) }()
+				until(t, 20*time.Second, "the broker has answered", func() bool { return faults.lateAnswers() > 0 })
+				cancel()
+				err := <-published
 				if committed := err == nil; committed != (key == kmsg.EndTxn) {
 					t.Fatalf("stopped in %s: %v", key.Name(), err)
 				}
