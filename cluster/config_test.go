@@ -3,7 +3,6 @@ package cluster
 import (
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,11 +19,7 @@ func TestRefusals(t *testing.T) {
 	c := apacheCluster(t, kafkatest.Options{Security: &kafkatest.Security{
 		Mechanisms: []string{"PLAIN", "SCRAM-SHA-512"}, Users: map[string]string{"farmwire": "canary-password-of-farmwire"},
 	}})
-	unused, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	unused.Close()
+	resolve(t) // no name has an address
 	for _, refusal := range []struct {
 		name string
 		make func(*Config)
@@ -44,7 +39,7 @@ func TestRefusals(t *testing.T) {
 		{"SASL on a port without", func(at *Config) {
 			at.Brokers, at.TLS = c.InnerAddrs(), TLS{}
 		}, SASLNotSpoken},
-		{"nobody listens", func(c *Config) { c.Brokers = []string{unused.Addr().String()} }, ConnectionRefused},
+		{"nobody listens", func(c *Config) { c.Brokers = []string{"127.0.0.1:1"} }, ConnectionRefused},
 		{"unknown host", func(c *Config) { c.Brokers = []string{"kafka.invalid:9092"} }, HostUnknown},
 	} {
 		config := Config{

@@ -10,12 +10,11 @@ import (
 	kafka "github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"go.uber.org/goleak"
 
 	"farmwire/publisher/kafkatest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(new(kafkatest.Shared).Main(m)) }
 
 // apacheCluster is a cluster of Apache Kafka that no other test has.
 func apacheCluster(t *testing.T, o kafkatest.Options) *kafkatest.Cluster {

@@ -133,7 +133,7 @@ func TestApacheOneBroker(t *testing.T) {
 	t.Logf("back %v after SIGKILL", time.Since(begin).Round(time.Millisecond))
 	var out bytes.Buffer
 	begin = time.Now()
-	if err := Console(t.Context(), Reading{Brokers: c.Addrs(), Topic: "topic", Max: 1, Idle: 20 * time.Second}, &out); err != nil {
+	if err := Console(t.Context(), Reading{Brokers: c.Addrs(), Topic: "topic", Max: 1, Idle: time.Minute}, &out); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("console consumer took %v: %q", time.Since(begin).Round(time.Millisecond), out.String())
