@@ -22,7 +22,7 @@ import (
 // consume returns the records of a topic that a read_committed consumer sees.
 func consume(t testing.TB, c Config, topic string) []*kgo.Record {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second) // less than after which a broker ends an open transaction by itself
 	defer cancel()
 	client, err := c.reader()
 	if err != nil {
