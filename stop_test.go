@@ -318,8 +318,8 @@ func TestHandOverPublishesWhatWasShown(t *testing.T) {
 	for _, session := range sessions {
 		shard := publisher.ShardOf(session.Worker().ID(), shards)
 		listed := session.Truth().Listed
-		if !strings.Contains(fmt.Sprint(moved[0].ContextMap()["shards"]), strconv.Itoa(shard)) || listed == nil || listed.After(moved[0].Time.Add(-100*time.Millisecond)) {
-			continue
+		if !strings.Contains(fmt.Sprint(moved[0].ContextMap()["shards"]), strconv.Itoa(shard)) || listed == nil || listed.After(moved[0].Time.Add(-300*time.Millisecond)) {
+			continue // It stays, or its answer may not have arrived in time.
 		}
 		if shown++; !slices.Equal(published[session.ID()], []string{"started"}) {
 			t.Errorf("the changes %v of a session are in Kafka that was shown %v before the hand-over", published[session.ID()], moved[0].Time.Sub(*listed))

@@ -193,12 +193,17 @@ func TestIdleConnectionsThatDieSilently(t *testing.T) {
 	}
 	t.Parallel()
 	world := newWorld(farmtest.Config{})
+	const connections = 40
+	var arrived atomic.Int64
 	client, gateway := throughForgetful(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(200 * time.Millisecond) // so that each request has a connection of its own
+		arrived.Add(1)
+		for arrived.Load() < connections && r.Context().Err() == nil { // so that each has a connection of its own, and none is being made later
+			time.Sleep(10 * time.Millisecond)
+		}
 		world.ServeHTTP(w, r)
 	}), false)
 	var filling sync.WaitGroup
-	for range 40 {
+	for range connections {
 		filling.Go(func() {
 			if _, err := client.ListFarms(t.Context(), &deadline.ListFarmsInput{}); err != nil {
 				t.Error(err)
@@ -206,7 +211,7 @@ func TestIdleConnectionsThatDieSilently(t *testing.T) {
 		})
 	}
 	filling.Wait()
-	if n := gateway.accepted.Load(); n < 20 {
+	if n := gateway.accepted.Load(); n < connections {
 		t.Fatalf("there are only %d connections", n)
 	}
 	gateway.age.Add(1)
