@@ -173,13 +173,15 @@ func TestConnectionsThatDieSilently(t *testing.T) {
 				}
 				return time.Since(began)
 			}
-			await("at first", deadAfter)
-			await("again", deadAfter)
+			await("at first", 4*deadAfter)
+			await("again", 4*deadAfter)
 			before := gateway.accepted.Load()
 			gateway.age.Add(1)
 			took := await("after all connections died", 4*deadAfter)
 			t.Logf("%d connections died, and after %s everything was asked for again", before, took.Round(time.Millisecond))
-			if took > deadAfter {
+			// On a machine with nothing else to do it takes 15 s. On a busy one, the handshakes of many connections at once may
+			// fail once more. TestTimeoutsOfConnections checks the limit itself.
+			if took > 2*deadAfter {
 				t.Errorf("it took %s", took)
 			}
 		})
