@@ -2,13 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
 
 // awaitOwners waits until every shard has an owner.
 func (t *testbed) awaitOwners(ctx context.Context) error {
-	deadline := time.Now().Add(time.Minute)
+	const most = 3 * time.Minute
+	deadline := time.Now().Add(most)
 	for {
 		for _, i := range t.instances {
 			if err := i.Broken(); err != nil {
@@ -20,7 +22,7 @@ func (t *testbed) awaitOwners(ctx context.Context) error {
 		case n == t.partitions:
 			return nil
 		case time.Now().After(deadline):
-			return fmt.Errorf("after a minute only %d of %d shards are followed; the last line of an instance's log: %s", n, t.partitions, t.instances[0].LastLine())
+			return fmt.Errorf("after %s only %d of %d shards are followed; the last line of an instance's log: %s", most, n, t.partitions, t.instances[0].LastLine())
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
@@ -47,6 +49,24 @@ func (t *testbed) awaitReady(ctx context.Context) error {
 		}
 		pause(ctx, 100*time.Millisecond)
 	}
+}
+
+// awaitListed waits until every instance has listed each worker once. With a low rate an instance is ready long before that. What
+// a process saw and did not live to publish may be found by that listing only, if it has ended meanwhile.
+func (t *testbed) awaitListed(ctx context.Context) error {
+	const most = 6 * time.Minute
+	for _, i := range t.instances {
+		left := 0.0
+		listed := func() bool {
+			values := i.Metrics(ctx, "farmwire_workers_never_listed", "go_goroutines")
+			left = values[0]
+			return left == 0 && values[1] > 0 // without an answer both are 0
+		}
+		if !await(ctx, most, func() bool { pause(ctx, 100*time.Millisecond); return listed() }) {
+			return errors.Join(ctx.Err(), fmt.Errorf("instance %d has never listed %g workers within %s", i.Number, left, most))
+		}
+	}
+	return nil
 }
 
 // restart restarts all instances gracefully, and waits until their next processes run.
