@@ -44,13 +44,13 @@ func finish(ctx context.Context, t *testbed, f *flags, out io.Writer) (outcome, 
 	begun := time.Now()
 	err := t.awaitReady(ctx)
 	if err == nil {
-		err = t.awaitListed(ctx)
+		err = t.awaitListed(ctx, begun)
 	}
 	if err != nil {
 		fmt.Fprintln(out, err) // the check finds what is not published
 	}
 	until := time.Now()
-	fmt.Fprintf(out, "every worker was to be listed once; that took %s\n", until.Sub(begun).Round(time.Second))
+	fmt.Fprintf(out, "waited %s until every worker was listed\n", until.Sub(begun).Round(time.Second))
 	pause(ctx, f.Settle)
 	if err := t.farm.Close(); err != nil {
 		return outcome{}, err

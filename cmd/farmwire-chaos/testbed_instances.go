@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
+
+	"farmwire/poller/farmtest"
 )
 
 // awaitOwners waits until every shard has an owner.
@@ -51,22 +54,51 @@ func (t *testbed) awaitReady(ctx context.Context) error {
 	}
 }
 
-// awaitListed waits until every instance has listed each worker once. With a low rate an instance is ready long before that. What
-// a process saw and did not live to publish may be found by that listing only, if it has ended meanwhile.
-func (t *testbed) awaitListed(ctx context.Context) error {
+// awaitListed waits until every worker that has sessions since before a time was listed after it. With a low rate that is long after
+// all instances are ready. What a process saw and did not live to publish, and what has ended meanwhile, only such a listing shows.
+func (t *testbed) awaitListed(ctx context.Context, since time.Time) error {
 	const most = 6 * time.Minute
-	for _, i := range t.instances {
-		left := 0.0
-		listed := func() bool {
-			values := i.Metrics(ctx, "farmwire_workers_never_listed", "go_goroutines")
-			left = values[0]
-			return left == 0 && values[1] > 0 // without an answer both are 0
+	left := map[string]bool{}
+	isListed := func() bool {
+		clear(left)
+		for _, s := range t.farm.Cloud().Truth() {
+			if !s.Forgotten && s.WorkerDeleted == nil && s.States[0].Shown.Before(since) && !t.listings.after(s.WorkerID, since) {
+				left[s.WorkerID] = true
+			}
 		}
-		if !await(ctx, most, func() bool { pause(ctx, 100*time.Millisecond); return listed() }) {
-			return errors.Join(ctx.Err(), fmt.Errorf("instance %d has never listed %g workers within %s", i.Number, left, most))
-		}
+		pause(ctx, time.Second)
+		return len(left) == 0
+	}
+	if !await(ctx, most, isListed) {
+		return errors.Join(ctx.Err(), fmt.Errorf("%d workers were not listed within %s", len(left), most))
 	}
 	return nil
+}
+
+// listings knows when each worker was listed last. Its methods may be called from any goroutine.
+type listings struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+// observe takes in a call to the farm.
+func (l *listings) observe(c farmtest.Call) {
+	if c.Operation != farmtest.ListSessionsForWorker || c.Outcome != farmtest.OutcomeOK {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.last == nil {
+		l.last = map[string]time.Time{}
+	}
+	l.last[c.WorkerID] = c.Arrived
+}
+
+// after reports whether a worker was listed after a time.
+func (l *listings) after(worker string, t time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last[worker].After(t)
 }
 
 // restart restarts all instances gracefully, and waits until their next processes run.
