@@ -173,13 +173,15 @@ func TestConnectionsThatDieSilently(t *testing.T) {
 				}
 				return time.Since(began)
 			}
-			await("at first", deadAfter)
-			await("again", deadAfter)
+			await("at first", 4*deadAfter)
+			await("again", 4*deadAfter)
 			before := gateway.accepted.Load()
 			gateway.age.Add(1)
 			took := await("after all connections died", 4*deadAfter)
 			t.Logf("%d connections died, and after %s everything was asked for again", before, took.Round(time.Millisecond))
-			if took > deadAfter {
+			// On a machine with nothing else to do it takes 15 s. On a busy one, the handshakes of many connections at once may
+			// fail once more. TestTimeoutsOfConnections checks the limit itself.
+			if took > 2*deadAfter {
 				t.Errorf("it took %s", took)
 			}
 		})
@@ -193,12 +195,17 @@ func TestIdleConnectionsThatDieSilently(t *testing.T) {
 	}
 	t.Parallel()
 	world := newWorld(farmtest.Config{})
+	const connections = 40
+	var arrived atomic.Int64
 	client, gateway := throughForgetful(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(200 * time.Millisecond) // so that each request has a connection of its own
+		arrived.Add(1)
+		for arrived.Load() < connections && r.Context().Err() == nil { // so that each has a connection of its own, and none is being made later
+			time.Sleep(10 * time.Millisecond)
+		}
 		world.ServeHTTP(w, r)
 	}), false)
 	var filling sync.WaitGroup
-	for range 40 {
+	for range connections {
 		filling.Go(func() {
 			if _, err := client.ListFarms(t.Context(), &deadline.ListFarmsInput{}); err != nil {
 				t.Error(err)
@@ -206,7 +213,7 @@ func TestIdleConnectionsThatDieSilently(t *testing.T) {
 		})
 	}
 	filling.Wait()
-	if n := gateway.accepted.Load(); n < 20 {
+	if n := gateway.accepted.Load(); n < connections {
 		t.Fatalf("there are only %d connections", n)
 	}
 	gateway.age.Add(1)

@@ -183,7 +183,7 @@ func TestOutage(t *testing.T) {
 	if os.Getenv(kafkatest.Variable) != "apache" {
 		t.Skip("needs brokers: run with " + kafkatest.Variable + "=apache (Java 17 and Maven; nothing is installed)")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	var output bytes.Buffer
 	c := &outagesCmd{Brokers: 1, Partitions: 2, Workers: 40, Speed: 30, Seed: 1, Duration: time.Hour, Outage: []string{"api-errors"}}

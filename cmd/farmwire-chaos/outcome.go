@@ -41,10 +41,16 @@ func finish(ctx context.Context, t *testbed, f *flags, out io.Writer) (outcome, 
 	t.farm.SetFaults()
 	// A restart ends the back-off times that the faults have left behind.
 	t.restart(ctx)
-	if err := t.awaitReady(ctx); err != nil {
+	begun := time.Now()
+	err := t.awaitReady(ctx)
+	if err == nil {
+		err = t.awaitListed(ctx, begun)
+	}
+	if err != nil {
 		fmt.Fprintln(out, err) // the check finds what is not published
 	}
 	until := time.Now()
+	fmt.Fprintf(out, "waited %s until every worker was listed\n", until.Sub(begun).Round(time.Second))
 	pause(ctx, f.Settle)
 	if err := t.farm.Close(); err != nil {
 		return outcome{}, err
@@ -55,8 +61,7 @@ func finish(ctx context.Context, t *testbed, f *flags, out io.Writer) (outcome, 
 	if err := errors.Join(readTopics(ctx, t.kafka.InnerAddrs(), t.dir), t.log.write(t.dir)); err != nil {
 		return o, err
 	}
-	err := joinEnded(t.dir, t.endedBefore)
-	if err != nil {
+	if err := joinEnded(t.dir, t.endedBefore); err != nil {
 		return o, err
 	}
 	o.report, err = checkFolder(t.dir, f.JudgeListings, check.Input{

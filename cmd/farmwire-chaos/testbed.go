@@ -22,6 +22,7 @@ type testbed struct {
 	kafka         *kafkatest.Cluster
 	addresses     []string // of the brokers behind their proxies
 	farm          *farmtest.Server
+	listings      listings // of the workers of the farm
 	brokers       []*proxy.Proxy
 	interceptor   proxy.Interceptor // of requests to all brokers
 	api           *proxy.Proxy
@@ -54,7 +55,9 @@ func (t *testbed) open(ctx context.Context, f *flags) error {
 	if err := t.openKafka(ctx, f.Brokers); err != nil {
 		return err
 	}
-	t.farm = farmtest.New(farmOf(f, filepath.Join(t.dir, truthFile)))
+	farm := farmOf(f, filepath.Join(t.dir, truthFile))
+	farm.Observer = t.listings.observe
+	t.farm = farmtest.New(farm)
 	if err := t.farm.Start(""); err != nil {
 		return err
 	}

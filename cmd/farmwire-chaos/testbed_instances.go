@@ -2,13 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
+
+	"farmwire/poller/farmtest"
 )
 
 // awaitOwners waits until every shard has an owner.
 func (t *testbed) awaitOwners(ctx context.Context) error {
-	deadline := time.Now().Add(time.Minute)
+	const most = 3 * time.Minute
+	deadline := time.Now().Add(most)
 	for {
 		for _, i := range t.instances {
 			if err := i.Broken(); err != nil {
@@ -20,7 +25,7 @@ func (t *testbed) awaitOwners(ctx context.Context) error {
 		case n == t.partitions:
 			return nil
 		case time.Now().After(deadline):
-			return fmt.Errorf("after a minute only %d of %d shards are followed; the last line of an instance's log: %s", n, t.partitions, t.instances[0].LastLine())
+			return fmt.Errorf("after %s only %d of %d shards are followed; the last line of an instance's log: %s", most, n, t.partitions, t.instances[0].LastLine())
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
@@ -47,6 +52,53 @@ func (t *testbed) awaitReady(ctx context.Context) error {
 		}
 		pause(ctx, 100*time.Millisecond)
 	}
+}
+
+// awaitListed waits until every worker that has sessions since before a time was listed after it. With a low rate that is long after
+// all instances are ready. What a process saw and did not live to publish, and what has ended meanwhile, only such a listing shows.
+func (t *testbed) awaitListed(ctx context.Context, since time.Time) error {
+	const most = 6 * time.Minute
+	left := map[string]bool{}
+	isListed := func() bool {
+		clear(left)
+		for _, s := range t.farm.Cloud().Truth() {
+			if !s.Forgotten && s.WorkerDeleted == nil && s.States[0].Shown.Before(since) && !t.listings.after(s.WorkerID, since) {
+				left[s.WorkerID] = true
+			}
+		}
+		pause(ctx, time.Second)
+		return len(left) == 0
+	}
+	if !await(ctx, most, isListed) {
+		return errors.Join(ctx.Err(), fmt.Errorf("%d workers were not listed within %s", len(left), most))
+	}
+	return nil
+}
+
+// listings knows when each worker was listed last. Its methods may be called from any goroutine.
+type listings struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+// observe takes in a call to the farm.
+func (l *listings) observe(c farmtest.Call) {
+	if c.Operation != farmtest.ListSessionsForWorker || c.Outcome != farmtest.OutcomeOK {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.last == nil {
+		l.last = map[string]time.Time{}
+	}
+	l.last[c.WorkerID] = c.Arrived
+}
+
+// after reports whether a worker was listed after a time.
+func (l *listings) after(worker string, t time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last[worker].After(t)
 }
 
 // restart restarts all instances gracefully, and waits until their next processes run.

@@ -229,6 +229,7 @@ func (b *triggerBed) leave(ctx context.Context, m *member) {
 	b.mu.Lock()
 	m.left = true
 	b.mu.Unlock()
+	awaitBegun(ctx, m) // it may just have been killed
 	m.Stop()
 	select {
 	case <-m.Done():

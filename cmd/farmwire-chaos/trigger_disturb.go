@@ -109,9 +109,7 @@ func (d *triggerDisturber) do(ctx context.Context, kind disturbance, atOnce bool
 		d.takeOut(ctx, group, kind, func(m *member) bool { return d.pause(ctx, m, longer) })
 		return false
 	case restartOne:
-		// Before it has begun, a process does not know SIGTERM.
-		const young = 2 * time.Second
-		await(ctx, 2*young, func() bool { return time.Since(m.Started()) > young })
+		awaitBegun(ctx, m)
 		m.Restart()
 		return true
 	case exchange:
@@ -156,6 +154,12 @@ func (d *triggerDisturber) kill(ctx context.Context, m *member, wait time.Durati
 		d.busyKills++
 	}
 	return killed
+}
+
+// awaitBegun waits until the process of a member has begun. Before that it does not know SIGTERM, which ends it then.
+func awaitBegun(ctx context.Context, m *member) {
+	const young = 2 * time.Second
+	await(ctx, 2*young, func() bool { return time.Since(m.Started()) > young })
 }
 
 // takeOut does something to a member of a group that takes it out of the group for a while. Only one at a time is out, so that

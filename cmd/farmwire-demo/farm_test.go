@@ -20,7 +20,7 @@ import (
 // TestFarm serves the farm as the command does and asks it over HTTP.
 func TestFarm(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	truth := filepath.Join(t.TempDir(), "truth.jsonl")
 	printed, out := io.Pipe()
@@ -100,7 +100,7 @@ func TestUsage(t *testing.T) {
 // TestFarmOutputFails: what the farm cannot print ends it, because nobody would learn its address.
 func TestFarmOutputFails(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, in := io.Pipe()
 	out.Close()

@@ -34,8 +34,9 @@ func TestMain(m *testing.M) {
 //
 //	fails CODE COMMAND...             wants the exit code, nothing on stdout and one line on stderr, not counting what the
 //	                                  log says about the start
-//	stops SIGNAL CODE TEXT COMMAND... sends the signal when the output shows the text, or with - when $SILENT has got a
-//	                                  connection, and wants the exit code within 5 s; the output is in the files out and log
+//	stops SIGNAL CODE TEXT COMMAND... sends the signal when the output shows the text, or all of several that & separates,
+//	                                  or with - when $SILENT has got a connection, and wants the exit code within 5 s;
+//	                                  the output is in the files out and log
 //	kafka                             starts an embedded broker, $KAFKA
 //	ends FROM TO                      publishes that the sessions session-FROM to session-TO have ended
 //	refuse [OPERATION...]             from now on the farm answers every call, or those of the operations, with 403
@@ -77,11 +78,11 @@ func setUp(env *testscript.Env) error {
 	ended := worker.AddHistory(job, now.Add(-2*time.Hour), now.Add(-time.Hour))
 	open := worker.StartSessionAt(job, now.Add(-time.Minute))
 
-	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	nobody, release, err := reserveAddress()
 	if err != nil {
 		return err
 	}
-	nobody.Close()
+	env.Defer(release)
 	silent, err := newSilence()
 	if err != nil {
 		return err
@@ -90,7 +91,7 @@ func setUp(env *testscript.Env) error {
 	env.Values[silentKey{}] = silent
 	for name, value := range map[string]string{
 		"FARM": site.ID(), "FLEET": fleet.ID(), "WORKER": worker.ID(), "OPEN": open.ID(), "ENDED": ended.ID(),
-		"QUEUE": job.QueueID(), "NOBODY": nobody.Addr().String(), "SILENT": silent.Addr().String(),
+		"QUEUE": job.QueueID(), "NOBODY": nobody, "SILENT": silent.Addr().String(),
 		"AWS_ENDPOINT_URL_DEADLINE": farm.URL(), "AWS_REGION": "eu-west-1",
 		"AWS_ACCESS_KEY_ID": "demo", "AWS_SECRET_ACCESS_KEY": "demo", "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_MAX_ATTEMPTS": "1", "FARMWIRE_LISTEN": "off",
@@ -98,6 +99,38 @@ func setUp(env *testscript.Env) error {
 		env.Setenv(name, value)
 	}
 	return nil
+}
+
+// reserve returns an address on which the program can listen, and nobody else does until the test ends.
+func reserve(t *testing.T) string {
+	t.Helper()
+	address, release, err := reserveAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
+	return address
+}
+
+// reserveAddress returns an address on which nobody listens. A connection to it stays open until release is called. As long as
+// there is one, the system gives the port to nobody who asks for any free one, as the many servers of other tests do, but still to
+// who asks for this one.
+func reserveAddress() (address string, release func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	defer listener.Close()
+	there, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		return "", nil, err
+	}
+	here, err := listener.Accept()
+	if err != nil {
+		there.Close()
+		return "", nil, err
+	}
+	return listener.Addr().String(), func() { here.Close(); there.Close() }, nil
 }
 
 // silence takes connections and answers nothing.
@@ -217,9 +250,15 @@ func stops(ts *testscript.TestScript, _ bool, args []string) {
 		if args[2] == "-" {
 			return silent.taken.Load() > before
 		}
-		return strings.Contains(ts.ReadFile("out")+ts.ReadFile("log"), args[2])
+		said := ts.ReadFile("out") + ts.ReadFile("log")
+		for text := range strings.SplitSeq(args[2], "&") {
+			if !strings.Contains(said, text) {
+				return false
+			}
+		}
+		return true
 	}
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !shown() && time.Now().Before(deadline) {
 		time.Sleep(5 * time.Millisecond)
 	}

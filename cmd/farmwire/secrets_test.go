@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -58,12 +57,7 @@ type secretRun struct {
 func startWithSecrets(t *testing.T, password string, inFile bool, args ...string) *secretRun {
 	t.Helper()
 	r := &secretRun{t: t, farm: secretFarm(t), folder: t.TempDir(), finished: make(chan struct{})}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.address = free.Addr().String()
-	free.Close()
+	r.address = reserve(t)
 	args = append([]string{"run", "--log-level", "debug", "--listen", r.address, "--create-topics", "--partitions", "1", "--replication-factor", "1",
 		"--api-rate", "100", "--staleness", "500ms", "--discovery", "1s", "--session-timeout", "6s"}, args...)
 	environment := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + r.folder, "AWS_ENDPOINT_URL_DEADLINE=" + r.farm.URL(), "AWS_REGION=eu-west-1",
@@ -176,14 +170,14 @@ func (r *secretRun) getUntilTheEnd() {
 // await waits until it is reached, or the program has ended.
 func (r *secretRun) await(what string, reached func() bool) {
 	r.t.Helper()
-	late := time.NewTimer(time.Minute)
+	late := time.NewTimer(3 * time.Minute)
 	defer late.Stop()
 	for !reached() {
 		select {
 		case <-r.finished:
 			r.t.Fatalf("ended before: %s\n%s", what, r.printed())
 		case <-late.C:
-			r.t.Fatalf("not within a minute: %s\n%s", what, r.printed())
+			r.t.Fatalf("not within 3 minutes: %s\n%s", what, r.printed())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

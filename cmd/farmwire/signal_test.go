@@ -5,13 +5,14 @@ package main
 import (
 	"bytes"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"farmwire/poller/farmtest"
 )
@@ -43,24 +44,34 @@ func dryRun(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-// stuckDryRun starts a dry run whose output nobody reads, and waits until the first piece of it has come.
+// stuckDryRun starts a dry run whose output nobody reads, and waits until the pipe is full. Before that a stop is over so soon that
+// it may not see a second signal.
 func stuckDryRun(t *testing.T) (cmd *exec.Cmd, log *bytes.Buffer) {
 	t.Helper()
 	cmd, log = dryRun(t), &bytes.Buffer{}
 	cmd.Stderr = log
-	out, err := cmd.StdoutPipe()
+	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { reader.Close(); writer.Close() })
+	cmd.Stdout = writer
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill() })
-	if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
-		t.Fatal(err)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		fds := []unix.PollFd{{Fd: int32(writer.Fd()), Events: unix.POLLOUT}}
+		n, err := unix.Poll(fds, 0)
+		switch {
+		case err != nil && !errors.Is(err, unix.EINTR):
+			t.Fatal(err)
+		case err == nil && n == 0: // the pipe takes nothing more
+			return cmd, log
+		case time.Now().After(deadline):
+			t.Fatal("the pipe is not full after a minute")
+		}
 	}
-	time.Sleep(500 * time.Millisecond) // until the pipe is full
-	return cmd, log
 }
 
 // A stop of a dry run whose events nobody reads is graceful all the same.
@@ -85,7 +96,7 @@ func TestSecondSignal(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	began := time.Now()
-	for time.Since(began) < 4*time.Second {
+	for time.Since(began) < 20*time.Second {
 		if err := cmd.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			t.Fatal(err)
 		}
@@ -95,7 +106,7 @@ func TestSecondSignal(t *testing.T) {
 				t.Errorf("the process ended by signal %v", signal)
 			}
 			return
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 	t.Error("the process did not end")

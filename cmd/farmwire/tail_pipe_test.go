@@ -131,7 +131,7 @@ func TestTailOfAClosedPipe(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.start()
-			late := time.AfterFunc(20*time.Second, func() { out.Close() })
+			late := time.AfterFunc(time.Minute, func() { out.Close() })
 			defer late.Stop()
 			lines := bufio.NewScanner(out)
 			for events := 0; events < len(nightShift()); {

@@ -57,7 +57,7 @@ func TestStatsCountCallsInFlight(t *testing.T) {
 	var mu sync.Mutex
 	var observed []farmtest.Call
 	srv := start(t, farmtest.Config{
-		Faults: []farmtest.Fault{{Kind: farmtest.Hang, Delay: 300 * time.Millisecond, Count: 2}},
+		Faults: []farmtest.Fault{{Kind: farmtest.Hang, Delay: 2 * time.Second, Count: 2}}, // so that the second call arrives while the first hangs
 		Observer: func(c farmtest.Call) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -68,14 +68,25 @@ func (c Config) env(key string) []string {
 // which process has made a call.
 func KeyOf(number, life int) string { return fmt.Sprintf("chaos-%d-%d", number, life) }
 
-// freeAddress is a loopback address that no process listens on at present.
-func freeAddress() (string, error) {
+// reserveAddress returns a loopback address that no process listens on. A connection to it stays open until release is called. As
+// long as there is one, the system gives the port to nobody who asks for any free one, but still to the processes of an instance,
+// which ask for this one, one after the other.
+func reserveAddress() (address string, release func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	defer l.Close()
-	return l.Addr().String(), nil
+	there, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		return "", nil, err
+	}
+	here, err := l.Accept()
+	if err != nil {
+		there.Close()
+		return "", nil, err
+	}
+	return l.Addr().String(), func() { here.Close(); there.Close() }, nil
 }
 
 // Build builds farmwire from the sources of this module with further flags of go build, and writes it to the path to.

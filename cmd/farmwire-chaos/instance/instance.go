@@ -21,6 +21,7 @@ type Instance struct {
 
 	cfg     Config
 	address string
+	release func() // gives the address back
 	log     *os.File
 	done    chan struct{} // closed when the instance is down and no process runs
 	reading sync.RWMutex  // held for writing while nobody reads the log
@@ -51,15 +52,16 @@ var ErrBroken = errors.New("farmwire run ends as soon as it is started")
 
 // Start starts an instance. The caller must End it.
 func Start(cfg Config) (*Instance, error) {
-	address, err := freeAddress()
+	address, release, err := reserveAddress()
 	if err != nil {
 		return nil, err
 	}
 	log, err := os.Create(cfg.LogFile)
 	if err != nil {
+		release()
 		return nil, err
 	}
-	i := &Instance{Number: cfg.Number, cfg: cfg, address: address, log: log, done: make(chan struct{})}
+	i := &Instance{Number: cfg.Number, cfg: cfg, address: address, release: release, log: log, done: make(chan struct{})}
 	go i.live()
 	return i, nil
 }
@@ -68,6 +70,7 @@ func Start(cfg Config) (*Instance, error) {
 func (i *Instance) live() {
 	defer close(i.done)
 	defer i.log.Close()
+	defer i.release()
 	for {
 		p, logRead, err := i.start()
 		if err != nil {

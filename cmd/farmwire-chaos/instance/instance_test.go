@@ -33,7 +33,7 @@ func TestLives(t *testing.T) {
 	}
 	t.Cleanup(i.End)
 	await := func(key string) {
-		for deadline := time.Now().Add(10 * time.Second); i.LastLine() != key; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); i.LastLine() != key; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("it says %q, not %q", i.LastLine(), key)
 			}
@@ -75,7 +75,7 @@ func TestArgs(t *testing.T) {
 	t.Cleanup(i.End)
 	for life := 1; life <= 2; life++ {
 		want := KeyOf(7, life) + " " + i.Address()
-		for deadline := time.Now().Add(10 * time.Second); i.LastLine() != want; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); i.LastLine() != want; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("it says %q, not %q", i.LastLine(), want)
 			}

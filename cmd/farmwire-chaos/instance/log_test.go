@@ -33,7 +33,7 @@ touch ` + dir + `/written; exec sleep 60` + "\n"
 	t.Cleanup(i.End)
 	until := func(what string, holds func() bool) {
 		t.Helper()
-		for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: %q", what, i.LastLine())
 			}

@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -117,8 +119,36 @@ func exchange(t *testing.T, p *Proxy, frame []byte, wait time.Duration) bool {
 	return err == nil
 }
 
+// unanswered sends a request through the proxy that must get no answer, and returns when the proxy has read it, so that whatever is
+// sent next comes later. It returns false if there was an answer.
+func unanswered(t *testing.T, p *Proxy, frame []byte) bool {
+	t.Helper()
+	c, err := net.Dial("tcp", p.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write(frame); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetReadDeadline(time.Now().Add(short)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, make([]byte, 8)); err == nil {
+		return false
+	}
+	_ = c.(*net.TCPConn).CloseWrite() // it fails if the connection was cut
+	if err := c.SetReadDeadline(time.Now().Add(ample)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) { // else the proxy has read to the end
+		t.Fatalf("the proxy does not read %q", frame)
+	}
+	return true
+}
+
 const (
-	ample = 5 * time.Second
+	ample = 20 * time.Second
 	short = 50 * time.Millisecond
 )
 

@@ -64,6 +64,16 @@ func TestProxyHushes(t *testing.T) {
 	if exchange(t, p, one, short) {
 		t.Error("the first member is heard")
 	}
+	isHeld := func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.member == "one"
+	}
+	for deadline := time.Now().Add(ample); !isHeld(); time.Sleep(time.Millisecond) { // else the other member may be the first
+		if time.Now().After(deadline) {
+			t.Fatal("no heartbeat of the first member comes")
+		}
+	}
 	if !exchange(t, p, two, ample) || !exchange(t, p, fence, ample) || !exchange(t, p, produceFrame("a", "one", 1), ample) {
 		t.Error("what is not of the unheard member does not pass")
 	}
