@@ -46,11 +46,12 @@ func finish(ctx context.Context, t *testbed, f *flags, out io.Writer) (outcome, 
 	if err == nil {
 		err = t.awaitListed(ctx, begun)
 	}
+	until := time.Now()
 	if err != nil {
 		fmt.Fprintln(out, err) // the check finds what is not published
+	} else {
+		fmt.Fprintf(out, "every worker was listed %s after the restart\n", until.Sub(begun).Round(time.Second))
 	}
-	until := time.Now()
-	fmt.Fprintf(out, "waited %s until every worker was listed\n", until.Sub(begun).Round(time.Second))
 	pause(ctx, f.Settle)
 	if err := t.farm.Close(); err != nil {
 		return outcome{}, err

@@ -66,7 +66,7 @@ func (t *testbed) awaitListed(ctx context.Context, since time.Time) error {
 				left[s.WorkerID] = true
 			}
 		}
-		pause(ctx, time.Second)
+		pause(ctx, time.Second) // because the truth about a whole farm is long
 		return len(left) == 0
 	}
 	if !await(ctx, most, isListed) {
