@@ -22,6 +22,7 @@ const (
 // been read in every partition. After that, a backlog hands on what comes.
 type backlog struct {
 	from  time.Time           // earlier records are left out
+	waits time.Duration       // for the rest of a partition: quietTime, or longer in tests
 	ends  map[place]int64     // where the partitions end that are not read up to there yet
 	read  map[place]time.Time // the time of the newest record of such a partition
 	held  []Record
@@ -35,7 +36,7 @@ type place struct {
 }
 
 func newBacklog(from time.Time, ends map[place]int64) backlog {
-	return backlog{from: from, ends: ends, read: map[place]time.Time{}}
+	return backlog{from: from, waits: quietTime, ends: ends, read: map[place]time.Time{}}
 }
 
 // add takes a record that was read.
@@ -85,12 +86,12 @@ func (b *backlog) patience(ctx context.Context) (context.Context, context.Cancel
 	if len(b.ends) == 0 {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, quietTime-b.quiet)
+	return context.WithTimeout(ctx, b.waits-b.quiet)
 }
 
 // waited notes that nothing came for a while.
 func (b *backlog) waited(d time.Duration) {
-	if b.quiet += d; b.quiet >= quietTime {
+	if b.quiet += d; b.quiet >= b.waits {
 		b.giveUp()
 	}
 }

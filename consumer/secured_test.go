@@ -54,7 +54,7 @@ func TestRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	var r *Reader
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) { // until the broker knows it
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) { // until the broker knows it
 		if r, err = Open(t.Context(), c, Beginning(), c.EventsTopic()); err == nil {
 			break
 		}
@@ -73,7 +73,7 @@ func TestRights(t *testing.T) {
 	if _, err := k.admin.DeleteACLs(t.Context(), right); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if _, err := r.Read(ctx); kindOf(err) != cluster.TopicNotAllowed {
 		t.Errorf("without the right again: %v", err)

@@ -7,6 +7,8 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -32,7 +34,7 @@ func TestServices(t *testing.T) {
 		t.Fatalf("without topics the trigger prints %s", trigger.lines.Text())
 	}
 	run := w.start(t, file, "farmwire")
-	for range 20 { // docker compose starts it again
+	for range 100 { // docker compose starts it again
 		if trigger = w.start(t, file, "trigger"); trigger.lines.Scan() {
 			break
 		}
@@ -95,15 +97,19 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// freeAddress returns a free address of loopback.
+// freeAddress returns a free address of loopback. Its port is below those that the system assigns to outgoing connections, so
+// that none of these takes it before the service listens, or while it is down.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(22_000))
+		if listener, err := net.Listen("tcp", address); err == nil {
+			listener.Close()
+			return address
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // service is a service of compose.yaml that runs as a process.
@@ -115,7 +121,7 @@ type service struct {
 	grace   time.Duration
 }
 
-// start starts a service of the file. It is killed after three minutes, so that no test hangs.
+// start starts a service of the file. It is killed after ten minutes, so that no test hangs.
 func (w *world) start(t *testing.T, file composeFile, name string) *service {
 	t.Helper()
 	definition := file.Services[name]
@@ -125,7 +131,7 @@ func (w *world) start(t *testing.T, file composeFile, name string) *service {
 	if s.grace, err = time.ParseDuration(definition.StopGracePeriod + "0s"); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	args := append(image.entryPoint, definition.Command...)
 	for i, arg := range args {
 		args[i] = w.replacement.Replace(arg)
@@ -183,7 +189,7 @@ func (w *world) mount(t *testing.T, definition composeService) string {
 // ready waits until /readyz says so.
 func (s *service) ready(t *testing.T) {
 	t.Helper()
-	for range 300 {
+	for range 1200 {
 		if response, err := http.Get("http://" + s.address + "/readyz"); err == nil {
 			response.Body.Close()
 			if response.StatusCode == http.StatusOK {
@@ -192,7 +198,7 @@ func (s *service) ready(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Errorf("%s is not ready within 30 s", s.name)
+	t.Errorf("%s is not ready within two minutes", s.name)
 }
 
 // stop stops the service as docker compose does, and wants a graceful end in time.

@@ -73,7 +73,7 @@ func TestSlack(t *testing.T) {
 func deadLetters(t *testing.T, s *source, group string, n int) string {
 	t.Helper()
 	var out []byte
-	for range 100 { // until the topic is there, the list is an error
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); { // until the topic is there, the list is an error
 		list := exec.CommandContext(t.Context(), build(t, "farmwire/cmd/farmwire"), "trigger", "dead-letters", "list", "--brokers", s.brokers, "--group", group, "--output", "jsonl")
 		var err error
 		if out, err = list.CombinedOutput(); err == nil && strings.Count(string(out), "\n") == n {

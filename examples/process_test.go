@@ -23,10 +23,10 @@ type process struct {
 	lines *bufio.Scanner
 }
 
-// start starts a program in a folder, with further variables. It is killed after a minute, so that no test hangs.
+// start starts a program in a folder, with further variables. It is killed after five minutes, so that no test hangs.
 func start(t *testing.T, dir string, variables []string, args ...string) *process {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir, cmd.Stderr, cmd.Env = dir, os.Stderr, append(os.Environ(), variables...)
 	cmd.WaitDelay = time.Second

@@ -88,9 +88,11 @@ func statusOf(c diff.Change) *diff.WorkerStatus {
 	return &diff.WorkerStatus{Status: "RUNNING", HostName: hostName}
 }
 
+// began is the start of all sessions. It stays the same when an hour begins during a test.
+var began = time.Now().UTC().Truncate(time.Hour).Add(-time.Hour)
+
 // change returns a change of the n-th session. The sessions last 90.5 seconds and began an hour ago.
 func change(n int, kind diff.Kind, sequence uint64) diff.Change {
-	began := time.Now().UTC().Truncate(time.Hour).Add(-time.Hour)
 	c := diff.Change{Kind: kind, Sequence: sequence, Session: diff.Session{
 		WorkerKey: diff.WorkerKey{FarmID: "farm-1", FleetID: "fleet-1", WorkerID: fmt.Sprint("worker-", n)},
 		QueueID:   fmt.Sprint("queue-", n%2), JobID: "job-1", SessionID: fmt.Sprint("session-", n),

@@ -18,6 +18,7 @@ func TestCommandFloods(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.pipeDelay = time.Minute // a busy machine may read the rest late
 	d := delivery(t, "render-7")
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -109,24 +110,24 @@ func TestWriterBlocks(t *testing.T) {
 	writer := blocked{make(chan struct{})}
 	defer close(writer.opened)
 	for _, test := range []struct {
-		text string
-		want Result
+		text    string
+		timeout time.Duration
+		want    Result
 	}{
-		{`echo 1; echo 2 >&2; exit 3`, Result{Outcome: Refused, Reason: "the command exited with 3", Exit: 3, Stderr: []byte("2\n")}},
-		{`echo 3; echo 4 >&2; exit 0`, Result{Stderr: []byte("4\n")}},
+		{`echo 1; echo 2 >&2; exit 3`, time.Minute, Result{Outcome: Refused, Reason: "the command exited with 3", Exit: 3, Stderr: []byte("2\n")}},
+		{`echo 3; echo 4 >&2; exit 0`, time.Minute, Result{Stderr: []byte("4\n")}},
 		{
-			`echo 5 >&2; while :; do echo 100 bytes; done`,
+			`echo 5 >&2; while :; do echo 100 bytes; done`, 2 * time.Second,
 			Result{Outcome: Refused, Reason: "the command ran for longer than 2s and was ended", Stderr: []byte("5\n")},
 		},
 	} {
 		c, err := NewCommand(CommandConfig{
 			Args:    []string{"/bin/sh", "-c", test.text},
-			Timeout: 2 * time.Second, Stdout: writer, Stderr: writer,
+			Timeout: test.timeout, Stdout: writer, Stderr: writer,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.pipeDelay = 100 * time.Millisecond
 		wantResult(t, test.want, c.Deliver(t.Context(), delivery(t, "render-7")))
 	}
 }

@@ -117,15 +117,13 @@ func (r *commandRun) end(delay time.Duration) {
 // isAlive reports whether the process or another of its group has not ended.
 func (r *commandRun) isAlive() bool { return !isClosed(r.exited) || groupExists(r.cmd.Process) }
 
-// closePipes waits until the pipes have been read to their ends, and closes them if that takes too long.
+// closePipes waits until the pipes have been read to their ends, but not for too long, and closes them.
 func (r *commandRun) closePipes(delay time.Duration) {
-	if waitFor(r.copied, delay) {
-		return
-	}
+	read := waitFor(r.copied, delay)
 	for _, pipe := range r.pipes {
 		_ = pipe.Close()
 	}
-	if waitFor(r.copied, delay) {
+	if read || waitFor(r.copied, delay) {
 		return
 	}
 	close(r.abandoned)

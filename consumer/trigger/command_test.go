@@ -65,7 +65,7 @@ func (b *buffer) Write(p []byte) (int, error) {
 // testKillDelay is how long the commands of newCommand have to end.
 const testKillDelay = 200 * time.Millisecond
 
-// newCommand returns a command that is killed soon, and what it writes.
+// newCommand returns a command that is killed soon, and what it writes. All of that is read, however late, on a busy machine.
 func newCommand(t *testing.T, timeout time.Duration, args ...string) (c *Command, stdout, stderr *buffer) {
 	t.Helper()
 	stdout, stderr = new(buffer), new(buffer)
@@ -73,7 +73,7 @@ func newCommand(t *testing.T, timeout time.Duration, args ...string) (c *Command
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.killDelay = testKillDelay
+	c.killDelay, c.pipeDelay = testKillDelay, time.Minute
 	return c, stdout, stderr
 }
 
@@ -301,7 +301,7 @@ func TestCommandLeavesChild(t *testing.T) {
 	d := delivery(t, "render-7")
 	d.Record.Value = []byte(`"` + strings.Repeat("long", 1<<18) + `"`) // so that stdin is held up as well
 	c, _, stderr := newCommand(t, time.Minute, part(t, "leave", folder)...)
-	c.pipeDelay = 50 * time.Millisecond
+	c.pipeDelay = commandPipeDelay // in which also a busy machine reads what was written
 	wantResult(t, Result{Stderr: []byte("left")}, c.Deliver(t.Context(), d))
 	for _, pid := range awaitPIDs(t, folder, 1) {
 		if !isRunning(pid) {

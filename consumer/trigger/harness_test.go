@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"sync"
 	"testing"
@@ -320,16 +321,17 @@ func (r *running) fails(t *testing.T, kind cluster.Kind) error {
 	return err
 }
 
-// until waits until a condition holds, for 30 seconds.
+// until waits until a condition holds, for two minutes. The pauses between tries are longer the longer a busy machine has taken
+// to come so far.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for range 600 {
+	for range 2400 {
 		if holds() {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatalf("not within 30 s: %s", what)
+	t.Fatalf("not within two minutes: %s", what)
 }
 
 // same checks that two lists of ids hold the same.
@@ -337,6 +339,20 @@ func same(t *testing.T, what string, got, want []string) {
 	t.Helper()
 	if got, want := slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want)); !slices.Equal(got, want) {
 		t.Errorf("%s: %v\nwant %v", what, got, want)
+	}
+}
+
+// saysTimes checks that an error says so many times, all of them between two others.
+func saysTimes(t *testing.T, err error, n int, from, to time.Time) {
+	t.Helper()
+	said := regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:]+Z`).FindAllString(err.Error(), -1)
+	for _, text := range said {
+		if at, parseErr := time.Parse(time.RFC3339, text); parseErr != nil || at.Before(from.Truncate(time.Second)) || at.After(to) {
+			t.Errorf("%s is not from %s to %s", text, from.UTC(), to.UTC())
+		}
+	}
+	if len(said) != n {
+		t.Errorf("%d times are said and not %d: %v", len(said), n, err)
 	}
 }
 

@@ -68,6 +68,7 @@ func TestUnavailableIsNoAttempt(t *testing.T) {
 // A group whose next records were deleted stops, says since when events may be missing, and goes on when it is told where.
 func TestDeletedRecordsStopTheTrigger(t *testing.T) {
 	onBrokers(t, func(t *testing.T, s *source) {
+		began := time.Now()
 		s.ends(t, 20)
 		first := &receiver{}
 		r := s.start(t, first, nil)
@@ -81,9 +82,7 @@ func TestDeletedRecordsStopTheTrigger(t *testing.T) {
 		left := s.ends(t, 5)
 		target := &receiver{}
 		err := s.start(t, target, func(c *Config) { c.From = nil }).fails(t, FromGone)
-		if today := time.Now().UTC().Format("2006-01-02T"); strings.Count(err.Error(), today) != 2 {
-			t.Errorf("the times are missing: %v", err)
-		}
+		saysTimes(t, err, 2, began, time.Now())
 		s.start(t, target, nil)
 		until(t, "what is left is delivered", func() bool { return len(target.ids()) >= 5 })
 		same(t, "delivered", target.ids(), left)
@@ -138,9 +137,10 @@ func TestTooOldEvents(t *testing.T) {
 		old := s.change(diff.Ended)
 		old.Session.EndedAt = old.Session.EndedAt.Add(-time.Hour)
 		never := s.publish(t, kgo.TryCommit, old)
-		late := s.ends(t, 1)
 		target := &receiver{answer: always(Result{Outcome: Unavailable, Reason: "away"})}
 		r := s.start(t, target, func(c *Config) { c.MaxAge = 5 * time.Second })
+		s.untilDone(t, r.config.GroupID())
+		late := s.ends(t, 1) // only now, so that it is not too old before the trigger has begun to read
 		s.untilDone(t, r.config.GroupID())
 		var ids []string
 		for _, l := range s.letters(t, r.config.GroupID()) {
@@ -223,10 +223,13 @@ func TestHeldBackEventsHaveALimit(t *testing.T) {
 		r := s.start(t, target, func(c *Config) { c.Concurrency = 100 })
 		until(t, "nothing more is read", func() bool { return strings.Contains(r.Report().Text(), "nothing more is read") })
 		seen := map[string]bool{}
-		for _, a := range target.tries("") {
-			seen[a.id] = true
-		}
-		if len(seen) < mostHeld || len(seen) >= mostHeld+recordsAtOnce {
+		until(t, "what was read is tried", func() bool { // the last tries may not have come to the target yet
+			for _, a := range target.tries("") {
+				seen[a.id] = true
+			}
+			return len(seen) >= mostHeld
+		})
+		if len(seen) >= mostHeld+recordsAtOnce {
 			t.Errorf("%d events were read", len(seen))
 		}
 	})
@@ -236,20 +239,21 @@ func TestHeldBackEventsHaveALimit(t *testing.T) {
 func TestStopLetsTriesFinish(t *testing.T) {
 	onFake(t, func(t *testing.T, s *source, _ fake) {
 		s.ends(t, 8)
-		begun := make(chan struct{}, 8)
+		release := make(chan struct{})
 		target := &receiver{answer: func(ctx context.Context, _ Delivery) Result {
-			begun <- struct{}{}
 			select {
-			case <-time.After(time.Second):
+			case <-release:
 				return Result{}
 			case <-ctx.Done():
 				return Result{Outcome: Unavailable, Reason: "stopped"}
 			}
 		}}
-		r := s.start(t, target, nil)
-		<-begun
+		r := s.start(t, target, func(c *Config) { c.Drain = time.Hour })
 		until(t, "four have begun", func() bool { return len(target.tries("")) == 4 })
-		if err := r.end(t); err != nil {
+		r.stop()
+		until(t, "it stops", func() bool { return r.Report().Stopping })
+		close(release)
+		if err := r.wait(t); err != nil {
 			t.Fatal(err)
 		}
 		if len(target.ids()) != 4 || len(target.tries("")) != 4 {
@@ -284,7 +288,8 @@ func TestInstancesShareTheWork(t *testing.T) {
 		}
 		began := time.Now()
 		until(t, "the other has all partitions", func() bool { return b.Report().Partitions == partitions })
-		if took := time.Since(began); took > sessionTimeout/2 {
+		// Without a word from the one that ended, the group would wait for the whole time-out.
+		if took := time.Since(began); took > sessionTimeout*4/5 {
 			t.Errorf("after %s", took)
 		}
 		ids = append(ids, s.ends(t, 20)...)

@@ -13,8 +13,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"farmwire/cluster"
 )
 
 func countConnections(n *atomic.Int64) func(net.Conn, http.ConnState) {
@@ -167,7 +165,7 @@ func TestWebhookSwitchesNoProtocol(t *testing.T) {
 	}))
 	began := time.Now()
 	r := w.Deliver(t.Context(), endDelivery(t))
-	if r.Outcome != Refused || r.Status != 101 || time.Since(began) > drainTimeout {
+	if r.Outcome != Refused || r.Status != 101 || time.Since(began) > 10*time.Second {
 		t.Errorf("%+v after %s", r, time.Since(began))
 	}
 	checkReason(t, r)
@@ -262,11 +260,7 @@ func TestWebhookLeavesDeadConnections(t *testing.T) {
 			_, _ = io.Copy(io.Discard, r)
 		}
 	})
-	w, err := NewWebhook(WebhookConfig{URL: cluster.Secret("http://" + address), Mode: BinaryMode, Timeout: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.Close)
+	w := newTestWebhook(t, "http://"+address)
 	d := endDelivery(t)
 	var first sync.WaitGroup
 	for range 2 {
@@ -277,7 +271,12 @@ func TestWebhookLeavesDeadConnections(t *testing.T) {
 		})
 	}
 	first.Wait()
+	patient := w.timeout
 	for _, want := range []Outcome{Unavailable, Delivered} {
+		w.timeout = patient
+		if want == Unavailable {
+			w.timeout = time.Second // nobody answers
+		}
 		if r := w.Deliver(t.Context(), d); r.Outcome != want {
 			t.Errorf("%+v", r)
 		}
@@ -317,13 +316,13 @@ func TestWebhookFindsDeadConnection(t *testing.T) {
 	if h.SendPingTimeout != pingAfter || h.PingTimeout != pingTimeout || h.WriteByteTimeout != writeTimeout {
 		t.Errorf("%+v", h)
 	}
-	h.SendPingTimeout, h.PingTimeout = 100*time.Millisecond, 100*time.Millisecond
+	h.SendPingTimeout, h.PingTimeout = 100*time.Millisecond, 3*time.Second // a busy server answers pings late
 	w.transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig
 	for i, want := range []Outcome{Delivered, Unavailable, Delivered} {
 		dead.Store(i > 0)
 		began := time.Now()
 		r := w.Deliver(t.Context(), endDelivery(t))
-		if r.Outcome != want || time.Since(began) > 10*time.Second {
+		if r.Outcome != want || time.Since(began) > w.timeout*3/4 {
 			t.Errorf("try %d: %+v after %s", i+1, r, time.Since(began))
 		}
 		checkReason(t, r)

@@ -26,7 +26,7 @@ import (
 // What a run between a simulated farm and a broker publishes is valid: every kind of change but vanished, which takes two
 // minutes, and every kind of state record.
 func TestRun(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	farm := farmtest.New(farmtest.Config{})
 	if err := farm.Start(""); err != nil {
