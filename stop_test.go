@@ -300,12 +300,17 @@ func TestHandOverPublishesWhatWasShown(t *testing.T) {
 	empty.addrs = s.addrs
 	var two *running
 	var sessions []*farmtest.Session
-	for i := 0; two == nil || s.logged(two, "shard is followed") == 0; i++ {
-		if i == 3000 {
+	isShown := func(session *farmtest.Session) bool { return session.Truth().Listed != nil }
+	for shown := 0; two == nil || s.logged(two, "shard is followed") == 0; { // sessions go on starting meanwhile
+		if len(sessions) == 3000 {
 			t.Fatal("the second instance gets no shard")
 		}
-		sessions = append(sessions, workers[i%len(workers)].StartSession(nil))
-		if time.Sleep(10 * time.Millisecond); i == 50 {
+		sessions = append(sessions, workers[len(sessions)%len(workers)].StartSession(nil))
+		time.Sleep(10 * time.Millisecond)
+		if len(sessions) > 40 && isShown(sessions[40]) {
+			shown++
+		}
+		if shown == 40 { // the answers have arrived
 			two = s.run(empty.config())
 		}
 	}
