@@ -122,8 +122,9 @@ func (c Config) explain(ctx context.Context, err error) error {
 func (r *Reader) Close() { r.client.Close() }
 
 // Read waits for records until ctx ends, and then returns the context's error. It returns what was there when the reader was
-// opened in the order of time, as far as the clocks of the instances that wrote it agree, and what comes later by partition.
-// The records of a partition are always in their order.
+// opened in the order of time, as far as the clocks of the instances that wrote it agree, and what comes later by partition. If
+// the brokers send nothing of it for two seconds, it does not wait for the rest of that order. The records of a partition are
+// always in their order.
 //
 // An error of the kind RecordsGone says that records were deleted before they were read, and one of the kind TopicMissing that
 // a topic was deleted. After an error, but for that of the context, each call returns it again.
