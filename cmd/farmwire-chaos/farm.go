@@ -33,12 +33,14 @@ func farmOf(f *flags, truth string) farmtest.Config {
 	return farm
 }
 
-// coveringFaults are a failure of each operation that --cover asks for. Some of them are called only a few times in a short
-// campaign, and a process that was denied one calls it no more, so that chance may leave its failure out.
+// coveringFaults are a failure and a denial of each operation that --cover asks for. Some of them are called only a few times in
+// a short campaign, and a process that was denied one calls it no more, so that chance may leave either out.
 func coveringFaults() []farmtest.Fault {
 	var faults []farmtest.Fault
 	for _, operation := range covered {
-		faults = append(faults, farmtest.Fault{Kind: farmtest.ServerError, Operation: operation, Count: 1})
+		for _, kind := range []farmtest.Kind{farmtest.ServerError, farmtest.Denied} {
+			faults = append(faults, farmtest.Fault{Kind: kind, Operation: operation, Count: 1})
+		}
 	}
 	return faults
 }
