@@ -7,7 +7,7 @@ import (
 
 const (
 	reachEvery       = 5 * time.Second  // how often the cluster is asked for an answer
-	unreachableAfter = 10 * time.Second // how long it may give none until that is said
+	unreachableAfter = 10 * time.Second // how long the cluster may give no answer before a warning
 )
 
 // watchReach asks again and again, until ctx ends, whether a cluster can be reached. It warns once when it could not be for a

@@ -40,7 +40,7 @@ func (c *triggerTestCmd) Run(ctx context.Context, std *streams) error {
 }
 
 // madeUp returns the end of a session that does not exist. Its ids consist of zeros, and its region is "test", so that nobody
-// takes it for a real one.
+// mistakes the event for a real one.
 func madeUp(now time.Time) (trigger.Delivery, error) {
 	const zeros = "00000000000000000000000000000000"
 	now = now.UTC().Truncate(time.Millisecond)

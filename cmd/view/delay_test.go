@@ -69,7 +69,7 @@ func TestDelayOf(t *testing.T) {
 	}
 }
 
-// The day is said where it is not today, and where it changes.
+// A line with the date precedes the first event that is not of today, and each event of another day than the one before.
 func TestDays(t *testing.T) {
 	var out bytes.Buffer
 	v := New(&out, Options{Width: 80})

@@ -10,8 +10,8 @@
 //   - The group's offset passes an event only when it is delivered, filtered out, or confirmed in the dead-letter topic. The metadata
 //     of the commit names the events that are done beyond the offset, so that one which is held back for days does not make thousands
 //     come again after a restart. See progress.
-//   - What a commit says is decided when it is sent, and it is said only of partitions that the group has assigned to this member,
-//     under the name that it has now. See loop.commit.
+//   - The offsets of a commit are decided when the commit is sent. It has only partitions that the group has assigned to this member
+//     under its current member id. See loop.commit.
 //   - A partition moves to another instance when the tries of its events have ended, or have taken too long, and after a commit.
 //   - Where the group stands nowhere, or at records that were deleted, nobody knows what it has not seen. Then nothing is delivered
 //     before a person has said where to begin.

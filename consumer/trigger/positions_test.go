@@ -111,7 +111,7 @@ func TestOffsetBeyondTheEnd(t *testing.T) {
 	})
 }
 
-// A topic that was deleted and created anew is another one. The events in it are delivered once it is said from where.
+// A topic that was deleted and created anew is another topic. Its events are delivered when Config.From says where to begin.
 func TestTopicIsAnotherOne(t *testing.T) {
 	anew := func(t *testing.T, s *source) {
 		if _, err := s.admin.DeleteTopics(t.Context(), s.config.EndedTopic()); err != nil {

@@ -121,7 +121,7 @@ func TestABacklogIsNotHeldBack(t *testing.T) {
 		for range 20 {
 			time.Sleep(time.Second)
 			if r.Report().Full {
-				t.Fatal("it is said that nothing more is read")
+				t.Fatal("the report says that nothing more is read")
 			}
 		}
 		if n := len(target.ids()); n < 500 || n > 1500 {

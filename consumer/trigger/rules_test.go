@@ -56,7 +56,7 @@ func TestUnavailableIsNoAttempt(t *testing.T) {
 		target := &receiver{answer: always(Result{Outcome: Unavailable, Reason: "away"})}
 		r := s.start(t, target, func(c *Config) { c.Attempts = 1 })
 		until(t, "three tries", func() bool { return len(target.tries(ids[0])) >= 3 })
-		until(t, "it is said", func() bool { return strings.Contains(r.Report().Text(), "has taken nothing for") })
+		until(t, "the report says for how long the target has taken nothing", func() bool { return strings.Contains(r.Report().Text(), "has taken nothing for") })
 		target.turn(nil)
 		until(t, "it is delivered", func() bool { return len(target.ids()) == 1 })
 		if letters := s.letters(t, r.config.GroupID()); len(letters) != 0 {

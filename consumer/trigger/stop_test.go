@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A stop waits for the tries that are under way, but not for longer than the drain. Then it ends them, and they say nothing of the
-// target: they are no attempts.
+// A stop waits for the tries that are under way, but not for longer than the drain. Then it ends them. Such tries do not count
+// as attempts, because they show nothing about the target.
 func TestDrainHasAnEnd(t *testing.T) {
 	onFake(t, func(t *testing.T, s *source, _ fake) {
 		ids := s.ends(t, 6)

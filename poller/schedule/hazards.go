@@ -142,12 +142,6 @@ func (h *hazards) of(farm, queue string) (*lifetimes, float64) {
 	return &h.all, mean
 }
 
-// hazard returns how many of the queue's sessions of that age end a second.
-func (h *hazards) hazard(farm, queue string, age time.Duration) float64 {
-	l, mean := h.of(farm, queue)
-	return l.in(lengthBin(max(0, age).Seconds()), mean)
-}
-
 // interval returns how long after a look at a session of that age the next look is worth it, where a session of mean hazard is
 // looked at after the typical interval: the shortest T for which T² × hazard(age + T) is at least typical² × the mean hazard
 // of all queues. For what looks cost and waiting costs in all is least where they are in proportion to the root of the hazard.

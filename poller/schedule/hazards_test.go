@@ -10,6 +10,12 @@ import (
 	"pgregory.net/rapid"
 )
 
+// hazard returns how many of the queue's sessions of that age end a second.
+func (h *hazards) hazard(farm, queue string, age time.Duration) float64 {
+	l, mean := h.of(farm, queue)
+	return l.in(lengthBin(max(0, age).Seconds()), mean)
+}
+
 // Each bin begins where the one before it ends, is √2 times as long, and has the lengths from its start on.
 func TestLengthBins(t *testing.T) {
 	for bin := range lengthBins {

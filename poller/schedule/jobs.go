@@ -239,8 +239,8 @@ func (j *jobs) listedAhead(job Job, pages, news int, now time.Time) {
 	}
 }
 
-// active returns how many jobs are active now: workers start new sessions for them. A job with few starts counts for less than
-// one.
+// active returns how many jobs are active now. A job is active while workers start new sessions for it. One with few starts
+// counts for less than one.
 func (j *jobs) active() float64 {
 	starts, squares := 0., 0.
 	for e := j.order.Front(); e != nil; e = e.Next() {
