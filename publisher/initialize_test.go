@@ -54,19 +54,22 @@ func TestInitialize(t *testing.T) {
 	})
 }
 
+// justOpen opens a publisher and leaves the state topic as it is.
+func justOpen(t *testing.T, c Config) *Publisher {
+	t.Helper()
+	p, err := Open(t.Context(), c, testTopics(), testLog(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
 // An instance that is overtaken while it initializes finds the events of the other one, and does not take the state for lost.
 func TestInitializeIsOvertaken(t *testing.T) {
 	cluster := fakeCluster(t, 1)
 	c := testConfig(t, cluster.Addrs())
-	open := func() *Publisher {
-		p, err := Open(t.Context(), c, testTopics(), testLog(t), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(p.Close)
-		return p
-	}
-	slow, other := open(), open()
+	slow, other := justOpen(t, c), justOpen(t, c)
 	var begun atomic.Bool
 	cluster.Fake().ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.Fake().KeepControl()
@@ -91,6 +94,32 @@ func TestInitializeIsOvertaken(t *testing.T) {
 	})
 	if err := slow.Initialize(deadline(t, 20*time.Second)); err != nil {
 		t.Error(err)
+	}
+}
+
+// An instance that is fenced while it writes looks again, whatever its write is answered: kfake says that the transaction is
+// not open, which alone would be final.
+func TestInitializeIsFenced(t *testing.T) {
+	cluster := fakeCluster(t, 1)
+	c := testConfig(t, cluster.Addrs())
+	slow, other := justOpen(t, c), justOpen(t, c)
+	var begun atomic.Bool
+	cluster.Fake().ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.Fake().KeepControl()
+		if !begun.Swap(true) {
+			cluster.Fake().SleepControl(func() {
+				if err := other.Initialize(deadline(t, 20*time.Second)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		return nil, nil, false
+	})
+	if err := slow.Initialize(deadline(t, 20*time.Second)); err != nil {
+		t.Error(err)
+	}
+	if !begun.Load() {
+		t.Error("nothing was written")
 	}
 }
 
