@@ -24,7 +24,7 @@ func farmOf(f *flags, truth string) farmtest.Config {
 		farm.Faults = append(farm.Faults, more...)
 	}
 	if f.Cover {
-		farm.Faults = slices.Concat(coveringFaults(), farm.Faults) // the first error response wins
+		farm.Faults = slices.Concat(coveringFaults(), farm.Faults) // the first rule wins
 	}
 	farm.Order, farm.JobSize, farm.History = orderOf(f.Order), f.JobSize, f.History
 	farm.PageSize, farm.HistoryPage, farm.Churn = f.PageSize, f.HistoryPage, f.Churn
@@ -34,12 +34,13 @@ func farmOf(f *flags, truth string) farmtest.Config {
 }
 
 // coveringFaults are a failure and a denial of each operation that --cover asks for. Some of them are called only a few times in
-// a short campaign, and a process that was denied one calls it no more, so that chance may leave either out.
+// a short campaign, and a process that was denied one calls it no more, so that chance may leave either out. Each comes twice,
+// because a process that is killed while an answer is slow does not get it.
 func coveringFaults() []farmtest.Fault {
 	var faults []farmtest.Fault
 	for _, operation := range covered {
 		for _, kind := range []farmtest.Kind{farmtest.ServerError, farmtest.Denied} {
-			faults = append(faults, farmtest.Fault{Kind: kind, Operation: operation, Count: 1})
+			faults = append(faults, farmtest.Fault{Kind: kind, Operation: operation, Count: 2})
 		}
 	}
 	return faults

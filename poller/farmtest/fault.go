@@ -28,6 +28,16 @@ const (
 	Denied        Kind = "access-denied"       // 403 AccessDeniedException
 )
 
+// replaces reports whether the fault takes the place of the call's answer, or cuts it off.
+func (k Kind) replaces() bool {
+	switch k {
+	case Hang, Cut, Reset, Truncated, NotJSON, EmptyBody,
+		Throttled, ThrottledBare, ThrottledDate, ServerError, Unavailable, Expired, Denied:
+		return true
+	}
+	return false
+}
+
 // Faults of a list. The first three, and PagesShift, are of listings alone. The others are of batch operations, too.
 const (
 	RepeatedToken   Kind = "repeated-token"   // from this page on, every page has the same token
@@ -91,7 +101,8 @@ func (k Kind) level() level {
 }
 
 // Fault is a rule that injects faults of one kind. A zero field does not restrict the rule. A call of a batch operation or
-// of ListSessions is about no single fleet or worker, so that a rule for one strikes only what the answer says of it.
+// of ListSessions is about no single fleet or worker, so that a rule for one strikes only what the answer says of it. Of the
+// faults that take the place of an answer, a call has the one whose rule comes first, and the others are not counted.
 type Fault struct {
 	Kind        Kind          `json:"kind"`
 	Probability float64       `json:"probability"` // of each occasion that matches; 0 means 1
@@ -178,10 +189,13 @@ func (f *faults) call(t target) firedFaults {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var fired firedFaults
+	replaced := false
 	for _, r := range f.rules[perCall] {
-		if f.fires(r, t) {
-			fired = append(fired, r.Fault)
+		if r.Kind.replaces() && replaced || !f.fires(r, t) {
+			continue
 		}
+		replaced = replaced || r.Kind.replaces()
+		fired = append(fired, r.Fault)
 	}
 	return fired
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -135,6 +136,25 @@ func TestScopeOfAFault(t *testing.T) {
 	}
 	if got := srv.Stats().Faults[farmtest.ServerError]; got != 2 {
 		t.Errorf("Stats counts %d faults, want 2", got)
+	}
+}
+
+// A rule that is limited is not spent on a call that another rule has taken.
+func TestOneFaultReplacesAnAnswer(t *testing.T) {
+	srv := start(t, farmtest.Config{})
+	client := newClient(t, srv)
+	worker := srv.Cloud().AddFarm("f").AddFleet("render").AddWorker()
+	rules := []farmtest.Fault{
+		{Kind: farmtest.ServerError, Count: 1}, {Kind: farmtest.Slow, Delay: time.Millisecond}, {Kind: farmtest.Denied, Count: 1},
+		{Kind: farmtest.Truncated, Count: 1}, {Kind: farmtest.EmptyBody, Count: 1},
+	}
+	srv.SetFaults(rules...)
+	for range rules {
+		_, _ = client.ListSessionsForWorker(t.Context(), listInput(worker)) // what it returns is in Calls
+	}
+	want := map[string]int{"InternalServerErrorException": 1, "AccessDeniedException": 1, farmtest.OutcomeCut: 2, farmtest.OutcomeOK: 1}
+	if got := srv.Calls()[farmtest.ListSessionsForWorker]; !maps.Equal(got, want) {
+		t.Errorf("outcomes %v, want %v", got, want)
 	}
 }
 
