@@ -24,7 +24,7 @@ func farmOf(f *flags, truth string) farmtest.Config {
 		farm.Faults = append(farm.Faults, more...)
 	}
 	if f.Cover {
-		farm.Faults = slices.Concat(coveringFaults(), farm.Faults) // the first rule wins
+		farm.Faults = slices.Concat(coveringFaults(), slices.DeleteFunc(farm.Faults, deniesWorkers)) // the first rule wins
 	}
 	farm.Order, farm.JobSize, farm.History = orderOf(f.Order), f.JobSize, f.History
 	farm.PageSize, farm.HistoryPage, farm.Churn = f.PageSize, f.HistoryPage, f.Churn
@@ -33,17 +33,23 @@ func farmOf(f *flags, truth string) farmtest.Config {
 	return farm
 }
 
-// coveringFaults are a failure and a denial of each operation that --cover asks for. Some of them are called only a few times in
-// a short campaign, and a process that was denied one calls it no more, so that chance may leave either out. Each comes twice,
-// because a process that is killed while an answer is slow does not get it.
+// coveringFaults are failures and denials of each operation that --cover asks for, after the first answers. Some of them are
+// called only a few times in a short campaign, and a process that was denied one calls it no more for minutes, so that chance
+// could leave out a failure, a denial or an answer. Each comes twice, because a process that is killed while an answer is slow
+// does not get it.
 func coveringFaults() []farmtest.Fault {
 	var faults []farmtest.Fault
 	for _, operation := range covered {
-		for _, kind := range []farmtest.Kind{farmtest.ServerError, farmtest.Denied} {
-			faults = append(faults, farmtest.Fault{Kind: kind, Operation: operation, Count: 2})
-		}
+		faults = append(faults,
+			farmtest.Fault{Kind: farmtest.ServerError, Operation: operation, After: 1, Count: 2},
+			farmtest.Fault{Kind: farmtest.Denied, Operation: operation, After: 2, Count: 2})
 	}
 	return faults
+}
+
+// deniesWorkers reports whether the fault denies BatchGetWorker periodically. It may strike the first call of every process.
+func deniesWorkers(f farmtest.Fault) bool {
+	return f.Kind == farmtest.Denied && f.Operation == farmtest.BatchGetWorker
 }
 
 func orderOf(name string) farmtest.Order {

@@ -110,6 +110,7 @@ type Fault struct {
 	Fleet       string        `json:"fleet,omitempty"`  // identifier or display name
 	Worker      string        `json:"worker,omitempty"` // identifier
 	Page        int           `json:"page,omitempty"`   // the page of a listing, from 1
+	After       int           `json:"after,omitempty"`  // the rule begins after so many occasions that match
 	Count       int           `json:"count,omitempty"`  // the rule injects so many faults and then no more
 	Every       time.Duration `json:"every,omitempty"`  // period of the rule, counted from the server's start
 	For         time.Duration `json:"for,omitempty"`    // the rule is on during the last For of each Every
@@ -147,10 +148,11 @@ type faults struct {
 	fired   map[Kind]int
 }
 
-// rule is a Fault and how often it was injected.
+// rule is a Fault, on how many occasions it matched before it began, and how often it was injected.
 type rule struct {
 	Fault
-	fired int
+	passed int
+	fired  int
 }
 
 func newFaults(cfg Config, clock func() time.Time) *faults {
@@ -226,6 +228,10 @@ func (f *faults) first(l level, t target, kinds []Kind) (Fault, bool) {
 // fires draws whether the rule injects its fault into the target now, and counts the fault if so.
 func (f *faults) fires(r *rule, t target) bool {
 	if r.Count > 0 && r.fired >= r.Count || !r.matches(t) {
+		return false
+	}
+	if r.passed < r.After {
+		r.passed++
 		return false
 	}
 	if r.Every > 0 && f.clock().Sub(f.start)%r.Every < r.Every-r.For {

@@ -145,14 +145,19 @@ func TestOneFaultReplacesAnAnswer(t *testing.T) {
 	client := newClient(t, srv)
 	worker := srv.Cloud().AddFarm("f").AddFleet("render").AddWorker()
 	rules := []farmtest.Fault{
-		{Kind: farmtest.ServerError, Count: 1}, {Kind: farmtest.Slow, Delay: time.Millisecond}, {Kind: farmtest.Denied, Count: 1},
-		{Kind: farmtest.Truncated, Count: 1}, {Kind: farmtest.EmptyBody, Count: 1},
+		{Kind: farmtest.ServerError, Count: 1}, {Kind: farmtest.Slow, Delay: time.Millisecond}, {Kind: farmtest.Denied, After: 2, Count: 1},
+		{Kind: farmtest.Truncated, Count: 1}, {Kind: farmtest.NotJSON, Count: 1},
 	}
 	srv.SetFaults(rules...)
-	for range rules {
-		_, _ = client.ListSessionsForWorker(t.Context(), listInput(worker)) // what it returns is in Calls
+	failed := make([]bool, 6)
+	for n := range failed {
+		_, err := client.ListSessionsForWorker(t.Context(), listInput(worker))
+		failed[n] = err != nil
 	}
-	want := map[string]int{"InternalServerErrorException": 1, "AccessDeniedException": 1, farmtest.OutcomeCut: 2, farmtest.OutcomeOK: 1}
+	if !slices.Equal(failed, []bool{true, true, true, true, false, false}) {
+		t.Errorf("calls that failed: %v", failed)
+	}
+	want := map[string]int{"InternalServerErrorException": 1, "AccessDeniedException": 1, farmtest.OutcomeCut: 2, farmtest.OutcomeOK: 2}
 	if got := srv.Calls()[farmtest.ListSessionsForWorker]; !maps.Equal(got, want) {
 		t.Errorf("outcomes %v, want %v", got, want)
 	}
