@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -63,4 +64,14 @@ type heardConn struct {
 func (c *heardConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	return n, c.silent.remember(c.address, err)
+}
+
+// SetDeadline also closes the connection if the deadline has passed, because that is how franz-go interrupts the connections of
+// a client that is closed. A read that begins at that moment sets a deadline of its own, and would wait for that one.
+func (c *heardConn) SetDeadline(t time.Time) error {
+	err := c.Conn.SetDeadline(t)
+	if !t.IsZero() && !t.After(time.Now()) {
+		return errors.Join(err, c.Close())
+	}
+	return err
 }
