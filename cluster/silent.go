@@ -66,8 +66,9 @@ func (c *heardConn) Read(b []byte) (int, error) {
 	return n, c.silent.remember(c.address, err)
 }
 
-// SetDeadline also closes the connection if the deadline has passed, because that is how franz-go interrupts the connections of
-// a client that is closed. A read that begins at that moment sets a deadline of its own, and would wait for that one.
+// SetDeadline also closes the connection if the deadline has passed. When a client is closed, franz-go sets such a deadline to
+// interrupt the client's connections. A read that begins at the same moment replaces the deadline by its own, and would wait
+// until then for the broker.
 func (c *heardConn) SetDeadline(t time.Time) error {
 	err := c.Conn.SetDeadline(t)
 	if !t.IsZero() && !t.After(time.Now()) {

@@ -105,11 +105,7 @@ func TestEmptyAnswersAreRepeated(t *testing.T) {
 				if !silence.later {
 					over = silenced(silent, silence.lasts)
 				}
-				p, err := Open(t.Context(), c, testTopics(), testLog(t), nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(p.Close)
+				p := justOpen(t, c)
 				if silence.later {
 					over = silenced(silent, silence.lasts)
 					time.Sleep(1500 * time.Millisecond) // until the transport has asked again

@@ -302,7 +302,7 @@ func openOver(t testing.TB, c Config, dial dialFunc) *Publisher {
 	return initialized(t, openUninitialized(t, c, dial))
 }
 
-// openUninitialized opens a publisher that connects with dial. The caller closes it.
+// openUninitialized is justOpen for a publisher that connects with dial.
 func openUninitialized(t testing.TB, c Config, dial dialFunc) *Publisher {
 	t.Helper()
 	transport, err := c.Cluster.Transport()
@@ -314,5 +314,6 @@ func openUninitialized(t testing.TB, c Config, dial dialFunc) *Publisher {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(p.Close)
 	return p
 }

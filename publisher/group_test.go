@@ -124,6 +124,7 @@ func groupMember(t testing.TB, c Config) *Publisher {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(p.Close)
 	return initialized(t, p)
 }
 

@@ -41,8 +41,8 @@ func (p *Publisher) Initialize(ctx context.Context) error {
 	pause := newBackoff()
 	for {
 		err := p.initialize(ctx)
-		// Another instance that initializes the topic at the same moment fences this one, and that passes too. The answer
-		// to what this one writes then need not say so, because its transaction is over: only the abort is told.
+		// Another instance that initializes the topic at the same moment fences this one, and that passes too. The write
+		// that failed may be answered with another error then. In that case the abort that follows returns ErrFenced.
 		passes := errors.Is(err, ErrFenced) || errors.Is(err, ErrUnknownOutcome) || judgeCoordinator(err) != giveUp
 		if err == nil || errors.Is(err, ErrRefused) || !passes {
 			return p.config.explain(err)

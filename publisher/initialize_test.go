@@ -54,17 +54,6 @@ func TestInitialize(t *testing.T) {
 	})
 }
 
-// justOpen opens a publisher and leaves the state topic as it is.
-func justOpen(t *testing.T, c Config) *Publisher {
-	t.Helper()
-	p, err := Open(t.Context(), c, testTopics(), testLog(t), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return p
-}
-
 // An instance that is overtaken while it initializes finds the events of the other one, and does not take the state for lost.
 func TestInitializeIsOvertaken(t *testing.T) {
 	cluster := fakeCluster(t, 1)
@@ -97,8 +86,8 @@ func TestInitializeIsOvertaken(t *testing.T) {
 	}
 }
 
-// An instance that is fenced while it writes looks again, whatever its write is answered: kfake says that the transaction is
-// not open, which alone would be final.
+// An instance that is fenced while it writes looks again, whatever the answer to the write is. kfake answers that the
+// transaction is not open, which would end the program if nobody had fenced this instance.
 func TestInitializeIsFenced(t *testing.T) {
 	cluster := fakeCluster(t, 1)
 	c := testConfig(t, cluster.Addrs())
@@ -291,7 +280,6 @@ func TestInitializeOfUnknownOutcome(t *testing.T) {
 		t.Run(lost.String(), func(t *testing.T) {
 			c, f := testConfig(t, fake(t)), newFaults()
 			p := openUninitialized(t, c, f.dial)
-			t.Cleanup(p.Close)
 			p.brokers.timeouts = timeouts{transaction: time.Minute, total: time.Second, fence: 10 * time.Second,
 				attempt: 300 * time.Millisecond, grace: 100 * time.Millisecond, missing: time.Second, stall: 10 * time.Second, place: time.Second}
 			f.inject(kmsg.EndTxn, passed, lost, lost, lost, lost) // the abort of the take-over passes

@@ -84,18 +84,26 @@ func testConfig(t testing.TB, addrs []string) Config {
 
 func testTopics() TopicSpec { return TopicSpec{Partitions: testPartitions, ReplicationFactor: 1} }
 
+// testOpen opens a publisher until the end of the test, and initializes the state topic.
 func testOpen(t testing.TB, c Config) *Publisher {
+	t.Helper()
+	return initialized(t, justOpen(t, c))
+}
+
+// justOpen opens a publisher until the end of the test, and leaves the state topic as it is.
+func justOpen(t testing.TB, c Config) *Publisher {
+	t.Helper()
 	p, err := Open(t.Context(), c, testTopics(), testLog(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return initialized(t, p)
+	t.Cleanup(p.Close)
+	return p
 }
 
-// initialized initializes the state topic, and closes the publisher at the end of the test.
+// initialized initializes the state topic.
 func initialized(t testing.TB, p *Publisher) *Publisher {
 	t.Helper()
-	t.Cleanup(p.Close)
 	if err := p.Initialize(t.Context()); err != nil {
 		t.Fatal(err)
 	}

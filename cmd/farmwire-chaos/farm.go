@@ -33,10 +33,10 @@ func farmOf(f *flags, truth string) farmtest.Config {
 	return farm
 }
 
-// coveringFaults are failures and denials of each operation that --cover asks for, after the first answers. Some of them are
-// called only a few times in a short campaign, and a process that was denied one calls it no more for minutes, so that chance
-// could leave out a failure, a denial or an answer. Each comes twice, because a process that is killed while an answer is slow
-// does not get it.
+// coveringFaults are failures and denials of each operation that --cover asks for. A short campaign may call an operation only
+// a few times, and a process that was denied it does not call it for minutes. So answers, failures and denials follow one
+// another from the first call on, and none of the three depends on chance. Each fault comes twice, because a process that is
+// killed before a slow answer arrives misses that one.
 func coveringFaults() []farmtest.Fault {
 	var faults []farmtest.Fault
 	for _, operation := range covered {
@@ -47,9 +47,9 @@ func coveringFaults() []farmtest.Fault {
 	return faults
 }
 
-// deniesWorkers reports whether the fault denies BatchGetWorker periodically. It may strike the first call of every process.
+// deniesWorkers reports whether the fault denies BatchGetWorker periodically, which may strike the first call of every process.
 func deniesWorkers(f farmtest.Fault) bool {
-	return f.Kind == farmtest.Denied && f.Operation == farmtest.BatchGetWorker
+	return f.Kind == farmtest.Denied && f.Operation == farmtest.BatchGetWorker && f.Every > 0
 }
 
 func orderOf(name string) farmtest.Order {

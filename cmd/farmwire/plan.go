@@ -20,7 +20,7 @@ type planCmd struct {
 	Followed        float64        `default:"0" placeholder:"SHARE" help:"The share of the sessions that start within 15 s after another one has ended on the same worker, from 0 to 1."`
 	AtOnce          float64        `default:"0" placeholder:"SHARE" help:"The share of the sessions that start on a worker that has an open session, from 0 to 1."`
 	Burst           float64        `default:"1" placeholder:"N" help:"Sessions that start together."`
-	Jobs            *float64       `placeholder:"N" help:"How many jobs are active at the same time. A job is active while workers start new sessions for it. 0: Farmwire cannot list the sessions of a job, because ListSessions is denied. Default: one job for every 50 workers."`
+	Jobs            *float64       `placeholder:"N" help:"The number of active jobs. A job is active as long as new sessions of the job start. 0: Farmwire cannot list the sessions of a job, because ListSessions is denied. Default: one job for every 50 workers."`
 	WantStarts      *time.Duration `placeholder:"DURATION" help:"Find the lowest rate at which starts are known after this time in the mean."`
 	WantEnds        *time.Duration `placeholder:"DURATION" help:"Find the lowest rate at which ends are known after this time in the mean."`
 	Output          string         `enum:"text,json" default:"text" help:"Print this form. text: for people. json: one object, in which times are in seconds."`

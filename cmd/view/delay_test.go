@@ -69,7 +69,7 @@ func TestDelayOf(t *testing.T) {
 	}
 }
 
-// A line with the date precedes the first event that is not of today, and each event of another day than the one before.
+// A line with the date precedes the first event if its day is not today, and each event whose day is not that of the event before.
 func TestDays(t *testing.T) {
 	var out bytes.Buffer
 	v := New(&out, Options{Width: 80})

@@ -89,7 +89,7 @@ func TestAllFaultsStrikeEveryOperation(t *testing.T) {
 	srv := start(t, cfg)
 	client := newClient(t, srv)
 	_, sessions := jobWith(srv, 20)
-	const calls = 600 // so many that chance cannot leave out most of the rare kinds
+	const calls = 600 // enough for each operation to meet several of the rare kinds
 	for range calls {
 		everyOperation(t.Context(), client, sessions[0])
 	}

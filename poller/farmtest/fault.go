@@ -101,8 +101,9 @@ func (k Kind) level() level {
 }
 
 // Fault is a rule that injects faults of one kind. A zero field does not restrict the rule. A call of a batch operation or
-// of ListSessions is about no single fleet or worker, so that a rule for one strikes only what the answer says of it. Of the
-// faults that take the place of an answer, a call has the one whose rule comes first, and the others are not counted.
+// of ListSessions is about no single fleet or worker, so that a rule for one strikes only what the answer says of it. A
+// call has at most one fault that takes the place of its answer: that of the first rule that fires. Later rules of such
+// faults are not asked then, so that their Count is not spent.
 type Fault struct {
 	Kind        Kind          `json:"kind"`
 	Probability float64       `json:"probability"` // of each occasion that matches; 0 means 1
@@ -110,7 +111,7 @@ type Fault struct {
 	Fleet       string        `json:"fleet,omitempty"`  // identifier or display name
 	Worker      string        `json:"worker,omitempty"` // identifier
 	Page        int           `json:"page,omitempty"`   // the page of a listing, from 1
-	After       int           `json:"after,omitempty"`  // the rule begins after so many occasions that match
+	After       int           `json:"after,omitempty"`  // the rule lets so many matching occasions pass first
 	Count       int           `json:"count,omitempty"`  // the rule injects so many faults and then no more
 	Every       time.Duration `json:"every,omitempty"`  // period of the rule, counted from the server's start
 	For         time.Duration `json:"for,omitempty"`    // the rule is on during the last For of each Every

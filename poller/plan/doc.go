@@ -5,8 +5,8 @@
 // listing of its worker. What discovery, those listings and the floor leave of the budget is split between the two sweeps by
 // the square root of the pages of each times the events that it finds. That gives the time of a round of each sweep, and with
 // it the delays: a change waits half a round in the mean if all are asked for equally often, and a start also waits for the
-// heartbeat with which the worker's agent reports its status. What the sweeps leave lists the active jobs, for which workers
-// start new sessions, and these listings may show a change first. A delay is the time from the change to the answer that shows it.
+// heartbeat with which the worker's agent reports its status. Farmwire lists the active jobs, of which new sessions
+// start, with what the sweeps leave, and these listings may show a change first. A delay is the time from the change to the answer that shows it.
 //
 // The formula holds where a listing for each start takes less than six tenths of the requests, where nearly all starts are
 // announced by a status, and where sessions come about evenly or in bursts. Where it does not hold, Expect returns a Refusal.

@@ -19,8 +19,9 @@ type Farm struct {
 	Followed  float64 // the share of starts within 15 s after the end of another session on the same worker
 	AtOnce    float64 // the share of starts that nothing announces, because they are beside an open session of the same worker
 	Burst     float64 // sessions that start together; 0 stands for 1
-	// Jobs is how many jobs are active at the same time. A job is active while workers start new sessions for it. The requests
-	// that nothing else needs list the active jobs in turn. 0 stands for one job for every 50 workers. Infinity means that jobs cannot be listed.
+	// Jobs is the number of active jobs. A job is active as long as new sessions of the job start. Farmwire lists the active
+	// jobs in turn, with the requests that nothing else needs. 0 stands for one job for every 50 workers. Infinity means that
+	// jobs cannot be listed.
 	Jobs float64
 	// Discovery is how many requests a second find farms, fleets and workers. 0 stands for 5 % of the rate, while that lists
 	// all of them once in 30 s to 5 minutes.
@@ -287,7 +288,7 @@ func (f Farm) queueing(rate, load float64) float64 {
 	return 1/rate + load/(2*(1-load)*rate) + max(0, burst-burstSpread)/2
 }
 
-// ActiveJobs is the number of jobs that are active at the same time.
+// ActiveJobs returns the number of active jobs: Jobs, or its default.
 func (f Farm) ActiveJobs() float64 {
 	if f.Jobs > 0 {
 		return f.Jobs

@@ -239,7 +239,7 @@ func (j *jobs) listedAhead(job Job, pages, news int, now time.Time) {
 	}
 }
 
-// active returns how many jobs are active now. A job is active while workers start new sessions for it. One with few starts
+// active returns the number of active jobs. A job is active as long as new sessions of the job start. A job with few starts
 // counts for less than one.
 func (j *jobs) active() float64 {
 	starts, squares := 0., 0.
