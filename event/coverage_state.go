@@ -86,17 +86,22 @@ func AppendWorkers(b []byte, workers []diff.WorkerKey, room int) []byte {
 	const punctuation = 16
 	room -= 2 * punctuation
 	for _, w := range workers {
-		if f.Farms[w.FarmID] == nil {
-			f.Farms[w.FarmID] = make(map[string][]string)
+		fleets := f.Farms[w.FarmID]
+		room -= len(w.WorkerID) + len(`"",`)
+		if fleets == nil {
 			room -= len(w.FarmID) + punctuation
 		}
-		if f.Farms[w.FarmID][w.FleetID] == nil {
+		if fleets[w.FleetID] == nil {
 			room -= len(w.FleetID) + punctuation
 		}
-		if room -= len(w.WorkerID) + len(`"",`); room < 0 {
+		if room < 0 {
 			break
 		}
-		f.Farms[w.FarmID][w.FleetID] = append(f.Farms[w.FarmID][w.FleetID], w.WorkerID)
+		if fleets == nil {
+			fleets = make(map[string][]string)
+			f.Farms[w.FarmID] = fleets
+		}
+		fleets[w.FleetID] = append(fleets[w.FleetID], w.WorkerID)
 	}
 	return append(b, marshal(f)...)
 }
