@@ -174,10 +174,14 @@ func (f *follower) use(account http.Handler) {
 
 func (f *follower) WithoutLeader(context.Context, []diff.Changes) ([]string, error) { return nil, nil }
 
-func (f *follower) PublishWatch(_ context.Context, w event.WatchRecord) error {
+func (f *follower) CoverageWithoutLeader(context.Context) (string, error) { return "", nil }
+
+func (f *follower) PublishCoverage(_ context.Context, c publisher.Coverage) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.watch = w.Clone()
+	if c.Watch != nil {
+		f.watch = c.Watch.Clone()
+	}
 	return nil
 }
 

@@ -30,7 +30,9 @@ func (p *published) WithoutLeader(_ context.Context, changes []diff.Changes) ([]
 	return missing, nil
 }
 
-func (p *published) PublishWatch(context.Context, event.WatchRecord) error { return nil }
+func (p *published) CoverageWithoutLeader(context.Context) (string, error) { return "", nil }
+
+func (p *published) PublishCoverage(context.Context, publisher.Coverage) error { return nil }
 
 func (p *published) Publish(_ context.Context, changes []diff.Changes) error {
 	p.changes = append(p.changes, changes...)

@@ -83,7 +83,8 @@ type memoryWriter struct{ err error }
 func (w *memoryWriter) WithoutLeader(context.Context, []diff.Changes) ([]string, error) {
 	return nil, nil
 }
-func (w *memoryWriter) PublishWatch(context.Context, event.WatchRecord) error { return w.err }
+func (w *memoryWriter) CoverageWithoutLeader(context.Context) (string, error)         { return "", nil }
+func (w *memoryWriter) PublishCoverage(context.Context, publisher.Coverage) error { return w.err }
 func (w *memoryWriter) Publish(context.Context, []diff.Changes) error         { return w.err }
 
 // A shard whose publishing fails again and again is not ready in between. A single failure is forgotten with the next commit.
@@ -107,7 +108,7 @@ func TestShardThatFailsAgainAndAgain(t *testing.T) {
 				time.Sleep(commitInterval)
 			}
 			kafka.err = nil
-			if err := w.PublishWatch(t.Context(), event.WatchRecord{}); err != nil || w.isQuiet() {
+			if err := w.PublishCoverage(t.Context(), publisher.Coverage{}); err != nil || w.isQuiet() {
 				t.Errorf("%v, quiet %v", err, w.isQuiet())
 			}
 			if failed && ready() {
@@ -150,7 +151,7 @@ func TestShardThatFailsAgainAndAgain(t *testing.T) {
 		}
 		follow()
 		time.Sleep(status.SettledFor)
-		if err := w.PublishWatch(t.Context(), event.WatchRecord{}); err != nil || !ready() {
+		if err := w.PublishCoverage(t.Context(), publisher.Coverage{}); err != nil || !ready() {
 			t.Errorf("%v, ready %v a minute after the last failure", err, ready())
 		}
 	})
