@@ -28,6 +28,8 @@ type Config struct {
 	// IsReserved reports whether the caller uses a text for something else, so that no session may have it as its id. By
 	// default no text is reserved.
 	IsReserved func(text string) bool
+
+	Watcher Watcher // is told of every request; by default nobody is
 }
 
 func (c Config) withDefaults() Config {
