@@ -10,6 +10,7 @@ import "time"
 type Exchange struct {
 	Sent, Arrived         time.Time
 	SentTick, ArrivedTick uint64
+	At                    time.Time // when the request was sent, by the service's clock
 }
 
 // Sighting is a session as one answer showed it.
