@@ -12,6 +12,7 @@ import (
 	"farmwire/diff"
 	"farmwire/event"
 	"farmwire/poller"
+	"farmwire/publisher"
 )
 
 // published is a shardWriter that keeps what it is given.
@@ -106,6 +107,7 @@ func testNamesakes(t *testing.T, condense func(*diff.Observation, diff.Snapshot)
 	l := &loop{poller: poller.New(nil, poller.Config{}, zap.NewNop(), nil), log: zap.NewNop(), metrics: m}
 	to := new(published)
 	known := newSnapshots(map[diff.WorkerKey]diff.Snapshot{})
+	covered := uncovered(l)
 	var held heldBack
 	for _, step := range []struct {
 		what    string
@@ -136,7 +138,7 @@ func testNamesakes(t *testing.T, condense func(*diff.Observation, diff.Snapshot)
 		for i := range step.batch {
 			condense(&step.batch[i], known.of(step.batch[i].Worker, event.WatchRecord{}))
 		}
-		if err := l.publish(t.Context(), to, event.WatchRecord{}, known, &held, step.batch); err != nil {
+		if err := l.publish(t.Context(), to, event.WatchRecord{}, known, covered, &held, step.batch); err != nil {
 			t.Fatal(err)
 		}
 		if got := to.ids(); !slices.Equal(got, step.want) {

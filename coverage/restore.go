@@ -1,6 +1,7 @@
 package coverage
 
 import (
+	"cmp"
 	"slices"
 
 	"farmwire/diff"
@@ -119,7 +120,7 @@ func (t *Tracker) restoreGaps() {
 		}
 	}
 	if (everything != Affects{true, true, true}) && t.alive != 0 && t.began.since(t.alive) > aliveEvery {
-		t.down = &gap{Gap: Gap{Reason: Down, Affects: Affects{true, true, true}}, from: t.alive, channels: [channels]bool{true, true, true, true}}
+		t.down = &gap{Gap: Gap{Reason: cmp.Or(t.config.Absence, Down), Affects: Affects{true, true, true}}, from: t.alive, channels: [channels]bool{true, true, true, true}}
 	}
 }
 

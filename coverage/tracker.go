@@ -12,6 +12,9 @@ type Config struct {
 	GapAfter time.Duration              // how long requests must fail before that is a gap
 	Owns     func(workerID string) bool // whether the worker is of the shard
 
+	// Absence is why nobody may have looked before the Tracker was made. The default is Down.
+	Absence Reason
+
 	// The farms and fleets that the poller was given. Without farms, ListFarms is asked. With exactly one farm and fleets, only
 	// ListWorkers of these fleets is asked. Otherwise ListFleets of the farms is asked, and ListWorkers of what it shows.
 	Farms, Fleets []string
