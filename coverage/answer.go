@@ -95,6 +95,9 @@ func (t *Tracker) Answered(a Answer, now time.Time) {
 		t.alive = max(t.alive, at)
 	}
 	for _, w := range a.Observed {
+		if !t.config.Owns(w.WorkerID) {
+			continue
+		}
 		p := pending{at: at, after: q.after}
 		if a.Operation == ListSessionsForWorker && l != nil {
 			p = pending{at: l.begin, after: l.after, listing: l.number}
