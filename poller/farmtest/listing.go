@@ -15,6 +15,15 @@ type page struct {
 	staleness staleness
 	last      bool    // it is the last page of its listing
 	completed *Worker // the worker whose sessions are completely listed with this page; nil if there is none
+	keepsIDs  bool
+	ids       []string // of what it shows
+}
+
+// noteShown notes that the answer shows something, if there is a request file.
+func (p *page) noteShown(id string) {
+	if p.keepsIDs {
+		p.ids = append(p.ids, id)
+	}
 }
 
 // begun returns when the listing's first page was answered, in nanoseconds of our clock.
@@ -27,7 +36,7 @@ func (p *page) begun() int64 {
 
 // writePage appends the body of a page. The function entry appends one entry, or returns nil if the page does not
 // show it. The function skip reports whether the fault PagesShift may skip an entry.
-func writePage[T any](b []byte, p *page, list *ordered[T], entry func([]byte, T) []byte, skip func(T, Fault) bool) []byte {
+func writePage[T interface{ ID() string }](b []byte, p *page, list *ordered[T], entry func([]byte, T) []byte, skip func(T, Fault) bool) []byte {
 	from := 0
 	if p.req.page > 1 && !p.req.token.first {
 		from = list.after(p.req.token.cursor)
@@ -51,6 +60,7 @@ func writePage[T any](b []byte, p *page, list *ordered[T], entry func([]byte, T)
 			continue
 		}
 		b = longer
+		p.noteShown(list.items[i].ID())
 		if written == corrupted || p.fired.has(UnknownFields) {
 			b = p.corrupt(b, start, written == corrupted)
 		}
