@@ -255,7 +255,7 @@ func (c *checker) readHeartbeat(in *reading, r record, number uint64, at instant
 		in.fail("shard %d in partition %d", h.shard, r.partition)
 		return
 	}
-	c.checkHead(h.String()+", log", c.logOf(h.shard).chain, h.size, take(in, "head", log.Head))
+	c.checkLogHead(h.String()+", log", h.shard, h.size, take(in, "head", log.Head))
 	c.checkHead(h.String()+", coverageLog", s.chain, take(in, "size", own.Size), take(in, "head", own.Head))
 	if size := take(in, "size", own.Size); size != s.size() {
 		c.anomaly(LogHead, h.String(), fmt.Sprintf("coverageLog of size %d", size), fmt.Sprintf("%d records come before", s.size()))

@@ -179,7 +179,7 @@ func (c *checker) checkDeleted() {
 	for _, id := range slices.Sorted(maps.Keys(c.sessions)) {
 		s := c.sessions[id]
 		gone := s.truth.workerDeleted
-		if gone == 0 || gone > c.requests.end()-late || s.truth.completeListings > 0 || s.truth.states[0].shown >= gone || c.requests.statuses[s.truth.worker] == nil {
+		if gone == 0 || gone > c.requests.end()-late || c.requests.listed[id] != nil || s.truth.states[0].shown >= gone || c.requests.statuses[s.truth.worker] == nil {
 			continue
 		}
 		if listed := c.requests.statuses[s.truth.worker]; listed.newest(gone) == 0 {

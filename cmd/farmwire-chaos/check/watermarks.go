@@ -26,13 +26,14 @@ func (c *checker) checkWatermarks() {
 	}
 	for shard := range c.in.Partitions {
 		var last *heartbeat
+		claims := !c.logOf(shard).doubtful && !c.farm.StaleReads
 		for _, h := range c.coverageOf(shard).heartbeats {
 			c.checkOnward(last, h)
 			last = h
 			c.checkFresh(h)
 			for _, s := range byShard[shard] {
-				c.checkChanges(h, s)
-				if gone := deleted[s.truth.worker]; gone == 0 || gone > h.recorded {
+				c.checkChanges(h, s, claims)
+				if gone := deleted[s.truth.worker]; claims && (gone == 0 || gone > h.recorded) {
 					c.checkStarts(h, s)
 				}
 			}
@@ -86,8 +87,9 @@ func (c *checker) checkLook(h *heartbeat, k kind, of scope, created instant, all
 	}
 }
 
-// checkChanges checks what a heartbeat claims of a session that was open by the events below log.size.
-func (c *checker) checkChanges(h *heartbeat, s *session) {
+// checkChanges checks what a heartbeat claims of a session that was open by the events below log.size. Without claims it only
+// demands a request.
+func (c *checker) checkChanges(h *heartbeat, s *session, claims bool) {
 	last := s.lastBelow(h.size)
 	if last == nil || last.change == "vanished" || last.state.ended() {
 		return
@@ -95,7 +97,7 @@ func (c *checker) checkChanges(h *heartbeat, s *session) {
 	of := s.truth.scope()
 	c.checkLook(h, changes, of, 0, c.requests.sessions[s.id], "that showed "+s.id)
 	w := h.of(changes, of) - instant(c.farm.Skew)
-	if h.of(changes, of) == 0 || c.farm.StaleReads || w <= s.truth.incompleteUntil {
+	if h.of(changes, of) == 0 || !claims || w <= s.truth.incompleteUntil {
 		return
 	}
 	shown, published := -1, -1
