@@ -35,7 +35,7 @@ func (c *Cloud) answer(req *request, fired firedFaults) answer {
 	}
 	a.body, a.failure = c.body(p)
 	if a.failure == nil {
-		a.instant, a.damaged, a.ids = now, p.fired.unusable(), p.ids
+		a.instant, a.damaged, a.ids = now, p.unusable(), p.ids
 		a.complete = p.last && req.token.kind == tokenPlain && !a.damaged
 		a.listingBegan = time.Unix(0, p.begun()).UTC()
 	}

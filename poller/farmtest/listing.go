@@ -15,6 +15,7 @@ type page struct {
 	staleness staleness
 	last      bool    // it is the last page of its listing
 	completed *Worker // the worker whose sessions are completely listed with this page; nil if there is none
+	corrupted bool    // an entry is
 	keepsIDs  bool
 	ids       []string // of what it shows
 }
@@ -175,6 +176,7 @@ func (p *page) entryToCorrupt(entries int) int {
 // corrupt changes the entry that begins at start as the faults say. The argument chosen tells whether it is the one
 // that entryToCorrupt returned.
 func (p *page) corrupt(b []byte, start int, chosen bool) []byte {
+	p.corrupted = p.corrupted || chosen
 	if chosen && p.fired.has(EntryNull) {
 		return append(b[:start], "null"...)
 	}
@@ -223,11 +225,11 @@ func (o Operation) required() []string {
 	}
 }
 
-// unusable reports whether these faults make a page that a client must discard.
-func (fired firedFaults) unusable() bool {
-	return slices.ContainsFunc(fired, func(f Fault) bool {
+// unusable reports whether the faults make a page that a client must discard.
+func (p *page) unusable() bool {
+	return p.corrupted || slices.ContainsFunc(p.fired, func(f Fault) bool {
 		switch f.Kind {
-		case Cut, Reset, Truncated, NotJSON, EmptyBody, ListNull, ListAbsent, EntryNull, EntryIncomplete, EpochTime:
+		case Cut, Reset, Truncated, NotJSON, EmptyBody, ListNull, ListAbsent:
 			return true
 		}
 		return false

@@ -54,11 +54,12 @@ func (l looks) prepare() {
 type requests struct {
 	answers  []answer // in the order in which they arrived
 	workers  []trueWorker
-	sessions map[string]looks // answers that showed a session
-	listed   map[string]looks // complete listings that showed a session
-	statuses map[string]looks // answers that showed the status of a worker
-	starts   map[string]looks // complete listings of a worker
-	complete map[scope]looks  // complete ListWorkers of a fleet, ListFleets of a farm, ListFarms
+	sessions map[string]looks  // answers that showed a session
+	listed   map[string]looks  // complete listings that showed a session
+	statuses map[string]looks  // answers that showed the status of a worker
+	starts   map[string]looks  // complete listings of a worker
+	complete map[scope]looks   // complete ListWorkers of a fleet, ListFleets of a farm, ListFarms
+	found    map[scope]instant // when an answer first showed a farm or a fleet
 }
 
 // requestLine is a line of the request file.
@@ -74,7 +75,7 @@ type requestLine struct {
 
 // readRequests reads the JSON lines that the farm has written.
 func readRequests(r io.Reader, texts interner) (*requests, error) {
-	q := &requests{sessions: map[string]looks{}, listed: map[string]looks{}, statuses: map[string]looks{}, starts: map[string]looks{}, complete: map[scope]looks{}}
+	q := &requests{sessions: map[string]looks{}, listed: map[string]looks{}, statuses: map[string]looks{}, starts: map[string]looks{}, complete: map[scope]looks{}, found: map[scope]instant{}}
 	lines := json.NewDecoder(bufio.NewReaderSize(r, 1<<20))
 	type listing struct {
 		worker, key string
@@ -119,6 +120,16 @@ func readRequests(r io.Reader, texts interner) (*requests, error) {
 		case "BatchGetSession", "GetSession", "ListSessions":
 			for _, id := range a.ids {
 				q.sessions[id] = append(q.sessions[id], look{a.arrived, a.done})
+			}
+		case "ListFarms", "ListFleets":
+			for _, id := range a.ids {
+				found := scope{farm: id}
+				if a.operation == "ListFleets" {
+					found = scope{of.farm, id, ""}
+				}
+				if at := q.found[found]; at == 0 || a.arrived < at {
+					q.found[found] = a.arrived
+				}
 			}
 		case "BatchGetWorker", "ListWorkers":
 			for _, id := range a.ids {

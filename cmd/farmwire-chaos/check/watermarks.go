@@ -43,8 +43,8 @@ func (c *checker) checkWatermarks() {
 				}
 			}
 			for of, all := range c.requests.complete {
-				c.checkLook(h, announced, of, 0, all, "complete list")
-				c.checkLook(h, starts, of, 0, all, "complete list")
+				c.checkLook(h, announced, of, c.requests.found[of], all, "complete list")
+				c.checkLook(h, starts, of, c.requests.found[of], all, "complete list")
 			}
 		}
 	}
