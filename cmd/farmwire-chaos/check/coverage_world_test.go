@@ -19,8 +19,6 @@ type covered struct {
 	size     *uint64 // of the log; nil: that of the whole log
 	head     string  // what a heartbeat says instead of the head of the log
 	number   int     // how much the record's number is too large
-	untold   bool    // the record is in no chain
-	instance string
 }
 
 // asked is a request.
@@ -110,7 +108,7 @@ func (w *world) heartbeat(worker string) (last *covered) {
 	return last
 }
 
-// forget removes the requests for which f holds.
+// unask removes the requests for which f holds.
 func (w *world) unask(f func(*asked) bool) {
 	var kept []*asked
 	for _, a := range w.asked {
