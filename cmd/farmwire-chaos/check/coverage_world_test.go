@@ -13,12 +13,12 @@ import (
 // covered is a record of .coverage before it is printed. The product's own code encodes it, and computes the chains that the
 // checker computes too.
 type covered struct {
-	shard    int
-	at       float64
-	record   coverage.Record
-	size     *uint64 // of the log; nil: that of the whole log
-	head     string  // what a heartbeat says instead of the head of the log
-	number   int     // how much the record's number is too large
+	shard  int
+	at     float64
+	record coverage.Record
+	size   *uint64 // of the log; nil: that of the whole log
+	head   string  // what a heartbeat says instead of the head of the log
+	number int     // how much the record's number is too large
 }
 
 // asked is a request.
