@@ -131,7 +131,8 @@ func (a *audit) reportProgress() (stop func()) {
 }
 
 // read reads the topics. The ends are asked for in the order in which the topics are read. The state and the coverage say what has
-// been published before, so what they say must be in the topics that come after them.
+// been published before, so what they say must be in the topics that come after them. A transaction ends in one partition a little
+// earlier than in another. So of the others everything that is written is read, which waits until those transactions have ended.
 func (a *audit) read(ctx context.Context) error {
 	c := a.config.Consumer
 	topics := a.reader.topics()
@@ -140,7 +141,11 @@ func (a *audit) read(ctx context.Context) error {
 	}
 	all := make(map[string][]span)
 	for _, topic := range topics {
-		spans, err := a.reader.spans(ctx, topic)
+		upTo := written
+		if topic == c.StateTopic() {
+			upTo = committed
+		}
+		spans, err := a.reader.spans(ctx, topic, upTo)
 		if err != nil {
 			return err
 		}
@@ -274,7 +279,7 @@ func (a *audit) readNewState(ctx context.Context, all map[string][]span) error {
 		if len(behind) == 0 {
 			return nil
 		}
-		now, err := a.reader.spans(ctx, topic)
+		now, err := a.reader.spans(ctx, topic, committed)
 		if err != nil {
 			return err
 		}

@@ -25,6 +25,7 @@ const (
 	fetchSize   = 4 << 20                // bytes of one answer with records
 	fetchWait   = 500 * time.Millisecond // after which a broker answers even if it has no records
 	fetchPause  = 100 * time.Millisecond // after an answer that does not help
+	openFor     = 90 * time.Second       // how long a transaction may stay open, and a little more
 	fetchesOver = 2                      // how many more partitions are read at once than there are processors
 )
 
@@ -36,7 +37,7 @@ type reader struct {
 	config   consumer.Config
 	client   *kgo.Client
 	admin    *kadm.Client
-	patience time.Duration // how long a partition may make no progress
+	patience time.Duration // how long a partition may give no records
 	done     atomic.Int64  // how many offsets were read
 	total    atomic.Int64  // how many there are
 }
@@ -69,11 +70,19 @@ func (r *reader) explain(ctx context.Context, err error) error {
 	return r.config.Cluster.ExplainClosed(ctx, err, r.topics()...)
 }
 
-// spans returns which offsets of each partition of a topic can be read. It gives up after askTimeout.
-func (r *reader) spans(ctx context.Context, topic string) ([]span, error) {
+// end is where a partition ends.
+type end bool
+
+const (
+	committed end = false // behind the newest record that a reader sees
+	written   end = true  // behind everything that was written, in transactions that may not have ended yet
+)
+
+// spans returns which offsets of each partition of a topic to read. It gives up after askTimeout.
+func (r *reader) spans(ctx context.Context, topic string, upTo end) ([]span, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	spans, err := r.askSpans(ctx, topic)
+	spans, err := r.askSpans(ctx, topic, upTo)
 	if err != nil {
 		return nil, r.explain(ctx, err)
 	}
@@ -83,9 +92,16 @@ func (r *reader) spans(ctx context.Context, topic string) ([]span, error) {
 	return spans, nil
 }
 
-func (r *reader) askSpans(ctx context.Context, topic string) ([]span, error) {
+func (r *reader) askSpans(ctx context.Context, topic string, upTo end) ([]span, error) {
 	// The end is asked for first. The first offset may move on later, but not beyond the end.
-	ends, err := consumer.Now().Offsets(ctx, r.admin, topic)
+	ask := r.admin.ListCommittedOffsets
+	if upTo == written {
+		ask = r.admin.ListEndOffsets
+	}
+	ends, err := ask(ctx, topic)
+	if err == nil {
+		err = ends.Error()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -165,6 +181,9 @@ var (
 	// errNoProgress says that an answer has no records, and does not show that there are none.
 	errNoProgress = errors.New("the broker sends no records")
 
+	// errOpen says that the records after an offset are in a transaction that has not ended.
+	errOpen = errors.New("a transaction has not ended, so that no consumer can read on")
+
 	// errNotNamed says that an answer leaves out what was asked for.
 	errNotNamed = errors.New("the answer leaves out what was asked for")
 )
@@ -181,6 +200,9 @@ func (at *partitionReader) read(ctx context.Context, s span, visit func(*kgo.Rec
 			return context.Cause(ctx)
 		case errors.Is(err, kerr.OffsetOutOfRange):
 			return &cluster.Error{Kind: consumer.RecordsGone, Text: fmt.Sprintf("records of %s/%d were deleted before they were read", at.topic, at.partition)}
+		case errors.Is(err, errOpen) && time.Since(progress) < openFor:
+			at.pause(ctx)
+			continue
 		case err != nil && time.Since(progress) >= at.patience:
 			asking, cancel := context.WithTimeout(ctx, askTimeout)
 			defer cancel()
@@ -251,10 +273,13 @@ func (at *partitionReader) fetched(s span, answer *kmsg.FetchResponseTopicPartit
 		return nil, s.first, err
 	}
 	if len(answer.RecordBatches) == 0 {
-		if answer.LastStableOffset < s.end {
-			return nil, s.first, errNoProgress
+		switch {
+		case answer.LastStableOffset >= s.end:
+			return nil, s.end, nil
+		case answer.LastStableOffset == s.first && answer.HighWatermark > s.first:
+			return nil, s.first, errOpen
 		}
-		return nil, s.end, nil
+		return nil, s.first, errNoProgress
 	}
 	how := kgo.ProcessFetchPartitionOpts{KeepControlRecords: true, Offset: s.first, IsolationLevel: kgo.ReadCommitted(), Topic: at.topic, Partition: at.partition}
 	of, next := kgo.ProcessFetchPartition(how, answer, kgo.DefaultDecompressor(), nil)

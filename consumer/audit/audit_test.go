@@ -1,0 +1,36 @@
+package audit
+
+import (
+	"testing"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Nothing is found on topics as Farmwire writes them.
+func TestClean(t *testing.T) {
+	signer, verifier := keyPair(t, "farmwire")
+	for _, partitions := range []int{1, 3, 5} {
+		w := newWorld(partitions, signer).live(12)
+		report := run(t, w.topics, Config{Keys: []note.Verifier{verifier}, EverySignature: true})
+		for _, f := range report.Findings {
+			t.Errorf("%d partitions: %+v", partitions, f)
+		}
+		var events, verified uint64
+		for _, s := range report.Shards {
+			events += s.Events
+			verified += s.VerifiedTo
+			if s.VerifiedFrom != 0 || s.VerifiedTo != s.Events || !s.Signed || s.Heartbeat == nil {
+				t.Errorf("%+v", s)
+			}
+		}
+		if events != report.Events || events < 100 || verified != events || report.Sessions != uint64(w.sessions) {
+			t.Errorf("%d events, %d in logs, %d verified, %d sessions", report.Events, events, verified, report.Sessions)
+		}
+		if want := uint64(w.heartbeats * partitions); report.Notes != want || report.Verified != want {
+			t.Errorf("%d of %d signatures verified, want %d", report.Verified, report.Notes, want)
+		}
+		if len(report.Gaps) != 2 || report.Gaps[0].Closed || report.Gaps[1].Length().Hours() != 1 || len(report.Totals) != 2 {
+			t.Errorf("gaps %+v, totals %+v", report.Gaps, report.Totals)
+		}
+	}
+}
