@@ -81,6 +81,9 @@ type audit struct {
 	found  *findings
 	reader *reader
 
+	// settles is how long it may take from the moment at which one partition shows a transaction until all do.
+	settles time.Duration
+
 	states   []*shardState
 	coverage []*shardCoverage
 	copies   []*copies
@@ -98,7 +101,12 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		return nil, err
 	}
 	defer r.close()
-	a := &audit{config: c, seed: maphash.MakeSeed(), found: newFindings(), reader: r}
+	const settles = 10 * time.Second
+	a := &audit{config: c, seed: maphash.MakeSeed(), found: newFindings(), reader: r, settles: settles}
+	return a.run(ctx)
+}
+
+func (a *audit) run(ctx context.Context) (*Report, error) {
 	stop := a.reportProgress()
 	defer stop()
 	if err := a.read(ctx); err != nil {
@@ -236,6 +244,8 @@ func (a *audit) readEvents(ctx context.Context, all map[string][]span) error {
 		l := &shardLog{shard: shard, limit: uint64(written), stored: chain.Size, slabs: make(map[uint64]*slab), marks: a.coverage[shard].events}
 		if a.states[shard].log != nil {
 			l.marks = append(l.marks, mark{Chain: chain, from: fromState})
+		} else {
+			l.stored = l.due() // by the heartbeats
 		}
 		a.logs[shard] = l
 	}
@@ -273,7 +283,6 @@ func (a *audit) trim(p *partitionEvents) {
 func (a *audit) readNewState(ctx context.Context, all map[string][]span) error {
 	topic := a.config.Consumer.StateTopic()
 	spans := all[topic]
-	const longest = 10 * time.Second // from the moment at which a broker shows a transaction until all do
 	for began := time.Now(); ; {
 		behind := a.behind()
 		if len(behind) == 0 {
@@ -289,7 +298,7 @@ func (a *audit) readNewState(ctx context.Context, all map[string][]span) error {
 		if err := readAll(ctx, a.reader, topic, now, a.states); err != nil {
 			return err
 		}
-		if behind = a.behind(); len(behind) == 0 || time.Since(began) >= longest {
+		if behind = a.behind(); len(behind) == 0 || time.Since(began) >= a.settles {
 			for _, shard := range behind {
 				a.beyond(shard)
 			}

@@ -50,12 +50,14 @@ func (c *copies) visit(k *kgo.Record) {
 
 // event takes the next event of the partition that the ended topic should have a copy of. isDue says that the copy was published
 // before the ended topic was read, and eventsTrimmed that older events are gone.
-func (c *copies) event(digest [sha256.Size]byte, isDue bool, at where, id string, eventsTrimmed bool) {
+func (c *copies) event(digest [sha256.Size]byte, isDue bool, at where, session []byte, id string, eventsTrimmed bool) {
 	n, there := c.order[copyKeyOf(digest)]
 	switch {
 	case !there && (!isDue || c.trimmed && !c.begun):
 	case !there:
-		c.audit.found.add(place(CopyMissing, at, "the ended topic has no copy of the event %s, or a copy that differs from it", id))
+		f := place(CopyMissing, at, "the ended topic has no copy of the event %s, or a copy that differs from it", id)
+		f.Session = string(session)
+		c.audit.found.add(f)
 	case n < c.next:
 		c.wrong(c.offsets[n], "the copy of the event %s is not in the order of the events", id)
 	default:

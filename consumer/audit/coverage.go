@@ -98,6 +98,9 @@ func (c *shardCoverage) inOrder(number uint64) bool {
 	case !c.begun:
 		c.found(CoverageMissing, number, "the first coverage record of shard %d has the number %d: those before it were cut off, or the topic was recreated", c.shard, number)
 		c.skipTo(number - 1)
+	case number == next+1:
+		c.found(CoverageMissing, next, "the coverage record %d of shard %d is missing", next, c.shard)
+		c.skipTo(number - 1)
 	default:
 		c.found(CoverageMissing, next, "the coverage records %d to %d of shard %d are missing", next, number-1, c.shard)
 		c.skipTo(number - 1)
@@ -159,18 +162,24 @@ func (c *shardCoverage) finish() {
 	for _, m := range c.marks {
 		switch {
 		case m.from == fromAnchor:
-			c.found(AnchorDiffers, m.Size, "the checkpoint that was kept elsewhere has %d coverage records of shard %d, and the topic has only %d: records were cut off, or the topic was recreated", m.Size, c.shard, c.chain.Size)
+			c.missing(AnchorDiffers, m.Size, "the checkpoint that was kept elsewhere has %d coverage records of shard %d, and the topic has only %d: records were cut off, or the topic was recreated", m.Size, c.shard, c.chain.Size)
 		case !c.begun:
-			c.found(Recreated, m.Size, "the shard %d has published %d coverage records, and the topic has none of them: it was recreated, or its records were deleted", c.shard, m.Size)
+			c.missing(Recreated, m.Size, "the shard %d has published %d coverage records, and the topic has none of them: it was recreated, or its records were deleted", c.shard, m.Size)
 		default:
-			c.found(CoverageMissing, m.Size, "the state topic says that shard %d has published %d coverage records, and the last in the topic has the number %d", c.shard, m.Size, c.chain.Size)
+			c.missing(CoverageMissing, m.Size, "the state topic says that shard %d has published %d coverage records, and the last in the topic has the number %d", c.shard, m.Size, c.chain.Size)
 		}
 	}
 	if c.begun && c.audit.states[c.shard].coverage == nil {
-		c.found(LogStateWrong, c.chain.Size, "the shard %d has %d coverage records, and the state topic does not say so", c.shard, c.chain.Size)
+		c.missing(LogStateWrong, c.chain.Size, "the shard %d has %d coverage records, and the state topic does not say so", c.shard, c.chain.Size)
 	}
 }
 
+// missing adds a finding that no record shows.
+func (c *shardCoverage) missing(kind Kind, number uint64, format string, args ...any) {
+	c.audit.found.add(about(kind, c.shard, int64(number), format, args...))
+}
+
+// found adds a finding about the record that is read.
 func (c *shardCoverage) found(kind Kind, number uint64, format string, args ...any) {
 	f := place(kind, c.at, format, args...)
 	f.Shard, f.Index = c.shard, int64(number)

@@ -135,6 +135,7 @@ func (p *partitionEvents) visit(k *kgo.Record) {
 		}
 		return
 	}
+	twice := false
 	p.audit.checkTime(p.at, k, f.recorded)
 	p.audit.checkPartition(p.at, k.Key)
 	if !f.logged {
@@ -143,26 +144,27 @@ func (p *partitionEvents) visit(k *kgo.Record) {
 			p.found(EventUnlogged, "the event %s has no index in the log of a shard, although events with an index come before it", p.id())
 		}
 	} else {
-		p.inLog(f.shard, f.index, digest)
+		twice = p.inLog(f.shard, f.index, digest) == IndexTwice
 		if want := p.audit.shardOf(f.worker); want != f.shard {
 			p.found(WrongPartition, "the event %s is of the shard %d, and its worker is of the shard %d", p.id(), f.shard, want)
 		}
 	}
 	isStored := !f.logged || f.shard < len(p.audit.logs) && f.index < p.audit.logs[f.shard].stored
 	p.inSession(isStored)
-	if f.copied() {
-		p.copies.event(digest, isStored, p.at, p.id(), p.trimmed)
+	if f.copied() && !twice {
+		p.copies.event(digest, isStored, p.at, f.session, p.id(), p.trimmed)
 	}
 }
 
-// inLog puts the event into the log of its shard.
-func (p *partitionEvents) inLog(shard int, index uint64, digest [32]byte) {
+// inLog puts the event into the log of its shard. It returns what is wrong with the index, or "".
+func (p *partitionEvents) inLog(shard int, index uint64, digest [32]byte) Kind {
 	p.wasLog = true
 	if shard >= len(p.audit.logs) {
 		p.found(WrongPartition, "the event is of the shard %d, and there are %d", shard, len(p.audit.logs))
-		return
+		return WrongPartition
 	}
-	switch kind := p.audit.logs[shard].put(index, digest); kind {
+	kind := p.audit.logs[shard].put(index, digest)
+	switch kind {
 	case IndexTwice:
 		p.foundAt(kind, shard, index, "a second event of shard %d has the index %d", shard, index)
 	case EventBeyond:
@@ -176,6 +178,7 @@ func (p *partitionEvents) inLog(shard int, index uint64, digest [32]byte) {
 		}
 		p.last[shard] = max(p.last[shard], int64(index))
 	}
+	return kind
 }
 
 // inSession checks what the event says against the events of the session before it.
@@ -199,7 +202,7 @@ func (p *partitionEvents) inSession(isStored bool) {
 		p.found(PreviousDiffers, "the first event of the session names a state before it")
 	}
 	if f.logged {
-		if f.index < s.next {
+		if f.index+1 < s.next { // one that is used twice is found elsewhere
 			p.found(OrderWrong, "the event of the session with the sequence %d has the index %d, after an event with the index %d", f.sequence, f.index, s.next-1)
 		}
 		s.next = max(s.next, f.index+1)

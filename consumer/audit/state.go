@@ -101,11 +101,13 @@ func (a *audit) compareStates() {
 			switch {
 			case !isOpen && there && stored.sequence == 0 && of.storedSequence == 0: // its first event was published later
 			case !isOpen && there:
-				finding(StateInvented, "%s is open by the state topic, and by its events it is not", id)
+				finding(StateInvented, "the session is open by the state topic, and by its events it is not")
 			case isOpen && !there:
 				finding(StateMissing, "the session is open by its events, and the state topic does not have it as open")
-			case isOpen && (stored.sequence != of.storedSequence || stored.fields != of.stored):
-				finding(StateWrong, "the state topic has the sequence %d of the session, and its events have %d; or the fields differ", stored.sequence, of.storedSequence)
+			case isOpen && stored.sequence != of.storedSequence:
+				finding(StateWrong, "the session has the sequence %d by the state topic, and %d by its events", stored.sequence, of.storedSequence)
+			case isOpen && stored.fields != of.stored:
+				finding(StateWrong, "the state topic and the newest event of the session have the sequence %d, and show another session", stored.sequence)
 			case isOpen && of.shard != none && int(of.shard) != shards[id]:
 				finding(StateWrong, "the state is in the partition %d, and the events are of the shard %d", shards[id], of.shard)
 			}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -311,9 +313,29 @@ func run(t testing.TB, all topics, c Config) *Report {
 	t.Helper()
 	c.Consumer = fake(t)
 	writeTopics(t, c.Consumer, all)
-	report, err := Run(t.Context(), c)
+	r, err := openReader(c.Consumer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	a := &audit{config: c, seed: maphash.MakeSeed(), found: newFindings(), reader: r, settles: 200 * time.Millisecond}
+	report, err := a.run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return report
+}
+
+// newestCheckpoints are what somebody keeps elsewhere.
+func newestCheckpoints(t testing.TB, c consumer.Config) []event.Checkpoint {
+	t.Helper()
+	notes, err := Checkpoints(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchors, err := ParseAnchors(strings.Join(notes, "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return anchors
 }
