@@ -26,9 +26,10 @@ var may = map[string][]string{
 	"farmwire/poller/schedule/simulation": {"farmwire/diff", "farmwire/poller/schedule"},
 	"farmwire/poller/schedule/simulate":   {"farmwire/cmd/command", "farmwire/poller/plan", "farmwire/poller/schedule", "farmwire/poller/schedule/simulation"},
 
-	"farmwire/consumer":         {"farmwire/cluster", "farmwire/event"},
-	"farmwire/consumer/audit":   {"farmwire/cluster", "farmwire/consumer", "farmwire/coverage", "farmwire/diff", "farmwire/event"},
-	"farmwire/consumer/trigger": {"farmwire/cluster", "farmwire/consumer", "farmwire/diff", "farmwire/event", "farmwire/status"},
+	"farmwire/consumer":                 {"farmwire/cluster", "farmwire/event"},
+	"farmwire/consumer/audit":           {"farmwire/cluster", "farmwire/consumer", "farmwire/coverage", "farmwire/diff", "farmwire/event"},
+	"farmwire/consumer/audit/audittest": {"farmwire/coverage", "farmwire/diff", "farmwire/event"},
+	"farmwire/consumer/trigger":         {"farmwire/cluster", "farmwire/consumer", "farmwire/diff", "farmwire/event", "farmwire/status"},
 
 	"farmwire/examples/go": {"farmwire/cluster", "farmwire/consumer", "farmwire/diff", "farmwire/event"},
 

@@ -35,8 +35,12 @@ type Config struct {
 	Progress func(read, total int64)
 }
 
-// AnchorForeign is the kind of the error that an anchor is of other topics.
-const AnchorForeign cluster.Kind = "anchor of other topics"
+// The kinds of problems for which topics cannot be read or compared. They go with a [cluster.Error].
+const (
+	AnchorForeign    cluster.Kind = "anchor of other topics"
+	PartitionsDiffer cluster.Kind = "partitions differ between topics"
+	RecordsGone      cluster.Kind = "records gone during the audit"
+)
 
 // Report is what an audit found, and what the coverage records say.
 type Report struct {
@@ -180,9 +184,6 @@ func (a *audit) read(ctx context.Context) error {
 	}
 	return nil
 }
-
-// PartitionsDiffer is the kind of the error that the topics do not have the same number of partitions.
-const PartitionsDiffer cluster.Kind = "partitions differ between topics"
 
 func (a *audit) exist(ctx context.Context, topics []string) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)

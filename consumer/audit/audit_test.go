@@ -4,14 +4,16 @@ import (
 	"testing"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"farmwire/consumer/audit/audittest"
 )
 
 // Nothing is found on topics as Farmwire writes them.
 func TestClean(t *testing.T) {
 	signer, verifier := keyPair(t, "farmwire")
 	for _, partitions := range []int{1, 3, 5} {
-		w := newWorld(partitions, signer).live(12)
-		report := run(t, w.topics, Config{Keys: []note.Verifier{verifier}, EverySignature: true})
+		w := audittest.NewWorld(partitions, signer).Live(12)
+		report := run(t, w.Topics, Config{Keys: []note.Verifier{verifier}, EverySignature: true})
 		for _, f := range report.Findings {
 			t.Errorf("%d partitions: %+v", partitions, f)
 		}
@@ -23,10 +25,10 @@ func TestClean(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 		}
-		if events != report.Events || events < 100 || verified != events || report.Sessions != uint64(w.sessions) {
+		if events != report.Events || events < 100 || verified != events || report.Sessions != uint64(w.Sessions) {
 			t.Errorf("%d events, %d in logs, %d verified, %d sessions", report.Events, events, verified, report.Sessions)
 		}
-		if want := uint64(w.heartbeats * partitions); report.Notes != want || report.Verified != want {
+		if want := uint64(w.Heartbeats * partitions); report.Notes != want || report.Verified != want {
 			t.Errorf("%d of %d signatures verified, want %d", report.Verified, report.Notes, want)
 		}
 		if len(report.Gaps) != 2 || report.Gaps[0].Closed || report.Gaps[1].Length().Hours() != 1 || len(report.Totals) != 2 {

@@ -199,7 +199,7 @@ func (at *partitionReader) read(ctx context.Context, s span, visit func(*kgo.Rec
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case errors.Is(err, kerr.OffsetOutOfRange):
-			return &cluster.Error{Kind: consumer.RecordsGone, Text: fmt.Sprintf("records of %s/%d were deleted before they were read", at.topic, at.partition)}
+			return &cluster.Error{Kind: RecordsGone, Text: fmt.Sprintf("records of %s/%d were deleted while the topic was read: run the audit again", at.topic, at.partition)}
 		case errors.Is(err, errOpen) && time.Since(progress) < openFor:
 			at.pause(ctx)
 			continue

@@ -14,12 +14,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/mod/sumdb/note"
 
+	"farmwire/consumer/audit/audittest"
 	"farmwire/event"
 )
 
 // tampered is a copy of topics whose raw records are changed.
 type tampered struct {
-	topics
+	audittest.Topics
 	t *testing.T
 }
 
@@ -29,23 +30,23 @@ type spot struct {
 	partition, i int
 }
 
-func (x tampered) at(s spot) *kgo.Record { return x.topics[s.topic][s.partition][s.i] }
+func (x tampered) at(s spot) *kgo.Record { return x.Topics[s.topic][s.partition][s.i] }
 
 func (x tampered) remove(spots ...spot) {
 	slices.SortFunc(spots, func(a, b spot) int { return cmp.Or(cmp.Compare(b.partition, a.partition), cmp.Compare(b.i, a.i)) })
 	for _, s := range spots {
-		x.topics[s.topic][s.partition] = slices.Delete(x.topics[s.topic][s.partition], s.i, s.i+1)
+		x.Topics[s.topic][s.partition] = slices.Delete(x.Topics[s.topic][s.partition], s.i, s.i+1)
 	}
 }
 
 func (x tampered) insert(s spot, r *kgo.Record) {
-	x.topics[s.topic][s.partition] = slices.Insert(x.topics[s.topic][s.partition], s.i, r)
+	x.Topics[s.topic][s.partition] = slices.Insert(x.Topics[s.topic][s.partition], s.i, r)
 }
 
 // all returns the records of a topic for which is reports true.
 func (x tampered) all(suffix string, is func(*kgo.Record) bool) (spots []spot) {
 	topic := prefix + suffix
-	for p, records := range x.topics[topic] {
+	for p, records := range x.Topics[topic] {
 		for i, r := range records {
 			if is(r) {
 				spots = append(spots, spot{topic, p, i})
@@ -118,7 +119,7 @@ func (x tampered) copied(s spot) spot {
 
 // rechain computes all chains anew, and signs the checkpoints by the signers. Without signers it keeps the old signatures.
 func (x tampered) rechain(signers ...note.Signer) {
-	for shard := range len(x.topics[prefix+event.StateSuffix]) {
+	for shard := range len(x.Topics[prefix+event.StateSuffix]) {
 		heads := []event.Chain{{}}
 		for _, s := range x.shard(shard) {
 			chain := heads[len(heads)-1]
@@ -126,7 +127,7 @@ func (x tampered) rechain(signers ...note.Signer) {
 			heads = append(heads, chain)
 		}
 		var chain event.Chain
-		for i, r := range x.topics[prefix+event.CoverageSuffix][shard] {
+		for i, r := range x.Topics[prefix+event.CoverageSuffix][shard] {
 			c, err := event.DecodeCoverage(r.Key, r.Value, convert(r, nil).Headers)
 			if err != nil {
 				x.t.Fatal(err)
@@ -150,7 +151,7 @@ func (x tampered) rechain(signers ...note.Signer) {
 			encoded := event.EncodeCoverage(c.Record, env)
 			chain.Add(event.Digest(encoded))
 			r.Value = encoded.Value
-			x.topics[prefix+event.CoverageSuffix][shard][i] = r
+			x.Topics[prefix+event.CoverageSuffix][shard][i] = r
 		}
 		x.at(x.stored(shard, event.LogKey)).Value = event.AppendLog(nil, heads[len(heads)-1])
 		state := x.at(x.stored(shard, event.CoverageKey))
@@ -175,14 +176,14 @@ func (x tampered) forge(s spot) {
 func TestTampered(t *testing.T) {
 	signer, verifier := keyPair(t, "farmwire")
 	thief, _ := keyPair(t, "farmwire")
-	w := newWorld(3, signer).live(12)
+	w := audittest.NewWorld(3, signer).Live(12)
 	source := fake(t)
-	writeTopics(t, source, w.topics)
+	write(t, source, w.Topics)
 	original := readTopics(t, source)
 	anchors := newestCheckpoints(t, source)
 
 	const whole = "session-00000000000000000000000000000005"      // which has ended
-	open := fmt.Sprintf("session-%032x", w.sessions)              // with two events
+	open := fmt.Sprintf("session-%032x", w.Sessions)              // with two events
 	ended := func(x tampered) spot { return x.session(whole)[2] } // its ended event
 	middle := func(x tampered, shard int) spot { s := x.shard(shard); return s[len(s)/2] }
 	last := func(x tampered, shard int) spot { s := x.shard(shard); return s[len(s)-1] }
@@ -230,8 +231,8 @@ func TestTampered(t *testing.T) {
 				r.Key, r.Headers = bytes.Clone(r.Key), slices.Clone(r.Headers)
 				shard := workerShard(x, s)
 				invent(&r, "session-000000000000000000000000000000ff", indexOf(x.at(last(x, shard)))+1)
-				at := w.of(string(r.Key))
-				x.insert(spot{s.topic, at, len(x.topics[s.topic][at])}, &r)
+				at := w.PartitionOf(string(r.Key))
+				x.insert(spot{s.topic, at, len(x.Topics[s.topic][at])}, &r)
 			}
 		}, []Kind{EventBeyond}},
 		{"invented session without index", func(x tampered) {
@@ -240,16 +241,16 @@ func TestTampered(t *testing.T) {
 				r.Key, r.Headers = bytes.Clone(r.Key), slices.Clone(r.Headers)
 				invent(&r, "session-000000000000000000000000000000ff", 0)
 				r.Headers = slices.DeleteFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == "ce_shard" || h.Key == "ce_logindex" })
-				at := w.of(string(r.Key))
-				x.insert(spot{s.topic, at, len(x.topics[s.topic][at])}, &r)
+				at := w.PartitionOf(string(r.Key))
+				x.insert(spot{s.topic, at, len(x.Topics[s.topic][at])}, &r)
 			}
 		}, []Kind{EventUnlogged, StateMissing}},
 		{"invented session with a far index", func(x tampered) {
 			r := *x.at(x.session(open)[0])
 			r.Headers = slices.Clone(r.Headers)
 			invent(&r, "session-000000000000000000000000000000ff", 1<<62)
-			at := w.of(string(r.Key))
-			x.insert(spot{prefix + event.EventsSuffix, at, len(x.topics[prefix+event.EventsSuffix][at])}, &r)
+			at := w.PartitionOf(string(r.Key))
+			x.insert(spot{prefix + event.EventsSuffix, at, len(x.Topics[prefix+event.EventsSuffix][at])}, &r)
 		}, []Kind{EventBeyond}},
 
 		{"two events of a session swapped", func(x tampered) {
@@ -278,14 +279,14 @@ func TestTampered(t *testing.T) {
 			setHeader(&r, "ce_sequence", "000004")
 			r.Value = bytes.Replace(r.Value, []byte(`"sequence":3`), []byte(`"sequence":4`), 1)
 			p := ended(x).partition
-			x.insert(spot{prefix + event.EventsSuffix, p, len(x.topics[prefix+event.EventsSuffix][p])}, &r)
+			x.insert(spot{prefix + event.EventsSuffix, p, len(x.Topics[prefix+event.EventsSuffix][p])}, &r)
 		}, []Kind{AfterEnd, IndexTwice}},
 		{"event in another partition", func(x tampered) {
 			s := x.session(open)[1]
 			r := x.at(s)
 			x.remove(s)
 			p := (s.partition + 1) % 3
-			x.insert(spot{s.topic, p, len(x.topics[s.topic][p])}, r)
+			x.insert(spot{s.topic, p, len(x.Topics[s.topic][p])}, r)
 		}, []Kind{SequenceMissing, StateMissing, WrongPartition}},
 		{"other previous state", func(x tampered) {
 			x.replace(ended(x), `"previous":{"lifecycleStatus":"STARTED"`, `"previous":{"lifecycleStatus":"UPDATED"`)
@@ -304,12 +305,12 @@ func TestTampered(t *testing.T) {
 		}, []Kind{SignatureInvalid}},
 		{"rewritten with the stolen key", func(x tampered) { x.forge(middle(x, 0)); x.rechain(signer) }, []Kind{AnchorDiffers}},
 		{"cut with the stolen key", func(x tampered) {
-			s := x.topics[prefix+event.CoverageSuffix][0]
-			x.topics[prefix+event.CoverageSuffix][0] = s[:len(s)-2]
+			s := x.Topics[prefix+event.CoverageSuffix][0]
+			x.Topics[prefix+event.CoverageSuffix][0] = s[:len(s)-2]
 			x.rechain(signer)
 		}, []Kind{AnchorDiffers}},
 		{"checkpoint of another heartbeat", func(x tampered) {
-			s := x.topics[prefix+event.CoverageSuffix][0]
+			s := x.Topics[prefix+event.CoverageSuffix][0]
 			a, b := s[covers-2], s[covers-1]
 			from := func(v []byte) int { return bytes.Index(v, []byte(`"checkpoint":`)) }
 			b.Value = append(b.Value[:from(b.Value):from(b.Value)], a.Value[from(a.Value):]...)
@@ -339,7 +340,7 @@ func TestTampered(t *testing.T) {
 		{"no copy", func(x tampered) { x.remove(x.copied(ended(x))) }, []Kind{CopyMissing}},
 		{"changed copy", func(x tampered) { x.replace(x.copied(ended(x)), "queue-1", "queue-2") }, []Kind{CopyMissing, CopyWrong}},
 		{"two copies", func(x tampered) { s := x.copied(ended(x)); x.insert(s, x.at(s)) }, []Kind{CopyWrong}},
-		{"swapped copies", func(x tampered) { r := x.topics[prefix+event.EndedSuffix][0]; r[1], r[2] = r[2], r[1] }, []Kind{CopyWrong}},
+		{"swapped copies", func(x tampered) { r := x.Topics[prefix+event.EndedSuffix][0]; r[1], r[2] = r[2], r[1] }, []Kind{CopyWrong}},
 		{"copy of a start", func(x tampered) {
 			s := x.session(whole)[0]
 			x.insert(spot{prefix + event.EndedSuffix, s.partition, 0}, x.at(s))
@@ -350,32 +351,32 @@ func TestTampered(t *testing.T) {
 		{"first coverage record", func(x tampered) { x.remove(cover(0)) }, []Kind{CoverageMissing}},
 		{"middle coverage record", func(x tampered) { x.remove(cover(covers / 2)) }, []Kind{CoverageMissing}},
 		{"last coverage record", func(x tampered) { x.remove(cover(covers - 1)) }, []Kind{CoverageMissing}},
-		{"all coverage records of a shard", func(x tampered) { x.topics[prefix+event.CoverageSuffix][0] = nil }, []Kind{Recreated}},
+		{"all coverage records of a shard", func(x tampered) { x.Topics[prefix+event.CoverageSuffix][0] = nil }, []Kind{Recreated}},
 		{"coverage record twice", func(x tampered) { x.insert(cover(3), x.at(cover(3))) }, []Kind{CoverageTwice}},
 		{"coverage records swapped", func(x tampered) { a, b := x.at(cover(3)), x.at(cover(4)); *a, *b = *b, *a }, []Kind{CoverageMissing, CoverageTwice}},
-		{"coverage record of another shard", func(x tampered) { x.insert(cover(3), x.topics[prefix+event.CoverageSuffix][1][3]) }, []Kind{WrongPartition}},
+		{"coverage record of another shard", func(x tampered) { x.insert(cover(3), x.Topics[prefix+event.CoverageSuffix][1][3]) }, []Kind{WrongPartition}},
 
 		{"recreated events topic", func(x tampered) {
-			for p := range x.topics[prefix+event.EventsSuffix] {
-				x.topics[prefix+event.EventsSuffix][p] = nil
+			for p := range x.Topics[prefix+event.EventsSuffix] {
+				x.Topics[prefix+event.EventsSuffix][p] = nil
 			}
 		}, []Kind{CopyWrong, StateInvented, Recreated}},
 		{"all topics but the state recreated", func(x tampered) {
 			for _, suffix := range []string{event.EventsSuffix, event.EndedSuffix, event.CoverageSuffix} {
-				for p := range x.topics[prefix+suffix] {
-					x.topics[prefix+suffix][p] = nil
+				for p := range x.Topics[prefix+suffix] {
+					x.Topics[prefix+suffix][p] = nil
 				}
 			}
 		}, []Kind{StateInvented, Recreated}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			x := tampered{original.clone(), t}
+			x := tampered{original.Clone(), t}
 			c.do(x)
 			config := Config{Keys: []note.Verifier{verifier}}
 			if slices.Contains(c.want, AnchorDiffers) {
 				config.Anchors = anchors
 			}
-			report := run(t, x.topics, config)
+			report := run(t, x.Topics, config)
 			got := slices.Sorted(maps.Keys(report.Counts))
 			slices.Sort(c.want)
 			if !slices.Equal(got, c.want) {
