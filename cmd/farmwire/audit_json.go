@@ -49,7 +49,7 @@ type auditShardJSON struct {
 	VerifiedTo   uint64       `json:"verifiedTo"`   // one more than the index of the last
 	Coverage     uint64       `json:"coverageRecords"`
 	Heartbeat    *time.Time   `json:"heartbeat"`
-	Signed       bool         `json:"signed"`
+	Signed       bool         `json:"signatureVerified"` // of the newest heartbeat
 	Watermark    *kindsJSON   `json:"watermark"`
 	Behind       []behindJSON `json:"behind"`
 }

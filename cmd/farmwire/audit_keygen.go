@@ -14,7 +14,7 @@ import (
 
 type auditKeygenCmd struct {
 	Name string `placeholder:"NAME" help:"Give the keys this name, such as farmwire-2026. Signatures name it, so that a key can be replaced."`
-	Out  string `default:"farmwire-signing.key" placeholder:"FILE" help:"Write the private key into this file, which must not exist. It is the file of run's --signing-key-file. Keep it away from Kafka."`
+	Out  string `default:"farmwire-signing.key" help:"Write the private key into this file, which must not exist. It is the file of run's --signing-key-file. Keep it away from Kafka."`
 }
 
 // Run makes the keys. It writes the private one to the file, and prints the public one.

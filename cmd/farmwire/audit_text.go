@@ -23,8 +23,8 @@ const (
 // writeAudit writes a report for people.
 func writeAudit(out io.Writer, c audit.Config, r *audit.Report) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s: %d events of %d sessions, %d copies, %d state records, %d coverage records\n",
-		c.Consumer.TopicPrefix, r.Events, r.Sessions, r.Ended, r.States, r.Coverage)
+	paragraph(&b, fmt.Sprintf("%s: %d events of %d sessions, %d copies, %d state records, %d coverage records",
+		c.Consumer.TopicPrefix, r.Events, r.Sessions, r.Ended, r.States, r.Coverage))
 	if r.Unlogged > 0 {
 		paragraph(&b, fmt.Sprintf("%d events are of a version that had no log. Nothing shows whether they were changed.", r.Unlogged))
 	}
@@ -89,11 +89,14 @@ func writeShards(b *bytes.Buffer, r *audit.Report) {
 	rows := []string{"SHARD\tEVENTS\tWHOLE AND UNCHANGED\tCOVERAGE\tNEWEST HEARTBEAT\tSIGNED"}
 	for _, s := range r.Shards {
 		signed, newest := "no", "-"
-		if s.Signed {
-			signed = "yes"
-		}
 		if s.Heartbeat != nil {
 			newest = auditTime(s.Heartbeat.Time)
+			if s.Heartbeat.Checkpoint != "" {
+				signed = "not verified"
+			}
+		}
+		if s.Signed {
+			signed = "yes"
 		}
 		rows = append(rows, fmt.Sprintf("%d\t%d\t%s\t%d\t%s\t%s", s.Number, s.Events, verifiedText(s), s.Coverage, newest, signed))
 	}
