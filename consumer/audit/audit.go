@@ -191,21 +191,13 @@ func (a *audit) exist(ctx context.Context, topics []string) error {
 	return a.reader.explain(ctx, consumer.Exist(ctx, a.reader.admin, topics...))
 }
 
-// visitor takes the records of a partition.
-type visitor interface{ visit(*kgo.Record) }
-
-// readAll passes the records of a topic to the visitors of its partitions.
-func readAll[V visitor](ctx context.Context, r *reader, topic string, spans []span, visitors []V) error {
-	return r.readTopic(ctx, topic, spans, func(partition int32, record *kgo.Record) { visitors[partition].visit(record) })
-}
-
 func (a *audit) readState(ctx context.Context, all map[string][]span) error {
 	topic := a.config.Consumer.StateTopic()
 	a.states = make([]*shardState, len(all[topic]))
 	for p := range a.states {
 		a.states[p] = a.newShardState(int32(p))
 	}
-	return readAll(ctx, a.reader, topic, all[topic], a.states)
+	return readTopic(ctx, a.reader, topic, all[topic], a.states)
 }
 
 func (a *audit) readCoverage(ctx context.Context, all map[string][]span) error {
@@ -214,7 +206,7 @@ func (a *audit) readCoverage(ctx context.Context, all map[string][]span) error {
 	for p, s := range all[topic] {
 		a.coverage[p] = a.newShardCoverage(p, s.first > 0)
 	}
-	if err := readAll(ctx, a.reader, topic, all[topic], a.coverage); err != nil {
+	if err := readTopic(ctx, a.reader, topic, all[topic], a.coverage); err != nil {
 		return err
 	}
 	for _, c := range a.coverage {
@@ -229,7 +221,7 @@ func (a *audit) readEnded(ctx context.Context, all map[string][]span) error {
 	for p, s := range all[topic] {
 		a.copies[p] = a.newCopies(int32(p), s.first > 0)
 	}
-	return readAll(ctx, a.reader, topic, all[topic], a.copies)
+	return readTopic(ctx, a.reader, topic, all[topic], a.copies)
 }
 
 func (a *audit) readEvents(ctx context.Context, all map[string][]span) error {
@@ -254,7 +246,7 @@ func (a *audit) readEvents(ctx context.Context, all map[string][]span) error {
 	for p, s := range spans {
 		a.events[p] = a.newPartitionEvents(int32(p), s.first > 0)
 	}
-	if err := readAll(ctx, a.reader, topic, spans, a.events); err != nil {
+	if err := readTopic(ctx, a.reader, topic, spans, a.events); err != nil {
 		return err
 	}
 	for p, of := range a.events {
@@ -296,7 +288,7 @@ func (a *audit) readNewState(ctx context.Context, all map[string][]span) error {
 		for p := range now {
 			now[p].first, spans[p].end = spans[p].end, max(spans[p].end, now[p].end)
 		}
-		if err := readAll(ctx, a.reader, topic, now, a.states); err != nil {
+		if err := readTopic(ctx, a.reader, topic, now, a.states); err != nil {
 			return err
 		}
 		if behind = a.behind(); len(behind) == 0 || time.Since(began) >= a.settles {

@@ -48,6 +48,9 @@ func (c *copies) visit(k *kgo.Record) {
 	c.offsets = append(c.offsets, k.Offset)
 }
 
+// forget drops what points into the records, which are large.
+func (c *copies) forget() { c.headers = nil }
+
 // event takes the next event of the partition that the ended topic should have a copy of. isDue says that the copy was published
 // before the ended topic was read, and eventsTrimmed that older events are gone.
 func (c *copies) event(digest [sha256.Size]byte, isDue bool, at where, session []byte, id string, eventsTrimmed bool) {

@@ -84,6 +84,9 @@ func (c *shardCoverage) visit(k *kgo.Record) {
 	c.add(digest)
 }
 
+// forget drops what points into the records, which are large.
+func (c *shardCoverage) forget() { c.headers = nil }
+
 // inOrder checks the number of a record, and reports whether it is one that may come next.
 func (c *shardCoverage) inOrder(number uint64) bool {
 	next := c.chain.Size + 1

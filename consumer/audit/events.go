@@ -156,6 +156,9 @@ func (p *partitionEvents) visit(k *kgo.Record) {
 	}
 }
 
+// forget drops what points into the records, which are large.
+func (p *partitionEvents) forget() { p.record, p.fields = event.Record{}, fields{} }
+
 // inLog puts the event into the log of its shard. It returns what is wrong with the index, or "".
 func (p *partitionEvents) inLog(shard int, index uint64, digest [32]byte) Kind {
 	p.wasLog = true

@@ -121,9 +121,15 @@ func (r *reader) askSpans(ctx context.Context, topic string, upTo end) ([]span, 
 	return spans, nil
 }
 
-// readTopic passes the records of the spans to visit: those of a partition in their order, and several partitions at once. It
-// returns when all are read, or when a partition cannot be read.
-func (r *reader) readTopic(ctx context.Context, topic string, spans []span, visit func(partition int32, record *kgo.Record)) error {
+// visitor takes the records of a partition, in their order. A record is valid until forget is called, after the last.
+type visitor interface {
+	visit(*kgo.Record)
+	forget()
+}
+
+// readTopic passes the records of the spans to the visitors of their partitions, several partitions at once. It returns when all
+// are read, or when a partition cannot be read.
+func readTopic[V visitor](ctx context.Context, r *reader, topic string, spans []span, visitors []V) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	leaders, err := r.leaders(ctx, topic)
@@ -137,9 +143,10 @@ func (r *reader) readTopic(ctx context.Context, topic string, spans []span, visi
 			places <- struct{}{}
 			defer func() { <-places }()
 			at := partitionReader{r, topic, int32(p), leaders[int32(p)]}
-			if err := at.read(ctx, s, func(record *kgo.Record) { visit(int32(p), record) }); err != nil {
+			if err := at.read(ctx, s, visitors[p].visit); err != nil {
 				cancel(err)
 			}
+			visitors[p].forget()
 		})
 	}
 	reading.Wait()
@@ -247,7 +254,8 @@ func (at *partitionReader) fetch(ctx context.Context, s span) ([]*kgo.Record, in
 	request := kmsg.NewPtrFetchRequest()
 	const readCommitted = 1
 	request.ReplicaID, request.SessionEpoch, request.IsolationLevel = -1, -1, readCommitted
-	request.MinBytes, request.MaxBytes, request.MaxWaitMillis = 1, fetchSize, int32(fetchWait.Milliseconds())
+	// The limit of the partition is what counts. Where the limit of the answer cuts it off, kfake does not say what was aborted.
+	request.MinBytes, request.MaxBytes, request.MaxWaitMillis = 1, 2*fetchSize, int32(fetchWait.Milliseconds())
 	request.Topics = append(request.Topics, of)
 	m, err := at.client.Broker(int(at.leader)).RetriableRequest(ctx, request)
 	if err != nil {

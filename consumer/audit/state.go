@@ -14,12 +14,19 @@ type storedSession struct {
 	fields   uint64 // hash
 }
 
+// ownRecord is a record of Farmwire's own.
+type ownRecord struct {
+	at    where
+	value []byte
+}
+
 // shardState is what a partition of the state topic holds.
 type shardState struct {
 	audit    *audit
 	at       where // of the record that is read
 	hasher   *hasher
 	scanned  event.ScannedSession
+	newest   map[string]ownRecord // by key: records of which only the newest is decoded, because there is one for each transaction
 	open     map[string]storedSession
 	log      *event.Chain
 	coverage *event.CoverageState
@@ -27,15 +34,25 @@ type shardState struct {
 }
 
 func (a *audit) newShardState(partition int32) *shardState {
-	return &shardState{audit: a, at: where{a.config.Consumer.StateTopic(), partition, 0}, hasher: newHasher(a.seed), open: make(map[string]storedSession)}
+	return &shardState{audit: a, at: where{a.config.Consumer.StateTopic(), partition, 0}, hasher: newHasher(a.seed), open: make(map[string]storedSession), newest: make(map[string]ownRecord)}
 }
 
 // visit takes the next record.
 func (s *shardState) visit(k *kgo.Record) {
 	s.records++
 	s.at.offset = k.Offset
-	if s.scanned.Scan(k.Value) && string(s.scanned.Session) == string(k.Key) && s.scanned.Ended() {
-		delete(s.open, string(k.Key))
+	if s.scanned.Scan(k.Value) && string(s.scanned.Session) == string(k.Key) {
+		if s.scanned.Ended() {
+			delete(s.open, string(k.Key))
+		} else if record, err := s.scanned.Record(); err != nil {
+			s.audit.found.add(unreadable(s.at, k.Key, err))
+		} else {
+			s.session(&record)
+		}
+		return
+	}
+	if key := string(k.Key); key == event.LogKey || key == event.CoverageKey {
+		s.newest[key] = ownRecord{s.at, k.Value}
 		return
 	}
 	state, err := event.DecodeState(k.Key, k.Value)
@@ -44,13 +61,26 @@ func (s *shardState) visit(k *kgo.Record) {
 		s.audit.found.add(unreadable(s.at, k.Key, err))
 	case state.Session != nil:
 		s.session(state.Session)
-	case state.Log != nil:
-		s.log = state.Log
-	case state.Coverage != nil:
-		s.coverage = state.Coverage
 	case state.Forgotten():
 		delete(s.open, state.Key)
 	}
+}
+
+// forget decodes the newest of Farmwire's own records, and drops what points into the records, which are large.
+func (s *shardState) forget() {
+	for key, r := range s.newest {
+		state, err := event.DecodeState([]byte(key), r.value)
+		switch {
+		case err != nil:
+			s.audit.found.add(unreadable(r.at, []byte(key), err))
+		case key == event.LogKey:
+			s.log = state.Log
+		default:
+			s.coverage = state.Coverage
+		}
+	}
+	clear(s.newest)
+	s.scanned = event.ScannedSession{}
 }
 
 func (s *shardState) session(r *diff.Record) {

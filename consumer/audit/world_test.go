@@ -70,9 +70,15 @@ func readTopics(t testing.TB, c consumer.Config) audittest.Topics {
 			t.Fatal(err)
 		}
 		all[topic] = make([][]*kgo.Record, len(spans))
-		err = r.readTopic(t.Context(), topic, spans, func(p int32, record *kgo.Record) { all[topic][p] = append(all[topic][p], record) })
-		if err != nil {
+		keep := make([]*keeper, len(spans))
+		for p := range keep {
+			keep[p] = new(keeper)
+		}
+		if err := readTopic(t.Context(), r, topic, spans, keep); err != nil {
 			t.Fatal(err)
+		}
+		for p := range keep {
+			all[topic][p] = keep[p].records
 		}
 	}
 	return all
@@ -117,3 +123,10 @@ func write(t testing.TB, c consumer.Config, all audittest.Topics) {
 		t.Fatal(err)
 	}
 }
+
+// keeper keeps the records of a partition.
+type keeper struct{ records []*kgo.Record }
+
+func (k *keeper) visit(r *kgo.Record) { k.records = append(k.records, r) }
+
+func (*keeper) forget() {}

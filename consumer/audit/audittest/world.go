@@ -79,8 +79,11 @@ func NewWorld(partitions int, signers ...note.Signer) *World {
 
 // PartitionOf returns the partition of a key.
 func (w *World) PartitionOf(key string) int {
-	return kgo.StickyKeyPartitioner(nil).ForTopic("").Partition(&kgo.Record{Key: []byte(key)}, w.partitions)
+	return partitioner.Partition(&kgo.Record{Key: []byte(key)}, w.partitions)
 }
+
+// partitioner computes murmur2. It keeps nothing.
+var partitioner = kgo.StickyKeyPartitioner(nil).ForTopic("")
 
 // write appends a record to a partition.
 func (w *World) write(suffix string, partition int, r event.Record) {
