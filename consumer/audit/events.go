@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/hex"
 	"errors"
+	"math"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -12,16 +13,16 @@ import (
 
 // session is what the audit keeps of a session. It is small, because there may be very many.
 type session struct {
-	sequence uint64 // of the newest event
 	next     uint64 // one more than the largest index of an event; 0 if none has one
 	shows    uint64 // hash of the state that the newest event shows
+	sequence uint32 // of the newest event
 	ended    bool   // by the newest event
 
 	// The same of the newest event that the state topic includes.
-	storedSequence uint64 // 0: there is none
-	stored         uint64 // hash of the fields
-	shard          int32
 	storedEnded    bool
+	storedSequence uint32 // 0: there is none
+	shard          int32
+	stored         uint64 // hash of the fields
 }
 
 // sessionKey is a session id of the documented form, packed.
@@ -188,13 +189,14 @@ func (p *partitionEvents) inLog(shard int, index uint64, digest [32]byte) Kind {
 func (p *partitionEvents) inSession(isStored bool) {
 	f := &p.fields
 	s, known := p.sessions.get(f.session)
+	sequence := uint32(min(f.sequence, math.MaxUint32)) // no session has so many events
 	switch {
 	case !known && f.sequence != 1 && !p.trimmed:
 		p.found(SequenceMissing, "the first event of the session has the sequence %d", f.sequence)
 	case !known:
-	case f.sequence <= s.sequence:
+	case sequence <= s.sequence:
 		p.found(SequenceTwice, "the session has an event with the sequence %d after one with %d", f.sequence, s.sequence)
-	case f.sequence > s.sequence+1:
+	case sequence > s.sequence+1:
 		p.found(SequenceMissing, "the session has an event with the sequence %d after one with %d", f.sequence, s.sequence)
 	case s.ended:
 		p.found(AfterEnd, "the session has an event with the sequence %d after its end", f.sequence)
@@ -210,11 +212,11 @@ func (p *partitionEvents) inSession(isStored bool) {
 		}
 		s.next = max(s.next, f.index+1)
 	}
-	if f.sequence >= s.sequence {
-		s.sequence, s.shows, s.ended = f.sequence, f.shows, f.ends()
+	if sequence >= s.sequence {
+		s.sequence, s.shows, s.ended = sequence, f.shows, f.ends()
 	}
-	if isStored && f.sequence >= s.storedSequence {
-		s.storedSequence, s.stored, s.shard, s.storedEnded = f.sequence, f.stored, int32(f.shard), f.ends()
+	if isStored && sequence >= s.storedSequence {
+		s.storedSequence, s.stored, s.shard, s.storedEnded = sequence, f.stored, int32(f.shard), f.ends()
 		if !f.logged {
 			s.shard = none
 		}

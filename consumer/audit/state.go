@@ -134,7 +134,7 @@ func (a *audit) compareStates() {
 				finding(StateInvented, "the session is open by the state topic, and by its events it is not")
 			case isOpen && !there:
 				finding(StateMissing, "the session is open by its events, and the state topic does not have it as open")
-			case isOpen && stored.sequence != of.storedSequence:
+			case isOpen && stored.sequence != uint64(of.storedSequence):
 				finding(StateWrong, "the session has the sequence %d by the state topic, and %d by its events", stored.sequence, of.storedSequence)
 			case isOpen && stored.fields != of.stored:
 				finding(StateWrong, "the state topic and the newest event of the session have the sequence %d, and show another session", stored.sequence)
