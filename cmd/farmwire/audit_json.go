@@ -43,15 +43,16 @@ type findingJSON struct {
 }
 
 type auditShardJSON struct {
-	Shard        int          `json:"shard"`
-	Events       uint64       `json:"events"`
-	VerifiedFrom uint64       `json:"verifiedFrom"` // index of the first event that is verified
-	VerifiedTo   uint64       `json:"verifiedTo"`   // one more than the index of the last
-	Coverage     uint64       `json:"coverageRecords"`
-	Heartbeat    *time.Time   `json:"heartbeat"`
-	Signed       bool         `json:"signatureVerified"` // of the newest heartbeat
-	Watermark    *kindsJSON   `json:"watermark"`
-	Behind       []behindJSON `json:"behind"`
+	Shard         int          `json:"shard"`
+	Events        uint64       `json:"events"`
+	VerifiedFrom  uint64       `json:"verifiedFrom"` // index of the first event that is verified
+	VerifiedTo    uint64       `json:"verifiedTo"`   // one more than the index of the last
+	Coverage      uint64       `json:"coverageRecords"`
+	VerifiedUntil *time.Time   `json:"verifiedUntil"` // the time of the newest heartbeat that agrees with them
+	Heartbeat     *time.Time   `json:"heartbeat"`
+	Signed        bool         `json:"signatureVerified"` // of the newest heartbeat
+	Watermark     *kindsJSON   `json:"watermark"`
+	Behind        []behindJSON `json:"behind"`
 }
 
 // kindsJSON holds a time for each kind of look.
@@ -129,7 +130,7 @@ func findingAsJSON(f audit.Finding) findingJSON {
 
 func shardAsJSON(s audit.Shard) auditShardJSON {
 	j := auditShardJSON{
-		Shard: s.Number, Events: s.Events, VerifiedFrom: s.VerifiedFrom, VerifiedTo: s.VerifiedTo, Coverage: s.Coverage, Signed: s.Signed,
+		Shard: s.Number, Events: s.Events, VerifiedFrom: s.VerifiedFrom, VerifiedTo: s.VerifiedTo, VerifiedUntil: unlessZero(s.VerifiedUntil), Coverage: s.Coverage, Signed: s.Signed,
 		Behind: []behindJSON{},
 	}
 	if s.Heartbeat == nil {

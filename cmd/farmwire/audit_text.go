@@ -86,19 +86,16 @@ func auditTable(b *bytes.Buffer, title string, rows ...string) {
 }
 
 func writeShards(b *bytes.Buffer, r *audit.Report) {
-	rows := []string{"SHARD\tEVENTS\tWHOLE AND UNCHANGED\tCOVERAGE\tNEWEST HEARTBEAT\tSIGNED"}
+	rows := []string{"SHARD\tEVENTS\tWHOLE AND UNCHANGED\tUP TO\tCOVERAGE\tSIGNED"}
 	for _, s := range r.Shards {
-		signed, newest := "no", "-"
-		if s.Heartbeat != nil {
-			newest = auditTime(s.Heartbeat.Time)
-			if s.Heartbeat.Checkpoint != "" {
-				signed = "not verified"
-			}
+		signed := "no"
+		if s.Heartbeat != nil && s.Heartbeat.Checkpoint != "" {
+			signed = "not verified"
 		}
 		if s.Signed {
 			signed = "yes"
 		}
-		rows = append(rows, fmt.Sprintf("%d\t%d\t%s\t%d\t%s\t%s", s.Number, s.Events, verifiedText(s), s.Coverage, newest, signed))
+		rows = append(rows, fmt.Sprintf("%d\t%d\t%s\t%s\t%d\t%s", s.Number, s.Events, verifiedText(s), auditTime(s.VerifiedUntil), s.Coverage, signed))
 	}
 	auditTable(b, "The logs:", rows...)
 }

@@ -72,6 +72,7 @@ type Shard struct {
 	// The events with an index from VerifiedFrom to before VerifiedTo are all there and were not changed: they agree with the
 	// heartbeats, and with the state topic. VerifiedFrom is 0 unless older events were deleted, or something is wrong.
 	VerifiedFrom, VerifiedTo uint64
+	VerifiedUntil            time.Time // of the newest heartbeat that agrees with them; zero if none does
 
 	Coverage  uint64          // number of the newest coverage record
 	Heartbeat *event.Coverage // the newest; nil if there is none
@@ -100,7 +101,7 @@ type audit struct {
 //
 // While Farmwire publishes, the audit checks what was published before it began.
 func Run(ctx context.Context, c Config) (*Report, error) {
-	r, err := openReader(c.Consumer)
+	r, err := openReader(ctx, c.Consumer)
 	if err != nil {
 		return nil, err
 	}
@@ -362,8 +363,12 @@ func (a *audit) report() *Report {
 
 func (a *audit) shard(shard int, v verified) Shard {
 	c := a.coverage[shard]
+	var until time.Time
+	if v.until > 0 {
+		until = time.UnixMilli(v.until).UTC()
+	}
 	return Shard{
-		Number: shard, Events: a.logs[shard].due(), VerifiedFrom: v.from, VerifiedTo: v.to, Coverage: c.chain.Size,
+		Number: shard, Events: a.logs[shard].due(), VerifiedFrom: v.from, VerifiedTo: v.to, VerifiedUntil: until, Coverage: c.chain.Size,
 		Heartbeat: c.newest, Signed: c.signed.newest.valid,
 	}
 }

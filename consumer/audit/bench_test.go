@@ -100,7 +100,7 @@ func TestMemory(t *testing.T) {
 // memory returns how many bytes an audit of so many sessions holds when it has read everything.
 func memory(t *testing.T, sessions int) uint64 {
 	c, _ := busy(t, sessions)
-	r, err := openReader(c)
+	r, err := openReader(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

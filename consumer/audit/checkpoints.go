@@ -14,7 +14,7 @@ const checkpointStep = 1000
 
 // Checkpoints returns the newest signed note of each shard that has one. It does not check them.
 func Checkpoints(ctx context.Context, c consumer.Config) ([]string, error) {
-	r, err := openReader(c)
+	r, err := openReader(ctx, c)
 	if err != nil {
 		return nil, err
 	}

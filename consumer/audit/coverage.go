@@ -150,9 +150,10 @@ func (c *shardCoverage) heartbeat(h *event.Coverage) {
 		c.found(ChainDiffers, h.Number, "the heartbeat %d of shard %d names %d events, and the heartbeat %d before it %d", h.Number, c.shard, h.Log.Size, c.newest.Number, c.newest.Log.Size)
 	}
 	if c.newest == nil || h.Log != c.newest.Log {
-		c.events = append(c.events, mark{h.Log, fromHeartbeat, h.Number})
+		c.events = append(c.events, mark{h.Log, fromHeartbeat, h.Number, h.Time.UnixMilli()})
 	} else {
-		c.events[len(c.events)-1].number = h.Number
+		last := &c.events[len(c.events)-1]
+		last.number, last.at = h.Number, h.Time.UnixMilli()
 	}
 	c.signed.heartbeat(c.at, h)
 	c.newest = h

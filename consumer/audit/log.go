@@ -7,7 +7,6 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
-	"time"
 
 	"farmwire/event"
 )
@@ -41,6 +40,7 @@ type mark struct {
 	event.Chain
 	from   source
 	number uint64 // of the coverage record, if it is from a heartbeat
+	at     int64  // the time of the heartbeat in milliseconds, if it is from one
 }
 
 // source is where a mark is from.
@@ -132,8 +132,7 @@ func (l *shardLog) due() uint64 {
 // verified is a part of a log that is whole and unchanged.
 type verified struct {
 	from, to uint64
-	number   uint64 // of the newest heartbeat that agrees with it
-	time     time.Time
+	until    int64 // the time of the newest heartbeat that agrees with it, in milliseconds; 0 if there is none
 }
 
 // verify finds the events that are missing, and compares the chain with the marks. Between two marks that agree with each other
@@ -164,7 +163,7 @@ func (l *shardLog) verify(found *findings) verified {
 					l.compareAnchor(m, found)
 				} else {
 					chain, known = m.Chain, true
-					v = verified{from: m.Size, to: m.Size, number: v.number}
+					v = verified{from: m.Size, to: m.Size, until: m.at}
 				}
 				previous = m.Size
 				continue
@@ -173,15 +172,13 @@ func (l *shardLog) verify(found *findings) verified {
 		switch {
 		case chain == m.Chain:
 			v.to = m.Size
-			if m.from == fromHeartbeat {
-				v.number = m.number
-			}
+			v.until = max(v.until, m.at)
 		case m.from == fromAnchor:
 			found.add(about(AnchorDiffers, l.shard, int64(m.Size), "the log of shard %d does not extend the checkpoint that was kept elsewhere: its first %d events give another head", l.shard, m.Size))
 		default:
 			found.add(l.differs(previous, m))
 			chain = m.Chain
-			v = verified{from: m.Size, to: m.Size}
+			v = verified{from: m.Size, to: m.Size, until: m.at}
 		}
 		previous = m.Size
 	}

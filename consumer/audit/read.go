@@ -42,7 +42,8 @@ type reader struct {
 	total    atomic.Int64  // how many there are
 }
 
-func openReader(c consumer.Config) (*reader, error) {
+// openReader returns a reader whose requests end with ctx.
+func openReader(ctx context.Context, c consumer.Config) (*reader, error) {
 	options, err := c.Cluster.ClientOptions()
 	if err != nil {
 		return nil, err
@@ -51,7 +52,7 @@ func openReader(c consumer.Config) (*reader, error) {
 	const fetch, newest = 1, 10
 	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(fetch, newest)
-	client, err := kgo.NewClient(append(options, kgo.MaxVersions(versions), kgo.RetryTimeout(askTimeout/2), kgo.DisableClientMetrics())...)
+	client, err := kgo.NewClient(append(options, kgo.WithContext(ctx), kgo.MaxVersions(versions), kgo.RetryTimeout(askTimeout/2), kgo.DisableClientMetrics())...)
 	if err != nil {
 		return nil, err
 	}

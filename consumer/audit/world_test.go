@@ -58,7 +58,7 @@ func fake(t testing.TB) consumer.Config {
 // readTopics reads what a real Farmwire, or a world, has written.
 func readTopics(t testing.TB, c consumer.Config) audittest.Topics {
 	t.Helper()
-	r, err := openReader(c)
+	r, err := openReader(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func run(t testing.TB, all audittest.Topics, c Config) *Report {
 	t.Helper()
 	c.Consumer = fake(t)
 	write(t, c.Consumer, all)
-	r, err := openReader(c.Consumer)
+	r, err := openReader(t.Context(), c.Consumer)
 	if err != nil {
 		t.Fatal(err)
 	}

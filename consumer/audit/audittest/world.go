@@ -186,10 +186,9 @@ func (w *World) Beat() {
 
 // Live publishes many changes, and heartbeats between them. At the end some sessions are open.
 func (w *World) Live(rounds int) *World {
-	var open []string
 	for round := range rounds {
 		for range 5 {
-			open = append(open, w.Start())
+			w.Start()
 		}
 		for _, id := range slices.Sorted(maps.Keys(w.open)) {
 			if (len(id)+round+w.Sessions)%3 > 0 || round%4 == 0 {
