@@ -5,15 +5,18 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"farmwire/consumer"
 	"farmwire/consumer/audit/audittest"
 )
 
 // Nothing is found on topics as Farmwire writes them.
-func TestClean(t *testing.T) {
+func TestClean(t *testing.T) { onBrokers(t, testClean) }
+
+func testClean(t *testing.T, start func(testing.TB) consumer.Config) {
 	signer, verifier := keyPair(t, "farmwire")
 	for _, partitions := range []int{1, 3, 5} {
 		w := audittest.NewWorld(partitions, signer).Live(12)
-		report := run(t, w.Topics, Config{Keys: []note.Verifier{verifier}, EverySignature: true})
+		report := run(t, start, w.Topics, Config{Keys: []note.Verifier{verifier}, EverySignature: true})
 		for _, f := range report.Findings {
 			t.Errorf("%d partitions: %+v", partitions, f)
 		}

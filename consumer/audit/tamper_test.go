@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/mod/sumdb/note"
 
+	"farmwire/consumer"
 	"farmwire/consumer/audit/audittest"
 	"farmwire/event"
 )
@@ -173,11 +174,13 @@ func (x tampered) forge(s spot) {
 }
 
 // An audit finds whatever was done to the topics.
-func TestTampered(t *testing.T) {
+func TestTampered(t *testing.T) { onBrokers(t, testTampered) }
+
+func testTampered(t *testing.T, start func(testing.TB) consumer.Config) {
 	signer, verifier := keyPair(t, "farmwire")
 	thief, _ := keyPair(t, "farmwire")
 	w := audittest.NewWorld(3, signer).Live(12)
-	source := fake(t)
+	source := start(t)
 	write(t, source, w.Topics)
 	original := readTopics(t, source)
 	anchors := newestCheckpoints(t, source)
@@ -376,7 +379,7 @@ func TestTampered(t *testing.T) {
 			if slices.Contains(c.want, AnchorDiffers) {
 				config.Anchors = anchors
 			}
-			report := run(t, x.Topics, config)
+			report := run(t, start, x.Topics, config)
 			got := slices.Sorted(maps.Keys(report.Counts))
 			slices.Sort(c.want)
 			if !slices.Equal(got, c.want) {

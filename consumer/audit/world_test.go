@@ -84,10 +84,45 @@ func readTopics(t testing.TB, c consumer.Config) audittest.Topics {
 	return all
 }
 
-// run audits topics that are written to brokers of their own.
-func run(t testing.TB, all audittest.Topics, c Config) *Report {
+// onBrokers runs a test on kfake and on Apache Kafka. start returns brokers that have none of the topics.
+func onBrokers(t *testing.T, test func(t *testing.T, start func(testing.TB) consumer.Config)) {
+	t.Run("kfake", func(t *testing.T) { test(t, fake) })
+	t.Run("apache", func(t *testing.T) {
+		c := consumer.Config{Cluster: cluster.Config{Brokers: brokers.Cluster(t).Addrs()}, TopicPrefix: prefix}
+		test(t, func(t testing.TB) consumer.Config {
+			deleteTopics(t, c)
+			return c
+		})
+	})
+}
+
+// deleteTopics deletes the topics, and waits until brokers do not have them any more.
+func deleteTopics(t testing.TB, c consumer.Config) {
 	t.Helper()
-	c.Consumer = fake(t)
+	r, err := openReader(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	for isThere := true; isThere; {
+		if _, err := r.admin.DeleteTopics(t.Context(), r.topics()...); err != nil {
+			t.Fatal(err)
+		}
+		details, err := r.admin.ListTopics(t.Context(), r.topics()...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		isThere = false
+		for _, topic := range r.topics() {
+			isThere = isThere || details.Has(topic)
+		}
+	}
+}
+
+// run audits topics that are written to brokers of their own.
+func run(t testing.TB, start func(testing.TB) consumer.Config, all audittest.Topics, c Config) *Report {
+	t.Helper()
+	c.Consumer = start(t)
 	write(t, c.Consumer, all)
 	r, err := openReader(t.Context(), c.Consumer)
 	if err != nil {
