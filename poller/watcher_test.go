@@ -2,6 +2,7 @@ package poller
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -409,9 +410,10 @@ func TestWatcherHearsOfDisown(t *testing.T) {
 			p := start(t, direct{handler: world, delay: second}, config)
 			observations := p.Own(0, nil)
 			time.Sleep(2 * time.Second)
-			p.Disown(0)
 			if again {
-				p.Own(0, nil)
+				p.Own(0, nil) // it is disowned first
+			} else {
+				p.Disown(0)
 			}
 			got := 0
 			for o := range observations {
@@ -595,4 +597,114 @@ func TestWatcherWithAllFaults(t *testing.T) {
 			t.Errorf("only %d observations", len(w.all()))
 		}
 	})
+}
+
+// Many sessions of one job begin at once. The Watcher is told which workers the pages of the job's list are observations of.
+func TestWatcherHearsOfJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		workers := []*farmtest.Worker{world.worker}
+		for range 79 {
+			workers = append(workers, world.fleet.AddWorker())
+		}
+		h, config := newHearing(t), testConfig
+		config.Watcher, config.Rate = h, 2
+		watch(t, directClient(direct{handler: world}), config)
+		time.Sleep(5 * time.Minute)
+		job := world.farm.AddJob("")
+		for _, w := range workers {
+			w.SetStatus(farmtest.WorkerRunning)
+			w.StartSession(job)
+		}
+		time.Sleep(2 * time.Minute)
+		observed := 0
+		for _, a := range h.of(farmtest.ListSessions) {
+			if a.Farm != world.farm.ID() || a.Fleet != "" || a.Workers != nil || a.List == 0 || a.Reason != "" {
+				t.Errorf("%+v", a)
+			}
+			observed += len(a.Observed)
+		}
+		if observed < 40 {
+			t.Errorf("%d workers were observed by lists of jobs", observed)
+		}
+	})
+}
+
+// A listing that is stopped early ends with an observation and is not complete.
+func TestWatcherHearsOfStoppedListings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{PageSize: 2, Order: farmtest.NewestFirst})
+		names := map[string]string{world.worker.ID(): "w"}
+		for n := range 6 {
+			begun := world.Cloud().Now().Add(time.Duration(n-10) * time.Minute)
+			world.worker.AddHistory(nil, begun, begun.Add(30*time.Second))
+		}
+		h, config := newHearing(t), testConfig
+		config.Watcher = h
+		watch(t, directClient(direct{handler: world}), config)
+		time.Sleep(2 * time.Second)
+		world.worker.StartSession(nil).End()
+		time.Sleep(10 * time.Second)
+		h.forget()
+		time.Sleep(time.Minute)
+		got := make(map[string]int)
+		for _, a := range h.of(farmtest.ListSessionsForWorker) {
+			got[inWords(a, names)]++
+		}
+		if got["about w; first request; observed w"] == 0 {
+			t.Errorf("answers: %v", got)
+		}
+	})
+}
+
+// The requests that are in flight when Run ends count as cancelled.
+func TestWatcherHearsOfTheEndOfRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(farmtest.Config{})
+		slow := func(r *http.Request) time.Duration { return time.Second }
+		h, config := newHearing(t), testConfig
+		config.Watcher = h
+		p := New(directClient(direct{handler: world, delay: slow}), config, zap.NewNop(), prometheus.NewRegistry())
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- p.Run(ctx) }()
+		time.Sleep(time.Millisecond)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if all := h.of(farmtest.ListFarms); len(all) != 1 || all[0].Reason != string(schedule.Cancelled) {
+			t.Errorf("answers: %+v", all)
+		}
+	})
+}
+
+// Whether an answer is usable whose status is not good, or whose list is discarded.
+func TestUsableAnswers(t *testing.T) {
+	const none = schedule.ResourceNotFound
+	missing := func(kind string) schedule.Answer { return schedule.Answer{Reason: none, NotFound: kind} }
+	discarded := schedule.Outcome{Stage: schedule.Discarded, Reason: none}
+	for name, c := range map[string]struct {
+		kind    schedule.Kind
+		answer  schedule.Answer
+		outcome schedule.Outcome
+		want    schedule.Reason
+	}{
+		"no such worker":                     {schedule.ListSessionsForWorker, missing("worker"), schedule.Outcome{Stage: schedule.Complete, NoSuchWorker: true}, ""},
+		"no such worker, and it is disowned": {schedule.ListSessionsForWorker, missing("worker"), schedule.Outcome{Stage: schedule.Discarded, Reason: none, Ignored: true}, ""},
+		"no such fleet":                      {schedule.ListSessionsForWorker, missing("fleet"), discarded, none},
+		"no such fleet, and it is confirmed": {schedule.ListSessionsForWorker, missing("fleet"), schedule.Outcome{Stage: schedule.Complete, NoSuchWorker: true}, ""},
+		"no such job":                        {schedule.ListSessions, missing("job"), discarded, ""},
+		"no such queue":                      {schedule.ListSessions, missing("queue"), discarded, none},
+		"no such fleet for ListWorkers":      {schedule.ListWorkers, missing("fleet"), discarded, none},
+		"no such session":                    {schedule.GetSession, missing(""), schedule.Outcome{Stage: schedule.Complete}, ""},
+		"it does not say what":               {schedule.GetSession, missing(""), discarded, none},
+		"too many pages":                     {schedule.ListWorkers, schedule.Answer{}, schedule.Outcome{Stage: schedule.Discarded, Reason: schedule.TooManyPages}, schedule.TooManyPages},
+		"asked again":                        {schedule.ListWorkers, schedule.Answer{Reason: schedule.Timeout}, schedule.Outcome{Reason: schedule.Timeout}, schedule.Timeout},
+		"a page of several":                  {schedule.ListWorkers, schedule.Answer{}, schedule.Outcome{}, ""},
+	} {
+		if got := usableReason(schedule.Call{Kind: c.kind}, &reading{Answer: c.answer}, c.outcome); got != string(c.want) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
 }
