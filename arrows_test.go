@@ -15,11 +15,12 @@ import (
 
 // may lists which of our packages each package may import. A package that is not here may import none.
 var may = map[string][]string{
-	"farmwire":                  {"farmwire/diff", "farmwire/event", "farmwire/poller", "farmwire/poller/plan", "farmwire/publisher", "farmwire/status"},
-	"farmwire/event":            {"farmwire/diff"},
+	"farmwire":                  {"farmwire/coverage", "farmwire/diff", "farmwire/event", "farmwire/poller", "farmwire/poller/plan", "farmwire/publisher", "farmwire/status"},
+	"farmwire/coverage":         {"farmwire/diff"},
+	"farmwire/event":            {"farmwire/coverage", "farmwire/diff"},
 	"farmwire/poller":           {"farmwire/diff", "farmwire/poller/awserr", "farmwire/poller/paginator", "farmwire/poller/schedule"},
 	"farmwire/poller/paginator": {"farmwire/diff", "farmwire/poller/awserr"},
-	"farmwire/publisher":        {"farmwire/cluster", "farmwire/diff", "farmwire/event"},
+	"farmwire/publisher":        {"farmwire/cluster", "farmwire/coverage", "farmwire/diff", "farmwire/event"},
 
 	"farmwire/poller/schedule":            {"farmwire/diff"},
 	"farmwire/poller/schedule/simulation": {"farmwire/diff", "farmwire/poller/schedule"},

@@ -92,6 +92,7 @@ type State struct {
 	Alive     time.Time // of the newest good answer, by the service's clock; zero before the first
 	Watermark Watermark
 	Behind    []Behind
-	Gaps      []Gap  // the open ones
-	NextGap   uint64 // the number of the next gap
+	Gaps      []Gap            // the open ones
+	NextGap   uint64           // the number of the next gap
+	Workers   []diff.WorkerKey // those that discovery shows, sorted
 }

@@ -12,10 +12,6 @@ import (
 // absentPrefix begins the keys of the records of absences.
 const absentPrefix = "absent."
 
-// IsOwnKey reports whether a record of the state topic with this key is one of Farmwire's own, and not that of a session. A
-// session must not have such an id.
-func IsOwnKey(key string) bool { return key == WatchKey || strings.HasPrefix(key, absentPrefix) }
-
 // AppendAbsencesKey appends the key of a worker's record of absences. A character of an id that would make the key ambiguous
 // is escaped as in the path of a URL. The ids of the service have none.
 func AppendAbsencesKey(b []byte, w diff.WorkerKey) []byte {

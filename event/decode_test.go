@@ -69,6 +69,7 @@ func anyChange(t *rapid.T) diff.Change {
 
 func anyEnvelope(t *rapid.T) Envelope {
 	env := Envelope{Region: rapid.StringMatching(`[a-z0-9-]{1,20}`).Draw(t, "region"), Recorded: anyTime().Draw(t, "recorded")}
+	env.Shard, env.LogIndex = rapid.IntRange(0, 1<<31-1).Draw(t, "shard"), rapid.Uint64().Draw(t, "index")
 	if rapid.Bool().Draw(t, "listed") {
 		env.Status = &diff.WorkerStatus{Status: anyText().Draw(t, "worker status"), HostName: anyText().Draw(t, "host")}
 	}
@@ -80,7 +81,7 @@ func TestDecodeIsTheInverseOfEncode(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, env := anyChange(t), anyEnvelope(t)
 		r := Encode(&c, env)
-		headers := append([]Header{{Key: "traceparent", Value: []byte("00-1")}, {Key: "ce_logindex", Value: []byte("7")}}, r.Headers...)
+		headers := append([]Header{{Key: "traceparent", Value: []byte("00-1")}, {Key: "ce_other", Value: []byte("7")}}, r.Headers...)
 		got, err := Decode(r.Key, r.Value, headers)
 		if err != nil {
 			t.Fatalf("%v: %s", err, r.Value)
@@ -97,6 +98,9 @@ func TestDecodeIsTheInverseOfEncode(t *testing.T) {
 			DataSchema:   "urn:farmwire:session:v1",
 			Region:       env.Region,
 			Status:       env.Status,
+			Logged:       true,
+			Shard:        env.Shard,
+			LogIndex:     env.LogIndex,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("(-encoded +decoded):\n%s", diff)
@@ -123,6 +127,8 @@ func with(header, value string) Record {
 func TestDecodeRefuses(t *testing.T) {
 	const session = "session-0123456789abcdef0123456789abcdef"
 	for header, values := range map[string][]string{
+		"ce_shard":        {"-", "", "-1", "01", "x", "2147483648"},
+		"ce_logindex":     {"-", "", "-1", "01", "1.0", "18446744073709551616"},
 		"ce_specversion":  {"-", "", "0.3", "2.0"},
 		"ce_id":           {"-", "", session, session + ".3", session + ".000004", session + ".0000003", "x.000003"},
 		"ce_source":       {"-", "", "/deadline/", "/deadline/eu-west-1/farm-f/fleet-l/worker-x", "/other/eu-west-1/farm-f/fleet-l/worker-w", "/deadline/farm-f/fleet-l/worker-w", "/deadline//farm-f/fleet-l/worker-w", "/deadline/eu/west/farm-f/fleet-l/worker-w"},
@@ -260,5 +266,15 @@ func BenchmarkEncode(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		e.Encode(&c, env)
+	}
+}
+
+// Events of versions that had no log have neither a shard nor an index.
+func TestDecodeWithoutLog(t *testing.T) {
+	r := with("ce_shard", "-")
+	r.Headers = slices.DeleteFunc(r.Headers, func(h Header) bool { return h.Key == "ce_logindex" })
+	e, err := Decode(r.Key, r.Value, r.Headers)
+	if err != nil || e.Logged {
+		t.Errorf("an event without a log: %v, logged %v", err, e.Logged)
 	}
 }

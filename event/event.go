@@ -19,9 +19,10 @@ var (
 
 // The names of the topics are a prefix, such as deadline.sessions, and one of these.
 const (
-	EventsSuffix = ".events" // every change
-	EndedSuffix  = ".ended"  // copies of the ended events, for automation
-	StateSuffix  = ".state"  // the last known state of every session
+	EventsSuffix   = ".events"   // every change
+	EndedSuffix    = ".ended"    // copies of the ended events, for automation
+	CoverageSuffix = ".coverage" // up to when everything was looked at, and what could not be looked at
+	StateSuffix    = ".state"    // the last known state of every session
 )
 
 // Record is a Kafka record without its topic, partition and timestamp.
@@ -42,6 +43,8 @@ type Envelope struct {
 	Region   string             // AWS region of the farm
 	Status   *diff.WorkerStatus // nil if ListWorkers has never shown the worker
 	Recorded time.Time          // when the event is handed to Kafka, which is also the record's timestamp
+	Shard    int                // that publishes the event
+	LogIndex uint64             // how many events the log of the shard has before this one
 }
 
 // Event is a decoded record of the events topic or of the ended topic. All its times are UTC with milliseconds.
@@ -60,6 +63,12 @@ type Event struct {
 	DataSchema   string             // ce_dataschema
 	Region       string             // AWS region, from Source
 	Status       *diff.WorkerStatus // the worker as ListWorkers or BatchGetWorker last showed it, nil if neither did
+
+	// Logged says that the event is in the log of a shard, at LogIndex, which is counted from 0. Events of versions of
+	// Farmwire that had no log are not.
+	Logged   bool
+	Shard    int    // ce_shard
+	LogIndex uint64 // ce_logindex
 }
 
 // Encode returns the record of a change.

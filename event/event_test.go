@@ -152,7 +152,7 @@ func TestMarshalJSON(t *testing.T) {
 	want := map[string]any{
 		"specversion": "1.0", "id": id + ".000001", "source": "/deadline/eu-west-1/farm-f/fleet-l/worker-w",
 		"type": "farmwire.session.started.v1", "subject": id, "time": "2026-03-01T12:00:00.123Z", "sequence": "000001",
-		"partitionkey": id, "recordedtime": "2026-03-01T12:00:00.000Z", "dataschema": "urn:farmwire:session:v1",
+		"partitionkey": id, "recordedtime": "2026-03-01T12:00:00.000Z", "shard": "0", "logindex": "0", "dataschema": "urn:farmwire:session:v1",
 		"datacontenttype": "application/json", "data": data,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

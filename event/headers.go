@@ -21,6 +21,8 @@ const (
 	sequenceHeader     = "ce_sequence"
 	partitionKeyHeader = "ce_partitionkey"
 	recordedTimeHeader = "ce_recordedtime"
+	shardHeader        = "ce_shard"
+	logIndexHeader     = "ce_logindex"
 	dataSchemaHeader   = "ce_dataschema"
 	contentTypeHeader  = "content-type"
 )
@@ -59,6 +61,8 @@ func (e *Encoder) encodeHeaders(c *diff.Change, env Envelope, subject []byte) {
 	e.add(sequenceHeader, ceSequence)
 	e.add(partitionKeyHeader, subject)
 	e.time(recordedTimeHeader, env.Recorded)
+	e.number(shardHeader, uint64(env.Shard))
+	e.number(logIndexHeader, env.LogIndex)
 	e.literal(dataSchemaHeader, dataSchema)
 	e.literal(contentTypeHeader, contentType)
 }
@@ -80,6 +84,12 @@ func (e *Encoder) literal(key, value string) {
 func (e *Encoder) time(key string, t time.Time) {
 	from := len(e.text)
 	e.text = appendTime(e.text, t)
+	e.add(key, e.textFrom(from))
+}
+
+func (e *Encoder) number(key string, n uint64) {
+	from := len(e.text)
+	e.text = strconv.AppendUint(e.text, n, 10)
 	e.add(key, e.textFrom(from))
 }
 
@@ -118,11 +128,11 @@ type attributes map[string]string
 
 // attributesOf collects the headers that this version knows, and ignores all others.
 func attributesOf(headers []Header) (attributes, error) {
-	a := make(attributes, 11)
+	a := make(attributes, 13)
 	for _, h := range headers {
 		switch h.Key {
 		case specVersionHeader, idHeader, sourceHeader, typeHeader, subjectHeader, timeHeader, sequenceHeader,
-			partitionKeyHeader, recordedTimeHeader, dataSchemaHeader, contentTypeHeader:
+			partitionKeyHeader, recordedTimeHeader, shardHeader, logIndexHeader, dataSchemaHeader, contentTypeHeader:
 			if _, twice := a[h.Key]; twice {
 				return nil, malformed("two headers %s", h.Key)
 			}
@@ -156,8 +166,28 @@ func (a attributes) event(key []byte, kind diff.Kind) (e Event, err error) {
 	if e.Time, err = a.time(timeHeader); err != nil {
 		return e, err
 	}
-	e.RecordedTime, err = a.time(recordedTimeHeader)
-	return e, err
+	if e.RecordedTime, err = a.time(recordedTimeHeader); err != nil {
+		return e, err
+	}
+	return e, a.log(&e)
+}
+
+// log reads the event's place in the log of its shard. Both headers are missing in events of versions that had no log.
+func (a attributes) log(e *Event) error {
+	shard, hasShard := a[shardHeader]
+	index, hasIndex := a[logIndexHeader]
+	if !hasShard && !hasIndex {
+		return nil
+	}
+	n, err := strconv.ParseUint(shard, 10, 31)
+	if err != nil || strconv.FormatUint(n, 10) != shard {
+		return malformed("%s is %q and should be the number of a shard", shardHeader, shard)
+	}
+	if e.LogIndex, err = strconv.ParseUint(index, 10, 64); err != nil || strconv.FormatUint(e.LogIndex, 10) != index {
+		return malformed("%s is %q and should be a number from 0", logIndexHeader, index)
+	}
+	e.Shard, e.Logged = int(n), true
+	return nil
 }
 
 func (a attributes) time(header string) (time.Time, error) {

@@ -9,7 +9,7 @@ import (
 )
 
 // The state topic holds the last known state of every session. It is compacted, its partitions are the shards, and a
-// session is in the shard of its worker, not in the partition of its key. It holds three kinds of records:
+// session is in the shard of its worker, not in the partition of its key. It holds these kinds of records:
 //
 //	key <session id>  {"schema":1,"sequence":3,"session":{…the ten fields of the event…},"seen":"…Z"}
 //	                  with ,"vanished":true at the end if the service stopped knowing the session without showing
@@ -17,7 +17,14 @@ import (
 //	                  A null value says that the session was forgotten
 //	key watch         {"schema":1,"region":…,"partitions":…,"initial":…,
 //	                  "farms":{id:{"listed":…}},"fleets":{id:{"since":…,"farm":id}}}
-//	                  with ,"gone":"…Z" in a farm or fleet that is not listed any more
+//	                  with ,"gone":"…Z" in a farm or fleet that is not listed any more, and ,"published":"began" or "ended" in a
+//	                  fleet of whose watch the coverage topic was told
+//	key log           {"schema":1,"size":…,"head":"…"}
+//	                  the chain of the shard's events, see Chain
+//	key coverage      {"schema":1,"shard":…,"alive":"…Z","watermark":{…},"behind":[…],"gaps":[…],"next":{"n":…,"gap":…,"head":"…"}}
+//	                  what the next owner of the shard must know of its coverage, see CoverageState
+//	key workers       {"schema":1,"farms":{id:{id:[…ids…]}}}
+//	                  the workers of the shard that exist, by farm and fleet
 //	key absent.<farm id>/<fleet id>/<worker id>
 //	                  {"schema":1,"marks":[{"since":"…Z","sessions":[…ids…]}]}
 //	                  which ended sessions of a worker the service does not list any more, and since when. Null in place
@@ -29,18 +36,22 @@ const Schema = 1
 // WatchKey is the key of the watch record.
 const WatchKey = "watch"
 
-// State is a decoded record of the state topic. One of Session, Watch and Absences is there. In the tombstone of a session
+// State is a decoded record of the state topic. One of the fields after Key is set. In the tombstone of a session
 // none is, and in that of absences they have no marks.
 type State struct {
-	Key      string         // the session id, or a key for which IsOwnKey reports true
-	Session  *diff.Record   // the last state of a session
-	Watch    *WatchRecord   // what a shard knows besides its sessions
-	Absences *diff.Absences // which ended sessions of a worker are not listed any more
+	Key      string           // the session id, or a key for which IsOwnKey reports true
+	Session  *diff.Record     // the last state of a session
+	Watch    *WatchRecord     // what a shard knows besides its sessions
+	Absences *diff.Absences   // which ended sessions of a worker are not listed any more
+	Log      *Chain           // the chain of the shard's events
+	Coverage *CoverageState   // up to when everything was looked at, and what could not be looked at
+	Workers  []diff.WorkerKey // the workers of the shard that exist; not nil in their record
 }
 
 // Forgotten reports whether the record is a tombstone, by which Farmwire forgets what it stored under the key.
 func (s State) Forgotten() bool {
-	return s.Session == nil && s.Watch == nil && (s.Absences == nil || len(s.Absences.Marks) == 0)
+	isOther := s.Watch != nil || s.Log != nil || s.Coverage != nil || s.Workers != nil
+	return s.Session == nil && !isOther && (s.Absences == nil || len(s.Absences.Marks) == 0)
 }
 
 // DecodeState reads a record of the state topic.
@@ -49,31 +60,29 @@ func (s State) Forgotten() bool {
 // record breaks the wire form.
 func DecodeState(key, value []byte) (State, error) {
 	s := State{Key: string(key)}
+	var err error
 	switch {
 	case strings.HasPrefix(s.Key, absentPrefix):
-		a, err := decodeAbsences(s.Key, value)
-		if err != nil {
-			return State{}, err
-		}
-		s.Absences = &a
-		return s, nil
+		s.Absences, err = pointer(decodeAbsences(s.Key, value))
 	case value == nil:
-		return s, nil
 	case s.Key == WatchKey:
-		w, err := decodeWatch(value)
-		if err != nil {
-			return State{}, err
-		}
-		s.Watch = &w
-		return s, nil
+		s.Watch, err = pointer(decodeWatch(value))
+	case s.Key == LogKey:
+		s.Log, err = pointer(decodeLog(value))
+	case s.Key == CoverageKey:
+		s.Coverage, err = pointer(decodeCoverageState(value))
+	case s.Key == WorkersKey:
+		s.Workers, err = decodeWorkers(value)
+	default:
+		s.Session, err = pointer(decodeSession(key, value))
 	}
-	r, err := decodeSession(key, value)
 	if err != nil {
 		return State{}, err
 	}
-	s.Session = &r
 	return s, nil
 }
+
+func pointer[T any](v T, err error) (*T, error) { return &v, err }
 
 // AppendSession appends the value of a session's record.
 func AppendSession(b []byte, r *diff.Record) []byte {

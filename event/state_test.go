@@ -122,7 +122,7 @@ func TestDecodeStateRefuses(t *testing.T) {
 		"broken times":           {s.SessionID, strings.ReplaceAll(value, ":", ": "), ErrMalformed}, // the spaces are in the times too
 		"a newer schema":         {s.SessionID, `{"schema":2,"session":17}`, ErrUnknown},
 		"a newer watch":          {WatchKey, `{"schema":2,"farms":17}`, ErrUnknown},
-		"another kind":           {"coverage", `{"schema":1,"gaps":[]}`, ErrUnknown},
+		"another kind":           {"lineage", `{"schema":1,"gaps":[]}`, ErrUnknown},
 		"another key":            {"session-2", value, ErrMalformed},
 		"cut short":              {s.SessionID, `{"schema":1`, ErrMalformed},
 		"a watch that is cut":    {WatchKey, `{"schema":1`, ErrMalformed},

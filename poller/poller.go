@@ -81,6 +81,9 @@ type ownership struct {
 	box       *outbox
 }
 
+// Selects reports whether the workers of a fleet are polled.
+func (p *Poller) Selects(farm, fleet string) bool { return p.config.isSelected(farm, fleet) }
+
 // New makes a Poller. The client should come from NewClient, or have ClientOptions. The SDK's retries are
 // switched off for every request. The registry may be nil. It must not have the metrics of another Poller
 // already.
