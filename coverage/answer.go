@@ -91,6 +91,9 @@ func (t *Tracker) Answered(a Answer, now time.Time) {
 			t.noteDiscovered(&a, at, l)
 		}
 		t.judge(&a, at)
+		if a.Reason != "" {
+			t.findFailing(momentOf(now)) // before the next good answer
+		}
 	}
 	if a.Reason == "" {
 		t.alive = max(t.alive, at)

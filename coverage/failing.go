@@ -236,7 +236,8 @@ func (t *Tracker) isCovered(s Scope, c channel) bool {
 	return slices.ContainsFunc(t.gaps, func(g *gap) bool { return g.covers(s, c) })
 }
 
-// openFailing opens one gap for the channels in which a scope fails.
+// openFailing opens one gap for the channels in which a scope fails. If that is everything, the gap includes the channels in
+// which there was no good answer since, so that an outage is one gap although some channels are asked rarely.
 func (t *Tracker) openFailing(s Scope, failing []channel) {
 	g := &gap{Gap: Gap{Scope: s}}
 	var last moment
@@ -246,6 +247,12 @@ func (t *Tracker) openFailing(s Scope, failing []channel) {
 		g.from = max(g.from, t.answersAbout(s).good[c])
 		if f := t.bad[failingPart{s, c}]; f.last >= last {
 			last, g.Reason = f.last, f.reason
+		}
+	}
+	for c := range channels {
+		if s == (Scope{}) && t.answersAbout(s).good[c] <= g.from && !t.isCovered(s, c) {
+			g.channels[c] = true
+			g.Affects = union(g.Affects, c.affects())
 		}
 	}
 	t.open(g)
