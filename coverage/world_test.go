@@ -177,7 +177,7 @@ func (w *world) step() {
 	if w.chance(0.3) && w.tracker.IsDue(w.now) || w.now.Sub(w.taken) > 10*time.Second {
 		w.take(false)
 	}
-	if w.chance(0.02) {
+	if w.chance(0.3) {
 		w.take(true)
 	}
 	if w.handovers && w.chance(0.003) {
