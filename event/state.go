@@ -17,7 +17,8 @@ import (
 //	                  A null value says that the session was forgotten
 //	key watch         {"schema":1,"region":…,"partitions":…,"initial":…,
 //	                  "farms":{id:{"listed":…}},"fleets":{id:{"since":…,"farm":id}}}
-//	                  with ,"gone":"…Z" in a farm or fleet that is not listed any more
+//	                  with ,"gone":"…Z" in a farm or fleet that is not listed any more, and ,"published":"began" or "ended" in a
+//	                  fleet of whose watch the coverage topic was told
 //	key log           {"schema":1,"size":…,"head":"…"}
 //	                  the chain of the shard's events, see Chain
 //	key coverage      {"schema":1,"shard":…,"alive":"…Z","watermark":{…},"behind":[…],"gaps":[…],"next":{"n":…,"gap":…,"head":"…"}}
