@@ -165,7 +165,7 @@ func stateExamples() map[string]event.Record {
 	watch := event.WatchRecord{
 		Schema: event.Schema, Region: "eu-west-1", Partitions: 12, Initial: "open",
 		Farms:  map[string]event.FarmWatch{"farm-f": {Listed: epoch, Gone: epoch}, "farm-g": {}},
-		Fleets: map[string]event.FleetWatch{"fleet-l": {Since: epoch, Farm: "farm-f", Gone: epoch}, "fleet-m": {}},
+		Fleets: map[string]event.FleetWatch{"fleet-l": {Since: epoch, Farm: "farm-f", Gone: epoch, Published: event.WatchEnded}, "fleet-m": {Published: event.WatchBegan}},
 	}
 	begin := event.WatchRecord{Schema: event.Schema, Region: "eu-west-1", Partitions: 1, Initial: "none"}
 	stored := event.CoverageState{Shard: 3, Log: event.Chain{Size: 41, Head: sha256.Sum256(nil)}}

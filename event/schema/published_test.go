@@ -342,7 +342,10 @@ func TestWatchIsValid(t *testing.T) {
 		}
 		for _, id := range rapid.SliceOfN(rapid.String(), 0, 4).Draw(t, "fleets") {
 			farm := rapid.SampledFrom([]string{"", "farm-f"}).Draw(t, "farm")
-			w.Fleets[id] = event.FleetWatch{Since: instant("since"), Farm: farm, Gone: instant("gone")}
+			w.Fleets[id] = event.FleetWatch{
+				Since: instant("since"), Farm: farm, Gone: instant("gone"),
+				Published: rapid.SampledFrom([]string{"", event.WatchBegan, event.WatchEnded}).Draw(t, "published"),
+			}
 		}
 		if err := c.check("state", event.Record{Key: []byte(event.WatchKey), Value: event.AppendWatch(nil, w)}); err != nil {
 			t.Fatal(err)

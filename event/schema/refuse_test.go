@@ -289,6 +289,7 @@ func wrongStates() []wrong {
 		each("watch", fleet, `null`, `[]`, `17`),
 		each("watch", fleet+"/since", `-`, `17`, `"now"`),
 		each("watch", fleet+"/farm", `null`, `17`, `""`),
+		each("watch", fleet+"/published", `null`, `17`, `""`, `"begun"`),
 		each("watch", fleet+"/gone", `null`, `17`, `"now"`),
 		each("absences-all", "/schema", `-`, `0`),
 		each("absences-all", "/marks", `[]`, `null`, `{}`),
