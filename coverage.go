@@ -26,7 +26,7 @@ const (
 type coverages struct {
 	mu       sync.Mutex
 	trackers map[int]*coverage.Tracker // by shard
-	failed   map[int]bool              // the shards that could not be followed any more, and were not followed again since
+	failed   map[int]time.Time         // the shards that could not be followed any more, by when they last committed, by this host's clock
 	ahead    time.Duration             // how far the service's clock is ahead of this host's, as of the last request
 }
 
@@ -69,14 +69,14 @@ func (c *coverages) ages() (ages coverage.Kinds[time.Duration], known coverage.K
 	return ages, known
 }
 
-// noteFailed notes that a shard cannot be followed any more.
-func (c *coverages) noteFailed(shard int) {
+// noteFailed notes that a shard cannot be followed any more, and when it last committed.
+func (c *coverages) noteFailed(shard int, committed time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.failed == nil {
-		c.failed = make(map[int]bool)
+		c.failed = make(map[int]time.Time)
 	}
-	c.failed[shard] = true
+	c.failed[shard] = committed
 }
 
 // noteRevoked notes that a shard is not assigned to this instance any more.
@@ -92,8 +92,9 @@ type shardCoverage struct {
 	shard  int
 	config coverage.Config
 	state  coverage.State // as it was last published, or restored
-	stored time.Time      // when it was
+	stored time.Time      // when it was published
 	beat   time.Time      // when the last heartbeat was published
+	from   time.Time      // when this instance last committed something of the shard before it began to follow it; else when it began
 	sleeps bool           // the answers are of another account
 }
 
@@ -101,10 +102,6 @@ type shardCoverage struct {
 func (c *coverages) begin(shard int, config coverage.Config, stored *coverage.State, snapshots []diff.Snapshot) *shardCoverage {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.failed[shard] {
-		config.Absence = coverage.Kafka
-		delete(c.failed, shard)
-	}
 	s := &shardCoverage{of: c, shard: shard, config: config}
 	if stored != nil {
 		s.state = *stored
@@ -112,7 +109,14 @@ func (c *coverages) begin(shard int, config coverage.Config, stored *coverage.St
 	if c.trackers == nil {
 		c.trackers = make(map[int]*coverage.Tracker)
 	}
-	c.trackers[shard] = coverage.NewTracker(config, stored, snapshots, c.now())
+	t := coverage.NewTracker(config, stored, snapshots, c.now())
+	c.trackers[shard] = t
+	s.from = time.Now()
+	if committed, failed := c.failed[shard]; failed {
+		s.from = committed
+		t.NotCommitted(committed.Add(c.ahead), c.now())
+		delete(c.failed, shard)
+	}
 	return s
 }
 

@@ -59,9 +59,6 @@ func (l *loop) serve(ctx context.Context, kafka *publisher.Publisher, shard int)
 	acquired, err := kafka.Acquire(ctx, shard)
 	if err == nil {
 		err = l.follow(ctx, shard, restored{acquired.Watch(), acquired.Coverage(), acquired.Snapshots()}, acquired)
-		if err != nil {
-			l.coverages.noteFailed(shard)
-		}
 	}
 	if ctx.Err() != nil {
 		l.coverages.noteRevoked(shard)
@@ -93,7 +90,7 @@ func (l *loop) follow(ctx context.Context, shard int, from restored, to shardWri
 	defer stop()
 	defer l.accounts.set(shard, false)
 	l.states.set(ctx, shard, status.Followed)
-	writer := &watchedWriter{shardWriter: to, states: &l.states, assigned: ctx, shard: shard}
+	writer := &watchedWriter{shardWriter: to, states: &l.states, assigned: ctx, shard: shard, committed: covered.from}
 	l.warnOfInitial(watch)
 	l.log.Info("shard is followed", zap.Int("shard", shard), zap.Int("workers", len(from.snapshots)))
 
@@ -119,6 +116,7 @@ func (l *loop) follow(ctx context.Context, shard int, from restored, to shardWri
 				zap.Int("shard", shard), zap.Error(err))
 			fallthrough
 		case err != nil:
+			l.coverages.noteFailed(shard, writer.committed)
 			return fmt.Errorf("shard %d: %w", shard, err)
 		}
 	}

@@ -85,9 +85,10 @@ func (s *shardStates) all(unasked map[int]int) []status.Shard {
 // watchedWriter is a shardWriter that tells the states of the shards when it commits.
 type watchedWriter struct {
 	shardWriter
-	states   *shardStates
-	assigned context.Context // ends with the assignment
-	shard    int
+	states    *shardStates
+	assigned  context.Context // ends with the assignment
+	shard     int
+	committed time.Time // the last commit
 }
 
 // PublishCoverage publishes coverage records, and what is stored of the coverage and of the watch.
@@ -132,5 +133,8 @@ func (w *watchedWriter) watched(publish func() error) error {
 			of.Committed, of.Newest = now, now
 		}
 	})
+	if err == nil {
+		w.committed = now
+	}
 	return err
 }

@@ -95,6 +95,9 @@ func (t *Tracker) Answered(a Answer, now time.Time) {
 		t.alive = max(t.alive, at)
 	}
 	for _, w := range a.Observed {
+		if !t.config.Owns(w.WorkerID) {
+			continue
+		}
 		p := pending{at: at, after: q.after}
 		if a.Operation == ListSessionsForWorker && l != nil {
 			p = pending{at: l.begin, after: l.after, listing: l.number}
@@ -206,11 +209,16 @@ func (w *worker) noteSessions(o diff.Observation, s diff.Snapshot, after, unseen
 		}
 	}
 	for i := range o.Sightings {
-		if at, ok := findSession(w.sessions, o.Sightings[i].Session.SessionID); ok {
-			known := &w.sessions[at]
-			known.look.note(max(momentOf(o.Sightings[i].At), after))
-			known.missed, known.seen = 0, true
+		at, ok := findSession(w.sessions, o.Sightings[i].Session.SessionID)
+		if !ok {
+			continue
 		}
+		known := &w.sessions[at]
+		if before, ok := findSession(old, known.id); ok && old[before].arrived != 0 && o.Sightings[i].SentTick <= old[before].arrived {
+			continue // package diff does not count it: the request was sent before another answer had arrived
+		}
+		known.look.note(max(momentOf(o.Sightings[i].At), after))
+		known.missed, known.seen, known.arrived = 0, true, max(known.arrived, o.Sightings[i].ArrivedTick)
 	}
 }
 

@@ -47,7 +47,7 @@ type Answer struct {
 	Shown         []diff.WorkerKey // of ListWorkers and BatchGetWorker: whose status it shows
 	Awaiting      []diff.WorkerKey // those of Shown whose status asked for a listing that is not committed yet
 	Found         []string         // of a Lookup: the ids of the sessions that it shows
-	Observed      []diff.WorkerKey // the workers of the shard of which it gave an observation, which is not committed yet, in order
+	Observed      []diff.WorkerKey // the workers of which it gave an observation, which is not committed yet, in order, of any shard
 }
 
 // Cancelled is the reason of an answer that the poller itself did not wait for. It says nothing, and is no reason of a gap.

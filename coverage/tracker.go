@@ -80,10 +80,11 @@ type asking struct {
 
 // session is an open session.
 type session struct {
-	id     string
-	look   look
-	missed moment // since when it was asked for and not shown; zero if it was shown since
-	seen   bool   // it was shown since the Tracker was made
+	id      string
+	look    look
+	missed  moment // since when it was asked for and not shown; zero if it was shown since
+	seen    bool   // it was shown since the Tracker was made
+	arrived uint64 // the tick of the answer that last showed it, see diff.Exchange
 }
 
 // look is the newest look at something.
