@@ -85,6 +85,7 @@ func (t *Tracker) Answered(a Answer, now time.Time) {
 	l := t.answeredList(&a, q, at, momentOf(now))
 	if isKnown && t.concerns(&a.Request) {
 		if a.Reason == "" {
+			t.noteTarget(&a)
 			t.noteFound(&a, at)
 			t.noteShown(&a, at, l)
 			t.noteDiscovered(&a, at, l)
