@@ -33,9 +33,9 @@ func channelsOf(o Operation) []channel {
 	return []channel{sessionChannel}
 }
 
-// affects returns the kinds of looks that come from a channel.
+// affects returns the kinds of looks that come from a channel. What a status announces is known only after a listing.
 func (c channel) affects() Affects {
-	return [channels]Affects{{Changes: true}, {Announced: true}, {Starts: true}, {Announced: true, Starts: true}}[c]
+	return [channels]Affects{{Changes: true}, {Announced: true}, {Announced: true, Starts: true}, {Announced: true, Starts: true}}[c]
 }
 
 // answers are the newest good answers about any part of a scope.
