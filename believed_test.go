@@ -22,6 +22,7 @@ func TestOnlyWatchedFleetsAreBelieved(t *testing.T) {
 	watch := event.WatchRecord{Fleets: map[string]event.FleetWatch{"watched": {Since: since, Farm: "farm"}}}
 	known := newSnapshots(map[diff.WorkerKey]diff.Snapshot{worker("forgotten"): diff.NewSnapshot(worker("forgotten"), diff.Watch{})})
 	l := &loop{poller: poller.New(nil, poller.Config{}, zap.NewNop(), nil), log: zap.NewNop()}
+	covered := uncovered(l)
 	for _, other := range []bool{false, true} {
 		var batch []diff.Observation
 		for _, fleet := range []string{"new", "watched", "forgotten"} {
@@ -30,7 +31,7 @@ func TestOnlyWatchedFleetsAreBelieved(t *testing.T) {
 			batch = append(batch, page, gone)
 		}
 		var got []string
-		for _, o := range l.believed(batch, watch, known, other) {
+		for _, o := range l.believed(batch, watch, known, covered, other) {
 			got = append(got, o.Worker.FleetID+map[diff.Source]string{diff.Answers: " answers", diff.NoSuchWorker: " no worker"}[o.Source])
 		}
 		want := []string{"watched answers", "watched no worker", "forgotten answers", "forgotten no worker"}

@@ -20,8 +20,11 @@ func (d dryRunWriter) WithoutLeader(context.Context, []diff.Changes) ([]string, 
 	return nil, nil
 }
 
-// PublishWatch stores nothing, because a dry run is never restored.
-func (d dryRunWriter) PublishWatch(context.Context, event.WatchRecord) error { return nil }
+// CoverageWithoutLeader returns nothing, because a dry run writes to no partition.
+func (d dryRunWriter) CoverageWithoutLeader(context.Context) (string, error) { return "", nil }
+
+// PublishCoverage stores nothing, because a dry run is never restored.
+func (d dryRunWriter) PublishCoverage(context.Context, publisher.Coverage) error { return nil }
 
 // Publish encodes the events of the changes and shows them.
 func (d dryRunWriter) Publish(_ context.Context, changes []diff.Changes) error {

@@ -47,6 +47,8 @@ type Config struct {
 	Create    bool         // create missing topics
 	Listener  net.Listener // serves the probes and the metrics until Run returns, which closes it; nil: they are not served
 
+	GapAfter time.Duration // how long requests must fail until that is published as a gap; 0: 1 minute
+
 	// DryRun, if it is not nil, is called with each event. Kafka is not used then. If DryRun returns an error, Run ends
 	// with it. Calls do not overlap, and the record is valid until the function returns.
 	DryRun func(event.Record) error

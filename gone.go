@@ -151,12 +151,12 @@ func isOtherAccount(watch event.WatchRecord, found poller.Found) bool {
 // believed returns the observations that are to be compared. Those of workers whose fleet is not watched are left out:
 // the fleet is of another account, or its watch was forgotten. If everything may be of another account, nothing counts
 // as absent or not found.
-func (l *loop) believed(batch []diff.Observation, watch event.WatchRecord, snapshots *snapshots, otherAccount bool) []diff.Observation {
+func (l *loop) believed(batch []diff.Observation, watch event.WatchRecord, snapshots *snapshots, covered *shardCoverage, otherAccount bool) []diff.Observation {
 	believed := batch[:0]
 	for _, o := range batch {
 		_, watched := watch.Fleets[o.Worker.FleetID]
 		if _, known := snapshots.byWorker[o.Worker]; !known && !watched {
-			l.poller.Committed(diff.NewSnapshot(o.Worker, diff.Watch{}))
+			l.committed(diff.Observation{Worker: o.Worker}, diff.NewSnapshot(o.Worker, diff.Watch{}), covered)
 			continue
 		}
 		if otherAccount {

@@ -23,10 +23,12 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"farmwire/coverage"
 	"farmwire/diff"
 	"farmwire/event"
 	"farmwire/poller"
 	"farmwire/poller/farmtest"
+	"farmwire/publisher"
 )
 
 var begin = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
@@ -174,10 +176,14 @@ func (f *follower) use(account http.Handler) {
 
 func (f *follower) WithoutLeader(context.Context, []diff.Changes) ([]string, error) { return nil, nil }
 
-func (f *follower) PublishWatch(_ context.Context, w event.WatchRecord) error {
+func (f *follower) CoverageWithoutLeader(context.Context) (string, error) { return "", nil }
+
+func (f *follower) PublishCoverage(_ context.Context, c publisher.Coverage) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.watch = w.Clone()
+	if c.Watch != nil {
+		f.watch = c.Watch.Clone()
+	}
 	return nil
 }
 
@@ -224,10 +230,12 @@ func follow(t *testing.T, account http.Handler, watch event.WatchRecord) *follow
 		t.Fatal(err)
 	}
 	f.logged = logged
+	covers := new(coverages)
 	f.loop = &loop{
 		// The whole rate is always used, and these tests take days.
-		poller:  poller.New(client, poller.Config{Rate: .1, Staleness: 2 * time.Minute, Discovery: 10 * time.Minute}, log, nil),
+		poller:  poller.New(client, poller.Config{Rate: .1, Staleness: 2 * time.Minute, Discovery: 10 * time.Minute, Watcher: covers}, log, nil),
 		initial: "open", quiet: true, log: log, metrics: metrics,
+		shardOf: func(string) int { return 0 }, coverages: covers, covers: coverage.Config{GapAfter: time.Minute},
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -237,7 +245,7 @@ func follow(t *testing.T, account http.Handler, watch event.WatchRecord) *follow
 	})
 	running.Go(func() { _ = f.loop.poller.Run(ctx) })
 	running.Go(func() {
-		_ = f.loop.follow(ctx, 0, watch, map[diff.WorkerKey]diff.Snapshot{}, f)
+		_ = f.loop.follow(ctx, 0, restored{watch: watch, snapshots: map[diff.WorkerKey]diff.Snapshot{}}, f)
 	})
 	return f
 }

@@ -1,14 +1,17 @@
 package farmwire
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"farmwire/coverage"
 	"farmwire/diff"
 	"farmwire/event"
 	"farmwire/poller"
@@ -53,7 +56,7 @@ func (i *instance) open(ctx context.Context, registry prometheus.Registerer) (*l
 		i.initialized.Store(true)
 		watch := event.WatchRecord{Region: i.config.Publisher.Region, Partitions: 1, Initial: i.config.Publisher.Initial}
 		return l, func(ctx context.Context) error {
-			return l.follow(ctx, 0, watch, map[diff.WorkerKey]diff.Snapshot{}, dryRunWriter{region: watch.Region, show: i.config.DryRun})
+			return l.follow(ctx, 0, restored{watch: watch, snapshots: map[diff.WorkerKey]diff.Snapshot{}}, dryRunWriter{region: watch.Region, show: i.config.DryRun})
 		}, nil
 	}
 	var kafka *publisher.Publisher
@@ -86,6 +89,8 @@ func (i *instance) newLoop(registry prometheus.Registerer, shards int, shardOf f
 	config := i.config.Poller
 	config.Shards, config.Shard = shards, shardOf
 	config.IsReserved = event.IsOwnKey // the state topic would mistake the record of such a session for another one
+	covers := &coverages{}
+	config.Watcher = covers
 	return &loop{
 		poller:  poller.New(i.config.Client, config, i.log, registry),
 		initial: i.config.Publisher.Initial,
@@ -93,6 +98,10 @@ func (i *instance) newLoop(registry prometheus.Registerer, shards int, shardOf f
 		log:     i.log,
 		metrics: i.metrics,
 		shards:  shards,
+		shardOf: shardOf,
+
+		coverages: covers,
+		covers:    coverage.Config{GapAfter: cmp.Or(i.config.GapAfter, time.Minute), Farms: config.Farms, Fleets: config.Fleets},
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 type reportCollector struct {
 	report func() status.Report
 
-	ready, shards, lastCommit, neverListed, oldestLook, throttled, expected *prometheus.Desc
+	ready, shards, lastCommit, neverListed, oldestLook, watermark, throttled, expected *prometheus.Desc
 }
 
 func reportMetrics(report func() status.Report) prometheus.Collector {
@@ -27,6 +27,7 @@ func reportMetrics(report func() status.Report) prometheus.Collector {
 		lastCommit:  metric("farmwire_last_commit_seconds", "Time since the last commit of a shard of this instance, or since it was assigned; the longest of them."),
 		neverListed: metric("farmwire_workers_never_listed", "Workers that ListWorkers shows and that this instance has never listed."),
 		oldestLook:  metric("farmwire_oldest_look_seconds", "Time since an answer last showed an open session, as committed; the longest of all open sessions."),
+		watermark:   metric("farmwire_watermark_age_seconds", "How long ago the time is up to which everything was looked at and published, by what was looked at: changes of open sessions, what the statuses of workers announce, and starts; the longest of this instance's shards. Missing as long as not everything was looked at once.", "kind"),
 		throttled:   metric("farmwire_api_throttled_ratio", "The part of the attempts in the last five minutes that was throttled, from 0 to 1."),
 		expected:    metric("farmwire_expected_delay_seconds", "How long after starts and ends the instance can be expected to see them, by the mean and the 99th percentile.", "kind", "quantile"),
 	}
@@ -34,7 +35,7 @@ func reportMetrics(report func() status.Report) prometheus.Collector {
 
 // Describe is a method of prometheus.Collector.
 func (c *reportCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.ready, c.shards, c.lastCommit, c.neverListed, c.oldestLook, c.throttled, c.expected} {
+	for _, d := range []*prometheus.Desc{c.ready, c.shards, c.lastCommit, c.neverListed, c.oldestLook, c.watermark, c.throttled, c.expected} {
 		to <- d
 	}
 }
@@ -61,6 +62,12 @@ func (c *reportCollector) Collect(to chan<- prometheus.Metric) {
 	gauge(c.lastCommit, sinceCommit(r).Seconds())
 	gauge(c.neverListed, float64(r.Polling.NeverListed))
 	gauge(c.oldestLook, r.Polling.OldestLook.Seconds())
+	w := r.Polling.Watermarks
+	for kind, age := range map[string]*time.Duration{"changes": w.Changes, "announced": w.Announced, "starts": w.Starts} {
+		if age != nil {
+			gauge(c.watermark, age.Seconds(), kind)
+		}
+	}
 	gauge(c.throttled, r.Polling.ThrottledRatio)
 	for kind, d := range map[string]status.Delay{"start": r.Polling.Expected.Starts, "end": r.Polling.Expected.Ends} {
 		if d != (status.Delay{}) {

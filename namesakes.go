@@ -1,6 +1,7 @@
 package farmwire
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -38,6 +39,9 @@ func (s *snapshots) of(worker diff.WorkerKey, watch event.WatchRecord) diff.Snap
 	}
 	return diff.NewSnapshot(worker, watch.Of(worker.FleetID))
 }
+
+// all returns the snapshots of all workers.
+func (s *snapshots) all() []diff.Snapshot { return slices.Collect(maps.Values(s.byWorker)) }
 
 // put replaces the snapshot of a worker.
 func (s *snapshots) put(snapshot diff.Snapshot) {

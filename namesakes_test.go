@@ -12,6 +12,7 @@ import (
 	"farmwire/diff"
 	"farmwire/event"
 	"farmwire/poller"
+	"farmwire/publisher"
 )
 
 // published is a shardWriter that keeps what it is given.
@@ -30,7 +31,9 @@ func (p *published) WithoutLeader(_ context.Context, changes []diff.Changes) ([]
 	return missing, nil
 }
 
-func (p *published) PublishWatch(context.Context, event.WatchRecord) error { return nil }
+func (p *published) CoverageWithoutLeader(context.Context) (string, error) { return "", nil }
+
+func (p *published) PublishCoverage(context.Context, publisher.Coverage) error { return nil }
 
 func (p *published) Publish(_ context.Context, changes []diff.Changes) error {
 	p.changes = append(p.changes, changes...)
@@ -104,6 +107,7 @@ func testNamesakes(t *testing.T, condense func(*diff.Observation, diff.Snapshot)
 	l := &loop{poller: poller.New(nil, poller.Config{}, zap.NewNop(), nil), log: zap.NewNop(), metrics: m}
 	to := new(published)
 	known := newSnapshots(map[diff.WorkerKey]diff.Snapshot{})
+	covered := uncovered(l)
 	var held heldBack
 	for _, step := range []struct {
 		what    string
@@ -134,7 +138,7 @@ func testNamesakes(t *testing.T, condense func(*diff.Observation, diff.Snapshot)
 		for i := range step.batch {
 			condense(&step.batch[i], known.of(step.batch[i].Worker, event.WatchRecord{}))
 		}
-		if err := l.publish(t.Context(), to, event.WatchRecord{}, known, &held, step.batch); err != nil {
+		if err := l.publish(t.Context(), to, event.WatchRecord{}, known, covered, &held, step.batch); err != nil {
 			t.Fatal(err)
 		}
 		if got := to.ids(); !slices.Equal(got, step.want) {

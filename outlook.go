@@ -60,14 +60,14 @@ func (i *instance) followOutlook(running context.Context) error {
 			return running.Err()
 		case now := <-tick.C:
 			if l := i.loop.Load(); l != nil && i.outlook.look(l.poller.State(), now) {
-				i.outlook.current().log(i.log)
+				i.outlook.current().log(i.log, l.watermarks())
 			}
 		}
 	}
 }
 
 // log logs what can be expected, or why nothing can be.
-func (e expectation) log(to *zap.Logger) {
+func (e expectation) log(to *zap.Logger, w status.Watermarks) {
 	strategy := "sweeps"
 	if e.plan.RoundRobin {
 		strategy = inTurn
@@ -85,6 +85,11 @@ func (e expectation) log(to *zap.Logger) {
 	}
 	add("starts", e.plan.Starts)
 	add("ends", e.plan.Ends)
+	for kind, age := range map[string]*time.Duration{"changes": w.Changes, "announced": w.Announced, "starts": w.Starts} {
+		if age != nil {
+			fields = append(fields, zap.Duration(kind+"_watermark_age", age.Round(time.Second)))
+		}
+	}
 	if e.refusal != nil {
 		to.Info(e.refusal.Error(), fields...)
 		return

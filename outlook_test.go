@@ -182,12 +182,12 @@ func TestExpectationInTheLog(t *testing.T) {
 	core, lines := observer.New(zap.InfoLevel)
 	log := zap.New(core)
 	e := expect(sweeping(), 0)
-	e.log(log)
+	e.log(log, status.Watermarks{})
 	d := e.plan.Delays
 	tenths := func(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }
 	s := sweeping()
 	s.Starts, s.Load = .7, .7
-	expect(s, 0).log(log)
+	expect(s, 0).log(log, status.Watermarks{})
 	var said []string
 	for _, line := range lines.All() {
 		said = append(said, fmt.Sprint(line.Message, " ", line.ContextMap()))

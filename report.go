@@ -17,12 +17,32 @@ func (i *instance) report() status.Report {
 	state := l.poller.State()
 	r.Stage, r.Group, r.Polling = status.Initializing, l.group(), polling(state)
 	r.Polling.OtherAccount = l.accounts.any()
+	r.Polling.Watermarks = l.watermarks()
 	addOutlook(&r.Polling, i.outlook.current())
 	r.Shards, r.AllShards = l.states.all(state.Unasked), l.shards
 	if i.initialized.Load() {
 		r.Stage, r.Waiting = status.Running, nil
 	}
 	return r
+}
+
+// watermarks returns how old the watermarks of the instance's shards are.
+func (l *loop) watermarks() (w status.Watermarks) {
+	ages, known := l.coverages.ages()
+	for _, of := range [...]struct {
+		age   time.Duration
+		known bool
+		to    **time.Duration
+	}{
+		{ages.Changes, known.Changes, &w.Changes},
+		{ages.Announced, known.Announced, &w.Announced},
+		{ages.Starts, known.Starts, &w.Starts},
+	} {
+		if of.known {
+			*of.to = &of.age
+		}
+	}
+	return w
 }
 
 // waitingFor returns why the stage has not passed yet, or nil if nothing has failed.

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"farmwire/coverage"
 	"farmwire/diff"
 	"farmwire/event"
 	"farmwire/poller"
@@ -27,7 +28,8 @@ const watchInterval = time.Second
 // shardWriter publishes to a shard, as a publisher.Shard does. After an error the shard must be acquired again.
 type shardWriter interface {
 	WithoutLeader(context.Context, []diff.Changes) ([]string, error)
-	PublishWatch(context.Context, event.WatchRecord) error
+	CoverageWithoutLeader(context.Context) (string, error)
+	PublishCoverage(context.Context, publisher.Coverage) error
 	Publish(context.Context, []diff.Changes) error
 }
 
@@ -41,10 +43,13 @@ type loop struct {
 	metrics metrics
 	states  shardStates
 	shards  int // how many there are
+	shardOf func(workerID string) int
+	covers  coverage.Config // but for what a shard owns
 	group   func() status.Group
 
-	accounts accounts
-	gone     sync.Map // the ids of the farms and fleets that are logged as gone
+	coverages *coverages
+	accounts  accounts
+	gone      sync.Map // the ids of the farms and fleets that are logged as gone
 }
 
 // serve is the life of a shard in this instance. It fences and restores the shard, and then follows it until ctx ends,
@@ -53,27 +58,41 @@ func (l *loop) serve(ctx context.Context, kafka *publisher.Publisher, shard int)
 	l.states.set(ctx, shard, status.Acquiring)
 	acquired, err := kafka.Acquire(ctx, shard)
 	if err == nil {
-		err = l.follow(ctx, shard, acquired.Watch(), acquired.Snapshots(), acquired)
+		err = l.follow(ctx, shard, restored{acquired.Watch(), acquired.Coverage(), acquired.Snapshots()}, acquired)
+	}
+	if ctx.Err() != nil {
+		l.coverages.noteRevoked(shard)
 	}
 	l.states.failed(ctx, shard, err)
 	return err
 }
 
-// follow publishes the changes of a shard's workers as their observations arrive. It begins with the restored watch and
-// snapshots. When ctx ends it publishes what has arrived by then, so that what was shown before a graceful hand-over is in
+// restored is what a shard begins with.
+type restored struct {
+	watch     event.WatchRecord
+	coverage  *coverage.State // nil if it was never stored
+	snapshots map[diff.WorkerKey]diff.Snapshot
+}
+
+// follow publishes the changes of a shard's workers as their observations arrive. It begins with what was restored. When ctx ends it publishes what has arrived by then, so that what was shown before a graceful hand-over is in
 // Kafka, and returns nil. It does not wait for partitions without a leader then: the next owner finds those changes again.
-func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, restored map[diff.WorkerKey]diff.Snapshot, to shardWriter) error {
-	snapshots := newSnapshots(restored)
-	observations := l.poller.Own(shard, slices.Collect(maps.Values(restored)))
+func (l *loop) follow(ctx context.Context, shard int, from restored, to shardWriter) error {
+	watch, snapshots := from.watch, newSnapshots(from.snapshots)
+	all := slices.Collect(maps.Values(from.snapshots))
+	covers := l.covers
+	covers.Owns = func(workerID string) bool { return l.shardOf(workerID) == shard }
+	covered := l.coverages.begin(shard, covers, from.coverage, all)
+	defer covered.end()
+	observations := l.poller.Own(shard, all)
 	defer func() { go discard(observations) }() // what a shard that failed still delivers
 	defer l.disown(ctx, shard)()
 	publishing, stop := outlast(ctx)
 	defer stop()
 	defer l.accounts.set(shard, false)
 	l.states.set(ctx, shard, status.Followed)
-	writer := &watchedWriter{shardWriter: to, states: &l.states, assigned: ctx, shard: shard}
+	writer := &watchedWriter{shardWriter: to, states: &l.states, assigned: ctx, shard: shard, committed: covered.from}
 	l.warnOfInitial(watch)
-	l.log.Info("shard is followed", zap.Int("shard", shard), zap.Int("workers", len(restored)))
+	l.log.Info("shard is followed", zap.Int("shard", shard), zap.Int("workers", len(from.snapshots)))
 
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
@@ -84,25 +103,28 @@ func (l *loop) follow(ctx context.Context, shard int, watch event.WatchRecord, r
 			batch = held.release()
 		}
 		if err == nil {
-			watch, err = l.step(publishing, shard, writer, watch, snapshots, &held, batch)
+			watch, err = l.step(publishing, shard, writer, watch, snapshots, covered, &held, batch)
 			l.states.update(ctx, shard, func(of *shardState) { of.Leaderless = held.waiting() })
 		}
 		switch {
 		case errors.Is(err, errPolled) && ctx.Err() != nil:
-			return nil // Disown has closed the channel, and all is published.
+			// Disown has closed the channel, and all is published.
+			l.storeAtEnd(publishing, writer, watch, covered)
+			return nil
 		case err != nil && ctx.Err() != nil && !isLost(ctx) && !l.quiet:
 			l.log.Warn("the shard is given up before all that it has received is published; the next fence ends what is open, and what is not in Kafka is found again",
 				zap.Int("shard", shard), zap.Error(err))
 			fallthrough
 		case err != nil:
+			l.coverages.noteFailed(shard, writer.committed)
 			return fmt.Errorf("shard %d: %w", shard, err)
 		}
 	}
 }
 
-// step publishes a batch of observations, after the watch if that is new or if nothing was committed for a while. It returns
-// the watch.
-func (l *loop) step(ctx context.Context, shard int, to *watchedWriter, watch event.WatchRecord, snapshots *snapshots, held *heldBack, batch []diff.Observation) (event.WatchRecord, error) {
+// step publishes a batch of observations, after the watch if that is new, and after what is due of the coverage. It returns the
+// watch.
+func (l *loop) step(ctx context.Context, shard int, to *watchedWriter, watch event.WatchRecord, snapshots *snapshots, covered *shardCoverage, held *heldBack, batch []diff.Observation) (event.WatchRecord, error) {
 	// The watch on a fleet must be stored before the first listing of one of its workers is compared.
 	found := l.poller.Found()
 	other := isOtherAccount(watch, found)
@@ -111,15 +133,15 @@ func (l *loop) step(ctx context.Context, shard int, to *watchedWriter, watch eve
 	if !other {
 		next, changed = renewed(watch, found, snapshots)
 	}
-	if changed || to.isQuiet() {
-		if err := to.PublishWatch(ctx, next); err != nil {
-			return watch, fmt.Errorf("publish the watch: %w", err)
-		}
-		l.logGone(watch, next)
-		watch = next
+	covered.sleep(other, snapshots.all)
+	next, err := l.publishCoverage(ctx, to, next, changed, covered)
+	if err != nil {
+		return watch, fmt.Errorf("publish the coverage: %w", err)
 	}
+	l.logGone(watch, next)
+	watch = next
 	snapshots.forgetIdle(time.Now())
-	if err := l.publish(ctx, to, watch, snapshots, held, l.believed(batch, watch, snapshots, other)); err != nil {
+	if err := l.publish(ctx, to, watch, snapshots, covered, held, l.believed(batch, watch, snapshots, covered, other)); err != nil {
 		return watch, fmt.Errorf("publish changes: %w", err)
 	}
 	return watch, nil
@@ -208,7 +230,7 @@ func gather(ctx context.Context, observations <-chan diff.Observation, tick <-ch
 // publish publishes what a batch of observations shows, and tells the poller what is committed. A batch has at most one
 // observation of each worker. What it shows of the sessions of namesakes comes first, see snapshots. What cannot be written
 // now is held back.
-func (l *loop) publish(ctx context.Context, to shardWriter, watch event.WatchRecord, snapshots *snapshots, held *heldBack, batch []diff.Observation) error {
+func (l *loop) publish(ctx context.Context, to shardWriter, watch event.WatchRecord, snapshots *snapshots, covered *shardCoverage, held *heldBack, batch []diff.Observation) error {
 	for batch = held.admit(batch); len(batch) > 0; batch = held.admit(batch) {
 		round, rest := nextRound(batch)
 		whole := slices.Clone(round)
@@ -222,11 +244,17 @@ func (l *loop) publish(ctx context.Context, to shardWriter, watch event.WatchRec
 			return err
 		}
 		for _, o := range held.admit(whole) {
-			l.poller.Committed(snapshots.of(o.Worker, watch))
+			l.committed(o, snapshots.of(o.Worker, watch), covered)
 		}
 		batch = rest
 	}
 	return nil
+}
+
+// committed tells the poller and the coverage that an observation was committed. The snapshot is that after it.
+func (l *loop) committed(o diff.Observation, after diff.Snapshot, covered *shardCoverage) {
+	covered.committed(o, after)
+	l.poller.Committed(after)
 }
 
 // advance compares observations with the snapshots, publishes the changes, and moves the snapshots forward when they are

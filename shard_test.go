@@ -9,8 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"farmwire/coverage"
 	"farmwire/diff"
-	"farmwire/event"
+	"farmwire/publisher"
 	"farmwire/status"
 )
 
@@ -83,8 +84,9 @@ type memoryWriter struct{ err error }
 func (w *memoryWriter) WithoutLeader(context.Context, []diff.Changes) ([]string, error) {
 	return nil, nil
 }
-func (w *memoryWriter) PublishWatch(context.Context, event.WatchRecord) error { return w.err }
-func (w *memoryWriter) Publish(context.Context, []diff.Changes) error         { return w.err }
+func (w *memoryWriter) CoverageWithoutLeader(context.Context) (string, error)     { return "", nil }
+func (w *memoryWriter) PublishCoverage(context.Context, publisher.Coverage) error { return w.err }
+func (w *memoryWriter) Publish(context.Context, []diff.Changes) error             { return w.err }
 
 // A shard whose publishing fails again and again is not ready in between. A single failure is forgotten with the next commit.
 func TestShardThatFailsAgainAndAgain(t *testing.T) {
@@ -103,12 +105,9 @@ func TestShardThatFailsAgainAndAgain(t *testing.T) {
 			if ready() {
 				t.Error("ready before a commit")
 			}
-			if !w.isQuiet() {
-				time.Sleep(commitInterval)
-			}
 			kafka.err = nil
-			if err := w.PublishWatch(t.Context(), event.WatchRecord{}); err != nil || w.isQuiet() {
-				t.Errorf("%v, quiet %v", err, w.isQuiet())
+			if err := w.PublishCoverage(t.Context(), publisher.Coverage{}); err != nil {
+				t.Error(err)
 			}
 			if failed && ready() {
 				t.Error("ready before what failed was published")
@@ -145,12 +144,13 @@ func TestShardThatFailsAgainAndAgain(t *testing.T) {
 		}
 		time.Sleep(status.SettledFor)
 		failed = false
-		if err := w.Publish(t.Context(), nil); err != nil || !w.isQuiet() || s.all(nil)[0].Committed.IsZero() {
+		before := s.all(nil)[0].Committed
+		if err := w.Publish(t.Context(), nil); err != nil || s.all(nil)[0].Committed != before || before.IsZero() {
 			t.Error("nothing to publish counts as a commit")
 		}
 		follow()
 		time.Sleep(status.SettledFor)
-		if err := w.PublishWatch(t.Context(), event.WatchRecord{}); err != nil || !ready() {
+		if err := w.PublishCoverage(t.Context(), publisher.Coverage{}); err != nil || !ready() {
 			t.Errorf("%v, ready %v a minute after the last failure", err, ready())
 		}
 	})
@@ -164,8 +164,14 @@ func TestWhatCountsAsACommit(t *testing.T) {
 	} {
 		var s shardStates
 		w := &watchedWriter{shardWriter: &memoryWriter{}, states: &s, assigned: t.Context()}
-		if err := w.Publish(t.Context(), []diff.Changes{{}, c}); err != nil || w.isQuiet() {
-			t.Errorf("%s: %v, quiet %v", what, err, w.isQuiet())
+		if err := w.Publish(t.Context(), []diff.Changes{{}, c}); err != nil || s.all(nil)[0].Committed.IsZero() {
+			t.Errorf("%s: %v, a commit at %v", what, err, s.all(nil)[0].Committed)
 		}
 	}
+}
+
+// uncovered returns the coverage of a shard that is told of no request.
+func uncovered(l *loop) *shardCoverage {
+	l.coverages = new(coverages)
+	return l.coverages.begin(0, coverage.Config{Owns: func(string) bool { return true }}, nil, nil)
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"farmwire/diff"
-	"farmwire/event"
+	"farmwire/publisher"
 	"farmwire/status"
 )
 
@@ -82,25 +82,18 @@ func (s *shardStates) all(unasked map[int]int) []status.Shard {
 	return all
 }
 
-// commitInterval is how often a shard commits at least. If there is nothing to publish, it commits its watch again: so it is
-// known, before a change has to be published, whether that is possible.
-const commitInterval = 30 * time.Second
-
 // watchedWriter is a shardWriter that tells the states of the shards when it commits.
 type watchedWriter struct {
 	shardWriter
 	states    *shardStates
 	assigned  context.Context // ends with the assignment
 	shard     int
-	committed time.Time // zero before the first commit
+	committed time.Time // the last commit
 }
 
-// isQuiet reports whether nothing was committed for so long that a commit is due.
-func (w *watchedWriter) isQuiet() bool { return time.Since(w.committed) >= commitInterval }
-
-// PublishWatch publishes the watch.
-func (w *watchedWriter) PublishWatch(ctx context.Context, watch event.WatchRecord) error {
-	return w.watched(func() error { return w.shardWriter.PublishWatch(ctx, watch) })
+// PublishCoverage publishes coverage records, and what is stored of the coverage and of the watch.
+func (w *watchedWriter) PublishCoverage(ctx context.Context, c publisher.Coverage) error {
+	return w.watched(func() error { return w.shardWriter.PublishCoverage(ctx, c) })
 }
 
 // Publish publishes changes. If there are none, nothing is committed.

@@ -7,9 +7,12 @@ import "time"
 //
 // Ticks are counted from 1: one for every request that is sent and one for every answer that arrives. They order
 // exchanges even if the clock is set back. A new process counts anew.
+//
+// At is for whoever compares the times of requests with the service's. Nothing in this package depends on it.
 type Exchange struct {
 	Sent, Arrived         time.Time
 	SentTick, ArrivedTick uint64
+	At                    time.Time // when the request was sent, by the service's clock; see package poller
 }
 
 // Sighting is a session as one answer showed it.

@@ -378,10 +378,8 @@ type periodFields struct {
 }
 
 const (
-	gapOpened  = "opened"
-	gapClosed  = "closed"
-	watchBegan = "began"
-	watchEnded = "ended"
+	gapOpened = "opened"
+	gapClosed = "closed"
 )
 
 func gapOf(g *coverage.Gap, shard int) gapFields {
@@ -448,18 +446,18 @@ type watchFields struct {
 }
 
 func watchOf(w *coverage.Watch) watchFields {
-	f := watchFields{FarmID: optional(w.FarmID), FleetID: w.FleetID, State: watchBegan, Since: instant(w.Since), Reason: optional(w.Reason)}
+	f := watchFields{FarmID: optional(w.FarmID), FleetID: w.FleetID, State: WatchBegan, Since: instant(w.Since), Reason: optional(w.Reason)}
 	if w.Ended {
-		f.State = watchEnded
+		f.State = WatchEnded
 	}
 	return f
 }
 
 func (f *watchFields) watch() (coverage.Watch, error) {
-	if f.FleetID == "" || f.State != watchBegan && f.State != watchEnded {
+	if f.FleetID == "" || f.State != WatchBegan && f.State != WatchEnded {
 		return coverage.Watch{}, malformed("the watch on the fleet %.80q has the state %.80q", f.FleetID, f.State)
 	}
 	return coverage.Watch{
-		FarmID: string(f.FarmID), FleetID: f.FleetID, Ended: f.State == watchEnded, Since: time.Time(f.Since), Reason: string(f.Reason),
+		FarmID: string(f.FarmID), FleetID: f.FleetID, Ended: f.State == WatchEnded, Since: time.Time(f.Since), Reason: string(f.Reason),
 	}, nil
 }

@@ -17,12 +17,13 @@ import (
 //	                  A null value says that the session was forgotten
 //	key watch         {"schema":1,"region":…,"partitions":…,"initial":…,
 //	                  "farms":{id:{"listed":…}},"fleets":{id:{"since":…,"farm":id}}}
-//	                  with ,"gone":"…Z" in a farm or fleet that is not listed any more
+//	                  with ,"gone":"…Z" in a farm or fleet that is not listed any more, and ,"published":"began" or "ended" in a
+//	                  fleet of whose watch the coverage topic was told
 //	key log           {"schema":1,"size":…,"head":"…"}
 //	                  the chain of the shard's events, see Chain
 //	key coverage      {"schema":1,"shard":…,"alive":"…Z","watermark":{…},"behind":[…],"gaps":[…],"next":{"n":…,"gap":…,"head":"…"}}
 //	                  what the next owner of the shard must know of its coverage, see CoverageState
-//	key workers       {"schema":1,"farms":{id:{id:[…ids…]}}}
+//	key workers       {"schema":1,"workers":{id:{id:[…ids…]}}}
 //	                  the workers of the shard that exist, by farm and fleet
 //	key absent.<farm id>/<fleet id>/<worker id>
 //	                  {"schema":1,"marks":[{"since":"…Z","sessions":[…ids…]}]}

@@ -30,7 +30,16 @@ type FleetWatch struct {
 	Since time.Time // when the watch on it began; the service's clock
 	Farm  string    // the id of its farm; empty if it is not known
 	Gone  time.Time // since when the list of its farm's fleets lacks it, or ListFarms lacks its farm; the service's clock; zero if neither does
+
+	// Published is what the coverage topic was last told of the watch: began or ended. It is empty if it was told nothing.
+	Published string
 }
+
+// The values of FleetWatch.Published.
+const (
+	WatchBegan = "began"
+	WatchEnded = "ended"
+)
 
 // Clone returns a copy that shares nothing with the original.
 func (w WatchRecord) Clone() WatchRecord {
@@ -71,6 +80,9 @@ func AppendWatch(b []byte, w WatchRecord) []byte {
 		b = appendWatched(b, i, id, `:{"since":`, fleet.Since)
 		if fleet.Farm != "" {
 			b = appendText(b, `,"farm":`, fleet.Farm)
+		}
+		if fleet.Published != "" {
+			b = appendText(b, `,"published":`, fleet.Published)
 		}
 		b = appendGone(b, fleet.Gone)
 	}

@@ -91,6 +91,7 @@ func (l *loop) run() {
 func (l *loop) end() {
 	l.publish(time.Now())
 	l.running.Wait()
+	l.tellUnanswered()
 	s := *l.poller.state.Load()
 	s.InFlight = 0 // the loop has not taken in what became of the calls
 	l.poller.state.Store(&s)
@@ -120,6 +121,7 @@ func (l *loop) start(c schedule.Call) {
 		}
 	}
 	l.flights[c.Number] = f
+	l.tellSent(f)
 	l.running.Go(func() {
 		defer cancel()
 		r := l.service.send(ctx, c)
@@ -142,6 +144,7 @@ func (l *loop) take(r *reply, now time.Time) {
 	}
 	l.count(f, &rd, o, observations, now)
 	l.report(f, &rd, o)
+	l.tellAnswered(f, r, &rd, o, observations)
 	for _, observation := range observations {
 		l.deliver(f, observation, o.Ignored)
 	}

@@ -28,6 +28,8 @@ type Config struct {
 	// IsReserved reports whether the caller uses a text for something else, so that no session may have it as its id. By
 	// default no text is reserved.
 	IsReserved func(text string) bool
+
+	Watcher Watcher // is told of every request; by default nobody is
 }
 
 func (c Config) withDefaults() Config {
@@ -78,6 +80,9 @@ type ownership struct {
 	snapshots []diff.Snapshot
 	box       *outbox
 }
+
+// Selects reports whether the workers of a fleet are polled.
+func (p *Poller) Selects(farm, fleet string) bool { return p.config.isSelected(farm, fleet) }
 
 // New makes a Poller. The client should come from NewClient, or have ClientOptions. The SDK's retries are
 // switched off for every request. The registry may be nil. It must not have the metrics of another Poller

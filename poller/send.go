@@ -137,10 +137,12 @@ func (s *service) record(r *reply, rec *recorder) {
 		return
 	}
 	s.metrics.latency.WithLabelValues(r.call.Kind.Operation()).Observe(arrived.Sub(rec.sent).Seconds())
+	at := s.skew.serviceTime(rec.sent)
 	if !rec.date.IsZero() {
 		s.skew.note(rec.date, rec.sent, arrived, s.metrics, s.log)
+		at = rec.date.Add(-arrived.Sub(rec.sent)).UTC()
 	}
-	r.Exchange = diff.Exchange{Sent: rec.sent, Arrived: arrived, SentTick: rec.sentTick, ArrivedTick: tick}
+	r.Exchange = diff.Exchange{Sent: rec.sent, Arrived: arrived, SentTick: rec.sentTick, ArrivedTick: tick, At: at}
 	r.date = rec.date
 }
 

@@ -32,6 +32,7 @@ type flight struct {
 	shards  []*shard                              // those that it may give observations of, when it was sent; none for a list of a job
 	status  map[diff.WorkerKey]*diff.WorkerStatus // of the workers of shards that were disowned meanwhile
 	atFirst bool                                  // it was sent while no shard was owned, only to see whether a farm is shown
+	request Request                               // what the Watcher was told of it, if there is one
 }
 
 // workers returns the workers of which a call may give observations: the one that is listed, or those whose sessions are looked
@@ -65,12 +66,22 @@ func (l *loop) shardOf(f *flight, w diff.WorkerKey) *shard {
 	return nil
 }
 
-// deliver hands over an observation of one of a call's workers. If the worker's shard was disowned meanwhile, the
-// observation goes to those who owned it when the call was sent. Otherwise it counts only if the schedule knows of it.
+// receiver returns the shard to which an observation of one of a call's workers goes. If the worker's shard was disowned
+// meanwhile, the observation goes to those who owned it when the call was sent. Otherwise it counts only if the schedule knows of
+// it, and if not, receiver returns nil.
+func (l *loop) receiver(f *flight, w diff.WorkerKey, ignored bool) *shard {
+	s := l.shardOf(f, w)
+	if s == nil || ignored && !s.disowned {
+		return nil
+	}
+	return s
+}
+
+// deliver hands over an observation of one of a call's workers.
 func (l *loop) deliver(f *flight, o diff.Observation, ignored bool) {
-	s := l.shardOf(f, o.Worker)
+	s := l.receiver(f, o.Worker, ignored)
 	switch {
-	case s == nil || ignored && !s.disowned:
+	case s == nil:
 		return
 	case s.disowned:
 		o.Status = f.status[o.Worker]

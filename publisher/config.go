@@ -3,6 +3,8 @@ package publisher
 import (
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"farmwire/cluster"
 )
 
@@ -20,10 +22,12 @@ const (
 type Config struct {
 	Cluster     cluster.Config
 	Group       Group
-	TopicPrefix string      // the topics are <prefix>.events, .ended and .state
-	Region      string      // AWS region of the sessions; stored in the state topic
-	Initial     string      // open, all or none: what the first start publishes; stored in the state topic
-	Compression Compression // "": none
+	TopicPrefix string        // the topics are <prefix>.events, .ended, .coverage and .state
+	Region      string        // AWS region of the sessions; stored in the state topic
+	Initial     string        // open, all or none: what the first start publishes; stored in the state topic
+	Compression Compression   // "": none
+	Instance    string        // the name of this instance in heartbeats
+	Signers     []note.Signer // sign the checkpoints of heartbeats; none: there are no checkpoints
 }
 
 // Group says how an instance takes part in the consumer group that assigns the shards.
@@ -38,6 +42,10 @@ func (c Config) EventsTopic() string { return c.topic(eventsTopic) }
 
 // EndedTopic is the topic with copies of the ended events, for automation.
 func (c Config) EndedTopic() string { return c.topic(endedTopic) }
+
+// CoverageTopic is the topic that says up to when everything was looked at, and what could not be looked at. Its partitions are
+// the shards.
+func (c Config) CoverageTopic() string { return c.topic(coverageTopic) }
 
 // StateTopic is the compacted topic whose partitions are the shards.
 func (c Config) StateTopic() string { return c.topic(stateTopic) }

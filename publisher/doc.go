@@ -11,7 +11,7 @@
 //	p.Initialize(ctx)                                  // writes the first records of the state topic, once in its life
 //	p.Join(ctx, serve)                                 // the group assigns shards, and serve is called with each
 //	s, err := p.Acquire(ctx, shard)                    // fences the shard and restores its state
-//	s.PublishWatch(ctx, watch)                         // before a fleet's first listing is compared
+//	s.PublishCoverage(ctx, coverage)                   // also the watch, before a fleet's first listing is compared
 //	s.Publish(ctx, changes)                            // events and state in one transaction
 //
 // The laws:

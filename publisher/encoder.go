@@ -1,7 +1,10 @@
 package publisher
 
 import (
+	"fmt"
 	"time"
+
+	"golang.org/x/mod/sumdb/note"
 
 	"farmwire/diff"
 	"farmwire/event"
@@ -9,14 +12,19 @@ import (
 
 // encoder collects what one transaction of a shard writes, by partition. The next transaction uses its buffers again.
 type encoder struct {
-	region     string
-	at         time.Time // the timestamp of the records
-	events     int       // how many events are collected
-	states     int       // how many records of the state topic are collected
+	config     Config
+	shard      int
+	log        event.Chain // of the events, with those that are collected
+	coverage   event.Chain // of the coverage records, with those that are collected
+	workers    []byte      // the last value of the workers' record
+	at         time.Time   // the timestamp of the records
+	events     int         // how many events are collected
+	states     int         // how many records of the state topic are collected
 	byKind     map[diff.Kind]int
 	partitions partitioner
 	to         [topicCount][]*outgoing // by partition; for the state topic only the shard's own
 	event      event.Encoder
+	digester   event.Digester
 	key, value []byte
 	out        []*outgoing
 }
@@ -25,7 +33,8 @@ type encoder struct {
 // the topics' names.
 func newEncoder(c Config, shard, partitions int, limits map[string]int) *encoder {
 	e := &encoder{
-		region:     c.Region,
+		config:     c,
+		shard:      shard,
 		byKind:     make(map[diff.Kind]int),
 		partitions: newPartitioner(partitions),
 	}
@@ -85,7 +94,10 @@ func (e *encoder) addSession(changes []diff.Change, status *diff.WorkerStatus) {
 	to := e.partitions.of(changes[0].Session.SessionID)
 	for i := range changes {
 		c := &changes[i]
-		record := e.event.Encode(c, event.Envelope{Region: e.region, Status: status, Recorded: e.at})
+		record := e.event.Encode(c, event.Envelope{
+			Region: e.config.Region, Status: status, Recorded: e.at, Shard: e.shard, LogIndex: e.log.Size,
+		})
+		e.log.Add(e.digester.Digest(record))
 		for _, r := range topicsOf(c) {
 			e.to[r][to].append(record.Key, record.Value, record.Headers)
 		}
@@ -127,6 +139,49 @@ func (e *encoder) addAbsences(a diff.Absences) {
 func (e *encoder) addWatch(w event.WatchRecord) {
 	e.value = event.AppendWatch(e.value[:0], w)
 	e.addState([]byte(event.WatchKey), e.value)
+}
+
+// addLog adds the record of the shard's log.
+func (e *encoder) addLog() {
+	e.value = event.AppendLog(e.value[:0], e.log)
+	e.addState([]byte(event.LogKey), e.value)
+}
+
+// addCoverage adds coverage records, and what the shard stores of its coverage.
+func (e *encoder) addCoverage(c Coverage) error {
+	for _, r := range c.Records {
+		env := event.CoverageEnvelope{
+			Region: e.config.Region, StateTopic: e.config.StateTopic(), Shard: e.shard, Time: c.Time, Recorded: e.at,
+			CoverageLog: e.coverage, Instance: e.config.Instance, Log: e.log,
+		}
+		if r.Heartbeat != nil && len(e.config.Signers) > 0 {
+			checkpoint := event.Checkpoint{
+				Origin: event.Origin(e.config.Region, e.config.StateTopic(), e.shard), Log: e.log, Coverage: e.coverage,
+			}
+			signed, err := note.Sign(&note.Note{Text: checkpoint.Text()}, e.config.Signers...)
+			if err != nil {
+				return fmt.Errorf("sign a checkpoint: %w", err)
+			}
+			env.Checkpoint = string(signed)
+		}
+		record := event.EncodeCoverage(r, env)
+		e.coverage.Add(event.Digest(record))
+		e.to[coverageTopic][0].append(record.Key, record.Value, record.Headers)
+	}
+	e.value = event.AppendCoverageState(e.value[:0], event.CoverageState{State: c.State, Shard: e.shard, Log: e.coverage})
+	e.addState([]byte(event.CoverageKey), e.value)
+	e.addWorkers(c.State.Workers)
+	return nil
+}
+
+// addWorkers adds the record of the shard's workers, if it has changed.
+func (e *encoder) addWorkers(workers []diff.WorkerKey) {
+	room := e.to[stateTopic][0].limit - batchHeaderSize - maxRecordOverhead - len(event.WorkersKey)
+	e.value = event.AppendWorkers(e.value[:0], workers, room)
+	if string(e.value) != string(e.workers) {
+		e.workers = append(e.workers[:0], e.value...)
+		e.addState([]byte(event.WorkersKey), e.value)
+	}
 }
 
 // addState adds a record to the shard's partition of the state topic. A nil value is a tombstone.

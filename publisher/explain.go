@@ -51,7 +51,7 @@ func (c Config) explainDeleted(err error) error {
 	if _, already := errors.AsType[*cluster.Error](err); err == nil || already || errors.Is(err, ErrRefused) || cluster.Code(err) != 3 {
 		return err
 	}
-	for _, r := range [...]role{endedTopic, eventsTopic, stateTopic} {
+	for _, r := range [...]role{endedTopic, eventsTopic, coverageTopic, stateTopic} {
 		if name := c.topic(r); strings.Contains(err.Error(), name) {
 			return &cluster.Error{Kind: deletedKind(r), Err: err, Text: name + " does not exist any more, or this user may not describe it: " + deletedCure(r)}
 		}
@@ -74,6 +74,8 @@ func deletedCure(r role) string {
 		return "it only has copies of ended events, so create it again with as many partitions as the other topics have"
 	case eventsTopic:
 		return "the events that were in it are lost unless it is restored from a backup; if there is none, create it again with as many partitions as the other topics have, and new events go on with the sequences of their sessions"
+	case coverageTopic:
+		return "what it said of the past is lost unless it is restored from a backup; if there is none, create it again with as many partitions as the other topics have"
 	default:
 		return "it says what has been published, so restore it from a backup"
 	}

@@ -111,7 +111,7 @@ func publishAndRestore(t *testing.T, addrs []string, compression Compression) {
 	watch := first.Watch()
 	watch.Farms["farm-1"] = event.FarmWatch{Listed: epoch}
 	watch.Fleets["fleet-1"] = event.FleetWatch{Since: epoch}
-	if err := first.PublishWatch(t.Context(), watch); err != nil {
+	if err := first.PublishCoverage(t.Context(), Coverage{Watch: &watch}); err != nil {
 		t.Fatal(err)
 	}
 

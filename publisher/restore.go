@@ -14,6 +14,9 @@ import (
 type restored struct {
 	watch     *event.WatchRecord // nil if the partition has no watch record
 	snapshots map[diff.WorkerKey]diff.Snapshot
+	log       *event.Chain
+	coverage  *event.CoverageState
+	workers   []diff.WorkerKey
 	records   int
 }
 
@@ -42,8 +45,7 @@ func (p *Publisher) restore(ctx context.Context, shard int) (restored, error) {
 type fold struct {
 	topic    string
 	restorer *diff.Restorer
-	watch    *event.WatchRecord
-	records  int
+	restored
 }
 
 func newFold(topic string) *fold { return &fold{topic: topic, restorer: diff.NewRestorer()} }
@@ -63,6 +65,12 @@ func (f *fold) add(r *kgo.Record) error {
 		return err
 	case state.Key == event.WatchKey:
 		f.watch = state.Watch
+	case state.Log != nil:
+		f.log = state.Log
+	case state.Coverage != nil:
+		f.coverage = state.Coverage
+	case state.Workers != nil:
+		f.workers = state.Workers
 	case state.Absences != nil:
 		f.restorer.PutAbsences(*state.Absences)
 	case state.Forgotten():
@@ -88,7 +96,7 @@ func (f *fold) addScanned(s *event.ScannedSession) error {
 }
 
 func (f *fold) result() restored {
-	out := restored{watch: f.watch, records: f.records}
+	out := f.restored
 	of := func(string) diff.Watch { return diff.Watch{} }
 	if f.watch != nil {
 		of = f.watch.Of

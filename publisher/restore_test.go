@@ -22,7 +22,8 @@ func TestRestoreAfterCompaction(t *testing.T) {
 	h := newHistory(t, c, p)
 	for range 5 {
 		h.must()
-		if err := h.shard.PublishWatch(t.Context(), h.shard.Watch()); err != nil {
+		watch := h.shard.Watch()
+		if err := h.shard.PublishCoverage(t.Context(), Coverage{Watch: &watch}); err != nil {
 			t.Fatal(err)
 		}
 	}

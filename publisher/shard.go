@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"farmwire/coverage"
 	"farmwire/diff"
 	"farmwire/event"
 )
@@ -16,7 +17,7 @@ import (
 // Shard is a partition of the state topic that this process has fenced and restored. It must be used by one goroutine at a
 // time.
 //
-// After any error of Publish or PublishWatch it can no longer be used. The shard must be acquired again, which settles the
+// After any error of Publish or PublishCoverage it can no longer be used. The shard must be acquired again, which settles the
 // transaction and shows what was committed.
 type Shard struct {
 	publisher *Publisher
@@ -24,7 +25,9 @@ type Shard struct {
 	producer  *producer
 	encoder   *encoder
 	watch     event.WatchRecord
+	coverage  *coverage.State
 	snapshots map[diff.WorkerKey]diff.Snapshot
+	hasLog    bool // the log has a record in the state topic
 	failed    error
 	log       *zap.Logger
 }
@@ -76,7 +79,7 @@ func (p *Publisher) acquire(ctx context.Context, shard int) (*Shard, int, error)
 	if err := checkWatch(*state.watch, topic, p.config.Region, p.partitions); err != nil {
 		return nil, 0, err
 	}
-	return &Shard{
+	s := &Shard{
 		publisher: p,
 		number:    shard,
 		producer:  producer,
@@ -84,7 +87,21 @@ func (p *Publisher) acquire(ctx context.Context, shard int) (*Shard, int, error)
 		watch:     *state.watch,
 		snapshots: state.snapshots,
 		log:       p.log.With(zap.Int("shard", shard)),
-	}, state.records, nil
+	}
+	s.restoreLogs(&state)
+	return s, state.records, nil
+}
+
+// restoreLogs goes on with the logs where the previous owner has committed them.
+func (s *Shard) restoreLogs(state *restored) {
+	if state.log != nil {
+		s.encoder.log, s.hasLog = *state.log, true
+	}
+	if state.coverage != nil {
+		s.encoder.coverage = state.coverage.Log
+		s.coverage = &state.coverage.State
+		s.coverage.Workers = state.workers
+	}
 }
 
 // scope returns every partition that a shard writes to. The last is its own partition of the state topic.
@@ -106,17 +123,53 @@ func (s *Shard) Watch() event.WatchRecord { return s.watch.Clone() }
 // Snapshots returns what was restored.
 func (s *Shard) Snapshots() map[diff.WorkerKey]diff.Snapshot { return s.snapshots }
 
-// PublishWatch commits a new watch record in a transaction of its own.
-func (s *Shard) PublishWatch(ctx context.Context, w event.WatchRecord) error {
-	w = w.Clone()
-	w.Schema = event.Schema
+// Coverage returns what was restored of the shard's coverage, or nil if nothing was ever stored.
+func (s *Shard) Coverage() *coverage.State { return s.coverage }
+
+// Coverage is what a shard publishes besides changes.
+type Coverage struct {
+	Watch   *event.WatchRecord // nil: it has not changed
+	Time    time.Time          // by the service's clock
+	Records []coverage.Record  // for the coverage topic
+	State   coverage.State     // is stored
+}
+
+// PublishCoverage commits coverage records, and what is stored of the coverage and of the watch, in a transaction without
+// events. A heartbeat names the log as it was committed before.
+func (s *Shard) PublishCoverage(ctx context.Context, c Coverage) error {
 	s.encoder.reset(time.Now())
-	s.encoder.addWatch(w)
+	var watch event.WatchRecord
+	if c.Watch != nil {
+		watch = c.Watch.Clone()
+		watch.Schema = event.Schema
+		s.encoder.addWatch(watch)
+	}
+	if !s.hasLog {
+		// Versions that have no log refuse a shard with such a record. So no event without an index follows one that has an index.
+		s.encoder.addLog()
+	}
+	if err := s.encoder.addCoverage(c); err != nil {
+		return err
+	}
 	if err := s.commit(ctx); err != nil {
 		return err
 	}
-	s.watch = w
+	s.hasLog = true
+	if c.Watch != nil {
+		s.watch = watch
+	}
 	return nil
+}
+
+// CoverageWithoutLeader returns the name of the shard's partition of the coverage topic if it has no leader now, and otherwise
+// "". A transaction with coverage records would not begin then. After an error the shard must be acquired again.
+func (s *Shard) CoverageWithoutLeader(ctx context.Context) (string, error) {
+	at := s.encoder.to[coverageTopic][0].topicPartition
+	missing, err := s.withoutLeader(ctx, []topicPartition{at})
+	if err != nil || len(missing) == 0 {
+		return "", err
+	}
+	return at.String(), nil
 }
 
 // WithoutLeader returns for each of the changes the name of a partition that they would be written to and that has no leader
@@ -126,7 +179,7 @@ func (s *Shard) PublishWatch(ctx context.Context, w event.WatchRecord) error {
 // After an error the shard must be acquired again.
 func (s *Shard) WithoutLeader(ctx context.Context, changes []diff.Changes) ([]string, error) {
 	needed := make([][]topicPartition, len(changes))
-	var all, missing []topicPartition
+	var all []topicPartition
 	for n := range changes {
 		for i := range changes[n].Events {
 			needed[n] = append(needed[n], s.encoder.eventPartitions(&changes[n].Events[i])...)
@@ -136,15 +189,9 @@ func (s *Shard) WithoutLeader(ctx context.Context, changes []diff.Changes) ([]st
 	if len(all) == 0 {
 		return nil, nil
 	}
-	brokers := s.publisher.brokers
-	ctx, cancel := context.WithTimeout(ctx, brokers.timeouts.total)
-	defer cancel()
-	err := brokers.repeat(ctx, "find the leaders", func(ctx context.Context) (err error) {
-		missing, err = brokers.withoutLeader(ctx, all)
-		return err
-	})
+	missing, err := s.withoutLeader(ctx, all)
 	if err != nil || len(missing) == 0 {
-		return nil, s.publisher.config.explain(err)
+		return nil, err
 	}
 	names := make([]string, len(changes))
 	for n := range needed {
@@ -155,6 +202,18 @@ func (s *Shard) WithoutLeader(ctx context.Context, changes []diff.Changes) ([]st
 		}
 	}
 	return names, nil
+}
+
+// withoutLeader returns those of the partitions that have no leader now.
+func (s *Shard) withoutLeader(ctx context.Context, all []topicPartition) (missing []topicPartition, err error) {
+	brokers := s.publisher.brokers
+	ctx, cancel := context.WithTimeout(ctx, brokers.timeouts.total)
+	defer cancel()
+	err = brokers.repeat(ctx, "find the leaders", func(ctx context.Context) (err error) {
+		missing, err = brokers.withoutLeader(ctx, all)
+		return err
+	})
+	return missing, s.publisher.config.explain(err)
 }
 
 // Publish commits the changes of some observations: their events, the copies for the ended topic, and the new state of the
@@ -251,9 +310,13 @@ func (s *Shard) flush(ctx context.Context) error {
 	if s.encoder.states == 0 {
 		return nil
 	}
+	if s.encoder.events > 0 {
+		s.encoder.addLog()
+	}
 	if err := s.commit(ctx); err != nil {
 		return err
 	}
+	s.hasLog = s.hasLog || s.encoder.events > 0
 	for kind, n := range s.encoder.byKind {
 		s.publisher.metrics.events.WithLabelValues(string(kind)).Add(float64(n))
 	}

@@ -12,9 +12,10 @@ type role int
 
 // The roles, in the order in which a transaction writes to their topics. stateTopic is the last, as takeOver needs it.
 const (
-	eventsTopic role = iota // every change
-	endedTopic              // copies of the events that tell of an end, for automation
-	stateTopic              // the last known state of every session
+	eventsTopic   role = iota // every change
+	endedTopic                // copies of the events that tell of an end, for automation
+	coverageTopic             // up to when everything was looked at, and what could not be looked at
+	stateTopic                // the last known state of every session
 	topicCount
 )
 
@@ -29,9 +30,10 @@ type topicDesign struct {
 // topicTable returns the designs of all topics, by their roles.
 func topicTable() [topicCount]topicDesign {
 	return [topicCount]topicDesign{
-		eventsTopic: {suffix: event.EventsSuffix},
-		endedTopic:  {suffix: event.EndedSuffix, retention: 7 * 24 * time.Hour},
-		stateTopic:  {suffix: event.StateSuffix, compacted: true, perShard: true},
+		eventsTopic:   {suffix: event.EventsSuffix},
+		endedTopic:    {suffix: event.EndedSuffix, retention: 7 * 24 * time.Hour},
+		coverageTopic: {suffix: event.CoverageSuffix, perShard: true},
+		stateTopic:    {suffix: event.StateSuffix, compacted: true, perShard: true},
 	}
 }
 

@@ -43,6 +43,7 @@ const (
 	KindNeverListed     Kind = "never listed"
 	KindTooLow          Kind = "rate too low"
 	KindThrottled       Kind = "throttled"
+	KindWatermarks      Kind = "watermarks"
 
 	// Of a trigger.
 	KindTarget     Kind = "target"

@@ -96,6 +96,7 @@ type Polling struct {
 	NeverListed       int           // of these, the ones that ListWorkers shows and that were never listed
 	OldestNeverListed time.Duration // how long the longest of them has waited for its first listing
 	OldestLook        time.Duration // the longest time since the last answer about an open session that is committed
+	Watermarks        Watermarks
 	Budget            Budget
 	Expected          Expected
 
@@ -104,6 +105,14 @@ type Polling struct {
 	OpenSessions           int     // whose events are committed
 	SessionSeen            bool    // a listing has shown a session, with which the lookups could be tried
 	Operations             map[string]Operation
+}
+
+// Watermarks say how long ago the time is up to which everything was looked at and published. They are the oldest of the
+// instance's shards, and nil as long as not everything was looked at once.
+type Watermarks struct {
+	Changes   *time.Duration // of open sessions
+	Announced *time.Duration // of the statuses of workers
+	Starts    *time.Duration // of what is new on workers
 }
 
 // Phase is whether Deadline Cloud is polled.

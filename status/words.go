@@ -26,7 +26,7 @@ func (r Report) causes() []Cause {
 	case Initializing:
 		return append([]Cause{r.stage("the state topic is initialized as soon as Deadline Cloud has shown a farm")}, r.polling()...)
 	}
-	return slices.Concat(r.group(), r.shards(), r.leaderless(), r.polling())
+	return slices.Concat(r.group(), r.shards(), r.leaderless(), r.polling(), r.Polling.Watermarks.note())
 }
 
 func (r Report) stage(text string) Cause {

@@ -42,6 +42,9 @@ type runCmd struct {
 	InstanceID     string        `name:"instance-id" placeholder:"NAME" help:"Join the group as a static member of this name. Use it for instances whose names never change."`
 	SessionTimeout time.Duration `default:"10s" help:"Give an instance's shards to others when it has sent no heartbeat for this long."`
 
+	SigningKeyFile []string      `name:"signing-key-file" placeholder:"FILE" help:"Sign checkpoints of the logs with the key in this file, which farmwire audit keygen makes. While a key is replaced, give both files."`
+	GapAfter       time.Duration `name:"gap-after" default:"1m" help:"How long requests must fail until that is published as a gap."`
+
 	Listen string `default:"127.0.0.1:8080" help:"Serve /livez, /readyz and /metrics on this address. off: serve nothing."`
 }
 
@@ -122,6 +125,8 @@ func (c *runCmd) check() error {
 		return fmt.Errorf("--api-rate is %v: give a number of requests a second above 0", c.APIRate)
 	case c.Staleness <= 0 || c.Discovery <= 0:
 		return errors.New("--staleness and --discovery must be above 0, for example 15s")
+	case c.GapAfter <= 0:
+		return errors.New("--gap-after must be above 0, for example 1m")
 	case c.SessionTimeout <= 0 || c.SessionTimeout > longestSession:
 		return fmt.Errorf("--session-timeout must be above 0 and at most %s, for example 10s", longestSession)
 	case c.Listen != "off" && !isAddress(c.Listen):
@@ -160,12 +165,17 @@ func (c *runCmd) config(ctx context.Context, std *streams, log *zap.Logger) (far
 	kafka.Region, kafka.Initial = client.Options().Region, c.Initial
 	kafka.Group = publisher.Group{ID: c.Group, InstanceID: c.InstanceID, SessionTimeout: c.SessionTimeout}
 	kafka.Compression = publisher.Compression(c.Compression)
+	kafka.Instance = cmp.Or(c.InstanceID, hostName())
+	if kafka.Signers, err = readSigners(c.SigningKeyFile); err != nil {
+		return farmwire.Config{}, usageError{err}
+	}
 	cfg := farmwire.Config{
 		Client:    client,
 		Poller:    poller.Config{Farms: c.Farm, Fleets: c.Fleet, Rate: c.APIRate, Staleness: c.Staleness, Discovery: c.Discovery},
 		Publisher: kafka,
 		Topics:    c.topicFlags.spec(),
 		Create:    c.CreateTopics,
+		GapAfter:  c.GapAfter,
 	}
 	cfg.Version = versionText()
 	if c.DryRun {
@@ -177,6 +187,15 @@ func (c *runCmd) config(ctx context.Context, std *streams, log *zap.Logger) (far
 		}
 	}
 	return cfg, nil
+}
+
+// hostName returns the name of this host, or that there is none.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown host"
+	}
+	return name
 }
 
 // warn logs a warning about flags that work but are unsafe.

@@ -99,6 +99,7 @@ func (s *Schedule) statusesDone(t *task, a Answer, now time.Time, o *Outcome) {
 		if status, ok := a.Statuses[w.Worker]; ok {
 			s.showStatus(w, status, a.Sent)
 			s.noteStatus(w, a.Sent, now)
+			s.noteAwaiting(w, o)
 		} else if a.Reason == "" {
 			w.statusAt = a.Sent // nothing usable was said of it, which need not change soon
 		}
@@ -107,7 +108,7 @@ func (s *Schedule) statusesDone(t *task, a Answer, now time.Time, o *Outcome) {
 	for _, k := range a.Gone {
 		if w := s.workers[k]; w != nil && w.presence == presenceShown && !w.isGone {
 			w.isGone = true
-			s.makeUrgent(w, now) // its listing says whether it exists
+			s.ask(w, now) // its listing says whether it exists
 		}
 	}
 }
@@ -150,14 +151,31 @@ func (s *Schedule) noteStatus(w *worker, sent, now time.Time) {
 		w.rested = !sent.Before(w.endedAt)
 		w.fruitless = 0
 		if w.isLeaving && !wasLeaving {
-			s.makeUrgent(w, now) // it may soon be deleted, and with it what nothing has announced
+			s.ask(w, now) // it may soon be deleted, and with it what nothing has announced
 		}
 	case len(w.Open) > 0 || w.isBusy() || !s.isUrgentByStatus(w):
 	case w.rested, !sent.Before(latest(w.endedAt, w.fruitlessSince()).Add(afterEnd)):
 		w.announced = true
-		if !w.urgent {
-			s.makeUrgent(w, s.sinceListed(w, now))
+		if w.urgent {
+			w.awaits = awaitsListing
+		} else {
+			s.ask(w, s.sinceListed(w, now))
 		}
+	}
+}
+
+// ask makes the listing of a worker urgent because its status asks for it.
+func (s *Schedule) ask(w *worker, due time.Time) {
+	w.awaits = awaitsListing
+	s.makeUrgent(w, due)
+}
+
+// noteAwaiting adds a worker whose status was shown to those that await a listing. RUNNING that is shown during a call about
+// the worker asks for nothing, but the session that it announces may have begun after the call. So what counts is the next look.
+func (s *Schedule) noteAwaiting(w *worker, o *Outcome) {
+	isUnclear := w.status.Status == running && w.isBusy() && len(w.Open) == 0 && s.isUrgentByStatus(w)
+	if w.awaits != awaitsNothing || isUnclear {
+		o.Awaiting = append(o.Awaiting, w.Worker)
 	}
 }
 

@@ -149,7 +149,7 @@ func TestStatusIsThatOfTheLastRequest(t *testing.T) {
 	}
 	byList := func(status string, sent time.Time) {
 		t := &task{kind: ListWorkers, target: s.targets[targetKey(w.fleet.fleetKey)], sent: sent}
-		s.showPage(t, Answer{Workers: []Worker{{ID: w.Worker.WorkerID, Status: diff.WorkerStatus{Status: status}}}}, p.now)
+		s.showPage(t, Answer{Workers: []Worker{{ID: w.Worker.WorkerID, Status: diff.WorkerStatus{Status: status}}}}, p.now, new(Outcome))
 	}
 	for _, c := range []struct {
 		show   func(string, time.Time)

@@ -110,6 +110,7 @@ type Outcome struct {
 	NoSuchWorker bool             // of a listing that is Complete: the worker does not exist
 	Workers      []diff.WorkerKey // of ListSessions: those of which the page is an observation
 	Confirmed    []string         // of a lookup: the sessions whose queue, fleet or farm does not exist, and discovery confirms it
+	Awaiting     []diff.WorkerKey // of ListWorkers and BatchGetWorker: the workers it shows whose status has asked for a listing that is not committed
 	Ignored      bool             // the schedule does not know the worker or the list any more
 	Notes        []Note           // what is worth a line in the log
 }

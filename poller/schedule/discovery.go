@@ -185,7 +185,7 @@ func (c *choice) firstCall() *task {
 const firstAnswerEvery = time.Second
 
 // showPage takes in a page of a list of discovery.
-func (s *Schedule) showPage(t *task, a Answer, now time.Time) {
+func (s *Schedule) showPage(t *task, a Answer, now time.Time, o *Outcome) {
 	for _, id := range append(a.Farms, a.Fleets...) {
 		t.target.ids[id] = true
 	}
@@ -204,7 +204,7 @@ func (s *Schedule) showPage(t *task, a Answer, now time.Time) {
 		known.list = t.list
 		f.shown[w.ID] = known
 		if sh := s.shards[s.config.Shard(w.ID)]; sh != nil {
-			s.workerShown(f, w.ID, sh, known.status, t.sent, now)
+			s.noteAwaiting(s.workerShown(f, w.ID, sh, known.status, t.sent, now), o)
 		}
 	}
 }
@@ -239,7 +239,7 @@ func (s *Schedule) discoveryDone(t *task, a Answer, now time.Time, o *Outcome) {
 	}
 	g.failures, g.reason, g.completed, g.pages = 0, "", g.begun, t.page
 	g.due = g.begun.Add(jitter(s.discoveryPause(g), s.random.Float64()))
-	s.showPage(t, a, now)
+	s.showPage(t, a, now, o)
 	s.listDone(t, now)
 	s.settle()
 }

@@ -105,6 +105,9 @@ func (s *Schedule) jobPage(t *task, a Answer, now time.Time, o *Outcome) {
 				w.listingDue = soonest(w.listingDue, now) // it may be urgent for another reason, and else due in hours
 			}
 			w.urgent = false
+			if wasAnnounced && w.answer != notListed && !w.isLeaving { // else something more asks for a listing
+				w.awaits = awaitsCommit
+			}
 			s.endAnnouncement(w, wasAnnounced, true)
 		}
 		s.leaveQueues(w)

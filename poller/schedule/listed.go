@@ -39,6 +39,9 @@ func (s *Schedule) listingDone(t *task, a Answer, now time.Time, o *Outcome) {
 		s.sinceAgain = againTurn // more of those that failed may work again
 	}
 	w.activity = uncommittedListing
+	if w.awaits == awaitsListing && !w.urgent { // else a newer status asks for another listing
+		w.awaits = awaitsCommit
+	}
 	if o.NoSuchWorker {
 		w.answer, w.announced = noSuchWorker, false // what was announced is unseen, which counts once
 		return
@@ -134,6 +137,9 @@ func (s *Schedule) Committed(k Known, now time.Time) {
 	}
 	wasListed := w.activity == uncommittedListing
 	unresolved := w.Unresolved
+	if w.awaits == awaitsCommit {
+		w.awaits = awaitsNothing
+	}
 	s.setKnown(w, k)
 	w.wants = w.wants && len(w.Open) > 0
 	s.noteLooks(w, unresolved, wasListed, now)

@@ -269,8 +269,8 @@ func (s *Schedule) listSoonIfUnsure(w *worker, now time.Time) bool {
 
 // workerShown takes in that ListWorkers shows a worker with a status, in answer to a request that was sent then. If the worker is
 // new, its listing is urgent. So it is if its status announces a session, or has changed in any way while the ends of sessions
-// are not seen by sweeps.
-func (s *Schedule) workerShown(f *fleet, id string, sh *shard, status *diff.WorkerStatus, sent, now time.Time) {
+// are not seen by sweeps. It returns the worker.
+func (s *Schedule) workerShown(f *fleet, id string, sh *shard, status *diff.WorkerStatus, sent, now time.Time) *worker {
 	w := f.workers[id]
 	if w == nil {
 		w = s.addWorker(Known{Worker: diff.WorkerKey{FarmID: f.fleetKey.farm, FleetID: f.fleetKey.fleet, WorkerID: id}, Empty: true}, sh, f, now)
@@ -304,14 +304,15 @@ func (s *Schedule) workerShown(f *fleet, id string, sh *shard, status *diff.Work
 		if sh.settled && w.isAtRest() {
 			s.queueNew(w, now)
 		} else {
-			s.makeUrgent(w, s.randomDue(now))
+			s.ask(w, s.randomDue(now))
 		}
 	case hasChanged:
 		s.endMissing(w, now)
-		s.makeUrgent(w, now)
+		s.ask(w, now)
 	default:
 		s.endMissing(w, now)
 	}
+	return w
 }
 
 // workerMissing takes in that a complete list of discovery does not show a worker. If one did before, the worker is listed at

@@ -222,7 +222,7 @@ func (s *Schedule) pageDone(t *task, a Answer, now time.Time) Outcome {
 	case t.kind == ListSessions:
 		s.jobPage(t, a, now, &o)
 	case t.target != nil:
-		s.showPage(t, a, now)
+		s.showPage(t, a, now, &o)
 	}
 	return o
 }

@@ -37,6 +37,15 @@ const (
 	noSuchWorker
 )
 
+// awaits is what has become of the listing that the status of a worker has asked for.
+type awaits uint8
+
+const (
+	awaitsNothing awaits = iota // no status has asked for one, or it is committed
+	awaitsListing               // it has not come to its end yet
+	awaitsCommit                // its observation is not committed yet, or that of a job's listing that has shown the session
+)
+
 // worker is one worker of the schedule.
 type worker struct {
 	Known
@@ -82,6 +91,7 @@ type worker struct {
 	isLeaving bool      // its status says that it may soon be deleted
 	isGone    bool      // BatchGetWorker says that it does not exist
 	unordered bool      // a listing did not show the newest sessions first
+	awaits    awaits    // what has become of the listing that its status has asked for
 	stopped   bool      // the last listing that could stop early did so
 	wants     bool      // the next listing must be complete, because a lookup did not find a session
 

@@ -1,0 +1,417 @@
+package coverage
+
+import (
+	"slices"
+	"time"
+
+	"farmwire/diff"
+)
+
+// channel is a group of operations that show the same, so that one of them may stand for another one that fails.
+type channel int
+
+const (
+	sessionChannel   channel = iota // what becomes of open sessions
+	statusChannel                   // the statuses of workers
+	listingChannel                  // what is new on workers
+	discoveryChannel                // what farms, fleets and workers there are
+	channels
+)
+
+// channelsOf returns the channels of an operation.
+func channelsOf(o Operation) []channel {
+	switch o {
+	case ListFarms, ListFleets:
+		return []channel{discoveryChannel}
+	case ListWorkers:
+		return []channel{discoveryChannel, statusChannel}
+	case BatchGetWorker:
+		return []channel{statusChannel}
+	case ListSessionsForWorker:
+		return []channel{sessionChannel, listingChannel}
+	}
+	return []channel{sessionChannel}
+}
+
+// affects returns the kinds of looks that come from a channel. What a status announces is known only after a listing.
+func (c channel) affects() Affects {
+	return [channels]Affects{{Changes: true}, {Announced: true}, {Announced: true, Starts: true}, {Announced: true, Starts: true}}[c]
+}
+
+// answers are the newest good answers about any part of a scope.
+type answers struct{ good [channels]moment }
+
+// unknownAnswers returns the newest good answers about what an earlier owner of the shard may have asked for: those before the
+// Tracker was made are known only for everything together.
+func (t *Tracker) unknownAnswers() (a answers) {
+	for c := range a.good {
+		a.good[c] = momentOf(t.stored.Alive)
+	}
+	return a
+}
+
+// answersAbout returns the newest good answers about a scope, or nil if the scope is not known.
+func (t *Tracker) answersAbout(s Scope) *answers {
+	if s.WorkerID == "" {
+		if l := t.levels[s]; l != nil {
+			return &l.answers
+		}
+	} else if w := t.workers[s]; w != nil {
+		return &w.answers
+	}
+	return nil
+}
+
+// failingPart is a scope in a channel.
+type failingPart struct {
+	Scope
+	channel
+}
+
+// failure says that every answer about a scope in a channel was bad, since the newest good one.
+type failure struct {
+	first, last moment // when the requests were sent
+	reason      Reason // of the last
+	proof       moment // a gap that this was part of was closed then; it is failing only if a request was sent later and failed, too
+}
+
+// gap is an open gap.
+type gap struct {
+	Gap
+	from     moment
+	channels [channels]bool // a good answer in one of these closes it
+}
+
+func (g *gap) covers(s Scope, c channel) bool { return g.channels[c] && contains(g.Scope, s) }
+
+// judge takes in whether an answer is good or bad, for everything that it is about.
+//
+// One page of a listing proves nothing of its worker, since the listing may be discarded because of another one. An answer that
+// there were too many requests says nothing of what was asked for.
+func (t *Tracker) judge(a *Answer, at moment) {
+	if a.Reason == Cancelled {
+		return
+	}
+	about := t.about(a)
+	if a.Reason == "" {
+		t.resolveDown(at)
+	}
+	for _, c := range channelsOf(a.Operation) {
+		for _, s := range about {
+			switch {
+			case a.Reason == "" && (a.Operation != ListSessionsForWorker || !a.UnderWay || s.WorkerID == ""):
+				t.noteGood(failingPart{s, c}, at)
+			case a.Reason != "" && (a.Reason != Throttled || s == Scope{}):
+				t.noteBad(failingPart{s, c}, at, a.Reason)
+			}
+		}
+	}
+	if a.Reason == "" {
+		for _, g := range slices.Clone(t.gaps) {
+			if at >= g.from && slices.ContainsFunc(channelsOf(a.Operation), func(c channel) bool {
+				return slices.ContainsFunc(about, func(s Scope) bool { return g.covers(s, c) && t.answersAbout(s).good[c] >= at })
+			}) {
+				t.closeGap(g, at)
+			}
+		}
+	}
+}
+
+// about returns the scopes that an answer is about, of those that are known: everything; the farm and the fleet of a list; and
+// each worker with its fleet and farm. If the answer is good, only the workers count that it shows.
+func (t *Tracker) about(a *Answer) []Scope {
+	scopes := map[Scope]bool{{}: true}
+	add := func(s Scope) {
+		for ; (s != Scope{}) && !scopes[s]; s = above(s) {
+			if t.answersAbout(s) != nil {
+				scopes[s] = true
+			}
+		}
+	}
+	add(Scope{FarmID: a.Farm, FleetID: a.Fleet})
+	workers := a.Workers
+	switch {
+	case a.Operation == ListWorkers, a.Operation == BatchGetWorker && a.Reason == "":
+		workers = a.Shown
+	case a.Operation == Lookup && a.Reason == "":
+		workers = nil
+		for _, s := range a.Sessions {
+			if slices.Contains(a.Found, s.SessionID) {
+				workers = append(workers, s.WorkerKey)
+			}
+		}
+	}
+	for _, w := range workers {
+		if t.config.Owns(w.WorkerID) {
+			add(w)
+		}
+	}
+	all := make([]Scope, 0, len(scopes))
+	for s := range scopes {
+		all = append(all, s)
+	}
+	return all
+}
+
+func (t *Tracker) noteGood(p failingPart, at moment) {
+	about := t.answersAbout(p.Scope)
+	about.good[p.channel] = max(about.good[p.channel], at)
+	switch f := t.bad[p]; {
+	case f == nil:
+	case f.last <= at:
+		delete(t.bad, p)
+	default: // a request that was sent later has failed already
+		f.first = max(f.first, at)
+	}
+}
+
+func (t *Tracker) noteBad(p failingPart, at moment, why Reason) {
+	if at < t.answersAbout(p.Scope).good[p.channel] {
+		return // a request that was sent later was answered already
+	}
+	f := t.bad[p]
+	if f == nil {
+		f = &failure{first: at}
+		t.bad[p] = f
+		t.checkAt(at.add(t.config.GapAfter))
+	} else if f.last < f.proof && at >= f.proof {
+		t.checkAt(max(1, f.first.add(t.config.GapAfter)))
+	}
+	f.first = min(f.first, at)
+	if at >= f.last {
+		f.last, f.reason = at, why
+	}
+}
+
+// checkAt sees to it that findFailing looks for what is failing at a time.
+func (t *Tracker) checkAt(at moment) {
+	if t.check == 0 || at < t.check {
+		t.check = at
+	}
+}
+
+// isFailing reports whether a failure has lasted long enough. If it has not, findFailing looks again when it may have.
+func (t *Tracker) isFailing(f *failure, now moment) bool {
+	switch due := f.first.add(t.config.GapAfter); {
+	case f.last < f.proof:
+		return false
+	case due > now:
+		t.checkAt(due)
+		return false
+	}
+	return true
+}
+
+// maxOpen is how many gaps may be open. What fails beyond that holds back the watermarks.
+const maxOpen = 200
+
+// findFailing opens gaps for what fails, the widest scope first.
+func (t *Tracker) findFailing(now moment) {
+	if t.check == 0 || now < t.check {
+		return
+	}
+	t.check = 0
+	failing := make(map[Scope][]channel)
+	for p, f := range t.bad {
+		if t.isFailing(f, now) {
+			failing[p.Scope] = append(failing[p.Scope], p.channel)
+		}
+	}
+	scopes := make([]Scope, 0, len(failing))
+	for s := range failing {
+		scopes = append(scopes, s)
+	}
+	slices.SortFunc(scopes, compareScopes)
+	for _, s := range scopes {
+		t.openDown()
+		open := slices.DeleteFunc(failing[s], func(c channel) bool { return t.isCovered(s, c) })
+		if len(open) > 0 && len(t.gaps) < maxOpen {
+			t.openFailing(s, open)
+		}
+	}
+	t.findMissed(now)
+}
+
+func (t *Tracker) isCovered(s Scope, c channel) bool {
+	return slices.ContainsFunc(t.gaps, func(g *gap) bool { return g.covers(s, c) })
+}
+
+// openFailing opens one gap for the channels in which a scope fails. If that is everything, the gap includes the channels in
+// which there was no good answer since, so that an outage is one gap although some channels are asked rarely.
+func (t *Tracker) openFailing(s Scope, failing []channel) {
+	g := &gap{Gap: Gap{Scope: s}}
+	var last moment
+	for _, c := range failing {
+		g.channels[c] = true
+		g.Affects = union(g.Affects, c.affects())
+		g.from = max(g.from, t.answersAbout(s).good[c])
+		if f := t.bad[failingPart{s, c}]; f.last >= last {
+			last, g.Reason = f.last, f.reason
+		}
+	}
+	for c := range channels {
+		if s == (Scope{}) && t.answersAbout(s).good[c] <= g.from && !t.isCovered(s, c) {
+			g.channels[c] = true
+			g.Affects = union(g.Affects, c.affects())
+		}
+	}
+	t.open(g)
+}
+
+// open opens a gap.
+func (t *Tracker) open(g *gap) {
+	g.Number, g.From = t.nextGap, g.from.time()
+	t.nextGap++
+	t.gaps = append(t.gaps, g)
+	record := g.Gap
+	t.due = append(t.due, Record{Gap: &record})
+}
+
+// closeGap closes a gap because of a request that was answered. What it concerned is behind until there is a look of that time.
+func (t *Tracker) closeGap(g *gap, to moment) {
+	t.gaps = slices.DeleteFunc(t.gaps, func(other *gap) bool { return other == g })
+	record := g.Gap
+	record.Closed, record.To = true, max(to, g.from).time()
+	t.due = append(t.due, Record{Gap: &record})
+	t.eachLook(func(s Scope, k kind, l *look) {
+		if contains(g.Scope, s) && *of(&g.Affects, k) {
+			l.until, l.gap = max(l.until, to), g.Number
+		}
+	})
+	for p, f := range t.bad {
+		if g.covers(p.Scope, p.channel) {
+			f.proof = max(f.proof, to)
+		}
+	}
+	t.checkAt(1)
+}
+
+// closeGone closes the gaps that concern only something that does not exist any more.
+func (t *Tracker) closeGone(s Scope, at moment) {
+	for _, g := range slices.Clone(t.gaps) {
+		if g.Scope == s {
+			t.closeGap(g, at)
+		}
+	}
+}
+
+// publishClosed publishes a gap that is over.
+func (t *Tracker) publishClosed(g Gap, from, to moment) {
+	g.Number, g.Closed, g.From, g.To = t.nextGap, true, from.time(), to.time()
+	t.nextGap++
+	t.due = append(t.due, Record{Gap: &g})
+}
+
+// aliveEvery is how old the newest good answer that is stored may be although the shard has an owner.
+const aliveEvery = 15 * time.Second
+
+// openDown opens the gap of the time in which the shard had no owner, if it is not open yet.
+func (t *Tracker) openDown() {
+	if t.down != nil {
+		t.open(t.down)
+		t.down = nil
+	}
+}
+
+// resolveDown takes in the first good answer. It shows by the service's clock whether there was such a time.
+func (t *Tracker) resolveDown(at moment) {
+	if t.down != nil && at.since(t.down.from) > aliveEvery {
+		t.openDown()
+	}
+	t.down = nil
+}
+
+// NotCommitted takes in that this instance had the shard between two times but could commit nothing: from is the last commit, to
+// the first one after it. It is called at once after NewTracker if the Tracker before was given up because of Kafka. Then the
+// shard was not without an owner, however old the stored State is.
+func (t *Tracker) NotCommitted(from, to time.Time) {
+	if t.down != nil && t.down.from >= momentOf(from).add(-aliveEvery) {
+		t.down = nil
+	}
+	if to.Sub(from) >= t.config.GapAfter {
+		t.publishClosed(Gap{Reason: Kafka, Affects: Affects{true, true, true}}, momentOf(from), momentOf(to))
+	}
+}
+
+// noteFound takes in which sessions a lookup has shown.
+func (t *Tracker) noteFound(a *Answer, at moment) {
+	if a.Operation != Lookup {
+		return
+	}
+	for i := range a.Sessions {
+		s := &a.Sessions[i]
+		w := t.workers[s.WorkerKey]
+		if w == nil {
+			continue
+		}
+		if n, ok := findSession(w.sessions, s.SessionID); ok {
+			known := &w.sessions[n]
+			switch {
+			case slices.Contains(a.Found, s.SessionID):
+				known.missed = 0
+			case known.missed == 0 && at > known.look.at:
+				known.missed = at
+				t.missed[s.WorkerKey] = true
+				t.checkAt(at.add(t.config.GapAfter))
+			}
+		}
+	}
+}
+
+// findMissed opens a gap for each worker with a session that was asked for, but not shown, for long enough.
+func (t *Tracker) findMissed(now moment) {
+	for _, key := range sortedKeys(t.missed) {
+		w := t.workers[key]
+		var oldest moment
+		var from moment
+		if w != nil {
+			for _, s := range w.sessions {
+				if s.missed != 0 && (oldest == 0 || s.missed < oldest) {
+					oldest, from = s.missed, s.look.at
+				}
+			}
+		}
+		switch due := oldest.add(t.config.GapAfter); {
+		case oldest == 0:
+			delete(t.missed, key)
+		case due > now:
+			t.checkAt(due)
+		case t.isCovered(key, sessionChannel) || t.unresolved(key) != nil || len(t.gaps) >= maxOpen:
+		default:
+			t.openDown()
+			t.open(&gap{Gap: Gap{Reason: Unresolved, Affects: Affects{Changes: true}, Scope: key}, from: from})
+		}
+	}
+}
+
+func sortedKeys(all map[diff.WorkerKey]bool) []diff.WorkerKey {
+	keys := make([]diff.WorkerKey, 0, len(all))
+	for key := range all {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, compareKeys)
+	return keys
+}
+
+// unresolved returns the gap because of sessions of a worker of which the service does not say what became of them, or nil.
+func (t *Tracker) unresolved(w diff.WorkerKey) *gap {
+	for _, g := range t.gaps {
+		if g.Reason == Unresolved && g.Scope == w {
+			return g
+		}
+	}
+	return nil
+}
+
+// closeResolved closes the gap because of sessions of a worker if all are shown again or not open any more.
+func (t *Tracker) closeResolved(w *worker, at moment) {
+	g := t.unresolved(w.WorkerKey)
+	if g == nil || slices.ContainsFunc(w.sessions, func(s session) bool { return s.missed != 0 || !s.seen }) {
+		return
+	}
+	t.closeGap(g, at)
+}
+
+func union(a, b Affects) Affects {
+	return Affects{a.Changes || b.Changes, a.Announced || b.Announced, a.Starts || b.Starts}
+}
