@@ -33,9 +33,9 @@ func channelsOf(o Operation) []channel {
 	return []channel{sessionChannel}
 }
 
-// affects returns the kinds of looks that come from a channel. What a status announces is known only after a listing.
+// affects returns the kinds of looks that come from a channel.
 func (c channel) affects() Affects {
-	return [channels]Affects{{Changes: true}, {Announced: true}, {Announced: true, Starts: true}, {Announced: true, Starts: true}}[c]
+	return [channels]Affects{{Changes: true}, {Announced: true}, {Starts: true}, {Announced: true, Starts: true}}[c]
 }
 
 // answers are the newest good answers about any part of a scope.
@@ -80,6 +80,12 @@ type gap struct {
 	Gap
 	from     moment
 	channels [channels]bool // a good answer in one of these closes it
+}
+
+// prevents reports whether looks of a kind cannot be made because of the gap. A status that asked for a listing is no look until
+// there is one.
+func (g *gap) prevents(k kind, l *look) bool {
+	return *of(&g.Affects, k) || k == announced && l.awaits && g.Affects.Starts
 }
 
 func (g *gap) covers(s Scope, c channel) bool { return g.channels[c] && contains(g.Scope, s) }
@@ -274,7 +280,7 @@ func (t *Tracker) closeGap(g *gap, to moment) {
 	record.Closed, record.To = true, max(to, g.from).time()
 	t.due = append(t.due, Record{Gap: &record})
 	t.eachLook(func(s Scope, k kind, l *look) {
-		if contains(g.Scope, s) && *of(&g.Affects, k) {
+		if contains(g.Scope, s) && g.prevents(k, l) {
 			l.until, l.gap = max(l.until, to), g.Number
 		}
 	})
