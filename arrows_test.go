@@ -26,15 +26,17 @@ var may = map[string][]string{
 	"farmwire/poller/schedule/simulation": {"farmwire/diff", "farmwire/poller/schedule"},
 	"farmwire/poller/schedule/simulate":   {"farmwire/cmd/command", "farmwire/poller/plan", "farmwire/poller/schedule", "farmwire/poller/schedule/simulation"},
 
-	"farmwire/consumer":         {"farmwire/cluster", "farmwire/event"},
-	"farmwire/consumer/trigger": {"farmwire/cluster", "farmwire/consumer", "farmwire/diff", "farmwire/event", "farmwire/status"},
+	"farmwire/consumer":                 {"farmwire/cluster", "farmwire/event"},
+	"farmwire/consumer/audit":           {"farmwire/cluster", "farmwire/consumer", "farmwire/coverage", "farmwire/diff", "farmwire/event"},
+	"farmwire/consumer/audit/audittest": {"farmwire/coverage", "farmwire/diff", "farmwire/event"},
+	"farmwire/consumer/trigger":         {"farmwire/cluster", "farmwire/consumer", "farmwire/diff", "farmwire/event", "farmwire/status"},
 
 	"farmwire/examples/go": {"farmwire/cluster", "farmwire/consumer", "farmwire/diff", "farmwire/event"},
 
 	"farmwire/publisher/kafkatest": {"farmwire/publisher/kafkatest/process"},
 
 	"farmwire/cmd/view":                    {"farmwire/diff", "farmwire/event"},
-	"farmwire/cmd/farmwire":                {"farmwire", "farmwire/cluster", "farmwire/cmd/view", "farmwire/consumer", "farmwire/consumer/trigger", "farmwire/diff", "farmwire/event", "farmwire/event/schema", "farmwire/poller", "farmwire/poller/paginator", "farmwire/poller/plan", "farmwire/publisher", "farmwire/status"},
+	"farmwire/cmd/farmwire":                {"farmwire", "farmwire/cluster", "farmwire/cmd/view", "farmwire/consumer", "farmwire/consumer/audit", "farmwire/consumer/trigger", "farmwire/coverage", "farmwire/diff", "farmwire/event", "farmwire/event/schema", "farmwire/poller", "farmwire/poller/paginator", "farmwire/poller/plan", "farmwire/publisher", "farmwire/status"},
 	"farmwire/cmd/farmwire-demo":           {"farmwire", "farmwire/cluster", "farmwire/cmd/command", "farmwire/cmd/view", "farmwire/consumer", "farmwire/diff", "farmwire/event", "farmwire/poller", "farmwire/poller/farmtest", "farmwire/publisher", "farmwire/publisher/kafkatest"},
 	"farmwire/cmd/farmwire-chaos":          {"farmwire/cmd/command", "farmwire/cmd/farmwire-chaos/check", "farmwire/cmd/farmwire-chaos/instance", "farmwire/cmd/farmwire-chaos/proxy", "farmwire/cmd/farmwire-chaos/receipts", "farmwire/cmd/farmwire-chaos/receiver", "farmwire/cmd/farmwire-chaos/wrong", "farmwire/diff", "farmwire/event", "farmwire/poller/farmtest", "farmwire/publisher/kafkatest"},
 	"farmwire/cmd/farmwire-chaos/instance": {"farmwire/publisher/kafkatest/process"},

@@ -85,11 +85,15 @@ func (t *Tracker) Answered(a Answer, now time.Time) {
 	l := t.answeredList(&a, q, at, momentOf(now))
 	if isKnown && t.concerns(&a.Request) {
 		if a.Reason == "" {
+			t.noteTarget(&a)
 			t.noteFound(&a, at)
 			t.noteShown(&a, at, l)
 			t.noteDiscovered(&a, at, l)
 		}
 		t.judge(&a, at)
+		if a.Reason != "" {
+			t.findFailing(momentOf(now)) // before the next good answer
+		}
 	}
 	if a.Reason == "" {
 		t.alive = max(t.alive, at)

@@ -82,6 +82,12 @@ type gap struct {
 	channels [channels]bool // a good answer in one of these closes it
 }
 
+// prevents reports whether looks of a kind cannot be made because of the gap. A status that asked for a listing is no look until
+// there is one.
+func (g *gap) prevents(k kind, l *look) bool {
+	return *of(&g.Affects, k) || k == announced && l.awaits && g.Affects.Starts
+}
+
 func (g *gap) covers(s Scope, c channel) bool { return g.channels[c] && contains(g.Scope, s) }
 
 // judge takes in whether an answer is good or bad, for everything that it is about.
@@ -236,7 +242,8 @@ func (t *Tracker) isCovered(s Scope, c channel) bool {
 	return slices.ContainsFunc(t.gaps, func(g *gap) bool { return g.covers(s, c) })
 }
 
-// openFailing opens one gap for the channels in which a scope fails.
+// openFailing opens one gap for the channels in which a scope fails. If that is everything, the gap includes the channels in
+// which there was no good answer since, so that an outage is one gap although some channels are asked rarely.
 func (t *Tracker) openFailing(s Scope, failing []channel) {
 	g := &gap{Gap: Gap{Scope: s}}
 	var last moment
@@ -246,6 +253,12 @@ func (t *Tracker) openFailing(s Scope, failing []channel) {
 		g.from = max(g.from, t.answersAbout(s).good[c])
 		if f := t.bad[failingPart{s, c}]; f.last >= last {
 			last, g.Reason = f.last, f.reason
+		}
+	}
+	for c := range channels {
+		if s == (Scope{}) && t.answersAbout(s).good[c] <= g.from && !t.isCovered(s, c) {
+			g.channels[c] = true
+			g.Affects = union(g.Affects, c.affects())
 		}
 	}
 	t.open(g)
@@ -267,7 +280,7 @@ func (t *Tracker) closeGap(g *gap, to moment) {
 	record.Closed, record.To = true, max(to, g.from).time()
 	t.due = append(t.due, Record{Gap: &record})
 	t.eachLook(func(s Scope, k kind, l *look) {
-		if contains(g.Scope, s) && *of(&g.Affects, k) {
+		if contains(g.Scope, s) && g.prevents(k, l) {
 			l.until, l.gap = max(l.until, to), g.Number
 		}
 	})

@@ -92,6 +92,9 @@ type look struct {
 	at    moment
 	until moment // it has not caught up with a gap before a look at this moment or later
 	gap   uint64 // the number of that gap
+
+	// awaits says that a status asked for a listing that is not committed yet. It is up to date while eachLook runs.
+	awaits bool
 }
 
 func (l *look) note(at moment) { l.at = max(l.at, at) }

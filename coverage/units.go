@@ -85,6 +85,32 @@ func (t *Tracker) exists(s Scope) bool {
 	return false
 }
 
+// noteTarget takes in that a list of a farm or fleet is answered. It may have been found before the Tracker was made, and then it
+// exists until a complete list lacks it.
+func (t *Tracker) noteTarget(a *Answer) {
+	if a.Operation != ListFleets && a.Operation != ListWorkers {
+		return
+	}
+	target := Scope{FarmID: a.Farm, FleetID: a.Fleet}
+	if !t.mayExist(target) {
+		return
+	}
+	for s := target; (s != Scope{}); s = above(s) {
+		if l := t.level(s); !l.isUnit && t.isAsked(s) {
+			l.looks, l.isUnit = t.level(above(s)).looks, true
+		}
+	}
+}
+
+// mayExist reports whether no complete list lacks a farm or fleet.
+func (t *Tracker) mayExist(s Scope) bool {
+	if l := t.levels[s]; (s == Scope{}) || l != nil && l.isUnit {
+		return true
+	}
+	higher := t.levels[above(s)]
+	return (higher == nil || !higher.listed) && t.mayExist(above(s))
+}
+
 // noteShown takes in the statuses that an answer shows. Only lists make a worker known.
 func (t *Tracker) noteShown(a *Answer, at moment, l *list) {
 	for _, key := range a.Shown {

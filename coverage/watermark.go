@@ -21,6 +21,7 @@ func (t *Tracker) eachLook(f func(Scope, kind, *look)) {
 			f(key, changes, &w.sessions[i].look)
 		}
 		if w.isUnit || w.gone != 0 {
+			w.looks[announced].awaits = w.asked[0].number != 0
 			f(key, announced, &w.looks[announced])
 			f(key, starts, &w.looks[starts])
 		}
@@ -41,7 +42,7 @@ func (t *Tracker) advance() []Behind {
 	var some, holds Kinds[bool]
 	t.eachLook(func(s Scope, k kind, l *look) {
 		*of(&some, k) = true
-		if l.isBehind() || len(gapsOf(open, s, k)) > 0 {
+		if l.isBehind() || len(gapsOf(open, s, k, l)) > 0 {
 			return
 		}
 		if m := of(&oldest, k); !*of(&holds, k) || l.at < *m {
@@ -76,7 +77,7 @@ func (t *Tracker) advance() []Behind {
 	}
 	t.eachLook(func(s Scope, k kind, l *look) {
 		at := limited(l.at, *of(&limits, k))
-		gaps := gapsOf(open, s, k)
+		gaps := gapsOf(open, s, k, l)
 		for _, g := range gaps {
 			note(g.Number, g.Scope, k, at)
 		}
@@ -112,13 +113,13 @@ func limited(at, limit moment) moment {
 }
 
 // gapsOf returns the open gaps that prevent looks of a kind at something.
-func gapsOf(open map[Scope][]*gap, s Scope, k kind) (all []*gap) {
+func gapsOf(open map[Scope][]*gap, s Scope, k kind, l *look) (all []*gap) {
 	if len(open) == 0 {
 		return nil
 	}
 	for ; ; s = above(s) {
 		for _, g := range open[s] {
-			if *of(&g.Affects, k) {
+			if g.prevents(k, l) {
 				all = append(all, g)
 			}
 		}

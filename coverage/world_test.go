@@ -9,8 +9,6 @@ import (
 
 	"farmwire/coverage"
 	"farmwire/diff"
-
-	"pgregory.net/rapid"
 )
 
 var epoch = time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
@@ -20,11 +18,12 @@ const gapAfter = time.Minute
 // world is a Deadline Cloud, a poller and a Kafka, as simple as they can be, and a Tracker that is told what happens. It knows
 // the truth, and compares with it what the Tracker says.
 type world struct {
-	t      *rapid.T
+	t      failer
 	random *rand.Rand
 	now    time.Time // by the service's clock
 
 	outages, handovers, deletions, estimates bool
+	calm                                     bool // no request fails by chance
 
 	fleets   []string // of the farm f
 	workers  map[diff.WorkerKey]*truth
@@ -64,7 +63,7 @@ type job struct {
 	missedOne bool // a listing of several pages has missed it, because its pages shifted; the status did not ask for that listing
 	listed    bool // an observation that showed it is committed
 	ended     bool // its end is committed
-	hidden    bool // lookups do not show it
+	hidden    bool // no answer shows it
 }
 
 // call is a request of the poller and what the service made of it.
@@ -89,7 +88,12 @@ type listing struct {
 	misses      *job
 }
 
-func newWorld(t *rapid.T, seed uint64) *world {
+// failer is a *testing.T or a *rapid.T.
+type failer interface {
+	Fatalf(format string, args ...any)
+}
+
+func newWorld(t failer, seed uint64) *world {
 	w := &world{
 		t: t, random: rand.New(rand.NewPCG(seed, 1)), now: epoch, workers: map[diff.WorkerKey]*truth{}, sessions: map[string]*job{},
 		fleets: []string{"a", "b"},
@@ -129,6 +133,7 @@ func (w *world) own() {
 		s := *w.state
 		stored = &s
 	}
+	w.owned = append(w.owned, w.now)
 	w.tracker = coverage.NewTracker(coverage.Config{GapAfter: gapAfter, Owns: owns}, stored, snapshots, w.now)
 }
 
@@ -158,6 +163,9 @@ func (w *world) step() {
 	}
 	if w.now.After(w.until) {
 		w.outage = nil
+		for _, s := range w.sessions {
+			s.hidden = false
+		}
 	}
 	w.live()
 	if len(w.inFlight) < 6 {
@@ -169,7 +177,7 @@ func (w *world) step() {
 	if w.chance(0.3) && w.tracker.IsDue(w.now) || w.now.Sub(w.taken) > 10*time.Second {
 		w.take(false)
 	}
-	if w.chance(0.02) {
+	if w.chance(0.3) {
 		w.take(true)
 	}
 	if w.handovers && w.chance(0.003) {
@@ -205,7 +213,7 @@ func (w *world) beginOutage() {
 	if w.chance(0.3) { // the service does not say what became of a session
 		w.outage = func(*call) coverage.Reason { return "" }
 		for _, s := range w.sessions {
-			s.hidden = s.EndedAt.IsZero() && s.WorkerKey == worker
+			s.hidden = s.listed && s.EndedAt.IsZero() && s.WorkerKey.FleetID == fleet
 		}
 	}
 }
@@ -232,10 +240,6 @@ func (w *world) live() {
 		worker.deleted = w.now
 		for _, s := range worker.sessions {
 			s.end(w.now)
-		}
-	case n > 97:
-		for _, s := range worker.sessions {
-			s.hidden = false
 		}
 	}
 	for key, worker := range w.workers {
@@ -326,7 +330,7 @@ func (w *world) transmit(c *call) {
 	if w.outage != nil {
 		c.reason = w.outage(c)
 	}
-	if c.reason == "" && w.chance(0.01) {
+	if c.reason == "" && !w.calm && w.chance(0.01) {
 		c.reason = []coverage.Reason{coverage.Throttled, coverage.Failing, coverage.Cancelled}[w.random.IntN(3)]
 	}
 	w.tracker.Sent(c.Request)
@@ -375,7 +379,7 @@ func (w *world) process(c *call) {
 			if c.pages > 1 && c.list.misses == nil && !s.missedOne && !s.announced && w.chance(0.2) {
 				s.missedOne, c.list.misses = true, s
 			}
-			if s != c.list.misses {
+			if s != c.list.misses && !s.hidden {
 				show(s)
 			}
 		}
@@ -390,7 +394,7 @@ func (w *world) process(c *call) {
 		for _, key := range sorted(w.shown) {
 			if t := w.workers[key]; t != nil {
 				for _, s := range t.sessions {
-					if owns(key.WorkerID) && w.chance(0.2) {
+					if owns(key.WorkerID) && !s.hidden && w.chance(0.2) {
 						show(s)
 					}
 				}
@@ -531,7 +535,7 @@ func (w *world) commit() {
 
 // settle lets everything be looked at without any failure, until all gaps are closed and nothing is behind.
 func (w *world) settle() {
-	w.outages, w.handovers, w.deletions = false, false, false
+	w.outages, w.handovers, w.deletions, w.calm = false, false, false, true
 	w.outage = nil
 	for _, s := range w.sessions {
 		s.hidden = false

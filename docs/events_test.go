@@ -5,21 +5,24 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/mod/sumdb/note"
 
 	"farmwire/diff"
 	"farmwire/event"
 )
 
 // The records in events.md are what is published for the changes that they show: every header and every byte of the value,
-// but for white space.
+// but for white space. The signature of a checkpoint is by the public key in audit.md.
 func TestExampleRecords(t *testing.T) {
 	examples := regexp.MustCompile("(?s)```record\n(.*?)```").FindAllStringSubmatch(pages(t)["events.md"], -1)
-	if len(examples) < 2 {
+	if len(examples) < 4 {
 		t.Fatalf("%d examples", len(examples))
 	}
 	for _, example := range examples {
@@ -28,8 +31,7 @@ func TestExampleRecords(t *testing.T) {
 		if err := json.Compact(&compact, []byte(value)); err != nil {
 			t.Fatal(err)
 		}
-		change, env := changeOf(t, compact.Bytes(), headerLines(head))
-		record := event.Encode(&change, env)
+		record := recordOf(t, compact.Bytes(), headerLines(head))
 		want := [][2]string{{"key", string(record.Key)}}
 		for _, h := range record.Headers {
 			want = append(want, [2]string{h.Key, string(h.Value)})
@@ -40,6 +42,52 @@ func TestExampleRecords(t *testing.T) {
 		if d := cmp.Diff(string(record.Value), compact.String()); d != "" {
 			t.Errorf("value (-published +documented):\n%s", d)
 		}
+	}
+}
+
+// recordOf is what is published for the change, or for what the coverage record says.
+func recordOf(t *testing.T, value []byte, headers [][2]string) event.Record {
+	t.Helper()
+	encoded := event.Record{Value: value}
+	for _, h := range headers {
+		if h[0] == "key" {
+			encoded.Key = []byte(h[1])
+		} else {
+			encoded.Headers = append(encoded.Headers, event.Header{Key: h[0], Value: []byte(h[1])})
+		}
+	}
+	if !slices.ContainsFunc(headers, func(h [2]string) bool { return h[1] == "urn:farmwire:coverage:v1" }) {
+		change, env := changeOf(t, value, headers)
+		return event.Encode(&change, env)
+	}
+	c, err := event.DecodeCoverage(encoded.Key, encoded.Value, encoded.Headers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Heartbeat != nil {
+		verify(t, c)
+	}
+	c.CoverageLog.Size = c.Number - 1
+	return event.EncodeCoverage(c.Record, event.CoverageEnvelope{
+		Region: c.Region, StateTopic: c.StateTopic, Shard: c.Shard, Time: c.Time, Recorded: c.RecordedTime,
+		CoverageLog: c.CoverageLog, Instance: c.Instance, Log: c.Log, Checkpoint: c.Checkpoint,
+	})
+}
+
+// verify checks that the checkpoint is that of the heartbeat, and is signed by the key that audit.md shows.
+func verify(t *testing.T, c event.Coverage) {
+	t.Helper()
+	key, err := note.NewVerifier(regexp.MustCompile(`studio-farmwire\+[0-9a-f]{8}\+[0-9A-Za-z+/=]+`).FindString(pages(t)["audit.md"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := note.Open([]byte(c.Checkpoint), note.VerifierList(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := event.Checkpoint{Origin: event.Origin(c.Region, c.StateTopic, c.Shard), Log: c.Log, Coverage: c.CoverageLog}.Text()
+	if d := cmp.Diff(want, opened.Text); d != "" {
+		t.Errorf("the checkpoint (-heartbeat +note):\n%s", d)
 	}
 }
 
@@ -105,6 +153,16 @@ func changeOf(t *testing.T, value []byte, headers [][2]string) (diff.Change, eve
 				t.Fatal(err)
 			}
 			env.Recorded = recorded
+		case "ce_shard", "ce_logindex":
+			n, err := strconv.ParseUint(h[1], 10, 31)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if h[0] == "ce_shard" {
+				env.Shard = int(n)
+			} else {
+				env.LogIndex = n
+			}
 		}
 	}
 	return c, env

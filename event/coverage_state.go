@@ -80,7 +80,7 @@ func decodeCoverageState(value []byte) (CoverageState, error) {
 }
 
 // AppendWorkers appends the value of the state record with the key WorkersKey, which names workers by farm and fleet:
-// {"schema":1,"farms":{farm id:{fleet id:[worker ids]}}}. It appends only as many workers as fit into so many bytes.
+// {"schema":1,"workers":{farm id:{fleet id:[worker ids]}}}. It appends only as many workers as fit into so many bytes.
 func AppendWorkers(b []byte, workers []diff.WorkerKey, room int) []byte {
 	f := workersFields{Schema: Schema, Farms: make(map[string]map[string][]string)}
 	const punctuation = 16
@@ -108,7 +108,7 @@ func AppendWorkers(b []byte, workers []diff.WorkerKey, room int) []byte {
 
 type workersFields struct {
 	Schema int                            `json:"schema"`
-	Farms  map[string]map[string][]string `json:"farms"`
+	Farms  map[string]map[string][]string `json:"workers"`
 }
 
 func decodeWorkers(value []byte) ([]diff.WorkerKey, error) {

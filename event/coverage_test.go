@@ -184,7 +184,7 @@ func TestWorkersState(t *testing.T) {
 	}
 	for room := range 400 {
 		value := AppendWorkers(nil, all, room)
-		if len(value) > max(room, len(`{"schema":1,"farms":{}}`)) {
+		if len(value) > max(room, len(`{"schema":1,"workers":{}}`)) {
 			t.Errorf("%d bytes for a room of %d: %s", len(value), room, value)
 		}
 	}

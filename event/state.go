@@ -23,7 +23,7 @@ import (
 //	                  the chain of the shard's events, see Chain
 //	key coverage      {"schema":1,"shard":…,"alive":"…Z","watermark":{…},"behind":[…],"gaps":[…],"next":{"n":…,"gap":…,"head":"…"}}
 //	                  what the next owner of the shard must know of its coverage, see CoverageState
-//	key workers       {"schema":1,"farms":{id:{id:[…ids…]}}}
+//	key workers       {"schema":1,"workers":{id:{id:[…ids…]}}}
 //	                  the workers of the shard that exist, by farm and fleet
 //	key absent.<farm id>/<fleet id>/<worker id>
 //	                  {"schema":1,"marks":[{"since":"…Z","sessions":[…ids…]}]}

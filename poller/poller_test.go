@@ -123,6 +123,9 @@ func watchWith(t *testing.T, p *Poller, snapshots ...diff.Snapshot) *watcher {
 func (w *watcher) take(o diff.Observation) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if h, ok := w.poller.config.Watcher.(*hearing); ok {
+		h.received(o)
+	}
 	w.observations = append(w.observations, o)
 	s, ok := w.snapshots[o.Worker]
 	if !ok {

@@ -15,7 +15,8 @@ import (
 //
 // Before an observation is put into the channel of Own, the Watcher is told of it in Answer.Observed. The only ones of which
 // it is not told are those of a shard that was disowned meanwhile, if they are what a listing has shown that waited for its
-// next request, or if the shard is owned anew.
+// next request, or if the shard is owned anew. Whoever listens on behalf of one ownership of a shard must leave out the answers
+// to requests that were sent before it.
 type Watcher interface {
 	// Sent is called before a request is sent.
 	Sent(Request)

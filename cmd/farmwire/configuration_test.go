@@ -167,6 +167,7 @@ func TestCommandLinesInDocumentation(t *testing.T) {
 			lines++
 			words, _, _ := strings.Cut(line[2], "#")
 			words, _, _ = strings.Cut(words, "|")
+			words, _, _ = strings.Cut(words, " >")
 			if err := parses(t, strings.Fields(words)); err != nil {
 				t.Errorf("%s: farmwire %s: %v", path, line[2], err)
 			}

@@ -10,6 +10,7 @@ import (
 
 	"farmwire/cluster"
 	"farmwire/consumer"
+	"farmwire/consumer/audit"
 	"farmwire/consumer/trigger"
 	"farmwire/publisher"
 )
@@ -20,11 +21,12 @@ func hint(kind cluster.Kind) string {
 	return cmp.Or(clusterHints()[kind], publisherHints()[kind], consumerHints()[kind])
 }
 
-// consumerHints returns the hints for the kinds that packages consumer and trigger add.
+// consumerHints returns the hints for the kinds that packages consumer, audit and trigger add.
 func consumerHints() map[cluster.Kind]string {
 	return map[cluster.Kind]string{
 		consumer.TopicMissing:  "check --topic-prefix and --brokers; `farmwire topics create` makes the topics",
 		consumer.RecordsGone:   "say by --from where to go on",
+		audit.AnchorForeign:    "check --anchor and --topic-prefix",
 		trigger.FromMissing:    "say where to begin with --from: now, beginning or a time",
 		trigger.FromGone:       "decide with --from: beginning delivers everything that is left, now or a time leaves out what is older",
 		trigger.TooManyRefused: "mend the target, or allow more by --dead-letter-limit",

@@ -15,7 +15,7 @@ import (
 // kafkaFlags say how to reach the cluster.
 type kafkaFlags struct {
 	Brokers     []string `placeholder:"HOST:PORT" help:"Connect to Kafka by these bootstrap brokers: two or three, separated by commas."`
-	TopicPrefix string   `default:"deadline.sessions" help:"Use the topics <prefix>.events, <prefix>.ended and <prefix>.state."`
+	TopicPrefix string   `default:"deadline.sessions" help:"Use the topics <prefix>.events, <prefix>.ended, <prefix>.coverage and <prefix>.state."`
 
 	TLS           toggle  `name:"tls" help:"Connect to Kafka with TLS."`
 	TLSCA         private `name:"tls-ca" placeholder:"FILE" help:"Trust the certificates of the authority in this PEM file. Default: the system's authorities."`

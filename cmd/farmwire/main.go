@@ -32,6 +32,7 @@ type commands struct {
 	Plan     planCmd     `cmd:"" help:"Say how soon changes are seen with a rate of requests, or which rate a delay needs."`
 	Tail     tailCmd     `cmd:"" help:"Print the events as they come."`
 	Trigger  triggerCmd  `cmd:"" help:"Run a command or call a webhook when a session has ended."`
+	Audit    auditCmd    `cmd:"" help:"Check that no event was removed, changed, added or moved, and say what could not be looked at."`
 	Topics   topicsCmd   `cmd:"" help:"Create or check the Kafka topics."`
 	Schema   schemaCmd   `cmd:"" help:"Print the contract with consumers: JSON Schemas of the records, and an AsyncAPI document."`
 	Version  versionCmd  `cmd:"" help:"Print the version, as --version does."`

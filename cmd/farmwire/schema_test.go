@@ -39,7 +39,7 @@ func TestAsyncAPIHasTheDefaults(t *testing.T) {
 			t.Errorf("%s has %d partitions and %d replicas, and the flags say %v", name, kafka.Partitions, kafka.Replicas, preset)
 		}
 	}
-	if len(document.Channels) < 3 {
+	if len(document.Channels) < 4 {
 		t.Errorf("%d channels", len(document.Channels))
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/mod/sumdb/note"
 
+	"farmwire/consumer/audit/audittest"
 	"farmwire/event"
 	"farmwire/poller/farmtest"
 	"farmwire/publisher/kafkatest"
@@ -39,6 +42,8 @@ func TestMain(m *testing.M) {
 //	                                  the output is in the files out and log
 //	kafka                             starts an embedded broker, $KAFKA
 //	ends FROM TO                      publishes that the sessions session-FROM to session-TO have ended
+//	publishes [KEY]                   writes topics with many events and heartbeats, which the private key in the file signs
+//	forges                            changes an event in those topics, which begins with a new $KAFKA
 //	refuse [OPERATION...]             from now on the farm answers every call, or those of the operations, with 403
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -47,6 +52,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts: *update,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fails": fails, "stops": stops, "kafka": startKafka, "ends": ends, "refuse": refuse,
+			"publishes": publishes, "forges": forges,
 		},
 	})
 }
@@ -70,6 +76,7 @@ func setUp(env *testscript.Env) error {
 	}
 	env.Defer(func() { farm.Close() })
 	env.Values[farmKey{}] = farm
+	env.Values[worldKey{}] = new(audittest.Topics)
 	site := farm.Cloud().AddFarm("studio")
 	fleet := site.AddFleet("render")
 	worker := fleet.AddWorker()
@@ -190,6 +197,31 @@ func ends(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(client.ProduceSync(ctx, record).FirstErr())
 	}
 	ts.Check(client.EndTransaction(ctx, kgo.TryCommit))
+}
+
+// worldKey is the key of the topics that publishes has written.
+type worldKey struct{}
+
+// publishes writes topics as Farmwire does.
+func publishes(ts *testscript.TestScript, _ bool, args []string) {
+	var signers []note.Signer
+	for _, file := range args {
+		signer, err := note.NewSigner(strings.TrimSpace(ts.ReadFile(file)))
+		ts.Check(err)
+		signers = append(signers, signer)
+	}
+	w := audittest.NewWorld(2, signers...).Live(6)
+	*ts.Value(worldKey{}).(*audittest.Topics) = w.Topics
+	ts.Check(audittest.Write(context.Background(), strings.Split(ts.Getenv("KAFKA"), ","), w.Topics))
+}
+
+// forges copies the topics to a new cluster, with another queue in one event.
+func forges(ts *testscript.TestScript, _ bool, _ []string) {
+	forged := ts.Value(worldKey{}).(*audittest.Topics).Clone()
+	r := forged["deadline.sessions.events"][0][3]
+	r.Value = bytes.Replace(r.Value, []byte("queue-1"), []byte("queue-2"), 1)
+	startKafka(ts, false, nil)
+	ts.Check(audittest.Write(context.Background(), strings.Split(ts.Getenv("KAFKA"), ","), forged))
 }
 
 func refuse(ts *testscript.TestScript, _ bool, operations []string) {

@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -20,11 +21,16 @@ import (
 	"farmwire/publisher/kafkatest"
 )
 
+// schemas are the texts of all schemas, by their names.
+func schemas() map[string]string {
+	return map[string]string{"event": schema.Event, "coverage": schema.Coverage, "state": schema.State}
+}
+
 // The AsyncAPI document has the schemas as they are in their own files, but for $schema and $id, and for references, which
 // lead to their new place.
 func TestAsyncAPIHasTheSchemas(t *testing.T) {
 	head, want, _ := strings.Cut(schema.AsyncAPI, "\n    \"schemas\": {\n")
-	for name, text := range map[string]string{"event": schema.Event, "state": schema.State} {
+	for name, text := range schemas() {
 		place := regexp.MustCompile(`(?ms)^      "` + name + `": \{\n.*?^      \}`)
 		if len(place.FindAllString(want, -1)) != 1 {
 			t.Fatalf("there is no place for the schema %s", name)
@@ -54,7 +60,7 @@ func moved(text, pointer string) string {
 func TestSchemasAreAlsoDraft07(t *testing.T) {
 	var draft07 = strings.Fields(`title description $comment examples type enum const required properties additionalProperties
 		items minItems minLength minimum pattern format allOf anyOf not if then $ref`)
-	for name, text := range map[string]string{"event": schema.Event, "state": schema.State} {
+	for name, text := range schemas() {
 		walk("", parse(t, text), func(pointer, keyword string, at map[string]any) {
 			isTop := pointer == "" && slices.Contains([]string{"$schema", "$id", "$defs"}, keyword)
 			if !isTop && !slices.Contains(draft07, keyword) {
@@ -70,10 +76,10 @@ func TestSchemasAreAlsoDraft07(t *testing.T) {
 	}
 }
 
-// What the two schemas have in common is the same in both.
+// What the schemas have in common is the same in all of them.
 func TestSchemasAgree(t *testing.T) {
 	of := func(text string) map[string]any { return parse(t, text).(map[string]any)["$defs"].(map[string]any) }
-	events, states := of(schema.Event), of(schema.State)
+	events, records, states := of(schema.Event), of(schema.Coverage), of(schema.State)
 	for name, other := range map[string]string{
 		"session": "fields", "open": "open", "id": "id", "status": "status", "textOrNull": "textOrNull", "time": "time", "timeOrNull": "timeOrNull",
 	} {
@@ -81,28 +87,42 @@ func TestSchemasAgree(t *testing.T) {
 			t.Errorf("%s and %s (-event +state):\n%s", name, other, d)
 		}
 	}
+	for _, name := range []string{"id", "textOrNull", "time", "timeOrNull"} {
+		if d := cmp.Diff(events[name], records[name]); d != "" {
+			t.Errorf("%s (-event +coverage):\n%s", name, d)
+		}
+	}
 }
 
-// The headers are those that Encode writes, and the header ce_dataschema leads to the schema of events.
+// The headers are those that are written, and the header ce_dataschema leads to the schema of the value. Events that older
+// versions have published have no log, so the two headers of the log are not required.
 func TestHeaders(t *testing.T) {
-	want := readAsyncAPI(t).Components.Schemas.Headers
-	var names []string
-	for _, h := range eventExamples()["ended"].Headers {
-		names = append(names, h.Key)
-		if h.Key == "ce_dataschema" && parse(t, schema.Event).(map[string]any)["$id"] != string(h.Value) {
-			t.Errorf("the $id of the schema is not %s", h.Value)
+	described := readAsyncAPI(t).Components.Schemas
+	for _, of := range []struct {
+		record    event.Record
+		value     string
+		described headersSchema
+		optional  []string
+	}{
+		{eventExamples()["ended"], schema.Event, described.Headers, []string{"ce_shard", "ce_logindex"}},
+		{coverageExamples()["heartbeat"], schema.Coverage, described.CoverageHeaders, nil},
+	} {
+		var names, required []string
+		for _, h := range of.record.Headers {
+			names = append(names, h.Key)
+			if !slices.Contains(of.optional, h.Key) {
+				required = append(required, h.Key)
+			}
+			if h.Key == "ce_dataschema" && parse(t, of.value).(map[string]any)["$id"] != string(h.Value) {
+				t.Errorf("the $id of the schema is not %s", h.Value)
+			}
 		}
-	}
-	if d := cmp.Diff(names, want.Required); d != "" {
-		t.Errorf("required (-encoded +AsyncAPI):\n%s", d)
-	}
-	for _, name := range names {
-		if want.Properties[name] == nil {
-			t.Errorf("the header %s is not described", name)
+		if d := cmp.Diff(required, of.described.Required); d != "" {
+			t.Errorf("required (-encoded +AsyncAPI):\n%s", d)
 		}
-	}
-	if len(names) != len(want.Properties) {
-		t.Errorf("%d headers are described, and %d written", len(want.Properties), len(names))
+		if d := cmp.Diff(names, slices.Collect(maps.Keys(of.described.Properties)), cmpopts.SortSlices(strings.Compare)); d != "" {
+			t.Errorf("described (-encoded +AsyncAPI):\n%s", d)
+		}
 	}
 }
 
@@ -170,26 +190,29 @@ func settingsOf(t *testing.T, client *kgo.Client, topic string) map[string]any {
 // Of each kind of record there is one message, and it accepts no other.
 func TestMessagesAreDistinct(t *testing.T) {
 	c := load(t)
-	for name, r := range stateExamples() {
-		if r.Value == nil {
-			continue
-		}
-		m, err := c.messageOf("state", r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, other := range c.channels["state"] {
-			if value := parse(t, string(r.Value)); other.name != m.name && other.payload.Validate(value) == nil {
-				t.Errorf("%s is accepted as %s, and not only as %s", name, other.name, m.name)
+	for channel, examples := range map[string]map[string]event.Record{"coverage": coverageExamples(), "state": stateExamples()} {
+		for name, r := range examples {
+			if r.Value == nil {
+				continue
+			}
+			m, err := c.messageOf(channel, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, other := range c.channels[channel] {
+				if value := parse(t, string(r.Value)); other.name != m.name && other.payload.Validate(value) == nil {
+					t.Errorf("%s is accepted as %s, and not only as %s", name, other.name, m.name)
+				}
 			}
 		}
 	}
-	r := eventExamples()["ended"]
-	r.Headers = slices.DeleteFunc(r.Headers, func(h event.Header) bool { return h.Key == "ce_id" })
-	if c.check("events", r) == nil {
-		t.Error("a record without a header is accepted")
+	for channel, r := range map[string]event.Record{"events": eventExamples()["ended"], "coverage": coverageExamples()["heartbeat"]} {
+		r.Headers = slices.DeleteFunc(r.Headers, func(h event.Header) bool { return h.Key == "ce_id" })
+		if c.check(channel, r) == nil {
+			t.Errorf("%s: a record without a header is accepted", channel)
+		}
 	}
-	r = stateExamples()["session"]
+	r := stateExamples()["session"]
 	r.Headers = []event.Header{{Key: "ce_id"}}
 	if c.check("state", r) == nil {
 		t.Error("a state record with headers is accepted")
@@ -198,7 +221,7 @@ func TestMessagesAreDistinct(t *testing.T) {
 
 // Each example in a schema is valid by the schema that has it.
 func TestExamplesInSchemas(t *testing.T) {
-	for name, text := range map[string]string{"event": schema.Event, "state": schema.State} {
+	for name, text := range schemas() {
 		found := 0
 		walk("", parse(t, text), func(pointer, keyword string, at map[string]any) {
 			if keyword != "examples" {

@@ -23,9 +23,10 @@ var (
 
 // contract is what the files promise, compiled.
 type contract struct {
-	event, state             *jsonschema.Schema
-	session, watch, absences *jsonschema.Schema   // the parts of state for each kind of record
-	channels                 map[string][]message // of the AsyncAPI document, by the ends of the topics' names
+	event, coverage, state *jsonschema.Schema
+	coverageKinds          map[string]*jsonschema.Schema // the parts of coverage for each kind of record, by the header ce_type
+	stateKinds             map[string]*jsonschema.Schema // the parts of state for each kind of record, by the key; session and absences have others
+	channels               map[string][]message          // of the AsyncAPI document, by the ends of the topics' names
 }
 
 // message is one of a channel of the AsyncAPI document.
@@ -41,7 +42,9 @@ func load(t testing.TB) *contract {
 	compiler.DefaultDraft(jsonschema.Draft7) // AsyncAPI's own
 	compiler.AssertFormat()
 	const asyncapi = "urn:asyncapi"
-	for url, text := range map[string]string{"urn:event": schema.Event, "urn:state": schema.State, asyncapi: schema.AsyncAPI} {
+	for url, text := range map[string]string{
+		"urn:event": schema.Event, "urn:coverage": schema.Coverage, "urn:state": schema.State, asyncapi: schema.AsyncAPI,
+	} {
 		if err := compiler.AddResource(url, parse(t, text)); err != nil {
 			t.Fatal(err)
 		}
@@ -54,8 +57,14 @@ func load(t testing.TB) *contract {
 		return compiled
 	}
 	c := &contract{
-		event: compile("urn:event"), state: compile("urn:state"), session: compile("urn:state#/$defs/session"),
-		watch: compile("urn:state#/$defs/watch"), absences: compile("urn:state#/$defs/absences"), channels: map[string][]message{},
+		event: compile("urn:event"), coverage: compile("urn:coverage"), state: compile("urn:state"),
+		coverageKinds: map[string]*jsonschema.Schema{}, stateKinds: map[string]*jsonschema.Schema{}, channels: map[string][]message{},
+	}
+	for _, kind := range coverageKinds() {
+		c.coverageKinds["farmwire.coverage."+kind+".v1"] = compile("urn:coverage#/$defs/" + kind)
+	}
+	for _, kind := range stateKinds() {
+		c.stateKinds[kind] = compile("urn:state#/$defs/" + kind)
 	}
 	document := readAsyncAPI(t)
 	for name, channel := range document.Channels {
@@ -80,7 +89,7 @@ func (c *contract) check(channel string, r event.Record) error {
 		if value, err = jsonschema.UnmarshalJSON(strings.NewReader(string(r.Value))); err != nil {
 			return err
 		}
-		if err := c.checkValue(channel, string(r.Key), value); err != nil {
+		if err := c.checkValue(channel, r, value); err != nil {
 			return err
 		}
 	}
@@ -97,34 +106,55 @@ func (c *contract) check(channel string, r event.Record) error {
 		}
 		return nil
 	}
+	return m.headers.Validate(headersOf(r))
+}
+
+// headersOf are the headers of a record as the AsyncAPI document takes them.
+func headersOf(r event.Record) map[string]any {
 	headers := map[string]any{}
 	for _, h := range r.Headers {
 		headers[h.Key] = string(h.Value)
 	}
-	return m.headers.Validate(headers)
+	return headers
 }
 
-// checkValue validates a value with the schema of its topic, and one of the state topic also with that of its kind.
-func (c *contract) checkValue(channel, key string, value any) error {
-	if channel != "state" {
-		return c.event.Validate(value)
-	}
-	kind := c.session
-	switch {
-	case key == event.WatchKey:
-		kind = c.watch
-	case event.IsOwnKey(key):
-		kind = c.absences
-	}
-	return errors.Join(c.state.Validate(value), kind.Validate(value))
+// coverageKinds are the kinds of records of the coverage topic.
+func coverageKinds() []string { return []string{"heartbeat", "gap", "watch"} }
+
+// stateKinds are the kinds of records of the state topic.
+func stateKinds() []string {
+	return []string{"session", "absences", event.WatchKey, event.LogKey, event.CoverageKey, event.WorkersKey}
 }
 
-// messageOf returns the only message of the channel that the record can be.
+// checkValue validates a value with the schema of its topic, and with that of its kind where the topic has several kinds.
+func (c *contract) checkValue(channel string, r event.Record, value any) error {
+	switch channel {
+	case "coverage":
+		kind := c.coverageKinds[fmt.Sprint(headersOf(r)["ce_type"])]
+		if kind == nil {
+			return fmt.Errorf("a coverage record of an unknown kind: %v", headersOf(r))
+		}
+		return errors.Join(c.coverage.Validate(value), kind.Validate(value))
+	case "state":
+		kind := c.stateKinds[string(r.Key)]
+		switch {
+		case !event.IsOwnKey(string(r.Key)):
+			kind = c.stateKinds["session"]
+		case kind == nil:
+			kind = c.stateKinds["absences"]
+		}
+		return errors.Join(c.state.Validate(value), kind.Validate(value))
+	}
+	return c.event.Validate(value)
+}
+
+// messageOf returns the only message of the channel that the record can be. Those of the coverage topic differ in their headers.
 func (c *contract) messageOf(channel string, r event.Record) (m message, err error) {
 	found := 0
 	for _, candidate := range c.channels[channel] {
 		isTombstone := candidate.payload.Validate(nil) == nil
-		if candidate.key.Validate(string(r.Key)) == nil && isTombstone == (r.Value == nil) {
+		hasHeaders := channel != "coverage" || candidate.headers.Validate(headersOf(r)) == nil
+		if candidate.key.Validate(string(r.Key)) == nil && isTombstone == (r.Value == nil) && hasHeaders {
 			m, found = candidate, found+1
 		}
 	}
@@ -151,12 +181,15 @@ type asyncAPI struct {
 	Components struct {
 		Messages map[string]struct{ Headers map[string]any }
 		Schemas  struct {
-			Headers struct {
-				Required   []string
-				Properties map[string]any
-			}
+			Headers, CoverageHeaders headersSchema
 		}
 	}
+}
+
+// headersSchema is what the tests read of a schema of headers.
+type headersSchema struct {
+	Required   []string
+	Properties map[string]any
 }
 
 func readAsyncAPI(t testing.TB) (document asyncAPI) {

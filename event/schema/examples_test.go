@@ -1,9 +1,11 @@
 package schema_test
 
 import (
+	"crypto/sha256"
 	"testing"
 	"time"
 
+	"farmwire/coverage"
 	"farmwire/diff"
 	"farmwire/event"
 )
@@ -100,6 +102,54 @@ func eventExamples() map[string]event.Record {
 	return records
 }
 
+// coverageExamples are examples of every kind of coverage record, and of all forms that it can have.
+func coverageExamples() map[string]event.Record {
+	head := sha256.Sum256(nil)
+	env := event.CoverageEnvelope{
+		Region: "eu-west-1", StateTopic: "deadline.sessions.state", Shard: 3, Time: epoch, Recorded: epoch.Add(time.Second),
+		CoverageLog: event.Chain{Size: 41, Head: head}, Instance: "host-1", Log: event.Chain{Size: 9, Head: head}, Checkpoint: "note\n\n— key sig\n",
+	}
+	first := event.CoverageEnvelope{Region: "eu-west-1", StateTopic: "deadline.sessions.state", Time: epoch, Recorded: epoch, Instance: "host-1"}
+	gap := func(edit func(*coverage.Gap)) coverage.Record {
+		g := exampleGap()
+		edit(&g)
+		return coverage.Record{Gap: &g}
+	}
+	watch := func(w coverage.Watch) coverage.Record { return coverage.Record{Watch: &w} }
+	heartbeat := coverage.Heartbeat{
+		Watermark: coverage.Watermark{Changes: epoch, Announced: epoch, Starts: epoch}, Behind: exampleBehind(), Fleets: 2, Workers: 30, OpenSessions: 4,
+	}
+	return map[string]event.Record{
+		"heartbeat":       event.EncodeCoverage(coverage.Record{Heartbeat: &heartbeat}, env),
+		"heartbeat-first": event.EncodeCoverage(coverage.Record{Heartbeat: &coverage.Heartbeat{}}, first),
+		"gap-opened":      event.EncodeCoverage(gap(func(*coverage.Gap) {}), env),
+		"gap-all": event.EncodeCoverage(gap(func(g *coverage.Gap) {
+			g.Scope, g.From, g.Affects = coverage.Scope{}, time.Time{}, coverage.Affects{Changes: true, Announced: true, Starts: true}
+		}), env),
+		"gap-closed":  event.EncodeCoverage(gap(func(g *coverage.Gap) { g.Closed, g.To = true, epoch.Add(time.Minute) }), env),
+		"gap-unknown": event.EncodeCoverage(gap(func(g *coverage.Gap) { g.Reason = "paused" }), env),
+		"gap-deleted": event.EncodeCoverage(gap(func(g *coverage.Gap) {
+			g.Reason, g.Closed, g.To = coverage.Deleted, true, epoch.Add(time.Minute)
+			g.Workers = map[string]coverage.Period{"worker-a": {From: epoch, To: g.To}, "worker-b": {To: g.To}}
+		}), env),
+		"watch-began":   event.EncodeCoverage(watch(coverage.Watch{FarmID: "farm-f", FleetID: "fleet-l", Since: epoch}), env),
+		"watch-ended":   event.EncodeCoverage(watch(coverage.Watch{FarmID: "farm-f", FleetID: "fleet-l", Since: epoch, Ended: true, Reason: "gone"}), env),
+		"watch-unknown": event.EncodeCoverage(watch(coverage.Watch{FleetID: "fleet-l"}), env),
+	}
+}
+
+func exampleGap() coverage.Gap {
+	return coverage.Gap{
+		Number: 7, Reason: coverage.Denied, Affects: coverage.Affects{Announced: true, Starts: true},
+		Scope: coverage.Scope{FarmID: "farm-f", FleetID: "fleet-l"}, From: epoch,
+	}
+}
+
+func exampleBehind() []coverage.Behind {
+	g := exampleGap()
+	return []coverage.Behind{{Gap: g.Number, Scope: g.Scope, Affects: g.Affects, Watermark: coverage.Watermark{Starts: epoch}}}
+}
+
 // stateExamples are examples of every kind of state record, with the keys that they have in the topic.
 func stateExamples() map[string]event.Record {
 	begun := session()
@@ -115,9 +165,15 @@ func stateExamples() map[string]event.Record {
 	watch := event.WatchRecord{
 		Schema: event.Schema, Region: "eu-west-1", Partitions: 12, Initial: "open",
 		Farms:  map[string]event.FarmWatch{"farm-f": {Listed: epoch, Gone: epoch}, "farm-g": {}},
-		Fleets: map[string]event.FleetWatch{"fleet-l": {Since: epoch, Farm: "farm-f", Gone: epoch}, "fleet-m": {}},
+		Fleets: map[string]event.FleetWatch{"fleet-l": {Since: epoch, Farm: "farm-f", Gone: epoch, Published: event.WatchEnded}, "fleet-m": {Published: event.WatchBegan}},
 	}
 	begin := event.WatchRecord{Schema: event.Schema, Region: "eu-west-1", Partitions: 1, Initial: "none"}
+	stored := event.CoverageState{Shard: 3, Log: event.Chain{Size: 41, Head: sha256.Sum256(nil)}}
+	stored.State = coverage.State{
+		Alive: epoch, Watermark: coverage.Watermark{Changes: epoch, Announced: epoch, Starts: epoch}, Behind: exampleBehind(),
+		Gaps: []coverage.Gap{exampleGap()}, NextGap: 8,
+	}
+	exist := []diff.WorkerKey{worker, {FarmID: "farm-f", FleetID: "fleet-l", WorkerID: "worker-x"}}
 	absences := func(a diff.Absences) event.Record {
 		return event.Record{Key: event.AppendAbsencesKey(nil, a.Worker), Value: event.AppendAbsences(nil, a, 1<<20)}
 	}
@@ -129,6 +185,12 @@ func stateExamples() map[string]event.Record {
 		"session-missing":  put(diff.Record{Session: begun, Sequence: 2, Seen: epoch, Missing: epoch}),
 		"watch":            {Key: []byte(event.WatchKey), Value: event.AppendWatch(nil, watch)},
 		"watch-new":        {Key: []byte(event.WatchKey), Value: event.AppendWatch(nil, begin)},
+		"log":              {Key: []byte(event.LogKey), Value: event.AppendLog(nil, stored.Log)},
+		"log-empty":        {Key: []byte(event.LogKey), Value: event.AppendLog(nil, event.Chain{})},
+		"coverage":         {Key: []byte(event.CoverageKey), Value: event.AppendCoverageState(nil, stored)},
+		"coverage-new":     {Key: []byte(event.CoverageKey), Value: event.AppendCoverageState(nil, event.CoverageState{})},
+		"workers":          {Key: []byte(event.WorkersKey), Value: event.AppendWorkers(nil, exist, 1<<20)},
+		"workers-none":     {Key: []byte(event.WorkersKey), Value: event.AppendWorkers(nil, nil, 1<<20)},
 		"absences-all":     absences(all),
 		"absences-some":    absences(some),
 		"forgotten":        {Key: []byte("session-s")},
@@ -139,7 +201,9 @@ func stateExamples() map[string]event.Record {
 // The examples have the form that the files promise.
 func TestExamples(t *testing.T) {
 	c := load(t)
-	for channel, records := range map[string]map[string]event.Record{"events": eventExamples(), "state": stateExamples()} {
+	for channel, records := range map[string]map[string]event.Record{
+		"events": eventExamples(), "coverage": coverageExamples(), "state": stateExamples(),
+	} {
 		for name, r := range records {
 			if err := c.check(channel, r); err != nil {
 				t.Errorf("%s: %s: %v", name, r.Value, err)
@@ -168,11 +232,27 @@ func TestAdditions(t *testing.T) {
 		}
 	}
 	for name, value := range map[string]string{
+		"heartbeat": edit(t, coverageExamples()["heartbeat"].Value, "/more", `[1]`, "/watermark/more", `1`, "/behind/0/more", `1`,
+			"/behind/0/scope/more", `1`, "/behind/0/watermark/more", `1`, "/log/more", `1`, "/coverageLog/more", `1`),
+		"gap":    edit(t, coverageExamples()["gap-deleted"].Value, "/more", `[1]`, "/scope/more", `1`, "/workers/worker-a/more", `1`),
+		"watch":  edit(t, coverageExamples()["watch-ended"].Value, "/more", `[1]`),
+		"reason": edit(t, coverageExamples()["gap-opened"].Value, "/reason", `"paused"`),
+		"a kind": `{"quotas":[]}`,
+	} {
+		if err := c.coverage.Validate(parse(t, value)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, value := range map[string]string{
 		"fields":       edit(t, stateExamples()["session"].Value, "/more", `[1]`, "/session/more", `1`),
 		"watch fields": edit(t, stateExamples()["watch"].Value, "/more", `1`, "/farms/farm-f/more", `1`, "/fleets/fleet-l/more", `1`),
 		"mark fields":  edit(t, stateExamples()["absences-all"].Value, "/more", `1`, "/marks/0/more", `1`),
-		"a kind":       `{"schema":1,"alive":"2030-01-02T03:04:05.678Z","gaps":[]}`,
-		"a schema":     `{"schema":2,"session":17,"farms":[],"marks":null}`,
+		"log fields":   edit(t, stateExamples()["log"].Value, "/more", `1`),
+		"workers":      edit(t, stateExamples()["workers"].Value, "/more", `1`),
+		"coverage": edit(t, stateExamples()["coverage"].Value, "/more", `1`, "/watermark/more", `1`, "/behind/0/more", `1`,
+			"/gaps/0/more", `1`, "/next/more", `1`),
+		"a kind":   `{"schema":1,"quotas":[]}`,
+		"a schema": `{"schema":2,"session":17,"farms":[],"marks":null}`,
 	} {
 		if err := c.state.Validate(parse(t, value)); err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"farmwire/coverage"
 	"farmwire/diff"
 	"farmwire/event"
 )
@@ -31,6 +32,11 @@ func TestWireForm(t *testing.T) {
 		switch name := filepath.Base(file); {
 		case filepath.Ext(name) == ".event":
 			channel, records = "events", []event.Record{goldenEvent(lines)}
+		case filepath.Ext(name) == ".coverage":
+			lines[0] = strings.TrimPrefix(lines[0], "key: ")
+			channel, records = "coverage", []event.Record{goldenEvent(lines)}
+		case name == "coverage-state.json":
+			records = []event.Record{{Key: []byte(event.CoverageKey), Value: []byte(lines[0])}}
 		case name == "state.jsonl":
 			for _, line := range lines {
 				records = append(records, event.Record{Key: []byte("session-0123456789abcdef0123456789abcdef"), Value: []byte(line)})
@@ -66,8 +72,8 @@ func goldenEvent(lines []string) event.Record {
 
 // schemaOf names the schema of the values of a topic.
 func schemaOf(channel string) string {
-	if channel == "state" {
-		return "state"
+	if channel == "coverage" || channel == "state" {
+		return channel
 	}
 	return "event"
 }
@@ -205,6 +211,120 @@ func (w *world) envelope() event.Envelope {
 	return env
 }
 
+// Every coverage record is valid, and so is what is stored of the coverage, of the log and of the workers.
+func TestCoverageIsValid(t *testing.T) {
+	c := load(t)
+	rapid.Check(t, func(t *rapid.T) {
+		g := coverageGenerator{t}
+		env := event.CoverageEnvelope{
+			Region: "eu-west-1", StateTopic: "deadline.sessions.state", Shard: rapid.IntRange(0, 1000).Draw(t, "shard"), Time: epoch, Recorded: epoch,
+			CoverageLog: g.chain(), Instance: rapid.String().Draw(t, "instance"), Log: g.chain(), Checkpoint: rapid.String().Draw(t, "checkpoint"),
+		}
+		records := map[string][]event.Record{"coverage": {
+			event.EncodeCoverage(coverage.Record{Heartbeat: g.heartbeat()}, env),
+			event.EncodeCoverage(coverage.Record{Gap: g.gap()}, env),
+			event.EncodeCoverage(coverage.Record{Watch: g.watch()}, env),
+		}}
+		stored := event.CoverageState{Shard: env.Shard, Log: env.CoverageLog}
+		stored.State = coverage.State{Alive: g.instant("alive"), Watermark: g.watermark(), Behind: g.behind(), NextGap: rapid.Uint64Max(99).Draw(t, "next")}
+		for range rapid.IntRange(0, 3).Draw(t, "gaps") {
+			stored.Gaps = append(stored.Gaps, *g.gap())
+		}
+		workers := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) diff.WorkerKey {
+			id := rapid.StringN(1, 9, -1)
+			return diff.WorkerKey{FarmID: id.Draw(t, "farm"), FleetID: id.Draw(t, "fleet"), WorkerID: id.Draw(t, "worker")}
+		}), 0, 9).Draw(t, "workers")
+		for key, value := range map[string][]byte{
+			event.CoverageKey: event.AppendCoverageState(nil, stored), event.LogKey: event.AppendLog(nil, env.Log),
+			event.WorkersKey: event.AppendWorkers(nil, workers, 200),
+		} {
+			records["state"] = append(records["state"], event.Record{Key: []byte(key), Value: value})
+		}
+		for channel, all := range records {
+			for _, r := range all {
+				if err := c.check(channel, r); err != nil {
+					t.Fatalf("%s: %v", r.Value, err)
+				}
+			}
+		}
+	})
+}
+
+// coverageGenerator makes any coverage records that a shard can publish.
+type coverageGenerator struct{ t *rapid.T }
+
+func (g coverageGenerator) instant(name string) time.Time {
+	return rapid.SampledFrom([]time.Time{{}, epoch, epoch.Add(time.Hour)}).Draw(g.t, name)
+}
+
+func (g coverageGenerator) watermark() coverage.Watermark {
+	return coverage.Watermark{Changes: g.instant("changes"), Announced: g.instant("announced"), Starts: g.instant("starts")}
+}
+
+func (g coverageGenerator) scope() coverage.Scope {
+	id := rapid.OneOf(rapid.Just(""), rapid.String())
+	return coverage.Scope{FarmID: id.Draw(g.t, "farm"), FleetID: id.Draw(g.t, "fleet"), WorkerID: id.Draw(g.t, "worker")}
+}
+
+func (g coverageGenerator) affects() coverage.Affects {
+	bits := rapid.IntRange(1, 7).Draw(g.t, "affects") // never nothing
+	return coverage.Affects{Changes: bits&1 != 0, Announced: bits&2 != 0, Starts: bits&4 != 0}
+}
+
+func (g coverageGenerator) number() uint64 { return rapid.Uint64Range(1, 1<<63).Draw(g.t, "number") }
+
+func (g coverageGenerator) behind() (all []coverage.Behind) {
+	for range rapid.IntRange(0, 3).Draw(g.t, "behind") {
+		all = append(all, coverage.Behind{Gap: g.number(), Scope: g.scope(), Affects: g.affects(), Watermark: g.watermark()})
+	}
+	return all
+}
+
+func (g coverageGenerator) heartbeat() *coverage.Heartbeat {
+	count := rapid.IntRange(0, 10_000)
+	return &coverage.Heartbeat{
+		Watermark: g.watermark(), Behind: g.behind(), Fleets: count.Draw(g.t, "fleets"), Workers: count.Draw(g.t, "workers"),
+		OpenSessions: count.Draw(g.t, "open"),
+	}
+}
+
+func (g coverageGenerator) gap() *coverage.Gap {
+	gap := coverage.Gap{
+		Number: g.number(), Closed: rapid.Bool().Draw(g.t, "closed"), Affects: g.affects(), Scope: g.scope(), From: g.instant("from"),
+		Reason: rapid.SampledFrom([]coverage.Reason{
+			coverage.Down, coverage.Throttled, coverage.Denied, coverage.Credentials, coverage.Unreachable, coverage.Failing, coverage.Kafka,
+			coverage.Unresolved, coverage.Deleted,
+		}).Draw(g.t, "reason"),
+	}
+	if gap.Reason == coverage.Deleted {
+		gap.Closed = true
+		gap.Workers = map[string]coverage.Period{rapid.String().Draw(g.t, "deleted"): {From: g.instant("period"), To: epoch}}
+	}
+	if gap.Closed {
+		gap.To = epoch.Add(2 * time.Hour)
+	}
+	return &gap
+}
+
+func (g coverageGenerator) watch() *coverage.Watch {
+	w := coverage.Watch{
+		FarmID: rapid.String().Draw(g.t, "farm"), FleetID: rapid.StringN(1, 9, -1).Draw(g.t, "fleet"), Since: g.instant("since"),
+		Ended: rapid.Bool().Draw(g.t, "ended"),
+	}
+	if w.Ended {
+		w.Reason = rapid.StringN(1, 9, -1).Draw(g.t, "reason")
+	}
+	return &w
+}
+
+func (g coverageGenerator) chain() event.Chain {
+	var c event.Chain
+	for range rapid.IntRange(0, 3).Draw(g.t, "records") {
+		c.Add(event.Digest(event.Record{Key: rapid.SliceOf(rapid.Byte()).Draw(g.t, "record")}))
+	}
+	return c
+}
+
 // Every record of the watch that the publisher can write is valid.
 func TestWatchIsValid(t *testing.T) {
 	c := load(t)
@@ -222,7 +342,10 @@ func TestWatchIsValid(t *testing.T) {
 		}
 		for _, id := range rapid.SliceOfN(rapid.String(), 0, 4).Draw(t, "fleets") {
 			farm := rapid.SampledFrom([]string{"", "farm-f"}).Draw(t, "farm")
-			w.Fleets[id] = event.FleetWatch{Since: instant("since"), Farm: farm, Gone: instant("gone")}
+			w.Fleets[id] = event.FleetWatch{
+				Since: instant("since"), Farm: farm, Gone: instant("gone"),
+				Published: rapid.SampledFrom([]string{"", event.WatchBegan, event.WatchEnded}).Draw(t, "published"),
+			}
 		}
 		if err := c.check("state", event.Record{Key: []byte(event.WatchKey), Value: event.AppendWatch(nil, w)}); err != nil {
 			t.Fatal(err)

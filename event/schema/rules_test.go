@@ -12,7 +12,15 @@ import (
 // rule, or adds one that nothing tries, sees a test fail.
 func TestEveryRuleIsTried(t *testing.T) {
 	all := trials(t)
-	for _, group := range [][]string{{"event"}, {"state", "session", "watch", "absences"}, {"headers"}, {"keys"}} {
+	groups := [][]string{{"event"}, {"coverage"}, {"state"}, {"headers"}, {"coverage headers"}, {"keys"}, {"shard keys"}}
+	for name := range all {
+		for i := range groups {
+			if strings.HasPrefix(name, "kinds/"+groups[i][0]+"/") {
+				groups[i] = append(groups[i], name)
+			}
+		}
+	}
+	for _, group := range groups {
 		first := all[group[0]]
 		for _, rule := range rulesOf(t, first) {
 			t.Run(group[0]+rule, func(t *testing.T) {
@@ -86,8 +94,9 @@ func rulesOf(t *testing.T, trial trial) (rules []string) {
 // isForReaders reports whether a rule accepts and refuses nothing that the other rules do not. It is there for those who read
 // the schema, and to give validators one reason instead of many.
 func isForReaders(pointer, keyword string, at map[string]any) bool {
-	isAboutChange := strings.HasSuffix(pointer, "/if") && keyword == "required" && fmt.Sprint(at[keyword]) == "[change]"
-	isStateRecord := pointer == "" && keyword == "type" && at["$id"] == "urn:farmwire:state:v1"
+	isAboutValue := strings.HasSuffix(pointer, "/if") && keyword == "required" &&
+		slices.Contains([]string{"[change]", "[state]", "[reason]"}, fmt.Sprint(at[keyword]))
+	isAnyRecord := pointer == "" && keyword == "type" && slices.Contains([]any{"urn:farmwire:coverage:v1", "urn:farmwire:state:v1"}, at["$id"])
 	isKey := pointer == "/components/schemas/sessionKey" && keyword == "type"
-	return isAboutChange || isStateRecord || isKey
+	return isAboutValue || isAnyRecord || isKey
 }

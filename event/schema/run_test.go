@@ -24,7 +24,7 @@ import (
 )
 
 // What a run between a simulated farm and a broker publishes is valid: every kind of change but vanished, which takes two
-// minutes, and every kind of state record.
+// minutes, every kind of state record, and heartbeats and the begin of a watch.
 func TestRun(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -61,7 +61,8 @@ func TestRun(t *testing.T) {
 	deleted.Delete()
 	for _, what := range []string{
 		"events updating", "events updated", "events updatefailed", "events changed", "events ending", "events started",
-		"state watch", "state absences", "state session",
+		"state watch", "state absences", "state session", "state log", "state coverage", "state workers",
+		"coverage farmwire.coverage.heartbeat.v1", "coverage farmwire.coverage.watch.v1",
 	} {
 		seen.await(what, 1)
 	}
@@ -148,18 +149,28 @@ func (p *publications) await(what string, n int) {
 	}
 }
 
-// kindOf is the change of an event, or the message that a state record is.
+// kindOf is the change of an event, the type of a coverage record, or the message that a state record is.
 func kindOf(channel string, r event.Record) (string, error) {
-	if channel != "state" {
+	switch channel {
+	case "events", "ended":
 		e, err := event.Decode(r.Key, r.Value, r.Headers)
 		return string(e.Kind), err
+	case "coverage":
+		c, err := event.DecodeCoverage(r.Key, r.Value, r.Headers)
+		return c.Type, err
 	}
 	s, err := event.DecodeState(r.Key, r.Value)
 	switch {
 	case s.Forgotten():
 		return "forgotten", err
 	case s.Watch != nil:
-		return "watch", err
+		return event.WatchKey, err
+	case s.Log != nil:
+		return event.LogKey, err
+	case s.Coverage != nil:
+		return event.CoverageKey, err
+	case s.Workers != nil:
+		return event.WorkersKey, err
 	case s.Absences != nil:
 		return "absences", err
 	}
