@@ -249,7 +249,7 @@ func (w *world) checkGoodAnswers() {
 			continue
 		}
 		from := g.From.Add(15 * time.Second)
-		if i := slices.IndexFunc(w.owned, func(at time.Time) bool { return at.After(g.To) }); g.Reason == coverage.Down && i != 0 {
+		if i := slices.IndexFunc(w.owned, func(at time.Time) bool { return at.After(g.To.Add(10 * time.Second)) }); g.Reason == coverage.Down && i != 0 {
 			// A successor does not know what an owner was told after it had stored something for the last time.
 			owned := w.owned
 			if i > 0 {
