@@ -11,8 +11,9 @@ import (
 
 // runCampaign disturbs farmwire, with files in dir, and checks what was published.
 func runCampaign(ctx context.Context, f *flags, out io.Writer, dir string) (_ outcome, err error) {
-	fmt.Fprintf(out, "seed %d: %d SIGKILL, %d SIGSTOP take-overs, %d broker kills, %d cuts, %d freezes, %d restarts, %d late produces, %d late EndTxns, %d held heartbeats; %d instances, %d brokers, %d workers, faults %s\n",
-		f.Seed, f.Kills, f.Stops, f.BrokerKills, f.Cuts, f.Freezes, f.Restarts, f.LateProduces, f.LateEndTxns, f.HeldHeartbeats, f.Instances, f.Brokers, f.Workers, f.Faults)
+	fmt.Fprintf(out, "seed %d: %d SIGKILL, %d SIGSTOP take-overs, %d broker kills, %d cuts, %d freezes, %d restarts, %d late produces, %d late EndTxns, %d held heartbeats, %d API outages, %d denied fleets, %d hanging workers, %d Kafka outages, %d absences; %d instances, %d brokers, %d workers, faults %s\n",
+		f.Seed, f.Kills, f.Stops, f.BrokerKills, f.Cuts, f.Freezes, f.Restarts, f.LateProduces, f.LateEndTxns, f.HeldHeartbeats,
+		f.APIOutages, f.DeniedFleets, f.HangingWorkers, f.KafkaOutages, f.Absences, f.Instances, f.Brokers, f.Workers, f.Faults)
 	t, err := openTestbed(ctx, f, dir)
 	if err != nil {
 		return outcome{}, err

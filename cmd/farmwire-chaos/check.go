@@ -13,12 +13,14 @@ import (
 
 // checkCmd checks a folder that a campaign has kept, or one of the same form.
 type checkCmd struct {
-	Dir        string        `arg:"" help:"Folder with events.txt, ended.txt and state.txt as Apache's console consumer prints them, and truth.jsonl."`
+	Dir        string        `arg:"" help:"Folder with events.txt, ended.txt, state.txt and coverage.txt as Apache's console consumer prints them, and truth.jsonl, requests.jsonl and disturbances.jsonl."`
 	Partitions int           `default:"12" help:"Partitions of each topic."`
 	Region     string        `default:"eu-west-1" help:"The AWS region in the events."`
 	Until      time.Time     `placeholder:"TIME" help:"Whatever could be seen by then must have been published (RFC 3339). By default: now, so everything."`
 	Grace      time.Duration `default:"90s" help:"Whatever could be seen for so long must have been published."`
-	Judge      bool          `name:"judge-listings" help:"As for the campaign; needs disturbances.jsonl, too."`
+	Judge      bool          `name:"judge-listings" help:"As for the campaign."`
+	GapAfter   time.Duration `name:"gap-after" default:"5s" help:"As for the campaign."`
+	Calm       time.Time     `placeholder:"TIME" help:"Nothing failed from then on (RFC 3339). By default: something may always have failed."`
 	Each       int           `default:"20" help:"How many anomalies of each kind are printed."`
 }
 
@@ -28,7 +30,8 @@ func (c *checkCmd) Run(_ context.Context, std command.Streams) error {
 	if until.IsZero() {
 		until = time.Now()
 	}
-	report, err := checkFolder(c.Dir, c.Judge, check.Input{Region: c.Region, Partitions: c.Partitions, Until: until, Grace: c.Grace})
+	report, err := checkFolder(c.Dir, check.Input{Region: c.Region, Partitions: c.Partitions, Until: until, Grace: c.Grace, JudgeListings: c.Judge,
+		GapAfter: c.GapAfter, Calm: c.Calm, Fresh: freshOf(c.Calm)})
 	if err != nil {
 		return err
 	}
@@ -41,21 +44,22 @@ func (c *checkCmd) Run(_ context.Context, std command.Streams) error {
 	return nil
 }
 
-const truthFile = "truth.jsonl"
+// Files that the farm writes.
+const (
+	truthFile    = "truth.jsonl"
+	requestsFile = "requests.jsonl"
+)
 
-// checkFolder checks the topics and the truth in a folder. With judgeListings it also reads the disturbances, so that
-// starts are demanded by the listings that showed them.
-func checkFolder(dir string, judgeListings bool, in check.Input) (*check.Report, error) {
+// checkFolder checks the topics in a folder, by the truth, the requests and the disturbances there.
+func checkFolder(dir string, in check.Input) (*check.Report, error) {
 	var files []*os.File
 	defer func() {
 		for _, f := range files {
 			f.Close()
 		}
 	}()
-	inputs := map[string]*io.Reader{fileOf("events"): &in.Events, fileOf("ended"): &in.Ended, fileOf("state"): &in.State, truthFile: &in.Truth}
-	if judgeListings {
-		inputs[disturbancesFile] = &in.Disturbances
-	}
+	inputs := map[string]*io.Reader{fileOf("events"): &in.Events, fileOf("ended"): &in.Ended, fileOf("state"): &in.State, fileOf("coverage"): &in.Coverage,
+		truthFile: &in.Truth, requestsFile: &in.Requests, disturbancesFile: &in.Disturbances}
 	for name, to := range inputs {
 		f, err := os.Open(filepath.Join(dir, name))
 		if err != nil {
@@ -68,3 +72,13 @@ func checkFolder(dir string, judgeListings bool, in check.Input) (*check.Report,
 
 // fileOf is the file with the records of a topic.
 func fileOf(topic string) string { return topic + ".txt" }
+
+// freshOf is how old the watermark of changes may be when nothing has failed since a time: a heartbeat and two sweeps, which take
+// seconds. It is 0 if there is no such time.
+func freshOf(calm time.Time) time.Duration {
+	const sweep = 5 * time.Second
+	if calm.IsZero() {
+		return 0
+	}
+	return time.Minute + 2*sweep
+}

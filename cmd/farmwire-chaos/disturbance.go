@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"farmwire/cmd/farmwire-chaos/check"
 )
 
 // disturbance is a kind of what is done to farmwire.
@@ -23,6 +25,12 @@ const (
 	lateEndTxn     disturbance = "late EndTxn"
 	holdHeartbeats disturbance = "held heartbeats"
 
+	failAPI     disturbance = "API outage"
+	denyFleet   disturbance = "denied fleet"
+	hangWorkers disturbance = "hanging workers"
+	freezeKafka disturbance = "Kafka outage"
+	stopAll     disturbance = check.Absence
+
 	// Brokers must not accept late requests: the publisher begins a new epoch after a request without an answer.
 	lateProduceAccepted disturbance = "late produce accepted"
 	lateEndTxnAccepted  disturbance = "late EndTxn accepted"
@@ -37,7 +45,8 @@ func planDisturbances(f *flags, rng *rand.Rand) []disturbance {
 	}{
 		{killInstance, f.Kills}, {stopInstance, f.Stops}, {killBroker, f.BrokerKills}, {cutConnections, f.Cuts},
 		{restartAll, f.Restarts}, {freeze, f.Freezes}, {lateEndTxn, f.LateEndTxns}, {lateProduce, f.LateProduces},
-		{holdHeartbeats, f.HeldHeartbeats},
+		{holdHeartbeats, f.HeldHeartbeats}, {failAPI, f.APIOutages}, {denyFleet, f.DeniedFleets}, {hangWorkers, f.HangingWorkers},
+		{freezeKafka, f.KafkaOutages}, {stopAll, f.Absences},
 	} {
 		plan = append(plan, slices.Repeat([]disturbance{one.kind}, one.n)...)
 	}
@@ -58,6 +67,13 @@ func (c *counts) add(d disturbance) {
 		c.n = map[disturbance]int{}
 	}
 	c.n[d]++
+}
+
+// of tells how often a disturbance succeeded.
+func (c *counts) of(d disturbance) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n[d]
 }
 
 // String lists the counts in a fixed order.

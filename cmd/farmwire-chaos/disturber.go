@@ -19,12 +19,13 @@ type disturber struct {
 	out            io.Writer
 	sessionTimeout time.Duration // of the instances in their group
 	pause          time.Duration // after each disturbance
+	gapAfter       time.Duration // of the instances
 	counts         counts
 	brokerDown     chan struct{} // has a token while a broker is down
 }
 
 func newDisturber(t *testbed, f *flags, rng *rand.Rand, out io.Writer) *disturber {
-	return &disturber{testbed: t, rng: rng, out: out, sessionTimeout: f.SessionTimeout, pause: f.Pause, brokerDown: make(chan struct{}, 1)}
+	return &disturber{testbed: t, rng: rng, out: out, sessionTimeout: f.SessionTimeout, pause: f.Pause, gapAfter: f.GapAfter, brokerDown: make(chan struct{}, 1)}
 }
 
 // run returns when the plan is done, at the deadline, when ctx ends, or with an error when an instance cannot live.
@@ -55,7 +56,7 @@ func (d *disturber) run(ctx context.Context, plan []disturbance, deadline time.T
 	return nil
 }
 
-// do reports whether the disturbance succeeded. Late requests go on in the background, and count themselves.
+// do reports whether the disturbance succeeded. Late requests and failures of the API go on in the background, and count themselves.
 func (d *disturber) do(ctx context.Context, kind disturbance) bool {
 	i := d.instances[d.rng.IntN(len(d.instances))]
 	wait := time.Duration(d.rng.Int64N(int64(1500 * time.Millisecond)))
@@ -83,6 +84,20 @@ func (d *disturber) do(ctx context.Context, kind disturbance) bool {
 	case holdHeartbeats:
 		pause(ctx, wait)
 		return d.holdHeartbeats(ctx)
+	case failAPI:
+		d.failAPI(ctx)
+		return false
+	case denyFleet:
+		d.denyFleet(ctx)
+		return false
+	case hangWorkers:
+		d.hangWorkers(ctx)
+		return false
+	case freezeKafka:
+		pause(ctx, wait)
+		return d.freezeKafka(ctx)
+	case stopAll:
+		return d.stopAll(ctx)
 	default:
 		for _, i := range d.instances {
 			i.Restart()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -11,8 +12,11 @@ import (
 // retention is how long the farm knows a session after its end. Without it the listings would grow forever.
 const retention = 3 * time.Minute
 
-// farmOf is the configuration of the simulated farm, which writes what truly happened to a file.
-func farmOf(f *flags, truth string) farmtest.Config {
+// farmFleets is how many fleets the farm has.
+const farmFleets = 3
+
+// farmOf is the configuration of the simulated farm, which writes what truly happened, and all requests, to files in dir.
+func farmOf(f *flags, dir string) farmtest.Config {
 	farm := farmtest.Config{Seed: f.Seed, Forget: 5 * time.Minute}
 	if f.Faults != "none" {
 		farm = farmtest.AllFaults(f.Seed)
@@ -28,8 +32,9 @@ func farmOf(f *flags, truth string) farmtest.Config {
 	}
 	farm.Order, farm.JobSize, farm.History = orderOf(f.Order), f.JobSize, f.History
 	farm.PageSize, farm.HistoryPage, farm.Churn = f.PageSize, f.HistoryPage, f.Churn
-	farm.Workers, farm.Sessions, farm.Fleets = f.Workers, cmp.Or(f.Sessions, f.Workers*3/2), 3
-	farm.Speed, farm.Grace, farm.Retention, farm.TruthFile = f.Speed, f.Grace, retention, truth
+	farm.Workers, farm.Sessions, farm.Fleets = f.Workers, cmp.Or(f.Sessions, f.Workers*3/2), farmFleets
+	farm.Speed, farm.Grace, farm.Retention = f.Speed, f.Grace, retention
+	farm.TruthFile, farm.RequestFile = filepath.Join(dir, truthFile), filepath.Join(dir, requestsFile)
 	return farm
 }
 

@@ -24,6 +24,11 @@ type flags struct {
 	LateProduces   int           `name:"late-produces" help:"Produce requests that are held back until their transaction was aborted and the next one has begun; each takes a minute."`
 	LateEndTxns    int           `name:"late-endtxns" help:"EndTxn requests of which a copy arrives in the middle of a later transaction of the same id. With --brokers 3 that is between two produce requests."`
 	HeldHeartbeats int           `name:"held-heartbeats" help:"How often the heartbeats of an instance are held back until others own its shards, while it goes on publishing; needs two instances."`
+	APIOutages     int           `name:"api-outages" help:"How often all requests to the API fail, or are not answered, for a minute and a half longer than --gap-after, while other disturbances go on."`
+	DeniedFleets   int           `name:"denied-fleets" help:"How often everything about a fleet is denied for as long."`
+	HangingWorkers int           `name:"hanging-workers" help:"How often some more workers appear whose listings are never answered, for as long. Then they are deleted."`
+	KafkaOutages   int           `name:"kafka-outages" help:"How often no broker is reached for ten seconds longer than --gap-after."`
+	Absences       int           `help:"How often no instance runs for 25 seconds."`
 	Pause          time.Duration `help:"How long the instances go on after each disturbance. With a low --api-rate they need some seconds to list anything."`
 	Calm           time.Duration `help:"How long the farm and the instances go on after the last disturbance."`
 
@@ -48,6 +53,7 @@ type flags struct {
 	APIRate        []float64     `name:"api-rate" default:"120" help:"farmwire's --api-rate, of one instance after the other. With a low one that instance sweeps, with a high one it lists the workers in turn."`
 	Staleness      time.Duration `default:"1s" help:"farmwire's --staleness."`
 	Discovery      time.Duration `default:"3s" help:"farmwire's --discovery."`
+	GapAfter       time.Duration `name:"gap-after" default:"5s" help:"farmwire's --gap-after."`
 	SessionTimeout time.Duration `default:"2s" help:"farmwire's --session-timeout, at least 500ms."`
 	Settle         time.Duration `default:"15s" help:"How long the farm goes on without faults and disturbances before everything must have been published."`
 	Farmwire       string        `placeholder:"PATH" help:"The farmwire to run. By default it is built from this module."`
@@ -108,7 +114,8 @@ func (f *flags) String() string {
 	for _, fault := range f.Fault {
 		text += " --fault " + fault
 	}
-	return text + fmt.Sprintf(" --pause %s --calm %s --order %s --job-size %d --page-size %d --history-page %d --churn %g --grace %s --staleness %s --discovery %s --session-timeout %s", f.Pause, f.Calm, f.Order, f.JobSize, f.PageSize, f.HistoryPage, f.Churn, f.Grace, f.Staleness, f.Discovery, f.SessionTimeout)
+	return text + fmt.Sprintf(" --pause %s --calm %s --order %s --job-size %d --page-size %d --history-page %d --churn %g --grace %s --staleness %s --discovery %s --gap-after %s --session-timeout %s --api-outages %d --denied-fleets %d --hanging-workers %d --kafka-outages %d --absences %d", f.Pause, f.Calm, f.Order, f.JobSize, f.PageSize, f.HistoryPage, f.Churn, f.Grace, f.Staleness, f.Discovery, f.GapAfter, f.SessionTimeout,
+		f.APIOutages, f.DeniedFleets, f.HangingWorkers, f.KafkaOutages, f.Absences)
 }
 
 // furtherFaults reads the values of --fault.

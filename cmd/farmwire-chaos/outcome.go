@@ -47,8 +47,10 @@ func finish(ctx context.Context, t *testbed, f *flags, out io.Writer) (outcome, 
 		err = t.awaitListed(ctx, begun)
 	}
 	until := time.Now()
+	calm := until
 	if err != nil {
 		fmt.Fprintln(out, err) // the check finds what is not published
+		calm = time.Time{}
 	} else {
 		fmt.Fprintf(out, "every worker was listed %s after the restart\n", until.Sub(begun).Round(time.Second))
 	}
@@ -65,7 +67,8 @@ func finish(ctx context.Context, t *testbed, f *flags, out io.Writer) (outcome, 
 	if err := joinEnded(t.dir, t.endedBefore); err != nil {
 		return o, err
 	}
-	o.report, err = checkFolder(t.dir, f.JudgeListings, check.Input{
-		Region: instance.Region, Partitions: t.partitions, Until: until, Grace: f.Grace * 9 / 10})
+	o.report, err = checkFolder(t.dir, check.Input{
+		Region: instance.Region, Partitions: t.partitions, Until: until, Grace: f.Grace * 9 / 10, JudgeListings: f.JudgeListings,
+		GapAfter: f.GapAfter, Calm: calm, Fresh: freshOf(calm)})
 	return o, err
 }

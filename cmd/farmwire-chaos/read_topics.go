@@ -19,7 +19,7 @@ import (
 
 // readTopics writes the records of all topics to files in dir, as Apache's console consumer prints them.
 func readTopics(ctx context.Context, brokers []string, dir string) error {
-	names := []string{"events", "ended", "state"}
+	names := []string{"events", "ended", "state", "coverage"}
 	errs := make([]error, len(names))
 	var all sync.WaitGroup
 	for i, name := range names {

@@ -55,7 +55,7 @@ func (t *testbed) open(ctx context.Context, f *flags) error {
 	if err := t.openKafka(ctx, f.Brokers); err != nil {
 		return err
 	}
-	farm := farmOf(f, filepath.Join(t.dir, truthFile))
+	farm := farmOf(f, t.dir)
 	farm.Observer = t.listings.observe
 	t.farm = farmtest.New(farm)
 	if err := t.farm.Start(""); err != nil {
@@ -132,7 +132,7 @@ func (t *testbed) startInstance(f *flags, binary string, seeds []string, n int) 
 		Endpoint: "http://" + t.api.Addr(), Credentials: t.credentials,
 		LogFile: filepath.Join(t.dir, fmt.Sprintf("farmwire-%d.log", n)), Shards: t.shards, LifeEnding: t.log.lifeEnding,
 		Flags: []string{"--session-timeout", f.SessionTimeout.String(), "--api-rate", fmt.Sprint(f.APIRate[n%len(f.APIRate)]),
-			"--staleness", f.Staleness.String(), "--discovery", f.Discovery.String(), "--initial", f.Initial},
+			"--staleness", f.Staleness.String(), "--discovery", f.Discovery.String(), "--initial", f.Initial, "--gap-after", f.GapAfter.String()},
 	}
 	if f.Static {
 		cfg.Flags = append(cfg.Flags, "--instance-id", fmt.Sprintf("chaos-%d", n))

@@ -48,7 +48,7 @@ func callFaults() []Fault {
 		{Kind: Unavailable, Probability: 0.005},
 		{Kind: Expired, Probability: 0.002},
 		{Kind: Denied, Probability: 0.002},
-		{Kind: Denied, Fleet: fleetName(0), Every: time.Minute, For: 3 * time.Second},
+		{Kind: Denied, Fleet: FleetName(0), Every: time.Minute, For: 3 * time.Second},
 		{Kind: Denied, Operation: BatchGetSession, Every: 45 * time.Second, For: 8 * time.Second},
 		{Kind: Denied, Operation: ListWorkers, Every: 70 * time.Second, For: 5 * time.Second},
 		{Kind: Denied, Operation: BatchGetWorker, Every: 55 * time.Second, For: 8 * time.Second},

@@ -9,8 +9,12 @@ type answer struct {
 	failure      *failure // nil if the call succeeded
 	body         []byte
 	date         time.Time // Date header, in the service's clock
+	instant      time.Time // that it shows, in our clock; zero if it shows nothing
+	damaged      bool      // a client must discard the page, or a part of the batch
+	complete     bool      // it is the last page of a listing
+	ids          []string  // of what it shows, if there is a request file
 	completed    *Worker   // the worker whose sessions are completely listed with this answer; nil if there is none
-	listingBegan time.Time // when that listing's first page was answered, in our clock
+	listingBegan time.Time // of a listing: when its first page was answered, in our clock
 }
 
 // answer computes the answer to a request as of one instant, under the model's lock.
@@ -22,7 +26,7 @@ func (c *Cloud) answer(req *request, fired firedFaults) answer {
 	if a.failure = fired.failureOf(req, a.date); a.failure != nil {
 		return a
 	}
-	p := &page{req: req, fired: fired, faults: c.faults, now: now}
+	p := &page{req: req, fired: fired, faults: c.faults, now: now, keepsIDs: c.keepsRequests}
 	if f, ok := fired.find(StaleEnds); ok {
 		p.staleness.ends = c.faults.upTo(f.Delay)
 	}
@@ -30,8 +34,13 @@ func (c *Cloud) answer(req *request, fired firedFaults) answer {
 		p.staleness.statuses = c.faults.upTo(f.Delay)
 	}
 	a.body, a.failure = c.body(p)
-	if p.completed != nil && !p.fired.unusable() {
-		a.completed, a.listingBegan = p.completed, time.Unix(0, p.begun()).UTC()
+	if a.failure == nil {
+		a.instant, a.damaged, a.ids = now, p.unusable(), p.ids
+		a.complete = p.last && req.token.kind == tokenPlain && !a.damaged
+		a.listingBegan = time.Unix(0, p.begun()).UTC()
+	}
+	if p.completed != nil && !a.damaged {
+		a.completed = p.completed
 	}
 	return a
 }
@@ -176,5 +185,6 @@ func (c *Cloud) session(p *page) ([]byte, *failure) {
 	if s == nil {
 		return nil, notFound(kind, missing)
 	}
+	p.noteShown(s.id)
 	return p.withUnknown(appendSession(nil, s, st, false)), nil
 }

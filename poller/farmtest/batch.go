@@ -58,6 +58,7 @@ func (c *Cloud) workerItem(p *page, b []byte, id workerIdentifier) ([]byte, *ite
 	if fail := c.itemFault(t, "fleet", id.FleetID); fail != nil {
 		return nil, fail
 	}
+	p.noteShown(w.id)
 	return p.worker(b, w), nil
 }
 
@@ -70,6 +71,7 @@ func (c *Cloud) sessionItem(p *page, b []byte, id sessionIdentifier) ([]byte, *i
 	if fail := c.itemFault(s.target(p), "queue", id.QueueID); fail != nil {
 		return nil, fail
 	}
+	p.noteShown(s.id)
 	return appendSession(b, s, st, true), nil
 }
 

@@ -31,6 +31,9 @@ type Cloud struct {
 	start  time.Time
 	record record
 
+	keepsRequests bool      // there is a request file
+	workers       []*Worker // for the request file: all that there ever were
+
 	seed   uint64              // for the truth
 	quotas map[Operation]Quota // for the truth
 }
@@ -46,6 +49,7 @@ func newCloud(cfg Config, clock func() time.Time, f *faults) *Cloud {
 		rng: rng, moving: moving,
 		farmByID: map[string]*Farm{}, sessions: map[string]*Session{}, jobs: map[string]*Job{}, deleted: map[string]bool{},
 		faults: f, start: clock(), seed: cfg.Seed, quotas: cfg.Quotas,
+		keepsRequests: cfg.RequestFile != "",
 	}
 }
 

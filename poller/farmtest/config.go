@@ -70,6 +70,8 @@ type Config struct {
 	// TruthFile is the path of the file that the truth is written to, or empty for none. A session is written when it
 	// is forgotten, and the others when the server is closed.
 	TruthFile string
+	// RequestFile is the path of the file that every request is written to, or empty for none. The server needs Start for it.
+	RequestFile string
 	// Observer is called for every call just before the answer is written, on the goroutine that answers. It may be
 	// nil.
 	Observer func(Call)

@@ -15,6 +15,7 @@ type exchange struct {
 	w      http.ResponseWriter
 	req    *request
 	call   Call
+	answer *answer // nil if none was computed
 	done   bool
 }
 
@@ -50,6 +51,9 @@ func (x *exchange) finish(outcome string) {
 	x.call.Outcome, x.call.Page, x.call.Done = outcome, x.req.page, x.server.clock()
 	if x.server.cfg.Observer != nil {
 		x.server.cfg.Observer(x.call)
+	}
+	if x.server.requests != nil {
+		x.server.requests.write(x.requestTruth())
 	}
 	x.server.calls.end(&x.call)
 }
@@ -111,6 +115,7 @@ func (x *exchange) serve(r *http.Request) {
 		x.abort(OutcomeLeft)
 	}
 	a := s.cloud.answer(x.req, fired)
+	x.answer = &a
 	if after > 0 && !wait(ctx, after) {
 		x.abort(OutcomeLeft)
 	}

@@ -2,6 +2,7 @@ package farmtest
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -172,6 +173,27 @@ func (f *faults) set(rules []Fault) {
 	for _, r := range rules {
 		f.present[r.Kind] = f.present[r.Kind] || r.Operation.ShowsSessions()
 		f.rules[r.Kind.level()] = append(f.rules[r.Kind.level()], &rule{Fault: r})
+	}
+}
+
+// add adds rules before the others. It returns a function that removes them.
+func (f *faults) add(rules []Fault) (remove func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	added := map[*rule]bool{}
+	for _, r := range slices.Backward(rules) {
+		one := &rule{Fault: r}
+		added[one] = true
+		f.present[r.Kind] = f.present[r.Kind] || r.Operation.ShowsSessions()
+		level := &f.rules[r.Kind.level()]
+		*level = slices.Insert(*level, 0, one)
+	}
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for l := range f.rules {
+			f.rules[l] = slices.DeleteFunc(f.rules[l], func(r *rule) bool { return added[r] })
+		}
 	}
 }
 

@@ -15,6 +15,16 @@ type page struct {
 	staleness staleness
 	last      bool    // it is the last page of its listing
 	completed *Worker // the worker whose sessions are completely listed with this page; nil if there is none
+	corrupted bool    // an entry is
+	keepsIDs  bool
+	ids       []string // of what it shows
+}
+
+// noteShown notes that the answer shows something, if there is a request file.
+func (p *page) noteShown(id string) {
+	if p.keepsIDs {
+		p.ids = append(p.ids, id)
+	}
 }
 
 // begun returns when the listing's first page was answered, in nanoseconds of our clock.
@@ -27,7 +37,7 @@ func (p *page) begun() int64 {
 
 // writePage appends the body of a page. The function entry appends one entry, or returns nil if the page does not
 // show it. The function skip reports whether the fault PagesShift may skip an entry.
-func writePage[T any](b []byte, p *page, list *ordered[T], entry func([]byte, T) []byte, skip func(T, Fault) bool) []byte {
+func writePage[T interface{ ID() string }](b []byte, p *page, list *ordered[T], entry func([]byte, T) []byte, skip func(T, Fault) bool) []byte {
 	from := 0
 	if p.req.page > 1 && !p.req.token.first {
 		from = list.after(p.req.token.cursor)
@@ -51,6 +61,7 @@ func writePage[T any](b []byte, p *page, list *ordered[T], entry func([]byte, T)
 			continue
 		}
 		b = longer
+		p.noteShown(list.items[i].ID())
 		if written == corrupted || p.fired.has(UnknownFields) {
 			b = p.corrupt(b, start, written == corrupted)
 		}
@@ -165,6 +176,7 @@ func (p *page) entryToCorrupt(entries int) int {
 // corrupt changes the entry that begins at start as the faults say. The argument chosen tells whether it is the one
 // that entryToCorrupt returned.
 func (p *page) corrupt(b []byte, start int, chosen bool) []byte {
+	p.corrupted = p.corrupted || chosen
 	if chosen && p.fired.has(EntryNull) {
 		return append(b[:start], "null"...)
 	}
@@ -213,11 +225,11 @@ func (o Operation) required() []string {
 	}
 }
 
-// unusable reports whether these faults make a page that a client must discard.
-func (fired firedFaults) unusable() bool {
-	return slices.ContainsFunc(fired, func(f Fault) bool {
+// unusable reports whether the faults make a page that a client must discard.
+func (p *page) unusable() bool {
+	return p.corrupted || slices.ContainsFunc(p.fired, func(f Fault) bool {
 		switch f.Kind {
-		case Cut, Reset, Truncated, NotJSON, EmptyBody, ListNull, ListAbsent, EntryNull, EntryIncomplete, EpochTime:
+		case Cut, Reset, Truncated, NotJSON, EmptyBody, ListNull, ListAbsent:
 			return true
 		}
 		return false

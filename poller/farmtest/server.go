@@ -19,7 +19,8 @@ type Server struct {
 	faults   *faults
 	quotas   buckets
 	calls    *calls
-	timeline *timeline // nil under manual control
+	timeline *timeline    // nil under manual control
+	requests *requestFile // nil if there is none
 
 	http   *http.Server
 	addr   string
@@ -67,6 +68,11 @@ func (s *Server) Start(addr string) error {
 			return errors.Join(fmt.Errorf("start farm: %w", err), listener.Close())
 		}
 	}
+	if s.cfg.RequestFile != "" {
+		if s.requests, err = openRequestFile(s.cfg.RequestFile); err != nil {
+			return errors.Join(fmt.Errorf("start farm: %w", err), listener.Close())
+		}
+	}
 	s.addr = listener.Addr().String()
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 30 * time.Second}
 	s.wg.Go(func() {
@@ -90,6 +96,10 @@ func (s *Server) Now() time.Time { return s.clock() }
 
 // SetFaults replaces the fault rules. Calls and changes from now on follow the new ones.
 func (s *Server) SetFaults(rules ...Fault) { s.faults.set(rules) }
+
+// AddFaults adds fault rules, which come before those that there are. The returned function removes them, unless SetFaults has
+// replaced all rules meanwhile.
+func (s *Server) AddFaults(rules ...Fault) (remove func()) { return s.faults.add(rules) }
 
 // SetQuotas replaces the quotas. The buckets start full.
 func (s *Server) SetQuotas(quotas map[Operation]Quota) { s.quotas.set(quotas) }
@@ -126,6 +136,9 @@ func (s *Server) Close() error {
 		s.wg.Wait()
 		s.cloud.mu.Lock()
 		defer s.cloud.mu.Unlock()
+		if s.requests != nil {
+			err = errors.Join(err, s.requests.close(s.cloud.workers))
+		}
 		s.err = errors.Join(err, s.cloud.record.close(s.cloud))
 	})
 	return s.err

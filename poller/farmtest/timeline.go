@@ -62,7 +62,7 @@ func newTimeline(cfg Config, c *Cloud) *timeline {
 			w, s := (workers+left-1)/left, (sessions+left-1)/left
 			workers, sessions, left = workers-w, sessions-s, left-1
 			if w > 0 {
-				tl.addFleet(farm.AddFleet(fleetName(j)), w, max(s, 1), cfg.Churn >= 0 && (j > 0 || cfg.Fleets == 1))
+				tl.addFleet(farm.AddFleet(FleetName(j)), w, max(s, 1), cfg.Churn >= 0 && (j > 0 || cfg.Fleets == 1))
 			}
 		}
 	}
@@ -140,7 +140,8 @@ func farmName(i int) string {
 	return pick([]string{"Nordlicht Studio", "Atelier Sud", "Harbour VFX", "Pixelwerk"}, i)
 }
 
-func fleetName(i int) string { return pick([]string{"render", "spot", "gpu", "sim", "comp"}, i) }
+// FleetName returns the display name of the i-th fleet of a farm that the timeline has made, from 0.
+func FleetName(i int) string { return pick([]string{"render", "spot", "gpu", "sim", "comp"}, i) }
 
 // pick returns the i-th name. After the last name the list repeats, with a number appended.
 func pick(names []string, i int) string {

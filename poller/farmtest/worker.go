@@ -22,6 +22,7 @@ type Worker struct {
 	id, host  string
 	key       uint64
 	createdAt time.Time      // the service's clock
+	addedAt   time.Time      // the same in our clock
 	deletedAt time.Time      // our clock; zero if it exists
 	statuses  []workerStatus // the last ones, ordered by shown; never empty
 	sessions  ordered[*Session]
@@ -48,11 +49,14 @@ func (f *Fleet) addWorker(status string) *Worker {
 	now := c.clock()
 	w := &Worker{
 		fleet: f, id: c.newID("worker"), host: fmt.Sprintf("%s-%04d", hostNamePart(f.name), f.hosts),
-		key: c.nextKey(), createdAt: c.service(now),
+		key: c.nextKey(), createdAt: c.service(now), addedAt: now,
 		statuses: []workerStatus{{status, c.service(now), now}},
 	}
 	f.workers.insert(w.key, w)
 	f.workerByID[w.id] = w
+	if c.keepsRequests {
+		c.workers = append(c.workers, w)
+	}
 	return w
 }
 

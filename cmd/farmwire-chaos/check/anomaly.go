@@ -27,13 +27,27 @@ const (
 	WrongChange     Kind = "wrong change"     // the change has a wrong name, or an old session is called new
 	FalseTombstone  Kind = "false tombstone"  // a session was forgotten too early
 	BadWatch        Kind = "bad watch"        // a watch record lacks a fleet, or its time is wrong
+
+	LogIndex       Kind = "log index"       // an index of a shard's log is missing, comes twice, or is in another shard's log
+	LogHead        Kind = "log head"        // a heartbeat or a state record says something else of a log than its records
+	CoverageNumber Kind = "coverage number" // a number of a shard's coverage records is missing or comes twice
+	BadCoverage    Kind = "bad coverage"    // the key, a header or the form of a coverage record is wrong
+	FalseWatermark Kind = "false watermark" // no request at the watermark or later was answered about something that it claims
+	Unpublished    Kind = "unpublished"     // the service showed a change at the watermark that is not in the log below log.size
+	OldWatermark   Kind = "old watermark"   // nothing fails, and the watermark is old all the same
+	WatermarkBack  Kind = "watermark back"  // a watermark is older than in the heartbeat before
+	MissingGap     Kind = "missing gap"     // something could not be looked at, and no gap says so
+	FalseGap       Kind = "false gap"       // a gap covers an answer
+	BadGap         Kind = "bad gap"         // a gap is opened or closed twice, or never, or its number is wrong
 )
 
 // Kinds returns all kinds, in the order of a report.
 func Kinds() []Kind {
 	return []Kind{LostStart, LostEnd, DuplicateID, Hole, WrongOrder, InventedState, FalseBound, TornTransaction,
 		AbortedRead, FalseVanished, Resurrection, WrongPartition, EndedDiffers, BadEnvelope, WrongPrevious,
-		FoldMismatch, BadFlag, WrongChange, FalseTombstone, BadWatch}
+		FoldMismatch, BadFlag, WrongChange, FalseTombstone, BadWatch,
+		LogIndex, LogHead, CoverageNumber, BadCoverage, FalseWatermark, Unpublished, OldWatermark, WatermarkBack,
+		MissingGap, FalseGap, BadGap}
 }
 
 // Anomaly is one thing that is wrong.

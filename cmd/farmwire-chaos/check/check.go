@@ -13,7 +13,8 @@ func Run(in Input) (*Report, error) {
 	if in.Grace == 0 {
 		in.Grace = time.Minute
 	}
-	c := &checker{in: in, texts: interner{}, sessions: map[string]*session{}, watches: map[int]*watch{}}
+	c := &checker{in: in, texts: interner{}, sessions: map[string]*session{}, watches: map[int]*watch{},
+		logs: map[int]*shardLog{}, coverage: map[int]*shardCoverage{}}
 	var err error
 	c.farm, err = readTruth(in.Truth, func(id string, t trueSession) {
 		c.sessions[id] = &session{id: id, truth: t}
@@ -37,6 +38,7 @@ func Run(in Input) (*Report, error) {
 		}
 	}
 	c.checkWatches()
+	c.foldLogs()
 	for _, id := range slices.Sorted(maps.Keys(c.sessions)) { // sorted, so that reports can be compared
 		s := c.sessions[id]
 		c.checkOrder(s)
@@ -45,5 +47,24 @@ func Run(in Input) (*Report, error) {
 		c.checkFold(s)
 		c.checkEnded(s)
 	}
+	if err := c.checkCoverage(); err != nil {
+		return nil, err
+	}
 	return &c.report, nil
+}
+
+// checkCoverage checks the coverage topic, if there is one, and what .state says of the logs.
+func (c *checker) checkCoverage() (err error) {
+	if c.in.Coverage != nil {
+		if err := eachRecord(c.in.Coverage, c.readCoverage); err != nil {
+			return fmt.Errorf(".coverage: %w", err)
+		}
+		if c.requests, err = readRequests(c.in.Requests, c.texts); err != nil {
+			return err
+		}
+		c.checkWatermarks()
+		c.checkGaps()
+	}
+	c.checkStoredChains()
+	return nil
 }

@@ -18,9 +18,17 @@ type Input struct {
 	Until                time.Time     // by our clock: what could be seen by then must have been published
 	Grace                time.Duration // what could be seen for so long must have been published; 0: a minute
 
-	// Disturbances are JSON lines of [Disturbance]. If they are given, the complete listings of a session decide whether
-	// its start must be published, as the package comment says, and not Grace.
-	Disturbances io.Reader
+	// Disturbances are JSON lines of [Disturbance]; nil: there were none. With JudgeListings the complete listings of a
+	// session decide whether its start must be published, as the package comment says, and not Grace.
+	Disturbances  io.Reader
+	JudgeListings bool
+
+	// The coverage topic, as the others, and the JSON lines of all requests that the simulated farm wrote. If they are nil, only
+	// what the events and .state say of the logs is checked.
+	Coverage, Requests io.Reader
+	GapAfter           time.Duration // after which a failure is published as a gap
+	Calm               time.Time     // by our clock: nothing fails from then on
+	Fresh              time.Duration // how old the watermark of changes may be from then on; 0: this is not checked
 }
 
 // session is all that is known of one true session.
@@ -42,6 +50,10 @@ type checker struct {
 	sessions     map[string]*session
 	watches      map[int]*watch // by shard
 	disturbances []disturbance
+	logs         map[int]*shardLog      // by shard
+	coverage     map[int]*shardCoverage // by shard
+	storedChains []storedChain
+	requests     *requests
 	report       Report
 }
 

@@ -47,7 +47,7 @@ func (c *checker) checkStart(s *session) bool {
 func (c *checker) startDue(s *session) bool {
 	due := c.due(s.truth.states[0].shown, s.truth.forgottenAt, s.truth.workerDeleted)
 	switch {
-	case c.in.Disturbances == nil:
+	case !c.in.JudgeListings:
 	case c.shownWell(s):
 		return true
 	case due:

@@ -25,6 +25,7 @@ const LivedOn = 3 * time.Second
 const transit = 100 * time.Millisecond
 
 type disturbance struct {
+	kind     string
 	key      string
 	from, to instant // to is 0 if it never ended
 }
@@ -40,7 +41,7 @@ func readDisturbances(r io.Reader) ([]disturbance, error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("disturbances: line %d: %w", n, err)
 		}
-		all = append(all, disturbance{key: d.Key, from: instantOf(d.From), to: instantOf(d.To)})
+		all = append(all, disturbance{kind: d.Kind, key: d.Key, from: instantOf(d.From), to: instantOf(d.To)})
 	}
 }
 

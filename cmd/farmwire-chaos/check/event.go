@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // event is one record of .events.
@@ -11,6 +12,7 @@ type event struct {
 	partition int
 	offset    int64
 	digest    digest // of key, headers and value
+	index     uint64 // in the log of its shard
 
 	change             string
 	sequence           uint64
@@ -75,7 +77,7 @@ func parseEvent(texts interner, r record) (id string, who identity, e event, err
 }
 
 // checkEnvelope says what is wrong with the headers, the times or the key of a record whose value can be read.
-func checkEnvelope(region string, r record, id string, who identity, e *event) error {
+func checkEnvelope(region string, partitions int, r record, id string, who identity, e *event) error {
 	headers, once := headerMap(r.headers)
 	if !once {
 		return errors.New("a header comes twice")
@@ -87,6 +89,7 @@ func checkEnvelope(region string, r record, id string, who identity, e *event) e
 		"ce_type":   "farmwire.session." + e.change + ".v1", "ce_subject": id, "ce_partitionkey": id,
 		"ce_time": e.time(who).wire(), "ce_recordedtime": e.recorded.wire(),
 		"ce_dataschema": "urn:farmwire:session:v1", "content-type": "application/json",
+		"ce_shard": strconv.Itoa(partitionOf(who.worker, partitions)), "ce_logindex": strconv.FormatUint(e.index, 10),
 	}
 	for name, value := range want {
 		if got, ok := headers[name]; !ok || got != value {
@@ -123,6 +126,7 @@ func (e *event) time(who identity) instant {
 // readEvent takes a record of .events.
 func (c *checker) readEvent(r record) {
 	c.report.Counts.Events++
+	index := c.readLog(r)
 	id, who, e, err := parseEvent(c.texts, r)
 	if err != nil {
 		c.anomaly(BadEnvelope, r.key, r.value, err.Error())
@@ -131,9 +135,10 @@ func (c *checker) readEvent(r record) {
 		}
 		return
 	}
+	e.index = index
 	c.checkPartition(r, r.key)
 	c.report.Counts.Envelopes++
-	if err := checkEnvelope(c.in.Region, r, id, who, &e); err != nil {
+	if err := checkEnvelope(c.in.Region, c.in.Partitions, r, id, who, &e); err != nil {
 		c.anomaly(BadEnvelope, id, e.String(), err.Error())
 	}
 	s := c.sessions[id]

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // keptAnomalies limits how many anomalies of each kind are kept. All are counted.
@@ -32,6 +33,19 @@ type Counts struct {
 	Folds, StatesOfEvents       int // last state records that equal last events; state records compared with their events
 	EndedCopies, Watches        int
 	StaleReads                  bool
+
+	Logged, Heads                      int            // events in the logs of the shards; heads that records name
+	Coverage, Heartbeats, WatchRecords int            // records of .coverage
+	Gaps                               map[string]int // by reason
+	Looks, Claims, Fresh               int            // requests that watermarks demand; sessions that watermarks speak of; heartbeats while nothing fails
+	Outages, Absences, DeletedWorkers  int            // what gaps are demanded for
+}
+
+func (c *Counts) addGap(reason string) {
+	if c.Gaps == nil {
+		c.Gaps = map[string]int{}
+	}
+	c.Gaps[reason]++
 }
 
 func (r *Report) add(a Anomaly) {
@@ -74,10 +88,29 @@ func (r *Report) Print(w io.Writer, each int) error {
 	if err == nil && c.HardlyShown > 0 {
 		_, err = fmt.Fprintf(w, "  never or only just shown, and not published: %d\n", c.HardlyShown)
 	}
+	if err == nil && c.Coverage > 0 {
+		err = r.printCoverage(w)
+	}
 	if err != nil {
 		return err
 	}
 	return r.printAnomalies(w, each)
+}
+
+func (r *Report) printCoverage(w io.Writer) error {
+	c := r.Counts
+	gaps := 0
+	var reasons []string
+	for _, reason := range slices.Sorted(maps.Keys(c.Gaps)) {
+		gaps += c.Gaps[reason]
+		reasons = append(reasons, fmt.Sprintf("%s %d", reason, c.Gaps[reason]))
+	}
+	_, err := fmt.Fprintf(w, `  .coverage %d: heartbeats %d, watches %d, gaps %d (%s)
+  events in logs %d, heads %d; requests at watermarks %d, sessions at watermarks %d, heartbeats while nothing failed %d
+  gaps due: outages %d, absences %d, deleted workers %d
+`, c.Coverage, c.Heartbeats, c.WatchRecords, gaps, strings.Join(reasons, ", "),
+		c.Logged, c.Heads, c.Looks, c.Claims, c.Fresh, c.Outages, c.Absences, c.DeletedWorkers)
+	return err
 }
 
 func (r *Report) printAnomalies(w io.Writer, each int) error {

@@ -35,6 +35,14 @@ func (c *checker) readState(r record) {
 	case r.key == "watch":
 		c.readWatch(r)
 		return
+	case r.key == "log":
+		c.readStoredLog(r)
+		return
+	case r.key == "coverage":
+		c.readStoredCoverage(r)
+		return
+	case r.key == "workers":
+		return
 	case strings.HasPrefix(r.key, absentPrefix):
 		c.readAbsences(r)
 		return

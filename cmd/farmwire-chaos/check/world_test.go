@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	product "farmwire/event"
 )
 
 // world is a small history that was published rightly; a test makes one thing of it wrong.
@@ -23,6 +25,10 @@ type world struct {
 	ended        []*published // nil: copies of the ended events
 	state        []*stored
 	offset       int64
+	covered      []*covered         // records of .coverage; nil: the topic is not checked
+	asked        []*asked           // requests
+	logSizes     map[int]uint64     // what .state says of the size of a log, if it is wrong
+	skip         map[*published]int // by how much the index of an event is wrong
 }
 
 const (
@@ -220,7 +226,11 @@ func (w *world) check() *Report {
 		for _, h := range w.disturbances {
 			fmt.Fprintln(&b, w.text(h))
 		}
-		in.Disturbances = strings.NewReader(b.String())
+		in.Disturbances, in.JudgeListings = strings.NewReader(b.String()), w.covered == nil
+	}
+	if w.covered != nil {
+		in.Coverage, in.Requests, in.GapAfter = w.printCoverage(), w.printRequests(), 5*time.Second
+		in.Calm, in.Fresh = w.at(180), time.Minute
 	}
 	report, err := Run(in)
 	if err != nil {
@@ -302,9 +312,23 @@ func (w *world) printEvents(events []*published) io.Reader {
 		if e.value != nil {
 			value = e.value(value)
 		}
-		fmt.Fprintf(&b, "CreateTime:%d\tPartition:%d\tOffset:%d\t%s\t%s\t%s\n", e.Recorded.UnixMilli(), e.partition, e.offset, e.header(), e.key, value)
+		fmt.Fprintf(&b, "CreateTime:%d\tPartition:%d\tOffset:%d\t%s\t%s\t%s\n", e.Recorded.UnixMilli(), e.partition, e.offset, e.header(w.indexOf(e)), e.key, value)
 	}
 	return strings.NewReader(b.String())
+}
+
+// indexOf is the index of an event, or of that which it is a copy of, in the log of its shard.
+func (w *world) indexOf(e *published) int {
+	index, found := 0, slices.Index(w.events, e)
+	for i, o := range w.events {
+		if i == found || found < 0 && o.of == e.of && o.Sequence == e.Sequence {
+			return index + w.skip[o]
+		}
+		if partitionOf(o.of.Worker, partitions) == partitionOf(e.of.Worker, partitions) {
+			index++
+		}
+	}
+	return index
 }
 
 func (e *published) previous() any {
@@ -314,7 +338,7 @@ func (e *published) previous() any {
 	return e.Previous.members()
 }
 
-func (e *published) header() string {
+func (e *published) header(index int) string {
 	number := fmt.Sprintf("%06d", e.Sequence)
 	at := e.Before
 	switch {
@@ -327,6 +351,7 @@ func (e *published) header() string {
 		{"ce_source", "/deadline/" + region + "/farm-1/" + fleet + "/" + e.of.Worker},
 		{"ce_type", "farmwire.session." + e.Change + ".v1"}, {"ce_subject", e.of.ID}, {"ce_time", at.Format(wireTime)},
 		{"ce_sequence", number}, {"ce_partitionkey", e.of.ID}, {"ce_recordedtime", e.Recorded.Format(wireTime)},
+		{"ce_shard", fmt.Sprint(partitionOf(e.of.Worker, partitions))}, {"ce_logindex", fmt.Sprint(index)},
 		{"ce_dataschema", "urn:farmwire:session:v1"}, {"content-type", "application/json"}}
 	var parts []string
 	for _, p := range h {
@@ -362,6 +387,14 @@ func (w *world) printState() io.Reader {
 			text = "null"
 		}
 		line(s.partition, s.of.ID, text)
+	}
+	for shard := range partitions {
+		chain := w.chainOf(shard, w.logSizes[shard])
+		line(int64(shard), "log", w.text(map[string]any{"schema": 1, "size": chain.Size, "head": chain.HeadText()}))
+		if w.covered != nil {
+			_, log := w.printShard(shard)
+			line(int64(shard), "coverage", string(product.AppendCoverageState(nil, product.CoverageState{Shard: shard, Log: log})))
+		}
 	}
 	for _, a := range w.absences {
 		line(int64(partitionOf("worker-whole", partitions)), a.key, a.value)

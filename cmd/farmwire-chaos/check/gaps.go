@@ -1,0 +1,193 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// slack is what a gap may cover of a good answer at both of its ends.
+const slack = instant(15 * time.Second)
+
+// Absence is the kind of a [Disturbance] in which no process runs. Nothing but a gap tells of it.
+const Absence = "absence of all"
+
+// checkGaps compares the gaps with what the farm was asked, and with what it answered.
+func (c *checker) checkGaps() {
+	for shard := range c.in.Partitions {
+		for _, g := range c.coverageOf(shard).gaps {
+			c.checkCovered(g)
+			if g.to == 0 && g.reason != "unresolved" && c.in.Fresh > 0 {
+				c.anomaly(BadGap, g.String(), "still open at the end", "nothing fails any more")
+			}
+		}
+	}
+	c.checkOutages()
+	c.checkAbsences()
+	c.checkDeleted()
+}
+
+// concerns reports whether a good answer shows that what the gap says was not so.
+func (g *gap) concerns(a *answer) bool {
+	switch a.operation {
+	case "ListSessionsForWorker":
+		return g.covers(a.scope) && (a.complete || g.worker == "") && (g.affects[changes] || g.affects == [kinds]bool{starts: true})
+	}
+	return false
+}
+
+// checkCovered demands that no gap covers a good answer about its scope by more than the slack. Gaps of times in which there was
+// no owner or no Kafka, and those of sessions and workers that do not exist any more, say nothing of answers.
+func (c *checker) checkCovered(g *gap) {
+	switch g.reason {
+	case "down", "kafka", "unresolved", "deleted":
+		return
+	}
+	to := g.to
+	if to == 0 {
+		to = c.service(c.requests.end())
+	}
+	first, _ := slices.BinarySearchFunc(c.requests.answers, g.from+slack-instant(c.farm.Skew), func(a answer, at instant) int { return cmp.Compare(a.arrived, at) })
+	for i := first; i < len(c.requests.answers); i++ {
+		a := &c.requests.answers[i]
+		if c.service(a.arrived) >= to-slack {
+			return
+		}
+		if a.good && g.concerns(a) && partitionOf(a.worker, c.in.Partitions) == g.shard && c.undisturbed(a.key, a.arrived, a.done) {
+			c.anomaly(FalseGap, g.String(), "it covers a good answer", fmt.Sprintf("%s of %s was answered at %s", a.operation, a.scope, c.service(a.done)))
+			return
+		}
+	}
+}
+
+// end is when the last request arrived.
+func (q *requests) end() instant {
+	if len(q.answers) == 0 {
+		return 0
+	}
+	return q.answers[len(q.answers)-1].arrived
+}
+
+// run is a time in which requests were sent and none was answered.
+type run struct{ first, last instant }
+
+// checkOutages demands a gap for each time in which requests were sent for long and none was answered: about anything, and about
+// what is new in a fleet or on a worker.
+func (c *checker) checkOutages() {
+	type part struct {
+		shard int // -1: every one
+		scope
+	}
+	failing := map[part]*run{}
+	over := func(of part, r *run) {
+		for shard := range c.in.Partitions {
+			if of.shard == -1 || of.shard == shard {
+				c.checkOutage(shard, of.scope, *r)
+			}
+		}
+	}
+	for i := range c.requests.answers {
+		a := &c.requests.answers[i]
+		parts := []part{{shard: -1}}
+		if a.operation == "ListSessionsForWorker" {
+			shard := partitionOf(a.worker, c.in.Partitions)
+			parts = append(parts, part{shard, scope{farm: a.farm, fleet: a.fleet}}, part{shard, a.scope})
+		}
+		for _, of := range parts {
+			r := failing[of]
+			switch {
+			case a.good || !a.bad && r != nil:
+				if r != nil {
+					over(of, r)
+					delete(failing, of)
+				}
+			case a.bad && r == nil:
+				failing[of] = &run{a.arrived, a.arrived}
+			case a.bad:
+				r.last = a.arrived
+			}
+		}
+	}
+	for of, r := range failing {
+		over(of, r)
+	}
+}
+
+// checkOutage demands that gaps of the shard leave no time out that is longer than a gap may take to be published.
+func (c *checker) checkOutage(shard int, of scope, r run) {
+	most := instant(c.in.GapAfter + time.Minute)
+	if r.last-r.first <= most {
+		return
+	}
+	c.report.Counts.Outages++
+	var periods []period
+	for _, g := range c.coverageOf(shard).gaps {
+		if g.covers(of) && (g.affects[starts] || of == scope{}) {
+			periods = append(periods, period{g.from, g.to})
+		}
+	}
+	slices.SortFunc(periods, func(a, b period) int { return cmp.Compare(a.from, b.from) })
+	at, last := c.service(r.first), c.service(r.last)
+	for _, p := range append(periods, period{last, 0}) {
+		if min(p.from, last)-at > most {
+			c.anomaly(MissingGap, fmt.Sprintf("shard %d, %s", shard, of), fmt.Sprintf("no gap from %s to %s", at, min(p.from, last)),
+				fmt.Sprintf("all requests from %s to %s failed", c.service(r.first), last))
+			return
+		}
+		if p.to == 0 {
+			p.to = last
+		}
+		at = max(at, p.to)
+	}
+}
+
+// checkAbsences demands a gap in each shard for each time in which no process ran.
+func (c *checker) checkAbsences() {
+	const second = instant(time.Second)
+	for _, d := range c.disturbances {
+		if d.kind != Absence || d.to == 0 {
+			continue
+		}
+		from, to := c.service(d.from), c.service(d.to)
+		for shard := range c.in.Partitions {
+			c.report.Counts.Absences++
+			if !slices.ContainsFunc(c.coverageOf(shard).gaps, func(g *gap) bool {
+				return g.scope == scope{} && g.from <= from+second && (g.to == 0 || g.to+second >= to)
+			}) {
+				c.anomaly(MissingGap, fmt.Sprintf("shard %d", shard), "no gap", fmt.Sprintf("no process ran from %s to %s", from, to))
+			}
+		}
+	}
+}
+
+// checkDeleted demands that each worker is in a gap which was deleted after it had a session that no complete listing has shown.
+func (c *checker) checkDeleted() {
+	const late = instant(100 * time.Second) // they are published once a minute, after the next list of the fleet's workers
+	named := map[string]bool{}
+	for shard := range c.in.Partitions {
+		for _, g := range c.coverageOf(shard).gaps {
+			for worker := range g.workers {
+				named[worker] = true
+				if g.reason != "deleted" || partitionOf(worker, c.in.Partitions) != shard {
+					c.anomaly(BadGap, g.String(), "it names "+worker, "only gaps of deleted workers name workers, each in its own shard")
+				}
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.sessions)) {
+		s := c.sessions[id]
+		gone := s.truth.workerDeleted
+		if gone == 0 || gone > c.requests.end()-late || c.requests.listed[id] != nil || s.truth.states[0].shown >= gone || c.requests.statuses[s.truth.worker] == nil {
+			continue
+		}
+		if listed := c.requests.statuses[s.truth.worker]; listed.newest(gone) == 0 {
+			continue // it came and went between two lists of the fleet's workers
+		}
+		c.report.Counts.DeletedWorkers++
+		if !named[s.truth.worker] {
+			c.anomaly(MissingGap, s.truth.worker, "no gap of deleted workers names it", fmt.Sprintf("it was deleted at %s, and no complete listing has shown %s", c.service(gone), s.id))
+		}
+	}
+}
