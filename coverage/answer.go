@@ -91,9 +91,7 @@ func (t *Tracker) Answered(a Answer, now time.Time) {
 			t.noteDiscovered(&a, at, l)
 		}
 		t.judge(&a, at)
-		if a.Reason != "" {
-			t.findFailing(momentOf(now)) // before the next good answer
-		}
+		t.findFailing(momentOf(now)) // before the next good answer
 	}
 	if a.Reason == "" {
 		t.alive = max(t.alive, at)

@@ -231,8 +231,14 @@ func (t *Tracker) findFailing(now moment) {
 	for _, s := range scopes {
 		t.openDown()
 		open := slices.DeleteFunc(failing[s], func(c channel) bool { return t.isCovered(s, c) })
-		if len(open) > 0 && len(t.gaps) < maxOpen {
-			t.openFailing(s, open)
+		for len(open) > 0 && len(t.gaps) < maxOpen {
+			// Those that began to fail at another time get a gap of their own.
+			first := open[0]
+			together := func(c channel) bool {
+				return t.answersAbout(s).good[c].near(t.answersAbout(s).good[first], aliveEvery)
+			}
+			t.openFailing(s, slices.DeleteFunc(slices.Clone(open), func(c channel) bool { return !together(c) }))
+			open = slices.DeleteFunc(open, func(c channel) bool { return together(c) || t.isCovered(s, c) })
 		}
 	}
 	t.findMissed(now)

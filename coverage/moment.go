@@ -24,6 +24,11 @@ func (m moment) add(d time.Duration) moment { return m + moment(d) }
 
 func (m moment) since(earlier moment) time.Duration { return time.Duration(m - earlier) }
 
+// near reports whether two moments are not further apart than d.
+func (m moment) near(other moment, d time.Duration) bool {
+	return max(m, other).since(min(m, other)) <= d
+}
+
 // momentsOf returns the moments of a watermark.
 func momentsOf(w Watermark) Kinds[moment] {
 	return Kinds[moment]{momentOf(w.Changes), momentOf(w.Announced), momentOf(w.Starts)}

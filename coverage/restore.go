@@ -10,6 +10,7 @@ import (
 // restore takes in what is stored.
 func (t *Tracker) restore(snapshots []diff.Snapshot) {
 	t.alive = momentOf(t.stored.Alive)
+	t.told = t.alive
 	t.watermark = momentsOf(t.stored.Watermark)
 	t.nextGap = max(1, t.stored.NextGap)
 	top := t.level(Scope{})

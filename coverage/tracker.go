@@ -38,6 +38,7 @@ type Tracker struct {
 	pending  map[diff.WorkerKey][]pending
 
 	alive     moment        // of the newest good answer
+	told      moment        // alive, as of the last Take
 	watermark Kinds[moment] // as last taken
 	gaps      []*gap        // the open ones, in the order of their numbers
 	bad       map[failingPart]*failure
@@ -149,10 +150,11 @@ func (t *Tracker) Take(now time.Time, heartbeat bool) ([]Record, State) {
 	return records, t.state(behind)
 }
 
-// IsDue reports whether records of gaps wait to be published.
+// IsDue reports whether records of gaps wait to be published, or whether what was last taken does not say that there was a good
+// answer after a long silence.
 func (t *Tracker) IsDue(now time.Time) bool {
 	t.findFailing(momentOf(now))
-	return len(t.due) > 0 || t.deletedDue(momentOf(now))
+	return len(t.due) > 0 || t.alive.since(t.told) > aliveEvery || t.deletedDue(momentOf(now))
 }
 
 // Age returns how old the watermarks are that were last taken, and which of them there are.
@@ -168,6 +170,7 @@ func (t *Tracker) Age(now time.Time) (ages Kinds[time.Duration], known Kinds[boo
 // state returns what is stored. Deleted workers whose gap is not published yet are stored too, so that a successor finds out
 // that they are gone.
 func (t *Tracker) state(behind []Behind) State {
+	t.told = t.alive
 	s := State{Alive: t.alive.time(), Watermark: times(t.watermark), Behind: behind, NextGap: t.nextGap}
 	for _, g := range t.gaps {
 		s.Gaps = append(s.Gaps, g.Gap)

@@ -208,7 +208,7 @@ func (t *Tracker) levelGone(gone Scope, at moment) {
 // workerGone takes in that a complete list lacks a worker. Until that is published it holds back the watermarks, so that a
 // successor says the same.
 func (t *Tracker) workerGone(w *worker, at moment) {
-	w.isUnit, w.gone = false, at
+	w.isUnit, w.gone = false, max(at, w.looks[starts].at) // the list may have been asked for before a listing
 	fleet := fleetOf(w.WorkerKey)
 	if t.deleted[fleet] == 0 {
 		t.deleted[fleet] = at
