@@ -58,10 +58,14 @@ func TestCoverageAnomalies(t *testing.T) {
 			w.unask(func(a *asked) bool { return a.worker == "worker-history" && a.arrived > 200 })
 		}},
 		{"the end of a listing", FalseWatermark, func(w *world) {
-			for _, a := range w.asked {
+			for i, a := range w.asked {
 				if a.worker == "worker-history" && a.arrived > 200 {
-					begun := 238.0
-					a.begun = &begun
+					begun := 238.5
+					a.begun, a.complete = &begun, true
+					first := *a
+					first.arrived, first.done, first.complete = 238, 239, false
+					w.asked = slices.Insert(w.asked, i, &first)
+					break
 				}
 			}
 		}},

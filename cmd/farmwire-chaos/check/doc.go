@@ -24,7 +24,7 @@
 //     numbers. The chains of both have the heads that each heartbeat and .state name.
 //   - For each watermark that applies to something, a request about it arrived at the farm at the watermark or later and was
 //     answered before the heartbeat: about an open session, an answer that showed it; about a worker's status, one that showed
-//     it; about what is new on a worker, a complete listing whose first page was answered then; about the workers of a fleet,
+//     it; about what is new on a worker, a complete listing whose first request arrived then; about the workers of a fleet,
 //     the fleets of a farm and the farms, a complete list. What did not exist at the watermark needs none.
 //   - What the service showed of an open session at the watermark is in the events with an index below log.size, and so is the
 //     start of each session that was shown at the watermark, and by a complete listing since.

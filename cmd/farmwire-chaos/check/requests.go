@@ -27,8 +27,7 @@ type trueWorker struct {
 	created, deleted instant // deleted is 0 if it still exists
 }
 
-// look is a request that was answered: when it arrived (of a listing, when its first page was answered), and when the answer was
-// complete.
+// look is a request that was answered: when it arrived (of a listing, that for its first page), and when the answer was complete.
 type look struct{ at, done instant }
 
 // looks are sorted by done, and at is the newest until then.
@@ -78,10 +77,16 @@ func readRequests(r io.Reader, texts interner) (*requests, error) {
 	q := &requests{sessions: map[string]looks{}, listed: map[string]looks{}, statuses: map[string]looks{}, starts: map[string]looks{}, complete: map[scope]looks{}, found: map[scope]instant{}}
 	lines := json.NewDecoder(bufio.NewReaderSize(r, 1<<20))
 	type listing struct {
-		worker, key string
-		begun       instant
+		operation string
+		of        scope
+		key       string
+		begun     instant
 	}
-	pages := map[listing][]string{} // what the pages of listings under way have shown
+	type pages struct {
+		arrived instant  // the request for the first page
+		ids     []string // what they have shown
+	}
+	underWay := map[listing]*pages{}
 	for n := 1; ; n++ {
 		var l requestLine
 		if err := lines.Decode(&l); err == io.EOF {
@@ -104,17 +109,27 @@ func readRequests(r io.Reader, texts interner) (*requests, error) {
 		if l.Outcome != "ok" {
 			continue
 		}
-		begun := optional(l.Begun)
+		var whole look // of the listing, if this is its last page
+		var ids []string
+		if l.Begun != nil {
+			key := listing{a.operation, of, a.key, instantOf(*l.Begun)}
+			p := underWay[key]
+			if p == nil {
+				p = &pages{arrived: a.arrived}
+				underWay[key] = p
+			}
+			if p.ids = append(p.ids, a.ids...); a.complete {
+				whole, ids = look{p.arrived, a.done}, p.ids
+				delete(underWay, key)
+			}
+		}
 		switch a.operation {
 		case "ListSessionsForWorker":
-			key := listing{of.worker, a.key, begun}
-			pages[key] = append(pages[key], a.ids...)
 			if a.complete {
-				q.starts[of.worker] = append(q.starts[of.worker], look{begun, a.done})
-				for _, id := range pages[key] {
-					q.listed[id] = append(q.listed[id], look{begun, a.done})
-				}
-				delete(pages, key)
+				q.starts[of.worker] = append(q.starts[of.worker], whole)
+			}
+			for _, id := range ids {
+				q.listed[id] = append(q.listed[id], whole)
 			}
 			fallthrough
 		case "BatchGetSession", "GetSession", "ListSessions":
@@ -137,7 +152,7 @@ func readRequests(r io.Reader, texts interner) (*requests, error) {
 			}
 		}
 		if a.complete && a.operation != "ListSessionsForWorker" && a.operation != "ListSessions" {
-			q.complete[of] = append(q.complete[of], look{begun, a.done})
+			q.complete[of] = append(q.complete[of], whole)
 		}
 	}
 	for _, all := range []map[string]looks{q.sessions, q.listed, q.statuses, q.starts} {
