@@ -136,6 +136,15 @@ func (s *shardCoverage) committed(o diff.Observation, after diff.Snapshot) {
 	}
 }
 
+// committedElsewhere takes in that an observation of another worker has shown sessions of the snapshot's worker.
+func (s *shardCoverage) committedElsewhere(o diff.Observation, after diff.Snapshot) {
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
+	if t := s.of.trackers[s.shard]; t != nil {
+		t.CommittedElsewhere(o, after)
+	}
+}
+
 // isDue reports whether coverage records wait to be published.
 func (s *shardCoverage) isDue() bool {
 	s.of.mu.Lock()
@@ -179,20 +188,20 @@ func (s *shardCoverage) sleep(other bool, snapshots func() []diff.Snapshot) {
 // stores of its coverage. It returns the watch as it is published.
 func (l *loop) publishCoverage(ctx context.Context, to shardWriter, watch event.WatchRecord, changed bool, covered *shardCoverage) (event.WatchRecord, error) {
 	told, watches := l.tellWatches(watch)
-	records := covered.isDue() || len(watches) > 0
-	isOld := time.Since(covered.stored) >= storeInterval
-	if !changed && !records && !isOld {
-		return watch, nil
-	}
+	records, leaderless := covered.isDue() || len(watches) > 0, false
 	if records {
 		missing, err := to.CoverageWithoutLeader(ctx)
 		if err != nil {
 			return watch, err
 		}
-		records = missing == "" // Otherwise the records wait, and changes do not.
+		leaderless = missing != "" // The records wait, and changes do not.
+		records = !leaderless
+	}
+	if isOld := time.Since(covered.stored) >= storeInterval; !changed && !records && !isOld {
+		return watch, nil
 	}
 	c := publisher.Coverage{State: covered.state}
-	if records || !covered.isDue() {
+	if !leaderless {
 		c.Records, c.State, c.Time = covered.take()
 	}
 	if isOtherAccount(watch, l.poller.Found()) {

@@ -2,6 +2,7 @@ package farmwire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -149,13 +150,14 @@ func TestWatchIsBounded(t *testing.T) {
 
 // follower is a shard that follows simulated accounts. Its time is that of a synctest bubble.
 type follower struct {
-	loop    *loop
-	logged  *observer.ObservedLogs
-	mu      sync.Mutex
-	account http.Handler
-	watch   event.WatchRecord
-	changes []diff.Changes
-	delay   atomic.Int64 // how long a transaction takes, in nanoseconds
+	loop     *loop
+	logged   *observer.ObservedLogs
+	mu       sync.Mutex
+	account  http.Handler
+	watch    event.WatchRecord
+	changes  []diff.Changes
+	coverage []coverage.Record
+	delay    atomic.Int64 // how long a transaction takes, in nanoseconds
 }
 
 func (f *follower) Do(r *http.Request) (*http.Response, error) {
@@ -163,6 +165,9 @@ func (f *follower) Do(r *http.Request) (*http.Response, error) {
 	account := f.account
 	f.mu.Unlock()
 	time.Sleep(time.Millisecond)
+	if account == nil {
+		return nil, errors.New("no connection")
+	}
 	w := httptest.NewRecorder()
 	account.ServeHTTP(w, r)
 	return w.Result(), r.Context().Err()
@@ -184,6 +189,7 @@ func (f *follower) PublishCoverage(_ context.Context, c publisher.Coverage) erro
 	if c.Watch != nil {
 		f.watch = c.Watch.Clone()
 	}
+	f.coverage = append(f.coverage, c.Records...)
 	return nil
 }
 

@@ -56,7 +56,7 @@ func (i *instance) open(ctx context.Context, registry prometheus.Registerer) (*l
 		i.initialized.Store(true)
 		watch := event.WatchRecord{Region: i.config.Publisher.Region, Partitions: 1, Initial: i.config.Publisher.Initial}
 		return l, func(ctx context.Context) error {
-			return l.follow(ctx, 0, restored{watch: watch, snapshots: map[diff.WorkerKey]diff.Snapshot{}}, dryRunWriter{region: watch.Region, show: i.config.DryRun})
+			return l.follow(ctx, 0, restored{watch: watch, snapshots: map[diff.WorkerKey]diff.Snapshot{}}, &dryRunWriter{region: watch.Region, show: i.config.DryRun})
 		}, nil
 	}
 	var kafka *publisher.Publisher

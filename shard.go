@@ -238,6 +238,11 @@ func (l *loop) publish(ctx context.Context, to shardWriter, watch event.WatchRec
 			if err := l.advance(ctx, to, watch, snapshots, held, strays); err != nil {
 				return err
 			}
+			for _, o := range strays {
+				if !held.holds(o) {
+					covered.committedElsewhere(o, snapshots.of(o.Worker, watch))
+				}
+			}
 			round = slices.DeleteFunc(round, held.holds)
 		}
 		if err := l.advance(ctx, to, watch, snapshots, held, round); err != nil {

@@ -173,14 +173,10 @@ func (t *Tracker) Committed(o diff.Observation, s diff.Snapshot, now time.Time) 
 		p = all[0]
 		delete(t.pending, o.Worker)
 	}
-	w := t.workers[o.Worker]
+	w := t.showSessions(o, s, p.after)
 	if w == nil {
-		if s.OpenCount() == 0 {
-			return
-		}
-		w = t.addWorker(o.Worker)
+		return
 	}
-	w.noteSessions(o, s, p.after, t.watermark.Changes)
 	if o.Source == diff.CompleteListing {
 		w.noteListing(max(momentOf(o.FirstRequest.At), p.after), o.Pages)
 		if w.gone != 0 && momentOf(o.FirstRequest.At) > w.gone {
@@ -192,6 +188,22 @@ func (t *Tracker) Committed(o diff.Observation, s diff.Snapshot, now time.Time) 
 	}
 	t.closeResolved(w, max(p.at, momentOf(o.FirstRequest.At)))
 	t.forget(w, momentOf(now))
+}
+
+// CommittedElsewhere takes in that an observation of another worker has shown sessions of the snapshot's worker, and was committed.
+func (t *Tracker) CommittedElsewhere(o diff.Observation, s diff.Snapshot) { t.showSessions(o, s, 0) }
+
+// showSessions takes in the open sessions of a snapshot, and returns its worker, or nil if nothing is to be known of it.
+func (t *Tracker) showSessions(o diff.Observation, s diff.Snapshot, after moment) *worker {
+	w := t.workers[s.Worker()]
+	if w == nil {
+		if s.OpenCount() == 0 {
+			return nil
+		}
+		w = t.addWorker(s.Worker())
+	}
+	w.noteSessions(o, s, after, t.watermark.Changes)
+	return w
 }
 
 // noteSessions takes in the open sessions of a snapshot, and the looks at them by an observation.

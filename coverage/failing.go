@@ -337,6 +337,9 @@ func (t *Tracker) resolveDown(at moment) {
 // the first one after it. It is called at once after NewTracker if the Tracker before was given up because of Kafka. Then the
 // shard was not without an owner, however old the stored State is.
 func (t *Tracker) NotCommitted(from, to time.Time) {
+	if t.alive > momentOf(from).add(aliveEvery) {
+		return // Another instance had the shard meanwhile.
+	}
 	if t.down != nil && t.down.from >= momentOf(from).add(-aliveEvery) {
 		t.down = nil
 	}

@@ -133,7 +133,7 @@ func TestFileErrors(t *testing.T) {
 		"brokers:\n  canary: x\n":                         `c\.yaml:1: brokers: the value must be a single one or a list`,
 		"brokers: x:1\nbrokers: canary\n":                 `c\.yaml:2: brokers is set twice, first in line 1`,
 		"brokers: x:1\nsasl-user: canary\n":               `c\.yaml:2: there is no flag --sasl-user; farmwire`,
-		"brokers: x:1\nsasl-usrname: canary\n":            `c\.yaml:2: there is no flag --sasl-usrname; did you mean --sasl-username of farmwire run, farmwire tail, farmwire trigger, farmwire topics\?`,
+		"brokers: x:1\nsasl-usrname: canary\n":            `c\.yaml:2: there is no flag --sasl-usrname; did you mean --sasl-username of farmwire run, farmwire tail, farmwire trigger, farmwire audit, farmwire topics\?`,
 		"brokres: canary\n":                               `c\.yaml:1: .*did you mean --brokers of farmwire run`,
 		"API_RATE: 3\n":                                   `c\.yaml:1: .*did you mean --api-rate of farmwire run, farmwire plan\?`,
 		"can ary: 3\n":                                    `c\.yaml:1: this is no flag's name`,
