@@ -72,6 +72,8 @@ type failingPart struct {
 type failure struct {
 	first, last moment // when the requests were sent
 	reason      Reason // of the last
+	child       Scope  // a part of the scope that a bad answer was about
+	isWide      bool   // a bad answer was about the scope itself, or several parts of it had bad answers
 	proof       moment // a gap that this was part of was closed then; it is failing only if a request was sent later and failed, too
 }
 
@@ -109,6 +111,11 @@ func (t *Tracker) judge(a *Answer, at moment) {
 				t.noteGood(failingPart{s, c}, at)
 			case a.Reason != "" && (a.Reason != Throttled || s == Scope{}):
 				t.noteBad(failingPart{s, c}, at, a.Reason)
+				if a.Reason == Throttled {
+					t.widen(failingPart{s, c}, nil)
+				} else {
+					t.widen(failingPart{s, c}, about)
+				}
 			}
 		}
 	}
@@ -189,6 +196,42 @@ func (t *Tracker) noteBad(p failingPart, at moment, why Reason) {
 	}
 }
 
+// widen takes in which parts of a scope a bad answer was about. If it was only ever one of several, the scope does not fail: the
+// others were not asked.
+func (t *Tracker) widen(p failingPart, about []Scope) {
+	f := t.bad[p]
+	if f == nil || f.isWide {
+		return
+	}
+	direct := true
+	for _, s := range about {
+		if s == p.Scope || s == (Scope{}) || above(s) != p.Scope {
+			continue
+		}
+		direct = false
+		f.isWide = f.isWide || f.child != Scope{} && f.child != s
+		f.child = s
+	}
+	if f.isWide = f.isWide || direct; f.isWide {
+		t.checkAt(max(1, f.first.add(t.config.GapAfter)))
+	}
+}
+
+// hasOtherParts reports whether a scope has other parts than a child.
+func (t *Tracker) hasOtherParts(s, child Scope) bool {
+	for other, l := range t.levels {
+		if l.isUnit && other != (Scope{}) && above(other) == s && other != child {
+			return true
+		}
+	}
+	for other, w := range t.workers {
+		if above(other) == s && other != child && (w.isUnit || len(w.sessions) > 0) {
+			return true
+		}
+	}
+	return false
+}
+
 // checkAt sees to it that findFailing looks for what is failing at a time.
 func (t *Tracker) checkAt(at moment) {
 	if t.check == 0 || at < t.check {
@@ -196,8 +239,12 @@ func (t *Tracker) checkAt(at moment) {
 	}
 }
 
-// isFailing reports whether a failure has lasted long enough. If it has not, findFailing looks again when it may have.
-func (t *Tracker) isFailing(f *failure, now moment) bool {
+// isFailing reports whether a scope has failed as a whole, and for long enough. If it may later, findFailing looks again then.
+func (t *Tracker) isFailing(p failingPart, now moment) bool {
+	f := t.bad[p]
+	if f == nil {
+		return false
+	}
 	switch due := f.first.add(t.config.GapAfter); {
 	case f.last < f.proof:
 		return false
@@ -205,7 +252,7 @@ func (t *Tracker) isFailing(f *failure, now moment) bool {
 		t.checkAt(due)
 		return false
 	}
-	return true
+	return f.isWide || !t.hasOtherParts(p.Scope, f.child) && t.isFailing(failingPart{f.child, p.channel}, now)
 }
 
 // maxOpen is how many gaps may be open. What fails beyond that holds back the watermarks.
@@ -218,8 +265,8 @@ func (t *Tracker) findFailing(now moment) {
 	}
 	t.check = 0
 	failing := make(map[Scope][]channel)
-	for p, f := range t.bad {
-		if t.isFailing(f, now) {
+	for p := range t.bad {
+		if t.isFailing(p, now) {
 			failing[p.Scope] = append(failing[p.Scope], p.channel)
 		}
 	}

@@ -1,0 +1,110 @@
+package coverage_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"farmwire/coverage"
+)
+
+// script tells a Tracker of answers one after the other. Each is about the request that was sent a second before.
+type script struct {
+	t      *testing.T
+	of     *coverage.Tracker
+	now    time.Time
+	number uint64
+}
+
+func newScript(t *testing.T, gapAfter time.Duration) *script {
+	s := &script{t: t, now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+	s.of = coverage.NewTracker(coverage.Config{GapAfter: gapAfter, Owns: func(string) bool { return true }}, nil, nil, s.now)
+	return s
+}
+
+// list tells of a list of one page. Shown are the farms or fleets on it.
+func (s *script) list(operation coverage.Operation, farm, fleet string, why coverage.Reason, shown ...string) {
+	s.number++
+	r := coverage.Request{Number: s.number, List: s.number, Operation: operation, Farm: farm, Fleet: fleet, At: s.now}
+	s.of.Sent(r)
+	s.now = s.now.Add(time.Second)
+	a := coverage.Answer{Request: r, Reason: why, Complete: why == ""}
+	switch operation {
+	case coverage.ListFarms:
+		a.Farms = shown
+	case coverage.ListFleets:
+		a.Fleets = shown
+	}
+	s.of.Answered(a, s.now)
+}
+
+// scopes returns the scopes of the gaps that have opened since the last call.
+func (s *script) scopes() (scopes []coverage.Scope) {
+	records, _ := s.of.Take(s.now, false)
+	for _, r := range records {
+		if !r.Gap.Closed {
+			scopes = append(scopes, r.Gap.Scope)
+		}
+	}
+	return scopes
+}
+
+// A fleet that fails while the other one is not asked is no failure of everything. If both fail, it is.
+func TestOneOfSeveralPartsIsNotTheWhole(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fail []string
+		want []coverage.Scope
+	}{
+		"one of two": {[]string{"b"}, []coverage.Scope{{FarmID: "f", FleetID: "b"}}},
+		"both":       {[]string{"a", "b"}, []coverage.Scope{{}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, 30*time.Second)
+			s.list(coverage.ListFarms, "", "", "", "f")
+			s.list(coverage.ListFleets, "f", "", "", "a", "b")
+			s.list(coverage.ListWorkers, "f", "a", "")
+			s.list(coverage.ListWorkers, "f", "b", "")
+			var got []coverage.Scope
+			for range 40 {
+				for _, fleet := range tc.fail {
+					s.list(coverage.ListWorkers, "f", fleet, coverage.Denied)
+				}
+				got = append(got, s.scopes()...)
+			}
+			if d := cmp.Diff(tc.want, got); d != "" {
+				t.Errorf("gaps have opened (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// What took another owner's place after a failure of Kafka says so, but not if another instance had the shard meanwhile.
+func TestNotCommitted(t *testing.T) {
+	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct {
+		alive, to time.Time
+		want      int
+	}{
+		"a short outage":               {at.Add(-5 * time.Second), at.Add(40 * time.Second), 0},
+		"a long outage":                {at.Add(-5 * time.Second), at.Add(3 * time.Minute), 1},
+		"another instance had it then": {at.Add(2 * time.Minute), at.Add(3 * time.Minute), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := coverage.Config{GapAfter: time.Minute, Owns: func(string) bool { return true }}
+			tracker := coverage.NewTracker(c, &coverage.State{Alive: tc.alive, NextGap: 5}, nil, tc.to)
+			tracker.NotCommitted(at, tc.to)
+			n := 0
+			records, _ := tracker.Take(tc.to, false)
+			for _, r := range records {
+				g := r.Gap
+				if n++; g.Reason != coverage.Kafka || !g.Closed || !g.From.Equal(at) || !g.To.Equal(tc.to) || g.Number != 5 {
+					t.Errorf("%+v", g)
+				}
+			}
+			if n != tc.want {
+				t.Errorf("%d gaps, want %d", n, tc.want)
+			}
+		})
+	}
+}
