@@ -72,6 +72,7 @@ type failingPart struct {
 type failure struct {
 	first, last moment // when the requests were sent
 	reason      Reason // of the last
+	isHard      bool   // there was another reason than Throttled
 	child       Scope  // a part of the scope that a bad answer was about
 	isWide      bool   // a bad answer was about the scope itself, or several parts of it had bad answers
 	proof       moment // a gap that this was part of was closed then; it is failing only if a request was sent later and failed, too
@@ -191,10 +192,15 @@ func (t *Tracker) noteBad(p failingPart, at moment, why Reason) {
 		t.checkAt(max(1, f.first.add(t.config.GapAfter)))
 	}
 	f.first = min(f.first, at)
+	f.isHard = f.isHard || why != Throttled
 	if at >= f.last {
 		f.last, f.reason = at, why
 	}
 }
+
+// throttledPatience is how many times as long requests of a channel must be throttled to be a gap, as long as others are answered:
+// then they are only late, as anything is for which the rate does not suffice.
+const throttledPatience = 10
 
 // widen takes in which parts of a scope a bad answer was about. If it was only ever one of several, the scope does not fail: the
 // others were not asked.
@@ -245,7 +251,12 @@ func (t *Tracker) isFailing(p failingPart, now moment) bool {
 	if f == nil {
 		return false
 	}
-	switch due := f.first.add(t.config.GapAfter); {
+	patience := t.config.GapAfter
+	if silent := slices.Max(t.answersAbout(Scope{}).good[:]).add(t.config.GapAfter); !f.isHard && now < silent {
+		patience *= throttledPatience
+		t.checkAt(silent)
+	}
+	switch due := f.first.add(patience); {
 	case f.last < f.proof:
 		return false
 	case due > now:

@@ -191,8 +191,15 @@ func isOfShard(a coverage.Answer) bool {
 func (w *world) checkOutages() {
 	for _, c := range channels {
 		var first, last time.Time
+		hard := false // there was another reason than throttling
 		end := func() {
-			if last.Sub(first) > gapAfter+time.Minute {
+			long := gapAfter
+			if !hard && slices.ContainsFunc(w.answers, func(a coverage.Answer) bool {
+				return a.Reason == "" && isOfShard(a) && a.At.After(first.Add(-gapAfter)) && a.At.Before(last.Add(gapAfter))
+			}) {
+				long *= 10 // others were answered, so these are only late
+			}
+			if last.Sub(first) > long+time.Minute {
 				w.longOutages++
 				allowed := 15 * time.Second // what fails about together is one gap, since the newest good answer
 				if slices.ContainsFunc(w.owned, func(at time.Time) bool { return at.After(first) && at.Before(last.Add(gapAfter)) }) {
@@ -202,7 +209,7 @@ func (w *world) checkOutages() {
 					w.t.Fatalf("%v were not answered from %v to %v, and %v of that are in no gap: %+v", c.operations, first, last, missing, w.all)
 				}
 			}
-			first, last = time.Time{}, time.Time{}
+			first, last, hard = time.Time{}, time.Time{}, false
 		}
 		for _, a := range inOrder(w.answers) {
 			switch {
@@ -214,6 +221,7 @@ func (w *world) checkOutages() {
 					first = a.At
 				}
 				last = a.At
+				hard = hard || a.Reason != coverage.Throttled
 			}
 		}
 	}

@@ -133,6 +133,10 @@ func (w *world) own() {
 		s := *w.state
 		stored = &s
 	}
+	for key, known := range w.workers {
+		// A list whose workers were not stored is no look. Whoever came and went since the one before it is not known.
+		known.wasShown = known.wasShown && stored != nil && slices.Contains(stored.Workers, key)
+	}
 	w.owned = append(w.owned, w.now)
 	w.tracker = coverage.NewTracker(coverage.Config{GapAfter: gapAfter, Owns: owns}, stored, snapshots, w.now)
 }
