@@ -175,14 +175,23 @@ func TestCoverageOfAFarm(t *testing.T) {
 		time.Sleep(20 * time.Minute)
 		f.use(farm)
 		time.Sleep(60 * time.Minute)
-		var outages []coverage.Gap
+		// With one request in ten seconds the kinds of looks may begin to fail so far apart that there is a gap for each.
+		var opened, closed int
+		var silent coverage.Affects
 		for _, g := range f.gaps() {
-			if (g.Scope == coverage.Scope{}) {
-				outages = append(outages, g)
+			switch {
+			case g.Scope != coverage.Scope{}:
+			case !g.Closed:
+				opened++
+			default:
+				closed++
+				if g.To.Sub(g.From) >= 19*time.Minute {
+					silent.Changes, silent.Announced, silent.Starts = silent.Changes || g.Affects.Changes, silent.Announced || g.Affects.Announced, silent.Starts || g.Affects.Starts
+				}
 			}
 		}
-		if len(outages) != 2 || outages[0].Closed || !outages[1].Closed || outages[1].To.Sub(outages[1].From) < 19*time.Minute {
-			t.Errorf("the outage is %+v", outages)
+		if (silent != coverage.Affects{Changes: true, Announced: true, Starts: true}) || opened != closed || opened > 3 {
+			t.Errorf("the outage is in %d gaps, of which %d are closed, and %+v was silent: %+v", opened, closed, silent, f.gaps())
 		}
 		if h := f.heartbeats(); len(h[len(h)-1].Behind) != 0 {
 			t.Errorf("an hour after the outage this is behind: %+v", h[len(h)-1].Behind)

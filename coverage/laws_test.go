@@ -194,7 +194,7 @@ func (w *world) checkOutages() {
 		hard := false // there was another reason than throttling
 		end := func() {
 			long := gapAfter
-			if !hard && slices.ContainsFunc(w.answers, func(a coverage.Answer) bool {
+			if last.Sub(first) > long+time.Minute && !hard && slices.ContainsFunc(w.answers, func(a coverage.Answer) bool {
 				return a.Reason == "" && isOfShard(a) && a.At.After(first.Add(-gapAfter)) && a.At.Before(last.Add(gapAfter))
 			}) {
 				long *= 10 // others were answered, so these are only late
