@@ -95,7 +95,7 @@ type shardCoverage struct {
 	stored time.Time      // when it was published
 	beat   time.Time      // when the last heartbeat was published
 	from   time.Time      // when this instance last committed something of the shard before it began to follow it; else when it began
-	sleeps bool           // the answers are of another account
+	paused bool           // there is no tracker, because the answers are of another account
 }
 
 // begin begins the coverage of a shard with what was restored of it.
@@ -166,13 +166,13 @@ func (s *shardCoverage) take() (records []coverage.Record, state coverage.State,
 	return records, state, now
 }
 
-// sleep stops the tracker while all answers are of another account: they say nothing about the shard. When they are not any
-// more, the coverage goes on from what was last published, with a gap.
-func (s *shardCoverage) sleep(other bool, snapshots func() []diff.Snapshot) {
-	if s.sleeps == other {
+// pause removes the tracker while Deadline Cloud answers for another account, because such answers say nothing about the shard.
+// As soon as the right account answers again, a new tracker goes on from what was last published, and there is a gap.
+func (s *shardCoverage) pause(other bool, snapshots func() []diff.Snapshot) {
+	if s.paused == other {
 		return
 	}
-	s.sleeps = other
+	s.paused = other
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
 	if other {

@@ -22,11 +22,21 @@ func answerOf(a poller.Answer) coverage.Answer {
 }
 
 func operationOf(name string) coverage.Operation {
-	return map[string]coverage.Operation{
-		"ListFarms": coverage.ListFarms, "ListFleets": coverage.ListFleets, "ListWorkers": coverage.ListWorkers,
-		"BatchGetWorker": coverage.BatchGetWorker, "ListSessionsForWorker": coverage.ListSessionsForWorker,
-		"BatchGetSession": coverage.Lookup, "GetSession": coverage.Lookup, "ListSessions": coverage.ListSessions,
-	}[name]
+	switch name {
+	case "ListFarms":
+		return coverage.ListFarms
+	case "ListFleets":
+		return coverage.ListFleets
+	case "ListWorkers":
+		return coverage.ListWorkers
+	case "BatchGetWorker":
+		return coverage.BatchGetWorker
+	case "ListSessionsForWorker":
+		return coverage.ListSessionsForWorker
+	case "ListSessions":
+		return coverage.ListSessions
+	}
+	return coverage.Lookup // BatchGetSession and GetSession
 }
 
 // reasonOf returns the reason of a gap, of why a request got no usable answer.

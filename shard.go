@@ -133,7 +133,7 @@ func (l *loop) step(ctx context.Context, shard int, to *watchedWriter, watch eve
 	if !other {
 		next, changed = renewed(watch, found, snapshots)
 	}
-	covered.sleep(other, snapshots.all)
+	covered.pause(other, snapshots.all)
 	next, err := l.publishCoverage(ctx, to, next, changed, covered)
 	if err != nil {
 		return watch, fmt.Errorf("publish the coverage: %w", err)

@@ -91,7 +91,6 @@ func (t *Tracker) Answered(a Answer, now time.Time) {
 			t.noteDiscovered(&a, at, l)
 		}
 		t.judge(&a, at)
-		t.findFailing(momentOf(now)) // before the next good answer
 	}
 	if a.Reason == "" {
 		t.alive = max(t.alive, at)

@@ -41,8 +41,8 @@ func (c channel) affects() Affects {
 // answers are the newest good answers about any part of a scope.
 type answers struct{ good [channels]moment }
 
-// unknownAnswers returns the newest good answers about what an earlier owner of the shard may have asked for: those before the
-// Tracker was made are known only for everything together.
+// unknownAnswers returns the newest good answers about what an earlier owner of the shard may have asked for: of
+// those before the Tracker was made, only the newest of all is known.
 func (t *Tracker) unknownAnswers() (a answers) {
 	for c := range a.good {
 		a.good[c] = momentOf(t.stored.Alive)
@@ -93,10 +93,10 @@ func (g *gap) prevents(k kind, l *look) bool {
 
 func (g *gap) covers(s Scope, c channel) bool { return g.channels[c] && contains(g.Scope, s) }
 
-// judge takes in whether an answer is good or bad, for everything that it is about.
+// judge takes in whether an answer is good or bad, for each scope that the answer is about.
 //
-// One page of a listing proves nothing of its worker, since the listing may be discarded because of another one. An answer that
-// there were too many requests says nothing of what was asked for.
+// A page of a listing is not yet a good answer about its worker, because the listing may be discarded after another page. An
+// answer that a request was throttled counts only for the widest scope, because it says nothing about what was asked for.
 func (t *Tracker) judge(a *Answer, at moment) {
 	if a.Reason == Cancelled {
 		return

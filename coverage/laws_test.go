@@ -257,14 +257,10 @@ func (w *world) checkGoodAnswers() {
 			continue
 		}
 		from := g.From.Add(15 * time.Second)
-		if i := slices.IndexFunc(w.owned, func(at time.Time) bool { return at.After(g.To.Add(10 * time.Second)) }); g.Reason == coverage.Down && i != 0 {
-			// A successor does not know what an owner was told after it had stored something for the last time.
-			owned := w.owned
-			if i > 0 {
-				owned = owned[:i]
-			}
-			if last := owned[len(owned)-1]; last.After(from) {
-				from = last
+		for _, at := range w.owned {
+			// A successor does not know what an owner was told after its last publication.
+			if at.After(from) && at.Before(g.To.Add(10*time.Second)) {
+				from = at
 			}
 		}
 		var silent coverage.Affects

@@ -103,8 +103,8 @@ func (t *Tracker) restoreSessions(s diff.Snapshot) {
 	}
 }
 
-// restoreGaps takes in the gaps that are open. A good answer in any channel that a gap affects closes it. If nobody had the
-// shard, that is a gap too, unless one is open for everything.
+// restoreGaps takes in the gaps that are open. A good answer in any channel that a gap affects closes the gap. The time in which
+// no instance had the shard is a gap too, unless the open gaps with the widest scope affect all kinds of looks already.
 func (t *Tracker) restoreGaps() {
 	var everything Affects // that gaps with the widest scope affect
 	for _, stored := range t.stored.Gaps {

@@ -8,7 +8,7 @@ import (
 // maxBehind is how many entries Heartbeat.Behind has at most.
 const maxBehind = 50
 
-// eachLook calls f for everything that is to be looked at, and its newest look.
+// eachLook calls f for each open session, worker, fleet, farm and the account, with the newest look at it.
 func (t *Tracker) eachLook(f func(Scope, kind, *look)) {
 	for s, l := range t.levels {
 		if l.isUnit {

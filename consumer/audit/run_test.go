@@ -224,7 +224,7 @@ func TestCouldNotRead(t *testing.T) {
 	}
 }
 
-// A transaction that stays open keeps an audit waiting, as it does every consumer, and is said.
+// A transaction that stays open makes an audit wait, as it makes every consumer wait. The audit says so.
 func TestOpenTransaction(t *testing.T) {
 	c := fake(t)
 	write(t, c, audittest.NewWorld(1).Live(2).Topics)
