@@ -55,7 +55,6 @@ type Answer struct {
 	// Awaiting are those of Shown whose status is not dealt with: it or an older one has asked for a listing that is not
 	// committed yet, or will ask for one when the worker's shard is owned.
 	Awaiting []diff.WorkerKey
-	Gone     []diff.WorkerKey // of BatchGetWorker: the workers that do not exist, as it says
 	Found    []string         // of BatchGetSession and GetSession: the sessions that it shows
 	Observed []diff.WorkerKey // those of which an observation is put into the channel of Own because of this answer, in that order
 }
@@ -131,7 +130,7 @@ func usableReason(c schedule.Call, rd *reading, o schedule.Outcome) string {
 // addShown adds what a usable answer shows. Of a list of discovery the schedule must have taken it in.
 func (l *loop) addShown(a *Answer, f *flight, rd *reading, o schedule.Outcome) {
 	a.Farms, a.Fleets = rd.Farms, rd.Fleets
-	a.Gone, a.Awaiting = rd.Gone, o.Awaiting
+	a.Awaiting = o.Awaiting
 	switch f.Kind {
 	case schedule.ListWorkers:
 		for _, w := range rd.Workers {
