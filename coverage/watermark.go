@@ -63,6 +63,11 @@ func (t *Tracker) advance() []Behind {
 		*w = max(*w, limited(next, *of(&limits, k)))
 	}
 
+	return t.leftOut(open, limits)
+}
+
+// leftOut returns what the watermarks leave out: what an open gap prevents, and what has not caught up since its gap was closed.
+func (t *Tracker) leftOut(open map[Scope][]*gap, limits Kinds[moment]) []Behind {
 	entries := make(map[uint64]map[Scope]*entry)
 	note := func(number uint64, s Scope, k kind, at moment) {
 		if entries[number] == nil {
