@@ -187,11 +187,13 @@ func isOfShard(a coverage.Answer) bool {
 	return len(a.Workers) == 0 || slices.ContainsFunc(a.Workers, func(k diff.WorkerKey) bool { return owns(k.WorkerID) })
 }
 
-// checkOutages checks that every long period in which requests were sent and none was answered is in gaps of everything.
+// checkOutages checks that every long period in which requests were sent and none was answered is in gaps of what was asked for,
+// or of more.
 func (w *world) checkOutages() {
 	for _, c := range channels {
 		var first, last time.Time
-		hard := false // there was another reason than throttling
+		hard := false              // there was another reason than throttling
+		var asked []coverage.Scope // what the requests were about
 		end := func() {
 			long := gapAfter
 			if last.Sub(first) > long+time.Minute && !hard && slices.ContainsFunc(w.answers, func(a coverage.Answer) bool {
@@ -205,11 +207,11 @@ func (w *world) checkOutages() {
 				if slices.ContainsFunc(w.owned, func(at time.Time) bool { return at.After(first) && at.Before(last.Add(gapAfter)) }) {
 					allowed = gapAfter + 15*time.Second // a successor knows only what had failed long enough to be a gap
 				}
-				if missing := uncovered(w.all, first, last, c.affects); missing > allowed {
+				if missing := uncovered(w.all, common(asked), first, last, c.affects); missing > allowed {
 					w.t.Fatalf("%v were not answered from %v to %v, and %v of that are in no gap: %+v", c.operations, first, last, missing, w.all)
 				}
 			}
-			first, last, hard = time.Time{}, time.Time{}, false
+			first, last, hard, asked = time.Time{}, time.Time{}, false, nil
 		}
 		for _, a := range inOrder(w.answers) {
 			switch {
@@ -222,9 +224,42 @@ func (w *world) checkOutages() {
 				}
 				last = a.At
 				hard = hard || a.Reason != coverage.Throttled
+				asked = append(asked, askedBy(a)...)
 			}
 		}
 	}
+}
+
+// askedBy returns what a request that failed says something about. If it was throttled, that is everything.
+func askedBy(a coverage.Answer) (all []coverage.Scope) {
+	if a.Reason == coverage.Throttled {
+		return []coverage.Scope{{}}
+	}
+	for _, w := range a.Workers {
+		if owns(w.WorkerID) {
+			all = append(all, w)
+		}
+	}
+	if len(all) == 0 {
+		all = append(all, coverage.Scope{FarmID: a.Farm, FleetID: a.Fleet})
+	}
+	return all
+}
+
+// common returns the narrowest scope that all are part of.
+func common(scopes []coverage.Scope) coverage.Scope {
+	c := scopes[0]
+	for _, s := range scopes[1:] {
+		switch {
+		case s.FarmID != c.FarmID:
+			c = coverage.Scope{}
+		case s.FleetID != c.FleetID:
+			c.FleetID, c.WorkerID = "", ""
+		case s.WorkerID != c.WorkerID:
+			c.WorkerID = ""
+		}
+	}
+	return c
 }
 
 func inOrder(answers []coverage.Answer) []coverage.Answer {
@@ -233,13 +268,13 @@ func inOrder(answers []coverage.Answer) []coverage.Answer {
 	return answers
 }
 
-// uncovered returns how much of a period is in no gap of everything that affects the kinds.
-func uncovered(gaps []coverage.Gap, from, to time.Time, affects coverage.Affects) time.Duration {
+// uncovered returns how much of a period is in no gap of a scope, or of a wider one, that affects the kinds.
+func uncovered(gaps []coverage.Gap, s coverage.Scope, from, to time.Time, affects coverage.Affects) time.Duration {
 	gaps = slices.Clone(gaps)
 	slices.SortFunc(gaps, func(a, b coverage.Gap) int { return a.From.Compare(b.From) })
 	var missing time.Duration
 	for _, g := range gaps {
-		if (g.Scope == coverage.Scope{}) && covers(g.Affects, affects) && g.To.After(from) {
+		if contains(g.Scope, s) && covers(g.Affects, affects) && g.To.After(from) {
 			if g.From.After(to) {
 				break
 			}
