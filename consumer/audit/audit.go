@@ -143,9 +143,12 @@ func (a *audit) reportProgress() (stop func()) {
 	return func() { close(done); reporting.Wait() }
 }
 
-// read reads the topics. The ends are asked for in the order in which the topics are read. The state and the coverage say what has
-// been published before, so what they say must be in the topics that come after them. A transaction ends in one partition a little
-// earlier than in another. So of the others everything that is written is read, which waits until those transactions have ended.
+// read reads the topics. First it asks for the ends of all topics, of the state topic first and of the events topic last, and then
+// it reads each topic up to that end. What the state topic and the coverage topic say was published before, so it must be in the
+// topics whose ends were asked for later.
+//
+// The markers that end a transaction are not written to all partitions at the same time. So the end of the state topic is that of
+// what is committed. In the other topics read also waits for the transactions that are open before the end.
 func (a *audit) read(ctx context.Context) error {
 	c := a.config.Consumer
 	topics := a.reader.topics()
