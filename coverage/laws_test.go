@@ -19,7 +19,8 @@ type ledger struct {
 	all       []coverage.Gap // that were closed
 	deleted   map[diff.WorkerKey][]coverage.Period
 	answers   []coverage.Answer
-	owned     []time.Time // when the shard was taken over
+	owned     []time.Time     // when the shard was taken over
+	lost      []time.Duration // how long before that something was published for the last time
 
 	closed, deletedGaps, downs, heartbeats, entries, complete, longOutages, partGaps, unresolvedGaps int
 }
@@ -204,8 +205,10 @@ func (w *world) checkOutages() {
 			if last.Sub(first) > long+time.Minute {
 				w.longOutages++
 				allowed := 15 * time.Second // what fails about together is one gap, since the newest good answer
-				if slices.ContainsFunc(w.owned, func(at time.Time) bool { return at.After(first) && at.Before(last.Add(gapAfter)) }) {
-					allowed = gapAfter + 15*time.Second // a successor knows only what had failed long enough to be a gap
+				for i, at := range w.owned {
+					if at.After(first) && at.Before(last.Add(gapAfter)) {
+						allowed += gapAfter + w.lost[i] // a successor knows only what had failed long enough to be a gap, and was published
+					}
 				}
 				if missing := uncovered(w.all, common(asked), first, last, c.affects); missing > allowed {
 					w.t.Fatalf("%v were not answered from %v to %v, and %v of that are in no gap: %+v", c.operations, first, last, missing, w.all)

@@ -137,7 +137,7 @@ func (w *world) own() {
 		// A list whose workers were not stored is no look. Whoever came and went since the one before it is not known.
 		known.wasShown = known.wasShown && stored != nil && slices.Contains(stored.Workers, key)
 	}
-	w.owned = append(w.owned, w.now)
+	w.owned, w.lost = append(w.owned, w.now), append(w.lost, w.now.Sub(w.taken))
 	w.tracker = coverage.NewTracker(coverage.Config{GapAfter: gapAfter, Owns: owns}, stored, snapshots, w.now)
 }
 
