@@ -1,6 +1,7 @@
 package coverage
 
 import (
+	"cmp"
 	"slices"
 
 	"farmwire/diff"
@@ -169,9 +170,9 @@ func (t *Tracker) noteBad(p failingPart, at moment, why Reason) {
 	}
 	f := t.bad[p]
 	if f == nil {
-		f = &failure{first: at}
+		f = t.newFailure(p, at)
 		t.bad[p] = f
-		t.checkAt(at.add(t.config.GapAfter))
+		t.checkAt(max(1, f.first.add(t.config.GapAfter)))
 	} else if f.last < f.proof && at >= f.proof {
 		t.checkAt(max(1, f.first.add(t.config.GapAfter)))
 	}
@@ -180,6 +181,21 @@ func (t *Tracker) noteBad(p failingPart, at moment, why Reason) {
 	if at >= f.last {
 		f.last, f.reason = at, why
 	}
+}
+
+// newFailure returns the failure of a scope that was not known to fail. If it was part of what failed for an earlier owner of the
+// shard, and no request was answered since, it has failed since then: that owner did not store all that failed.
+func (t *Tracker) newFailure(p failingPart, at moment) *failure {
+	f := &failure{first: at}
+	if good := t.answersAbout(p.Scope).good[p.channel]; good == 0 || good > momentOf(t.stored.Alive) {
+		return f
+	}
+	for _, g := range t.before {
+		if g.covers(p.Scope, p.channel) && g.from < f.first {
+			f.first, f.proof = g.from, g.to
+		}
+	}
+	return f
 }
 
 // throttledPatience is how many times as long requests of a channel must be throttled to be a gap, as long as others are answered:
@@ -310,6 +326,45 @@ func (t *Tracker) openFailing(s Scope, failing []channel) {
 		}
 	}
 	t.open(g)
+}
+
+// maxUnanswered is how many entries State.Unanswered has at most.
+const maxUnanswered = 100
+
+// unanswered returns what fails as a whole and is in no open gap: the widest first, then what has failed for longest. What is
+// part of something wider that has failed for as long is left out, and so is what is beyond maxUnanswered.
+func (t *Tracker) unanswered() (all []Unanswered) {
+	var parts []failingPart
+	for p, f := range t.bad {
+		if f.isWide && t.exists(p.Scope) && !t.isCovered(p.Scope, p.channel) {
+			parts = append(parts, p)
+		}
+	}
+	slices.SortFunc(parts, func(a, b failingPart) int {
+		return cmp.Or(cmp.Compare(depth(a.Scope), depth(b.Scope)), cmp.Compare(t.bad[a].first, t.bad[b].first), compareKeys(a.Scope, b.Scope), cmp.Compare(a.channel, b.channel))
+	})
+	has := make(map[failingPart]bool)
+	isIn := func(p failingPart) bool {
+		first := t.bad[p].first
+		for s := p.Scope; (s != Scope{}); {
+			s = above(s)
+			if wide := (failingPart{s, p.channel}); has[wide] && t.bad[wide].first <= first {
+				return true
+			}
+		}
+		return false
+	}
+	for _, p := range parts {
+		if len(all) == maxUnanswered {
+			break
+		}
+		if !isIn(p) {
+			has[p] = true
+			f := t.bad[p]
+			all = append(all, Unanswered{p.Scope, p.affects(), t.answersAbout(p.Scope).good[p.channel].time(), f.first.time(), f.reason})
+		}
+	}
+	return all
 }
 
 // noteFound takes in which sessions a lookup has shown.

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"farmwire/coverage"
+	"farmwire/diff"
 )
 
 // script tells a Tracker of answers one after the other. Each is about the request that was sent a second before.
@@ -23,7 +24,7 @@ func newScript(t *testing.T, gapAfter time.Duration) *script {
 	return s
 }
 
-// list tells of a list of one page. Shown are the farms or fleets on it.
+// list tells of a list of one page. Shown are the farms, fleets or workers on it.
 func (s *script) list(operation coverage.Operation, farm, fleet string, why coverage.Reason, shown ...string) {
 	s.number++
 	r := coverage.Request{Number: s.number, List: s.number, Operation: operation, Farm: farm, Fleet: fleet, At: s.now}
@@ -35,8 +36,28 @@ func (s *script) list(operation coverage.Operation, farm, fleet string, why cove
 		a.Farms = shown
 	case coverage.ListFleets:
 		a.Fleets = shown
+	case coverage.ListWorkers:
+		for _, id := range shown {
+			a.Shown = append(a.Shown, diff.WorkerKey{FarmID: farm, FleetID: fleet, WorkerID: id})
+		}
 	}
 	s.of.Answered(a, s.now)
+}
+
+// listing tells of a listing of one page, of a worker of the fleet l.
+func (s *script) listing(worker string, why coverage.Reason) {
+	s.number++
+	key := diff.WorkerKey{FarmID: "f", FleetID: "l", WorkerID: worker}
+	r := coverage.Request{Number: s.number, List: s.number, Operation: coverage.ListSessionsForWorker, Workers: []diff.WorkerKey{key}, At: s.now}
+	s.of.Sent(r)
+	s.now = s.now.Add(time.Second)
+	s.of.Answered(coverage.Answer{Request: r, Reason: why, Complete: why == ""}, s.now)
+}
+
+// handOver replaces the Tracker by that of the next owner of the shard.
+func (s *script) handOver(gapAfter time.Duration) {
+	_, state := s.of.Take(s.now, false)
+	s.of = coverage.NewTracker(coverage.Config{GapAfter: gapAfter, Owns: func(string) bool { return true }}, &state, nil, s.now)
 }
 
 // scopes returns the scopes of the gaps that have opened since the last call.
@@ -74,6 +95,58 @@ func TestOneOfSeveralPartsIsNotTheWhole(t *testing.T) {
 			}
 			if d := cmp.Diff(tc.want, got); d != "" {
 				t.Errorf("gaps have opened (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// The next owner of a shard knows since when requests have failed. It needs one more that fails, and not those of another
+// GapAfter.
+func TestFailuresAreHandedOver(t *testing.T) {
+	const gapAfter = 30 * time.Second
+	for name, tc := range map[string]struct {
+		before func(*script)
+		want   int // gaps of the worker w
+	}{
+		"nothing failed":                  {func(*script) {}, 0},
+		"something else failed":           {func(s *script) { s.listing("other", coverage.Failing) }, 0},
+		"it failed, not for long enough":  {func(s *script) { s.listing("w", coverage.Failing) }, 1},
+		"it failed and was answered then": {func(s *script) { s.listing("w", coverage.Failing); s.listing("w", "") }, 0},
+		"the whole fleet failed":          {func(s *script) { s.listing("w", coverage.Failing); s.listing("other", coverage.Failing) }, 1},
+		"everything failed for long: a gap": {func(s *script) {
+			for range 40 {
+				s.listing("w", coverage.Failing)
+				s.listing("other", coverage.Failing)
+			}
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, gapAfter)
+			s.list(coverage.ListFarms, "", "", "", "f")
+			s.list(coverage.ListFleets, "f", "", "", "l")
+			s.list(coverage.ListWorkers, "f", "l", "", "other", "w")
+			s.listing("w", "")
+			good := s.now.Add(-time.Second)
+			s.listing("other", "")
+			tc.before(s)
+			s.handOver(gapAfter)
+			for range 20 {
+				s.listing("other", "")
+				s.list(coverage.ListWorkers, "f", "l", "", "other", "w")
+			}
+			s.listing("w", coverage.Failing)
+			s.listing("w", "")
+			got := 0
+			records, _ := s.of.Take(s.now, false)
+			for _, r := range records {
+				if g := r.Gap; g.Closed && g.Scope.WorkerID == "w" {
+					if got++; g.From.After(good.Add(2 * time.Second)) {
+						t.Errorf("the gap is from %v, and the last good answer was at %v", g.From, good)
+					}
+				}
+			}
+			if got != tc.want {
+				t.Errorf("%d gaps of the worker, want %d: %+v", got, tc.want, records)
 			}
 		})
 	}

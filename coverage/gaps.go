@@ -9,6 +9,7 @@ import (
 type gap struct {
 	Gap
 	from     moment
+	to       moment         // zero as long as it is open
 	channels [channels]bool // a good answer in one of these closes it
 }
 
@@ -33,7 +34,8 @@ func (t *Tracker) open(g *gap) {
 func (t *Tracker) closeGap(g *gap, to moment) {
 	t.gaps = slices.DeleteFunc(t.gaps, func(other *gap) bool { return other == g })
 	record := g.Gap
-	record.Closed, record.To = true, max(to, g.from).time()
+	g.to = max(to, g.from)
+	record.Closed, record.To = true, g.to.time()
 	t.due = append(t.due, Record{Gap: &record})
 	t.eachLook(func(s Scope, k kind, l *look) {
 		if contains(g.Scope, s) && g.prevents(k, l) {

@@ -189,48 +189,76 @@ func isOfShard(a coverage.Answer) bool {
 }
 
 // checkOutages checks that every long period in which requests were sent and none was answered is in gaps of what was asked for,
-// or of more.
+// or of more: of all requests of a channel, and of all listings of a worker.
 func (w *world) checkOutages() {
+	answers := inOrder(w.answers)
 	for _, c := range channels {
-		var first, last time.Time
-		hard := false              // there was another reason than throttling
-		var asked []coverage.Scope // what the requests were about
-		end := func() {
-			long := gapAfter
-			if last.Sub(first) > long+time.Minute && !hard && slices.ContainsFunc(w.answers, func(a coverage.Answer) bool {
-				return a.Reason == "" && isOfShard(a) && a.At.After(first.Add(-gapAfter)) && a.At.Before(last.Add(gapAfter))
-			}) {
-				long *= 10 // others were answered, so these are only late
-			}
-			if last.Sub(first) > long+time.Minute {
-				w.longOutages++
-				allowed := 15 * time.Second // what fails about together is one gap, since the newest good answer
-				for i, at := range w.owned {
-					if at.After(first) && at.Before(last.Add(gapAfter)) {
-						allowed += gapAfter + w.lost[i] // a successor knows only what had failed long enough to be a gap, and was published
-					}
-				}
-				if missing := uncovered(w.all, common(asked), first, last, c.affects); missing > allowed {
-					w.t.Fatalf("%v were not answered from %v to %v, and %v of that are in no gap: %+v", c.operations, first, last, missing, w.all)
-				}
-			}
-			first, last, hard, asked = time.Time{}, time.Time{}, false, nil
-		}
-		for _, a := range inOrder(w.answers) {
-			switch {
-			case !slices.Contains(c.operations, a.Operation) || !isOfShard(a) || a.Reason == coverage.Cancelled:
-			case a.Reason == "":
-				end()
-			default:
-				if first.IsZero() {
-					first = a.At
-				}
-				last = a.At
-				hard = hard || a.Reason != coverage.Throttled
-				asked = append(asked, askedBy(a)...)
-			}
+		w.checkOutage(c, answers)
+	}
+	listings := map[diff.WorkerKey][]coverage.Answer{}
+	for _, a := range answers {
+		switch {
+		case a.Operation != coverage.ListSessionsForWorker:
+		case a.Reason == coverage.Throttled: // says nothing of the worker
+		case a.Reason == "" && a.UnderWay: // may be discarded after another page
+		default:
+			listings[a.Workers[0]] = append(listings[a.Workers[0]], a)
 		}
 	}
+	for _, key := range sorted(listings) {
+		w.checkOutage(channels[2], listings[key])
+	}
+}
+
+func (w *world) checkOutage(c channel, answers []coverage.Answer) {
+	var failed []time.Time     // when the requests were sent that failed one after the other
+	var asked []coverage.Scope // what they were about
+	hard := false              // there was another reason than throttling
+	end := func() {
+		if len(failed) == 0 {
+			return
+		}
+		first, last := failed[0], failed[len(failed)-1]
+		long := gapAfter
+		if last.Sub(first) > long+time.Minute && !hard && slices.ContainsFunc(w.answers, func(a coverage.Answer) bool {
+			return a.Reason == "" && isOfShard(a) && a.At.After(first.Add(-gapAfter)) && a.At.Before(last.Add(gapAfter))
+		}) {
+			long *= 10 // others were answered, so these are only late
+		}
+		if last.Sub(first) > long+time.Minute {
+			w.longOutages++
+			const allowed = 15 * time.Second // what fails about together is one gap, since the newest good answer
+			if missing := uncovered(w.all, common(asked), failed, c.affects); missing > allowed {
+				w.t.Fatalf("%v of %v were not answered from %v to %v, and %v of that are in no gap: %+v", c.operations, common(asked), first, last, missing, w.all)
+			}
+		}
+		failed, asked, hard = nil, nil, false
+	}
+	for _, a := range answers {
+		switch {
+		case !slices.Contains(c.operations, a.Operation) || !isOfShard(a) || a.Reason == coverage.Cancelled:
+		case a.Reason == "":
+			end()
+		default:
+			if len(failed) > 0 && w.isForgotten(failed[0], failed[len(failed)-1], a.At) {
+				failed, asked, hard = nil, nil, false
+			}
+			hard = hard || a.Reason != coverage.Throttled
+			asked, failed = append(asked, askedBy(a)...), append(failed, a.At)
+		}
+	}
+}
+
+// isForgotten reports whether a successor does not know of requests that failed: it took over between the last of them and the
+// next one, and nothing was published after the first had failed.
+func (w *world) isForgotten(first, last, next time.Time) bool {
+	const delay = 5 * time.Second // until an answer arrives
+	for i, at := range w.owned {
+		if at.After(last) && !at.After(next) && first.Add(delay).After(at.Add(-w.lost[i])) {
+			return true
+		}
+	}
+	return false
 }
 
 // askedBy returns what a request that failed says something about. If it was throttled, that is everything.
@@ -271,21 +299,28 @@ func inOrder(answers []coverage.Answer) []coverage.Answer {
 	return answers
 }
 
-// uncovered returns how much of a period is in no gap of a scope, or of a wider one, that affects the kinds.
-func uncovered(gaps []coverage.Gap, s coverage.Scope, from, to time.Time, affects coverage.Affects) time.Duration {
+// uncovered returns how much of a period is in no gap of a scope, or of a wider one, that affects the kinds. The period is that in
+// which requests failed. A part of it in which none was sent does not count.
+func uncovered(gaps []coverage.Gap, s coverage.Scope, failed []time.Time, affects coverage.Affects) (missing time.Duration) {
 	gaps = slices.Clone(gaps)
 	slices.SortFunc(gaps, func(a, b coverage.Gap) int { return a.From.Compare(b.From) })
-	var missing time.Duration
+	from, last := failed[0], failed[len(failed)-1]
+	until := func(to time.Time) {
+		if slices.ContainsFunc(failed, func(at time.Time) bool { return at.After(from) && !at.After(to) }) {
+			missing += to.Sub(from)
+		}
+	}
 	for _, g := range gaps {
 		if contains(g.Scope, s) && covers(g.Affects, affects) && g.To.After(from) {
-			if g.From.After(to) {
+			if g.From.After(last) {
 				break
 			}
-			missing += max(0, g.From.Sub(from))
+			until(g.From)
 			from = g.To
 		}
 	}
-	return missing + max(0, to.Sub(from))
+	until(last)
+	return missing
 }
 
 // checkGoodAnswers checks that what a gap affects was not answered in it.

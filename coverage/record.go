@@ -89,10 +89,21 @@ type Watch struct {
 
 // State is what a shard stores of its coverage, so that the next owner goes on from there.
 type State struct {
-	Alive     time.Time // of the newest good answer, by the service's clock; zero before the first
-	Watermark Watermark
-	Behind    []Behind
-	Gaps      []Gap            // the open ones
-	NextGap   uint64           // the number of the next gap
-	Workers   []diff.WorkerKey // those that discovery shows, sorted
+	Alive      time.Time // of the newest good answer, by the service's clock; zero before the first
+	Watermark  Watermark
+	Behind     []Behind
+	Gaps       []Gap            // the open ones
+	Unanswered []Unanswered     // at most 100
+	NextGap    uint64           // the number of the next gap
+	Workers    []diff.WorkerKey // those that discovery shows, sorted
+}
+
+// Unanswered is a scope about which no request was answered usably since the newest good answer, and which is in no open gap: that
+// may not be so for long enough yet.
+type Unanswered struct {
+	Scope   Scope
+	Affects Affects   // the kinds of looks that come from these requests
+	Good    time.Time // of the newest good answer; zero if there was none
+	First   time.Time // of the first request that failed since
+	Reason  Reason    // of the last one
 }

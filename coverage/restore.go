@@ -30,6 +30,9 @@ func (t *Tracker) restore(snapshots []diff.Snapshot) {
 	for i := range t.stored.Gaps {
 		t.restoreLevel(t.stored.Gaps[i].Scope)
 	}
+	for i := range t.stored.Unanswered {
+		t.restoreLevel(t.stored.Unanswered[i].Scope)
+	}
 	for _, key := range t.stored.Workers {
 		if t.isAsked(key) && t.config.Owns(key.WorkerID) {
 			t.restoreLevel(fleetOf(key))
@@ -43,6 +46,7 @@ func (t *Tracker) restore(snapshots []diff.Snapshot) {
 		}
 	}
 	t.restoreGaps()
+	t.restoreUnanswered()
 }
 
 // isAsked reports whether a list of what is in a scope is asked for, or, of a worker, whether its fleet's workers are listed.
@@ -115,7 +119,7 @@ func (t *Tracker) restoreGaps() {
 		if (stored.Scope == Scope{}) {
 			everything = union(everything, stored.Affects)
 		}
-		t.gaps = append(t.gaps, g)
+		t.gaps, t.before = append(t.gaps, g), append(t.before, g)
 		if stored.Scope.WorkerID != "" && !t.exists(stored.Scope) {
 			t.closeGap(g, t.alive)
 		}
@@ -127,4 +131,19 @@ func (t *Tracker) restoreGaps() {
 
 func intersects(a, b Affects) bool {
 	return a.Changes && b.Changes || a.Announced && b.Announced || a.Starts && b.Starts
+}
+
+// restoreUnanswered takes in what failed when that was stored.
+func (t *Tracker) restoreUnanswered() {
+	for _, u := range t.stored.Unanswered {
+		g := &gap{Gap: Gap{Scope: u.Scope}, from: momentOf(u.First), to: t.began}
+		about := t.answersAbout(u.Scope)
+		for c := range channels {
+			if g.channels[c] = c.affects() == u.Affects; g.channels[c] && about != nil {
+				about.good[c] = momentOf(u.Good)
+				t.bad[failingPart{u.Scope, c}] = &failure{first: g.from, last: g.from, reason: u.Reason, isHard: u.Reason != Throttled, isWide: true, proof: g.to}
+			}
+		}
+		t.before = append(t.before, g)
+	}
 }

@@ -42,6 +42,7 @@ type Tracker struct {
 	watermark Kinds[moment] // as last taken
 	gaps      []*gap        // the open ones, in the order of their numbers
 	bad       map[failingPart]*failure
+	before    []*gap                  // what failed when it was stored: the open gaps, and what was in none
 	missed    map[diff.WorkerKey]bool // workers with sessions that were asked for and not shown
 	check     moment                  // when something may be failing for long enough
 	down      *gap                    // with the reason Down, not open yet, because the first good answer may show that there was none; nil if there is none
@@ -175,6 +176,7 @@ func (t *Tracker) state(behind []Behind) State {
 	for _, g := range t.gaps {
 		s.Gaps = append(s.Gaps, g.Gap)
 	}
+	s.Unanswered = t.unanswered()
 	for key, w := range t.workers {
 		if w.isUnit || w.gone != 0 {
 			s.Workers = append(s.Workers, key)

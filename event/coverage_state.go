@@ -26,17 +26,27 @@ type CoverageState struct {
 
 // coverageStateFields are a CoverageState in JSON.
 type coverageStateFields struct {
-	Schema    int             `json:"schema"`
-	Shard     int             `json:"shard"`
-	Alive     instant         `json:"alive"`
-	Watermark watermarkFields `json:"watermark"`
-	Behind    []behindFields  `json:"behind"`
-	Gaps      []gapFields     `json:"gaps"`
-	Next      struct {
+	Schema     int                `json:"schema"`
+	Shard      int                `json:"shard"`
+	Alive      instant            `json:"alive"`
+	Watermark  watermarkFields    `json:"watermark"`
+	Behind     []behindFields     `json:"behind"`
+	Gaps       []gapFields        `json:"gaps"`
+	Unanswered []unansweredFields `json:"unanswered,omitempty"`
+	Next       struct {
 		N    uint64 `json:"n"`
 		Gap  uint64 `json:"gap"`
 		Head string `json:"head"`
 	} `json:"next"`
+}
+
+// unansweredFields are a coverage.Unanswered in JSON.
+type unansweredFields struct {
+	Scope   scopeFields `json:"scope"`
+	Affects []string    `json:"affects"`
+	Good    instant     `json:"good"`
+	First   instant     `json:"first"`
+	Reason  string      `json:"reason"`
 }
 
 // AppendCoverageState appends the value of the record.
@@ -47,6 +57,9 @@ func AppendCoverageState(b []byte, s CoverageState) []byte {
 	}
 	for i := range s.Gaps {
 		f.Gaps[i] = gapOf(&s.Gaps[i], s.Shard)
+	}
+	for _, u := range s.Unanswered {
+		f.Unanswered = append(f.Unanswered, unansweredFields{scopeOf(u.Scope), affectsOf(u.Affects), instant(u.Good), instant(u.First), string(u.Reason)})
 	}
 	f.Next.N, f.Next.Gap, f.Next.Head = s.Log.Size+1, s.NextGap, s.Log.HeadText()
 	return append(b, marshal(f)...)
@@ -75,6 +88,15 @@ func decodeCoverageState(value []byte) (CoverageState, error) {
 			return CoverageState{}, err
 		}
 		s.Gaps = append(s.Gaps, g)
+	}
+	for _, u := range f.Unanswered {
+		affects, err := affectsFrom(u.Affects)
+		if err != nil {
+			return CoverageState{}, err
+		}
+		s.Unanswered = append(s.Unanswered, coverage.Unanswered{
+			Scope: u.Scope.scope(), Affects: affects, Good: time.Time(u.Good), First: time.Time(u.First), Reason: coverage.Reason(u.Reason),
+		})
 	}
 	return s, nil
 }

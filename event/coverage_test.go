@@ -147,6 +147,10 @@ func TestCoverageState(t *testing.T) {
 	want := CoverageState{Shard: 3, Log: goldenEnvelope().CoverageLog}
 	want.State = coverage.State{
 		Alive: epoch, Watermark: goldenWatermark(), Behind: goldenBehind(), Gaps: []coverage.Gap{goldenGap()}, NextGap: 9,
+		Unanswered: []coverage.Unanswered{{
+			Scope: coverage.Scope{FarmID: "farm-f", FleetID: "fleet-m", WorkerID: "worker-a"}, Affects: coverage.Affects{Starts: true}, Good: epoch,
+			First: epoch.Add(time.Second), Reason: coverage.Failing,
+		}},
 	}
 	value := AppendCoverageState(nil, want)
 	golden(t, "coverage-state.json", string(value)+"\n")

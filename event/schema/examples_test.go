@@ -172,6 +172,7 @@ func stateExamples() map[string]event.Record {
 	stored.State = coverage.State{
 		Alive: epoch, Watermark: coverage.Watermark{Changes: epoch, Announced: epoch, Starts: epoch}, Behind: exampleBehind(),
 		Gaps: []coverage.Gap{exampleGap()}, NextGap: 8,
+		Unanswered: []coverage.Unanswered{{Scope: worker, Affects: coverage.Affects{Starts: true}, First: epoch, Reason: coverage.Denied}},
 	}
 	exist := []diff.WorkerKey{worker, {FarmID: "farm-f", FleetID: "fleet-l", WorkerID: "worker-x"}}
 	absences := func(a diff.Absences) event.Record {
@@ -250,7 +251,7 @@ func TestAdditions(t *testing.T) {
 		"log fields":   edit(t, stateExamples()["log"].Value, "/more", `1`),
 		"workers":      edit(t, stateExamples()["workers"].Value, "/more", `1`),
 		"coverage": edit(t, stateExamples()["coverage"].Value, "/more", `1`, "/watermark/more", `1`, "/behind/0/more", `1`,
-			"/gaps/0/more", `1`, "/next/more", `1`),
+			"/gaps/0/more", `1`, "/unanswered/0/more", `1`, "/next/more", `1`),
 		"a kind":   `{"schema":1,"quotas":[]}`,
 		"a schema": `{"schema":2,"session":17,"farms":[],"marks":null}`,
 	} {

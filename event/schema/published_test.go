@@ -229,6 +229,8 @@ func TestCoverageIsValid(t *testing.T) {
 		stored.State = coverage.State{Alive: g.instant("alive"), Watermark: g.watermark(), Behind: g.behind(), NextGap: rapid.Uint64Max(99).Draw(t, "next")}
 		for range rapid.IntRange(0, 3).Draw(t, "gaps") {
 			stored.Gaps = append(stored.Gaps, *g.gap())
+			failing := g.gap()
+			stored.Unanswered = append(stored.Unanswered, coverage.Unanswered{Scope: failing.Scope, Affects: failing.Affects, Good: failing.From, First: failing.To, Reason: failing.Reason})
 		}
 		workers := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) diff.WorkerKey {
 			id := rapid.StringN(1, 9, -1)

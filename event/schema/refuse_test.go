@@ -268,6 +268,8 @@ func wrongStates() []wrong {
 		each("coverage", "/behind/0", `null`, `[]`, `17`),
 		each("coverage", "/gaps", `null`, `{}`),
 		each("coverage", "/gaps/0", `null`, `[]`, `17`),
+		each("coverage", "/unanswered", `null`, `{}`),
+		each("coverage", "/unanswered/0", `null`, `[]`, `17`),
 		each("coverage", "/next", `null`, `[]`, `17`),
 		without("coverage", "/next", "n", "gap", "head"),
 		each("coverage", "/next/n", `0`, `-1`, `1.5`, `"1"`, `null`),

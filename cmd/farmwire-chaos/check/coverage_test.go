@@ -185,14 +185,30 @@ func TestDeletedWorkers(t *testing.T) {
 // An outage is one gap or several, which may leave out as much as a gap takes to be published.
 func TestOutage(t *testing.T) {
 	for _, test := range []struct {
-		name  string
-		gaps  [][2]float64
-		wrong int
+		name   string
+		gaps   [][2]float64
+		change func(*world)
+		wrong  int
 	}{
-		{"none", nil, partitions},
-		{"one", [][2]float64{{-500, -400}}, 0},
-		{"two", [][2]float64{{-500, -450}, {-390, -380}}, 0},
-		{"half", [][2]float64{{-500, -470}}, partitions},
+		{"none", nil, nil, partitions},
+		{"one", [][2]float64{{-500, -400}}, nil, 0},
+		{"two", [][2]float64{{-500, -450}, {-390, -380}}, nil, 0},
+		{"half", [][2]float64{{-500, -470}}, nil, partitions},
+		{"half, and nothing was sent later", [][2]float64{{-500, -470}}, func(w *world) {
+			w.asked = slices.DeleteFunc(w.asked, func(a *asked) bool { return a.arrived > -470 && a.arrived < 0 })
+		}, 0},
+		{"half, and nothing was sent for long", [][2]float64{{-500, -470}}, func(w *world) {
+			w.asked = slices.DeleteFunc(w.asked, func(a *asked) bool { return a.arrived > -470 && a.arrived < -400 })
+		}, partitions},
+		{"the owner was lost at the beginning", nil, func(w *world) { w.disturb("kill", "a", -481, 0) }, partitions},
+		{"the owner was lost at the beginning, and the last request was sent soon", nil, func(w *world) {
+			w.disturb("kill", "a", -481, 0)
+			w.asked = slices.DeleteFunc(w.asked, func(a *asked) bool { return a.arrived > -420 && a.arrived < 0 })
+		}, 0},
+		{"the owner was lost later", nil, func(w *world) {
+			w.disturb("kill", "a", -479, 0)
+			w.asked = slices.DeleteFunc(w.asked, func(a *asked) bool { return a.arrived > -420 && a.arrived < 0 })
+		}, partitions},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newCoveredWorld(newWorld(t))
@@ -211,11 +227,28 @@ func TestOutage(t *testing.T) {
 					w.gap(one, shard, 201, g[1])
 				}
 			}
+			if test.change != nil {
+				test.change(w)
+			}
 			report := w.check()
 			if report.Found[MissingGap] != test.wrong || report.Total() != test.wrong {
 				t.Error(printed(report))
 			}
 		})
+	}
+}
+
+// That the listings of a worker were throttled says nothing of the worker. Every other answer does.
+func TestThrottledWorker(t *testing.T) {
+	for outcome, want := range map[string]int{"ThrottlingException": 0, "429": 0, "AccessDeniedException": 2} {
+		w := newCoveredWorld(newWorld(t))
+		for at := -500.0; at <= -400; at += 5 {
+			w.ask("ListFarms", "", at)
+			w.ask("ListSessionsForWorker", "worker-still", at).outcome = outcome
+		}
+		if report := w.check(); report.Found[MissingGap] != want || report.Total() != want {
+			t.Errorf("%s: %s", outcome, printed(report))
+		}
 	}
 }
 

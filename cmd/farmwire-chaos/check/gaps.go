@@ -70,8 +70,22 @@ func (q *requests) end() instant {
 	return q.answers[len(q.answers)-1].arrived
 }
 
-// run is a time in which requests were sent and none was answered.
-type run struct{ first, last instant }
+// run holds when requests arrived that were sent one after the other, none of which was answered.
+type run []instant
+
+func (r run) first() instant { return r[0] }
+func (r run) last() instant  { return r[len(r)-1] }
+
+// storedWithin is how long it may take until what has failed is stored for the next owner of the shard.
+const storedWithin = instant(20 * time.Second)
+
+// isForgotten reports whether the owner of a shard was lost before it stored that the requests of a run had failed, and before
+// another one was sent.
+func (c *checker) isForgotten(r run, next instant) bool {
+	return slices.ContainsFunc(c.disturbances, func(d disturbance) bool {
+		return r.first() > d.from-storedWithin && next > d.from && r.last() <= max(d.from, d.to)
+	})
+}
 
 // checkOutages demands a gap for each time in which requests were sent for long and none was answered: about anything, and about
 // what is new in a fleet or on a worker.
@@ -80,13 +94,14 @@ func (c *checker) checkOutages() {
 		shard int // -1: every one
 		scope
 	}
-	failing := map[part]*run{}
-	over := func(of part, r *run) {
+	failing := map[part]run{}
+	over := func(of part) {
 		for shard := range c.in.Partitions {
-			if of.shard == -1 || of.shard == shard {
-				c.checkOutage(shard, of.scope, *r)
+			if r := failing[of]; len(r) > 0 && (of.shard == -1 || of.shard == shard) {
+				c.checkOutage(shard, of.scope, r)
 			}
 		}
+		delete(failing, of)
 	}
 	for i := range c.requests.answers {
 		a := &c.requests.answers[i]
@@ -98,27 +113,26 @@ func (c *checker) checkOutages() {
 		for _, of := range parts {
 			r := failing[of]
 			switch {
-			case a.good || !a.bad && r != nil:
-				if r != nil {
-					over(of, r)
-					delete(failing, of)
-				}
-			case a.bad && r == nil:
-				failing[of] = &run{a.arrived, a.arrived}
-			case a.bad:
-				r.last = a.arrived
+			case !a.bad:
+				over(of)
+			case a.throttled && of.scope != scope{}:
+			case len(r) > 0 && c.isForgotten(r, a.arrived):
+				failing[of] = run{a.arrived}
+			default:
+				failing[of] = append(r, a.arrived)
 			}
 		}
 	}
-	for of, r := range failing {
-		over(of, r)
+	for of := range failing {
+		over(of)
 	}
 }
 
-// checkOutage demands that gaps of the shard leave no time out that is longer than a gap may take to be published.
+// checkOutage demands that gaps of the shard leave no time out in which requests were sent, and that is longer than a gap may take
+// to be published.
 func (c *checker) checkOutage(shard int, of scope, r run) {
 	most := instant(c.in.GapAfter + time.Minute)
-	if r.last-r.first <= most {
+	if r.last()-r.first() <= most {
 		return
 	}
 	c.report.Counts.Outages++
@@ -129,11 +143,12 @@ func (c *checker) checkOutage(shard int, of scope, r run) {
 		}
 	}
 	slices.SortFunc(periods, func(a, b period) int { return cmp.Compare(a.from, b.from) })
-	at, last := c.service(r.first), c.service(r.last)
+	at, last := c.service(r.first()), c.service(r.last())
 	for _, p := range append(periods, period{last, 0}) {
-		if min(p.from, last)-at > most {
-			c.anomaly(MissingGap, fmt.Sprintf("shard %d, %s", shard, of), fmt.Sprintf("no gap from %s to %s", at, min(p.from, last)),
-				fmt.Sprintf("all requests from %s to %s failed", c.service(r.first), last))
+		to := min(p.from, last)
+		if to-at > most && slices.ContainsFunc(r, func(sent instant) bool { return c.service(sent) > at && c.service(sent) <= to }) {
+			c.anomaly(MissingGap, fmt.Sprintf("shard %d, %s", shard, of), fmt.Sprintf("no gap from %s to %s", at, to),
+				fmt.Sprintf("all requests from %s to %s failed", at, last))
 			return
 		}
 		if p.to == 0 {

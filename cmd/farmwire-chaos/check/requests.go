@@ -17,6 +17,7 @@ type answer struct {
 	arrived, done  instant
 	good           bool // the answer is usable; neither good nor bad: neutral
 	bad            bool
+	throttled      bool // it is bad, and says nothing of what was asked for
 	complete       bool // it is the last page of a listing
 	ids            []string
 }
@@ -102,6 +103,7 @@ func readRequests(r io.Reader, texts interner) (*requests, error) {
 		a := answer{operation: texts.text(l.Operation), key: texts.text(l.By), scope: of, arrived: instantOf(l.Arrived), done: instantOf(l.Done),
 			good: l.Outcome == "ok" && !l.Damaged, complete: l.Complete}
 		a.bad = l.Outcome != "ok" && l.Outcome != "ResourceNotFoundException"
+		a.throttled = l.Outcome == "429" || l.Outcome == "ThrottlingException"
 		for _, id := range l.IDs {
 			a.ids = append(a.ids, texts.text(id))
 		}
