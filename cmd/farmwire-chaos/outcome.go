@@ -15,6 +15,7 @@ import (
 // outcome is what came of a campaign.
 type outcome struct {
 	report    *check.Report
+	tampered  bool  // farmwire audit found something
 	ownEnds   int   // how often instances ended by themselves
 	exitCodes []int // of graceful stops
 	untried   []string
@@ -22,7 +23,7 @@ type outcome struct {
 
 // good reports whether the check found nothing wrong, and everything was tried that was to be tried.
 func (o outcome) good() bool {
-	return o.report != nil && o.report.Total() == 0 && len(o.untried) == 0
+	return o.report != nil && o.report.Total() == 0 && len(o.untried) == 0 && !o.tampered
 }
 
 func (o outcome) print(out io.Writer) error {
@@ -66,6 +67,13 @@ func finish(ctx context.Context, t *testbed, f *flags, out io.Writer) (outcome, 
 	}
 	if err := joinEnded(t.dir, t.endedBefore); err != nil {
 		return o, err
+	}
+	if len(t.endedBefore) == 0 { // else the audit rightly misses what was in the topics that were deleted
+		clean, err := t.audit(ctx, out)
+		if err != nil {
+			return o, err
+		}
+		o.tampered = !clean
 	}
 	o.report, err = checkFolder(t.dir, check.Input{
 		Region: instance.Region, Partitions: t.partitions, Until: until, Grace: f.Grace * 9 / 10, JudgeListings: f.JudgeListings,

@@ -18,7 +18,9 @@ import (
 // between them.
 type testbed struct {
 	dir           string
-	partitions    int // of the topics
+	binary        string // farmwire
+	publicKey     string // of the instances
+	partitions    int    // of the topics
 	kafka         *kafkatest.Cluster
 	addresses     []string // of the brokers behind their proxies
 	farm          *farmtest.Server
@@ -45,12 +47,14 @@ func openTestbed(ctx context.Context, f *flags, dir string) (*testbed, error) {
 }
 
 func (t *testbed) open(ctx context.Context, f *flags) error {
-	binary := f.Farmwire
-	if binary == "" {
-		binary = filepath.Join(t.dir, "farmwire")
-		if err := instance.Build(ctx, binary); err != nil {
+	if t.binary = f.Farmwire; t.binary == "" {
+		t.binary = filepath.Join(t.dir, "farmwire")
+		if err := instance.Build(ctx, t.binary); err != nil {
 			return fmt.Errorf("%w\n--farmwire names one that is built already", err)
 		}
+	}
+	if err := t.makeKey(ctx); err != nil {
+		return err
 	}
 	if err := t.openKafka(ctx, f.Brokers); err != nil {
 		return err
@@ -70,7 +74,7 @@ func (t *testbed) open(ctx context.Context, f *flags) error {
 		return err
 	}
 	for n := range f.Instances {
-		if err := t.startInstance(f, binary, seeds, n); err != nil {
+		if err := t.startInstance(f, seeds, n); err != nil {
 			return err
 		}
 	}
@@ -126,13 +130,14 @@ func (t *testbed) openSeeds() ([]string, error) {
 	return addresses, nil
 }
 
-func (t *testbed) startInstance(f *flags, binary string, seeds []string, n int) error {
+func (t *testbed) startInstance(f *flags, seeds []string, n int) error {
 	cfg := instance.Config{
-		Number: n, Binary: binary, Brokers: seeds, Partitions: t.partitions, ReplicationFactor: f.Brokers,
+		Number: n, Binary: t.binary, Brokers: seeds, Partitions: t.partitions, ReplicationFactor: f.Brokers,
 		Endpoint: "http://" + t.api.Addr(), Credentials: t.credentials,
 		LogFile: filepath.Join(t.dir, fmt.Sprintf("farmwire-%d.log", n)), Shards: t.shards, LifeEnding: t.log.lifeEnding,
 		Flags: []string{"--session-timeout", f.SessionTimeout.String(), "--api-rate", fmt.Sprint(f.APIRate[n%len(f.APIRate)]),
-			"--staleness", f.Staleness.String(), "--discovery", f.Discovery.String(), "--initial", f.Initial, "--gap-after", f.GapAfter.String()},
+			"--staleness", f.Staleness.String(), "--discovery", f.Discovery.String(), "--initial", f.Initial, "--gap-after", f.GapAfter.String(),
+			"--signing-key-file", filepath.Join(t.dir, signingKey)},
 	}
 	if f.Static {
 		cfg.Flags = append(cfg.Flags, "--instance-id", fmt.Sprintf("chaos-%d", n))
