@@ -16,7 +16,7 @@ import (
 )
 
 // busy returns topics with so many sessions of three events each, and a heartbeat of each of 12 shards after every 500 sessions.
-func busy(tb testing.TB, sessions int) (consumer.Config, note.Verifier) {
+func busy(tb testing.TB, start func(testing.TB) consumer.Config, sessions int) (consumer.Config, note.Verifier) {
 	tb.Helper()
 	signer, verifier := keyPair(tb, "farmwire")
 	w := audittest.NewWorld(12, signer)
@@ -28,7 +28,7 @@ func busy(tb testing.TB, sessions int) (consumer.Config, note.Verifier) {
 			w.Beat()
 		}
 	}
-	c := fake(tb)
+	c := start(tb)
 	write(tb, c, w.Topics)
 	return c, verifier
 }
@@ -70,7 +70,12 @@ const benchSessions = 20_000
 
 // BenchmarkAudit reads the topics alone, and audits them beside that. The metric ratio is how many times as long that takes.
 func BenchmarkAudit(b *testing.B) {
-	c, verifier := busy(b, benchSessions)
+	b.Run("kfake", func(b *testing.B) { benchmarkAudit(b, fake) })
+	b.Run("apache", func(b *testing.B) { benchmarkAudit(b, apache(b)) })
+}
+
+func benchmarkAudit(b *testing.B, start func(testing.TB) consumer.Config) {
+	c, verifier := busy(b, start, benchSessions)
 	var raw, audited time.Duration
 	for b.Loop() {
 		began := time.Now()
@@ -99,7 +104,7 @@ func TestMemory(t *testing.T) {
 
 // memory returns how many bytes an audit of so many sessions holds when it has read everything.
 func memory(t *testing.T, sessions int) uint64 {
-	c, _ := busy(t, sessions)
+	c, _ := busy(t, fake, sessions)
 	r, err := openReader(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

@@ -84,16 +84,19 @@ func readTopics(t testing.TB, c consumer.Config) audittest.Topics {
 	return all
 }
 
+// apache returns a function that returns brokers of Apache Kafka that have none of the topics.
+func apache(t testing.TB) func(testing.TB) consumer.Config {
+	c := consumer.Config{Cluster: cluster.Config{Brokers: brokers.Cluster(t).Addrs()}, TopicPrefix: prefix}
+	return func(t testing.TB) consumer.Config {
+		deleteTopics(t, c)
+		return c
+	}
+}
+
 // onBrokers runs a test on kfake and on Apache Kafka. start returns brokers that have none of the topics.
 func onBrokers(t *testing.T, test func(t *testing.T, start func(testing.TB) consumer.Config)) {
 	t.Run("kfake", func(t *testing.T) { test(t, fake) })
-	t.Run("apache", func(t *testing.T) {
-		c := consumer.Config{Cluster: cluster.Config{Brokers: brokers.Cluster(t).Addrs()}, TopicPrefix: prefix}
-		test(t, func(t testing.TB) consumer.Config {
-			deleteTopics(t, c)
-			return c
-		})
-	})
+	t.Run("apache", func(t *testing.T) { test(t, apache(t)) })
 }
 
 // deleteTopics deletes the topics, and waits until brokers do not have them any more.
