@@ -27,7 +27,7 @@ type list struct {
 	partial  bool   // its first request is not known
 	inFlight int    // requests
 	last     moment // when the last one was sent or answered
-	read     bool   // a page was read
+	pages    int    // that were read
 	number   uint64 // of the request of its first page
 	begin    moment // when that was sent
 	after    moment // as of request, of its first page
@@ -116,10 +116,13 @@ func (t *Tracker) answeredList(a *Answer, q *request, at, now moment) *list {
 	l.inFlight--
 	l.last = max(l.last, now)
 	switch {
-	case a.Reason == "" && !l.read:
-		l.read, l.number, l.begin, l.after = true, a.Number, at, q.after
-	case !l.read:
+	case a.Reason == "" && l.pages == 0:
+		l.number, l.begin, l.after = a.Number, at, q.after
+	case l.pages == 0:
 		l.begin = 0 // nothing is kept of this request
+	}
+	if a.Reason == "" {
+		l.pages++
 	}
 	if !a.UnderWay {
 		delete(t.lists, a.List)

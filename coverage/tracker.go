@@ -57,7 +57,7 @@ type level struct {
 	looks  [kinds]look // changes is not used
 	isUnit bool        // a list of what is in it is asked for, and it exists: its looks count
 	shown  uint64      // the number of the last list that showed it
-	listed bool        // there was a complete list of what is in it
+	listed moment      // the request of the last complete list of what is in it
 }
 
 // worker is a worker that discovery shows or that has open sessions.

@@ -16,7 +16,7 @@ func (t *Tracker) level(s Scope) *level {
 	if (s != Scope{}) {
 		higher := t.level(above(s))
 		l.looks = higher.looks
-		if !higher.listed {
+		if higher.listed == 0 {
 			l.answers = t.unknownAnswers()
 		}
 	}
@@ -28,7 +28,7 @@ func (t *Tracker) level(s Scope) *level {
 func (t *Tracker) addWorker(key diff.WorkerKey) *worker {
 	fleet := t.level(fleetOf(key))
 	w := &worker{WorkerKey: key, looks: fleet.looks}
-	if !fleet.listed {
+	if fleet.listed == 0 {
 		w.answers = t.unknownAnswers()
 	}
 	t.workers[key] = w
@@ -108,7 +108,7 @@ func (t *Tracker) mayExist(s Scope) bool {
 		return true
 	}
 	higher := t.levels[above(s)]
-	return (higher == nil || !higher.listed) && t.mayExist(above(s))
+	return (higher == nil || higher.listed == 0) && t.mayExist(above(s))
 }
 
 // noteShown takes in the statuses that an answer shows. Only lists make a worker known.
@@ -181,16 +181,26 @@ func (t *Tracker) noteDiscovered(a *Answer, at moment, l *list) {
 			}
 		}
 	}
-	target.looks[announced].note(l.begin)
-	target.looks[starts].note(l.begin)
-	target.listed = true
+	target.noteList(l.begin, l.pages)
+}
+
+// noteList takes in a complete list of what is in a farm or fleet, or of the farms. As in [worker.noteListing], one of several
+// pages may miss something. The look is then the list before it.
+func (l *level) noteList(first moment, pages int) {
+	before := l.listed
+	l.listed = max(l.listed, first)
+	if pages > 1 {
+		first = before
+	}
+	l.looks[announced].note(first)
+	l.looks[starts].note(first)
 }
 
 // levelGone takes in that a complete list lacks a farm or a fleet.
 func (t *Tracker) levelGone(gone Scope, at moment) {
 	for s, l := range t.levels {
 		if contains(gone, s) {
-			l.isUnit, l.listed = false, false
+			l.isUnit, l.listed = false, 0
 		}
 	}
 	for key, w := range t.workers {
