@@ -78,6 +78,52 @@ func TestListsThatCount(t *testing.T) {
 	}
 }
 
+// What is stored of a fleet that is left out now neither holds back the watermarks nor is behind, and its gaps are over. The same
+// holds for a farm.
+func TestLeftOutFleetsDoNotCount(t *testing.T) {
+	for name, config := range map[string]coverage.Config{
+		"a fleet": {Farms: []string{"f"}, Fleets: []string{"a"}},
+		"a farm":  {Farms: []string{"f"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leftOut := map[string]string{"a fleet": "f/b", "a farm": "g/b"}[name]
+			all := coverage.Watermark{Changes: seconds(100), Announced: seconds(100), Starts: seconds(100)}
+			both := coverage.Affects{Announced: true, Starts: true}
+			old := coverage.Watermark{Announced: seconds(10), Starts: seconds(10)}
+			stored := &coverage.State{
+				Alive: seconds(100), Watermark: all, NextGap: 4,
+				Behind: []coverage.Behind{
+					{Gap: 1, Scope: scope(leftOut + "/w3"), Affects: both, Watermark: old},
+					{Gap: 2, Scope: scope(leftOut), Affects: both, Watermark: old},
+					{Gap: 3, Scope: scope(leftOut + "/w2"), Affects: both, Watermark: old},
+				},
+				Gaps: []coverage.Gap{
+					{Number: 2, Reason: coverage.Denied, Affects: both, Scope: scope(leftOut), From: seconds(10)},
+					{Number: 3, Reason: coverage.Failing, Affects: both, Scope: scope(leftOut + "/w2"), From: seconds(10)},
+				},
+				Workers: workers("f/a/w1", leftOut+"/w2", leftOut+"/w3"),
+			}
+			e := newExample(t, config)
+			e.at(110).own(stored)
+			e.at(120)
+			e.listFleets("f", "a")
+			e.listWorkers("f/a", "w1")
+			e.list("f/a/w1", 1)
+			want := []string{
+				"gap 2 is over: denied, " + leftOut + " from 10s to 100s",
+				"gap 3 is over: failing, " + leftOut + "/w2 from 10s to 100s",
+				"watermark: changes 120s announced 120s starts 120s",
+			}
+			got := e.take(true)
+			slices.Sort(got)
+			e.expect(want, got)
+			if d := len(e.state.Workers); d != 1 {
+				t.Errorf("%d workers are stored, want 1", d)
+			}
+		})
+	}
+}
+
 // If a complete list lacks a fleet, its workers are deleted, the gaps that concern only it or something in it are over, and
 // nothing of it is behind. The same holds for a farm.
 func TestDeletedFleet(t *testing.T) {

@@ -116,7 +116,7 @@ func (t *Tracker) restoreGaps() {
 			everything = union(everything, stored.Affects)
 		}
 		t.gaps = append(t.gaps, g)
-		if stored.Scope.WorkerID != "" && !t.exists(stored.Scope) {
+		if !t.exists(stored.Scope) { // it is left out now, or the worker is gone
 			t.closeGap(g, t.alive)
 		}
 	}
