@@ -155,6 +155,41 @@ func TestBehindIsWidenedToFarms(t *testing.T) {
 	}
 }
 
+// The watermark does not go back for what has caught up with its gap, but is still older. That is behind until it is not older.
+func TestCaughtUpButOlder(t *testing.T) {
+	e := newExample(t, oneFleet)
+	all := func(at float64) {
+		e.at(at).listWorkers("f/a", "w1", "w2")
+		e.list("f/a/w1", 1)
+	}
+	all(10)
+	e.list("f/a/w2", 1)
+	for _, n := range []float64{20, 50, 80} {
+		e.at(n).fails(coverage.Failing, coverage.ListSessionsForWorker, "f/a/w2")
+		all(n)
+	}
+	e.publishes(
+		"gap 1 begins: failing, f/a/w2 from 10s, affects changes starts",
+		"watermark: changes 80s announced 80s starts 80s",
+		"behind because of gap 1: f/a/w2, changes 10s starts 10s",
+	)
+	e.at(100).list("f/a/w2", 2)
+	all(150)
+	e.publishes(
+		"gap 1 is over: failing, f/a/w2 from 10s to 100s",
+		"watermark: changes 150s announced 150s starts 150s",
+		"behind because of gap 1: f/a/w2, starts 10s",
+	)
+	all(160)
+	e.list("f/a/w2", 2) // counts as that of 100s, which is the end of the gap
+	e.publishes(
+		"watermark: changes 160s announced 160s starts 150s",
+		"behind because of gap 1: f/a/w2, starts 100s",
+	)
+	e.at(170).list("f/a/w2", 2)
+	e.publishes("watermark: changes 170s announced 160s starts 160s")
+}
+
 // At most 200 gaps are open. What fails beyond that holds back the watermark. When a gap is over, there is room for another.
 func TestMostGapsThatAreOpen(t *testing.T) {
 	e, paths := manyWorkers(t, map[string]int{"a": 203})

@@ -20,13 +20,18 @@ func TestServiceClockIsSetBack(t *testing.T) {
 			e.at(20).list("f/a/w1", 1, "s1")
 			e.at(25).status("f/a/w1")
 			early := e.at(30).send(coverage.Lookup, "f/a/w1") // The newest good answer is that of 25s.
+			earlyList := e.send(coverage.ListWorkers, "f/a")
+			earlyListing := e.send(coverage.ListSessionsForWorker, "f/a/w1")
 			e.at(31).status("f/a/w1")
 			e.ahead = -back
 			e.at(32).answerSweep(early)
-			e.publishes("watermark: changes 25s announced 10s starts 10s")
+			e.answer(earlyList, coverage.Answer{Complete: true, Shown: workers("f/a/w1")})
+			e.publishes("watermark: changes 25s announced 25s starts 20s")
 
 			late := e.at(33).send(coverage.BatchGetWorker, "f/a/w1")
 			e.at(34).listWorkers("f/a", "w1")
+			e.commit(e.readPages(earlyListing, 1, "s1"))
+			e.publishes("watermark: changes 25s announced 31s starts 25s")
 			e.list("f/a/w1", 1, "s1")
 			e.publishes("watermark: changes 31s announced 31s starts 31s")
 			e.at(35).answer(late, coverage.Answer{Shown: workers("f/a/w1")})
@@ -83,17 +88,20 @@ func TestRequestsUnderWayHoldBack(t *testing.T) {
 // shown is kept. If nothing is heard of it for ten minutes, the poller has given it up.
 func TestListThatIsGivenUp(t *testing.T) {
 	const given = 20 + 600
+	throttled := func(e *example, r coverage.Request) {
+		next := e.at(100).sendNext(r)
+		e.at(300).answer(next, coverage.Answer{Reason: coverage.Throttled, UnderWay: true})
+	}
 	for name, tc := range map[string]struct {
 		after func(*example, coverage.Request) // what follows the first page, which is answered at 20s
 		at    float64
 		hold  string
 	}{
-		"nobody asks for the next page":           {nil, given - 1, "20s"},
-		"nobody has asked for it for ten minutes": {nil, given, ""},
-		"the next page is under way":              {func(e *example, r coverage.Request) { e.sendNext(r) }, given + 60, "20s"},
-		"the next page was answered with too many requests": {func(e *example, r coverage.Request) {
-			e.at(300).answer(e.sendNext(r), coverage.Answer{Reason: coverage.Throttled, UnderWay: true})
-		}, given + 60, "20s"},
+		"nobody asks for the next page":                         {nil, given - 1, "20s"},
+		"nobody has asked for it for ten minutes":               {nil, given, ""},
+		"the next page is under way":                            {func(e *example, r coverage.Request) { e.at(25).sendNext(r) }, given + 60, "20s"},
+		"the next page was throttled less than ten minutes ago": {throttled, 300 + 599, "20s"},
+		"the next page was throttled ten minutes ago":           {throttled, 300 + 600, ""},
 		"the listing was discarded": {func(e *example, r coverage.Request) {
 			e.answer(e.sendNext(r), coverage.Answer{Reason: coverage.Failing})
 		}, given - 300, ""},
