@@ -73,6 +73,12 @@ func TestRequestsUnderWayHoldBack(t *testing.T) {
 		look(e.at(30))
 		e.publishes("watermark: changes 19s announced 19s starts 19s")
 	})
+	t.Run("a lookup that was sent after a good answer", func(t *testing.T) {
+		e := begin(t)
+		look(e.at(20))
+		e.send(coverage.Lookup, "f/a/w1") // It is later than that answer, whatever the estimate says.
+		e.publishes("watermark: changes 20s announced 20s starts 20s")
+	})
 	t.Run("an observation that is not committed", func(t *testing.T) {
 		e := begin(t)
 		o := e.readPages(e.at(20).send(coverage.ListSessionsForWorker, "f/a/w2"), 1)

@@ -117,3 +117,20 @@ func TestOtherShardsChangeNothing(t *testing.T) {
 	}
 	e.publishes("watermark: changes 210s announced 210s starts 210s")
 }
+
+// If a request is about workers of several shards, each Tracker blames only what its own workers are in.
+func TestOtherShardsAreNotBlamed(t *testing.T) {
+	e := newExample(t, coverage.Config{Farms: []string{"f"}, Fleets: []string{"a", "b"}})
+	e.at(10).listWorkers("f/a", "w1")
+	e.listWorkers("f/b", "w2", "other")
+	e.list("f/a/w1", 1, "s1")
+	e.list("f/b/w2", 1, "s2")
+	for _, n := range []float64{20, 55, 90} {
+		e.at(n).fails(coverage.Failing, coverage.Lookup, "f/a/w1", "f/b/other")
+	}
+	e.publishes(
+		"gap 1 begins: failing, f/a from 10s, affects changes",
+		"watermark: changes 10s announced 10s starts 10s",
+		"behind because of gap 1: f/a, changes 10s",
+	)
+}
