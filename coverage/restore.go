@@ -120,7 +120,7 @@ func (t *Tracker) restoreGaps() {
 			everything = union(everything, stored.Affects)
 		}
 		t.gaps, t.before = append(t.gaps, g), append(t.before, g)
-		if stored.Scope.WorkerID != "" && !t.exists(stored.Scope) {
+		if !t.exists(stored.Scope) { // it is left out now, or the worker is gone
 			t.closeGap(g, t.alive)
 		}
 	}
