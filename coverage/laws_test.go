@@ -255,13 +255,18 @@ func (w *world) checkOutage(c channel, answers []coverage.Answer) {
 	}
 }
 
-// isForgotten reports whether a successor does not know of requests that failed: it took over between the last of them and the
-// next one, and nothing was published after the first had failed.
+// isForgotten reports whether an owner does not know of requests that failed. Either it took over between the last of them and the
+// next one, and nothing was published after the first had failed. Or there was an owner in between that sent none: it knew only
+// that something wider had failed, and not for how long each part did.
 func (w *world) isForgotten(first, last, next time.Time) bool {
 	const delay = 5 * time.Second // until an answer arrives
+	owners := 0
 	for i, at := range w.owned {
-		if at.After(last) && !at.After(next) && first.Add(delay).After(at.Add(-w.lost[i])) {
-			return true
+		if at.After(last) && !at.After(next) {
+			owners++
+			if owners == 2 || first.Add(delay).After(at.Add(-w.lost[i])) {
+				return true
+			}
 		}
 	}
 	return false

@@ -32,6 +32,29 @@ func TestListingOfSeveralPages(t *testing.T) {
 	}
 }
 
+// Workers may move from page to page, too. The new worker w2 exists since before the second list, which misses it.
+func TestListOfWorkersOfSeveralPages(t *testing.T) {
+	for _, tc := range []struct {
+		pages int
+		want  string // the watermark of starts before w2 is listed
+	}{{1, "30s"}, {2, "10s"}} {
+		e := newExample(t, oneFleet)
+		e.at(10).listWorkers("f/a", "w1")
+		r := e.at(30).send(coverage.ListWorkers, "f/a")
+		for range tc.pages - 1 {
+			e.answer(r, coverage.Answer{UnderWay: true})
+			r = e.sendNext(r)
+		}
+		e.answer(r, coverage.Answer{Complete: true, Shown: workers("f/a/w1")})
+		e.at(40).list("f/a/w1", 1)
+		e.at(50).listWorkers("f/a", "w1", "w2")
+		e.take(true)
+		if got := when(e.state.Watermark.Starts); got != tc.want {
+			t.Errorf("after a list of %d pages the watermark of starts is %s, want %s", tc.pages, got, tc.want)
+		}
+	}
+}
+
 // The time of a listing is that of its first request.
 func TestListingIsAsOldAsItsFirstRequest(t *testing.T) {
 	e := newExample(t, oneFleet)

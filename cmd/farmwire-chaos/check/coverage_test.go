@@ -205,6 +205,11 @@ func TestOutage(t *testing.T) {
 			w.disturb("kill", "a", -481, 0)
 			w.asked = slices.DeleteFunc(w.asked, func(a *asked) bool { return a.arrived > -420 && a.arrived < 0 })
 		}, 0},
+		{"two owners were lost before the last request was sent", nil, func(w *world) {
+			w.disturb("kill", "a", -415, 0)
+			w.disturb("kill", "b", -410, 0)
+			w.asked = slices.DeleteFunc(w.asked, func(a *asked) bool { return a.arrived > -440 && a.arrived < -400 })
+		}, 0},
 		{"the owner was lost later", nil, func(w *world) {
 			w.disturb("kill", "a", -479, 0)
 			w.asked = slices.DeleteFunc(w.asked, func(a *asked) bool { return a.arrived > -420 && a.arrived < 0 })

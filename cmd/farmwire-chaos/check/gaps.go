@@ -79,12 +79,19 @@ func (r run) last() instant  { return r[len(r)-1] }
 // storedWithin is how long it may take until what has failed is stored for the next owner of the shard.
 const storedWithin = instant(20 * time.Second)
 
-// isForgotten reports whether the owner of a shard was lost before it stored that the requests of a run had failed, and before
-// another one was sent.
+// isForgotten reports whether the owner of a shard does not know that the requests of a run have failed. Either the owner before
+// was lost before it stored that, and before another request was sent. Or there was an owner in between that sent none.
 func (c *checker) isForgotten(r run, next instant) bool {
-	return slices.ContainsFunc(c.disturbances, func(d disturbance) bool {
-		return r.first() > d.from-storedWithin && next > d.from && r.last() <= max(d.from, d.to)
-	})
+	lost := 0
+	for _, d := range c.disturbances {
+		if next > d.from && r.last() <= max(d.from, d.to) {
+			lost++
+			if lost == 2 || r.first() > d.from-storedWithin {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // checkOutages demands a gap for each time in which requests were sent for long and none was answered: about anything, and about
