@@ -148,14 +148,14 @@ func TestThrottledHour(t *testing.T) {
 		faults   []farmtest.Fault
 		quotas   map[farmtest.Operation]farmtest.Quota
 		gaps     coverage.Affects // that are open in all shards
-		after    time.Duration
+		after    time.Duration    // a shard of which nothing is asked meanwhile has no gap
 	}{
 		"all requests":     {settings: large, faults: throttle(1, ""), gaps: everything, after: 2 * time.Minute},
 		"90% of requests":  {settings: large, faults: throttle(.9, "")},
 		"50% of requests":  {settings: large, faults: throttle(.5, "")},
 		"a quota of 0.1/s": {settings: large, quotas: quota(.1)},
 		"a quota of 1/s":   {settings: small, quotas: quota(1)},
-		"all listings":     {settings: small, faults: throttle(1, farmtest.ListSessionsForWorker), gaps: coverage.Affects{Starts: true}, after: 11 * time.Minute},
+		"all listings":     {settings: small, faults: throttle(1, farmtest.ListSessionsForWorker), gaps: coverage.Affects{Starts: true}, after: throttledFor},
 		"90% of listings":  {settings: small, faults: throttle(.9, farmtest.ListSessionsForWorker)},
 		"discovery":        {settings: small, faults: throttle(1, farmtest.ListFarms, farmtest.ListFleets, farmtest.ListWorkers)},
 	} {
