@@ -71,7 +71,7 @@ func followAll(t *testing.T, workers int, settings poller.Config) *throttledFarm
 	return f
 }
 
-// throttledRecord is a record of a gap, and when it was published.
+// throttledRecord is a record of a gap, and of which shard it is.
 type throttledRecord struct {
 	coverage.Gap
 	shard int
@@ -157,7 +157,7 @@ func TestThrottledHour(t *testing.T) {
 		"a quota of 1/s":   {settings: small, quotas: quota(1)},
 		"all listings":     {settings: small, faults: throttle(1, farmtest.ListSessionsForWorker), gaps: coverage.Affects{Starts: true}, after: throttledFor},
 		"90% of listings":  {settings: small, faults: throttle(.9, farmtest.ListSessionsForWorker)},
-		"discovery":        {settings: small, faults: throttle(1, farmtest.ListFarms, farmtest.ListFleets, farmtest.ListWorkers)},
+		"lists of workers": {settings: small, faults: throttle(1, farmtest.ListWorkers)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			workers := 7500
