@@ -252,7 +252,7 @@ func (t *Tracker) isFailing(p failingPart, now moment) bool {
 		return false
 	}
 	patience := t.config.GapAfter
-	if silent := slices.Max(t.answersAbout(Scope{}).good[:]).add(t.config.GapAfter); !f.isHard && now < silent {
+	if silent := t.alive.add(t.config.GapAfter); !f.isHard && now < silent {
 		patience *= throttledPatience
 		t.checkAt(silent)
 	}

@@ -181,3 +181,45 @@ func TestNotCommitted(t *testing.T) {
 		})
 	}
 }
+
+// What is throttled is only late as long as other requests are answered, also if they are about workers of other shards.
+func TestThrottledWhileOthersAreAnswered(t *testing.T) {
+	for name, tc := range map[string]struct {
+		others bool
+		within time.Duration // of which a gap is open
+	}{
+		"others are answered": {true, 10 * time.Minute},
+		"none is answered":    {false, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, time.Minute)
+			s.of = coverage.NewTracker(coverage.Config{GapAfter: time.Minute, Owns: func(id string) bool { return id == "mine" }}, nil, nil, s.now)
+			s.list(coverage.ListFarms, "", "", "", "f")
+			begin := s.now
+			for len(s.scopes()) == 0 {
+				s.list(coverage.ListFarms, "", "", coverage.Throttled)
+				if tc.others {
+					s.listing("other")
+				}
+				if s.now.Sub(begin) > time.Hour {
+					t.Fatal("there is no gap")
+				}
+			}
+			if after := s.now.Sub(begin); after < tc.within || after > tc.within+5*time.Second {
+				t.Errorf("a gap has opened after %v, want %v", after, tc.within)
+			}
+		})
+	}
+}
+
+// listing tells of a listing of a worker that is answered.
+func (s *script) listing(worker string) {
+	s.number++
+	r := coverage.Request{
+		Number: s.number, List: s.number, Operation: coverage.ListSessionsForWorker, At: s.now,
+		Workers: []diff.WorkerKey{{FarmID: "f", FleetID: "a", WorkerID: worker}},
+	}
+	s.of.Sent(r)
+	s.now = s.now.Add(time.Second)
+	s.of.Answered(coverage.Answer{Request: r, Complete: true}, s.now)
+}
