@@ -261,20 +261,21 @@ func (w *worker) noteListing(first moment, pages int) {
 	w.looks[starts].note(first)
 }
 
-// noteStatus takes in that a request showed the status of the worker, and whether that asked for a listing that is not
-// committed. As long as a status waits for its listing, no later look at the status counts.
+// noteStatus takes in that a request showed the status of the worker, and whether that or an older one asked for a listing that is
+// not committed. As long as one waits for its listing, no later look at the status counts.
 func (w *worker) noteStatus(number uint64, at moment, asks bool) {
-	if asks {
+	switch {
+	case asks:
 		w.asked[1] = asking{number, at}
 		if w.asked[0].number == 0 {
 			w.asked[0] = w.asked[1]
 		}
+	case number > w.asked[1].number: // what was asked for before is committed, or something else has shown it
+		w.asked = [2]asking{}
 	}
 	if w.asked[0].number == 0 {
 		w.looks[announced].note(at)
-		return
 	}
-	w.status = max(w.status, at)
 }
 
 // noteAnnounced takes in that a listing is committed whose first page has this number. What was asked for before it is done.
@@ -283,8 +284,8 @@ func (w *worker) noteAnnounced(listing uint64) {
 	switch {
 	case first.number == 0 || listing < first.number:
 	case listing > last.number:
-		w.looks[announced].note(w.status)
-		w.asked, w.status = [2]asking{}, 0
+		w.looks[announced].note(last.at)
+		w.asked = [2]asking{}
 	default:
 		w.looks[announced].note(first.at)
 		w.asked[0] = last

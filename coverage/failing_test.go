@@ -199,7 +199,7 @@ func TestThrottledWhileOthersAreAnswered(t *testing.T) {
 			for len(s.scopes()) == 0 {
 				s.list(coverage.ListFarms, "", "", coverage.Throttled)
 				if tc.others {
-					s.listing("other")
+					s.listing("other", "")
 				}
 				if s.now.Sub(begin) > time.Hour {
 					t.Fatal("there is no gap")
@@ -210,16 +210,4 @@ func TestThrottledWhileOthersAreAnswered(t *testing.T) {
 			}
 		})
 	}
-}
-
-// listing tells of a listing of a worker that is answered.
-func (s *script) listing(worker string) {
-	s.number++
-	r := coverage.Request{
-		Number: s.number, List: s.number, Operation: coverage.ListSessionsForWorker, At: s.now,
-		Workers: []diff.WorkerKey{{FarmID: "f", FleetID: "a", WorkerID: worker}},
-	}
-	s.of.Sent(r)
-	s.now = s.now.Add(time.Second)
-	s.of.Answered(coverage.Answer{Request: r, Complete: true}, s.now)
 }

@@ -67,19 +67,28 @@ func TestListingIsAsOldAsItsFirstRequest(t *testing.T) {
 	e.publishes("watermark: changes 30s announced 30s starts 20s")
 }
 
-// A status that asks for a listing is no look until a listing is committed whose first request was sent after the answer to it.
-// Neither is a later status.
+// A status that asks for a listing is no look until a listing is committed whose first request was sent after it, or until a later
+// status does not wait for one any more.
 func TestStatusAwaitsItsListing(t *testing.T) {
 	for name, tc := range map[string]struct {
 		happens func(*example)
 		want    string // the watermark of announced at 50s
 	}{
 		"no listing":     {func(e *example) { e.at(20).statusAsks("f/a/w1") }, "10s"},
-		"a later status": {func(e *example) { e.at(20).statusAsks("f/a/w1"); e.at(30).status("f/a/w1") }, "10s"},
-		"a listing":      {func(e *example) { e.at(20).statusAsks("f/a/w1"); e.at(30).list("f/a/w1", 1) }, "20s"},
-		"a status, then a listing": {func(e *example) {
+		"a later status": {func(e *example) { e.at(20).statusAsks("f/a/w1"); e.at(30).statusAsks("f/a/w1") }, "10s"},
+		"a later status that does not wait: a job's sessions have shown what it announced": {func(e *example) {
 			e.at(20).statusAsks("f/a/w1")
 			e.at(30).status("f/a/w1")
+		}, "30s"},
+		"an earlier status that is answered later": {func(e *example) {
+			r := e.at(19).send(coverage.BatchGetWorker, "f/a/w1")
+			e.at(20).statusAsks("f/a/w1")
+			e.at(30).answer(r, coverage.Answer{Shown: r.Workers})
+		}, "10s"},
+		"a listing": {func(e *example) { e.at(20).statusAsks("f/a/w1"); e.at(30).list("f/a/w1", 1) }, "20s"},
+		"a status, then a listing": {func(e *example) {
+			e.at(20).statusAsks("f/a/w1")
+			e.at(30).statusAsks("f/a/w1")
 			e.at(40).list("f/a/w1", 1)
 		}, "30s"},
 		"a listing that was sent before the status": {func(e *example) {
@@ -97,11 +106,6 @@ func TestStatusAwaitsItsListing(t *testing.T) {
 			e.at(30).statusAsks("f/a/w1")
 			e.at(40).commit(e.readPages(r, 1))
 		}, "20s"},
-		"a listing after two that ask": {func(e *example) {
-			e.at(20).statusAsks("f/a/w1")
-			e.at(30).statusAsks("f/a/w1")
-			e.at(40).list("f/a/w1", 1)
-		}, "30s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newExample(t, oneFleet)

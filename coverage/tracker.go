@@ -70,7 +70,6 @@ type worker struct {
 	shown    uint64      // the number of the last list that showed it
 	gone     moment      // when discovery lacked it, as long as that is not published; zero otherwise
 	listed   moment      // the request of the last complete listing
-	status   moment      // the newest look at its status, if that asked for a listing
 	asked    [2]asking   // the first and the last status that asked for a listing that is not committed
 }
 

@@ -135,7 +135,7 @@ func (t *Tracker) showWorker(key diff.WorkerKey, list uint64) *worker {
 		w = t.addWorker(key)
 	case !w.isUnit && w.gone == 0: // it is known by its sessions
 		w.looks = t.level(fleetOf(key)).looks
-		w.asked, w.status = [2]asking{}, 0
+		w.asked = [2]asking{}
 	case !w.isUnit: // it only seemed to be gone
 		w.gone = 0
 	}
