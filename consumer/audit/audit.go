@@ -254,7 +254,7 @@ func (a *audit) readEvents(ctx context.Context, all map[string][]span) error {
 		return err
 	}
 	for p, of := range a.events {
-		a.copies[p].finish(of.trimmed)
+		a.copies[p].finish(of.trimmed, of.first)
 		if of.trimmed {
 			a.trim(of)
 		}

@@ -2,34 +2,49 @@ package audit
 
 import (
 	"crypto/sha256"
+	"math"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"farmwire/event"
 )
 
+// noShard stands for the shard of an event of a version that had no log.
+const noShard = -1
+
 // copyKey identifies a record of the ended topic: a part of its digest, which is long enough that no two records have the same.
 type copyKey [16]byte
 
 func copyKeyOf(digest [sha256.Size]byte) copyKey { return copyKey(digest[:len(copyKey{})]) }
 
-// copies are the records of a partition of the ended topic. They are read before the events, and then compared with them in order.
+// copies are the records of a partition of the ended topic. They are read before the events, and then compared with them.
+//
+// The shards whose events are in one partition have transactions of their own. So the copies of a shard are in the order of its
+// events, and those of several shards need not be.
 type copies struct {
 	audit    *audit
 	at       where
 	trimmed  bool // the oldest records of the partition were deleted
 	digester event.Digester
 	headers  []event.Header
-	all      []copyKey
-	offsets  []int64
+	all      []endedRecord
 	order    map[copyKey]int // the place in all of each
+	next     map[int]int     // by shard: the first place in all that its next copy may have
 	records  uint64
-	next     int  // the first copy in all that was not compared
-	begun    bool // a copy was compared
+}
+
+// endedRecord is a record of the ended topic.
+type endedRecord struct {
+	offset   int64
+	index    int64 // in the log of its shard; none if it has none
+	shard    int32
+	compared bool // it is the copy of an event that was read
 }
 
 func (a *audit) newCopies(partition int32, trimmed bool) *copies {
-	return &copies{audit: a, at: where{a.config.Consumer.EndedTopic(), partition, 0}, trimmed: trimmed, order: make(map[copyKey]int)}
+	return &copies{
+		audit: a, at: where{a.config.Consumer.EndedTopic(), partition, 0}, trimmed: trimmed, order: make(map[copyKey]int), next: make(map[int]int),
+	}
 }
 
 // visit takes the next record of the ended topic.
@@ -43,47 +58,46 @@ func (c *copies) visit(k *kgo.Record) {
 		c.wrong(k.Offset, "the ended topic has the record twice")
 		return
 	}
+	one := endedRecord{offset: k.Offset, index: none}
+	if shard, index, ok := logPlace(r.Headers); ok {
+		one.shard, one.index = int32(shard), int64(min(index, math.MaxInt64))
+	}
 	c.order[key] = len(c.all)
-	c.all = append(c.all, key)
-	c.offsets = append(c.offsets, k.Offset)
+	c.all = append(c.all, one)
 }
 
 // forget drops what points into the records, which are large.
 func (c *copies) forget() { c.headers = nil }
 
 // event takes the next event of the partition that the ended topic should have a copy of. isDue says that the copy was published
-// before the ended topic was read, and eventsTrimmed that older events are gone.
-func (c *copies) event(digest [sha256.Size]byte, isDue bool, at where, session []byte, id string, eventsTrimmed bool) {
+// before the ended topic was read. The shard is noShard for events of versions that had no log, whose order is not known.
+func (c *copies) event(digest [sha256.Size]byte, shard int, isDue bool, at where, session []byte, id string) {
 	n, there := c.order[copyKeyOf(digest)]
+	next, begun := c.next[shard]
 	switch {
-	case !there && (!isDue || c.trimmed && !c.begun):
+	case !there && (!isDue || c.trimmed && !begun):
+		return
 	case !there:
 		f := place(CopyMissing, at, "the ended topic has no copy of the event %s, or a copy that differs from it", id)
 		f.Session = string(session)
 		c.audit.found.add(f)
-	case n < c.next:
-		c.wrong(c.offsets[n], "the copy of the event %s is not in the order of the events", id)
-	default:
-		if c.begun || !eventsTrimmed {
-			c.noCopies(n)
+		return
+	case n < next && shard != noShard:
+		c.wrong(c.all[n].offset, "the copy of the event %s is not in the order of the events", id)
+	}
+	c.all[n].compared = true
+	c.next[shard] = max(next, n+1)
+}
+
+// finish is called after the last event of a partition. Of each shard, first is the smallest index in the partition.
+func (c *copies) finish(eventsTrimmed bool, first []int64) {
+	for _, r := range c.all {
+		isTrimmed := eventsTrimmed && (r.index == none || int(r.shard) < len(first) && (first[r.shard] == none || r.index < first[r.shard]))
+		if !r.compared && !isTrimmed {
+			c.wrong(r.offset, "the record is no copy of an event")
 		}
-		c.next, c.begun = n+1, true
 	}
-}
-
-// noCopies finds the records before the n-th that were not compared.
-func (c *copies) noCopies(n int) {
-	for ; c.next < n; c.next++ {
-		c.wrong(c.offsets[c.next], "the record is no copy of an event, or not in the order of the events")
-	}
-}
-
-// finish is called after the last event.
-func (c *copies) finish(eventsTrimmed bool) {
-	if c.begun || !eventsTrimmed {
-		c.noCopies(len(c.all))
-	}
-	c.order, c.all, c.offsets = nil, nil, nil
+	c.order, c.all = nil, nil
 }
 
 func (c *copies) wrong(offset int64, format string, args ...any) {

@@ -153,7 +153,11 @@ func (p *partitionEvents) visit(k *kgo.Record) {
 	isStored := !f.logged || f.shard < len(p.audit.logs) && f.index < p.audit.logs[f.shard].stored
 	p.inSession(isStored)
 	if f.copied() && !twice {
-		p.copies.event(digest, isStored, p.at, f.session, p.id(), p.trimmed)
+		shard := noShard
+		if f.logged {
+			shard = f.shard
+		}
+		p.copies.event(digest, shard, isStored, p.at, f.session, p.id())
 	}
 }
 
