@@ -25,9 +25,9 @@ const (
 	lateEndTxn     disturbance = "late EndTxn"
 	holdHeartbeats disturbance = "held heartbeats"
 
-	failAPI     disturbance = "API outage"
-	denyFleet   disturbance = "denied fleet"
-	hangWorkers disturbance = "hanging workers"
+	failAPI     disturbance = check.APIOutage
+	denyFleet   disturbance = check.DeniedFleet
+	hangWorkers disturbance = check.HangingWorkers
 	freezeKafka disturbance = "Kafka outage"
 	stopAll     disturbance = check.Absence
 

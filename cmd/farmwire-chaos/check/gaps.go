@@ -11,8 +11,14 @@ import (
 // slack is what a gap may cover of a good answer at both of its ends.
 const slack = instant(15 * time.Second)
 
-// Absence is the kind of a [Disturbance] in which no process runs. Nothing but a gap tells of it.
-const Absence = "absence of all"
+// Kinds of a [Disturbance]. In an absence no process runs, and nothing but a gap tells of it. The others make requests fail, and
+// leave the processes alone.
+const (
+	Absence        = "absence of all"
+	APIOutage      = "API outage"
+	DeniedFleet    = "denied fleet"
+	HangingWorkers = "hanging workers"
+)
 
 // checkGaps compares the gaps with what the farm was asked, and with what it answered.
 func (c *checker) checkGaps() {
@@ -79,11 +85,15 @@ func (r run) last() instant  { return r[len(r)-1] }
 // storedWithin is how long it may take until what has failed is stored for the next owner of the shard.
 const storedWithin = instant(20 * time.Second)
 
-// isForgotten reports whether the owner of a shard does not know that the requests of a run have failed. Either the owner before
-// was lost before it stored that, and before another request was sent. Or there was an owner in between that sent none.
+// isForgotten reports whether the owner of a shard does not know that the requests of a run about a fleet or a worker have failed.
+// Either the owner before was lost before it stored that, and before another request was sent. Or there was an owner in between
+// that sent none.
 func (c *checker) isForgotten(r run, next instant) bool {
 	lost := 0
 	for _, d := range c.disturbances {
+		if d.kind == APIOutage || d.kind == DeniedFleet || d.kind == HangingWorkers {
+			continue
+		}
 		if next > d.from && r.last() <= max(d.from, d.to) {
 			lost++
 			if lost == 2 || r.first() > d.from-storedWithin {
@@ -123,7 +133,7 @@ func (c *checker) checkOutages() {
 			case !a.bad:
 				over(of)
 			case a.throttled && of.scope != scope{}:
-			case len(r) > 0 && c.isForgotten(r, a.arrived):
+			case len(r) > 0 && of.scope != scope{} && c.isForgotten(r, a.arrived):
 				failing[of] = run{a.arrived}
 			default:
 				failing[of] = append(r, a.arrived)
