@@ -34,7 +34,7 @@ const (
 	Malformed        Kind = "malformed record"          // a record breaks the wire form
 	Unknown          Kind = "unknown record"            // a newer version of Farmwire wrote it
 	CopyMissing      Kind = "copy missing"              // an ended event has no copy in the ended topic
-	CopyWrong        Kind = "copy wrong"                // the ended topic has a record that is no copy, or not in its place
+	CopyWrong        Kind = "copy wrong"                // the ended topic has a record that is no copy, or not in the order of its shard
 	StateMissing     Kind = "state of session missing"  // a session is open by its events, and not by the state topic
 	StateWrong       Kind = "state of session differs"  // the state topic does not say of an open session what its newest event says
 	StateInvented    Kind = "state of session invented" // a session is open by the state topic, and not by its events

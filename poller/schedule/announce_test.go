@@ -224,6 +224,23 @@ func TestStoppingWorkersAreListed(t *testing.T) {
 	}
 }
 
+// A listing that was throttled or given up is as urgent as before.
+func TestUrgencyOutlivesThrottling(t *testing.T) {
+	for _, isUrgent := range []bool{true, false} {
+		for _, reason := range []Reason{Throttled, Cancelled} {
+			p := swept(60, 2)
+			s, w := p.schedule, p.schedule.workers[key(7)]
+			if isUrgent {
+				s.ask(w, p.now)
+			}
+			s.listingDone(s.beginListing(w, p.now), Answer{Reason: reason}, p.now, &Outcome{Stage: Discarded})
+			if w.urgent != isUrgent {
+				t.Errorf("%s: urgent %v, before %v", reason, w.urgent, isUrgent)
+			}
+		}
+	}
+}
+
 // An announcement outlives that the listing was throttled for so long that it was given up.
 func TestAnnouncementOutlivesThrottling(t *testing.T) {
 	p := newPlay(15*time.Second, 1, 1).add(0, 300).allIdle()

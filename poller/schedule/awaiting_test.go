@@ -36,19 +36,25 @@ func TestAwaitingWorkers(t *testing.T) {
 	byJob := step{do: func(s *Schedule, w *worker, now time.Time) {
 		s.jobPage(&task{kind: ListSessions}, Answer{Sessions: openSessions(w.Worker, 1)}, now, new(Outcome))
 	}}
+	throttle := step{do: func(s *Schedule, w *worker, now time.Time) {
+		s.listingDone(s.beginListing(w, now), Answer{Reason: Throttled}, now, &Outcome{Stage: Discarded})
+	}}
+	forget := step{do: func(s *Schedule, w *worker, now time.Time) { w.answer = notListed }}
 	isUnlisted := step{do: func(s *Schedule, w *worker, _ time.Time) { w.fleet.farm.isSwept, s.isTight = false, true }}
 	isGone := step{do: func(s *Schedule, w *worker, now time.Time) {
 		s.statusesDone(&task{kind: BatchGetWorker, farm: w.fleet.farm, workers: []*worker{w}}, Answer{Sent: now, Gone: []diff.WorkerKey{w.Worker}}, now, new(Outcome))
 	}}
 	for what, steps := range map[string][]step{
-		"idle":                                   {show("IDLE", false), list, show("IDLE", false)},
-		"announced":                              {show("RUNNING", true), show("IDLE", true), list, show("IDLE", true), commit, show("IDLE", false)},
-		"announced, its listing failed":          {show("RUNNING", true), fail, show("RUNNING", true), list, commit, show("IDLE", false)},
-		"leaving":                                {show("STOPPING", true), show("STOPPED", true), begin, show("STOPPED", true), end, show("STOPPED", true), commit, show("STOPPED", false)},
-		"leaving during its listing":             {show("RUNNING", true), begin, show("STOPPING", true), end, commit, show("STOPPED", true), list, commit, show("STOPPED", false)},
-		"gone":                                   {isGone, show("IDLE", true), list, commit, show("IDLE", false)},
-		"RUNNING during a call asks for nothing": {busy, show("RUNNING", true), show("IDLE", false)},
-		"a job's page shows the session":         {show("RUNNING", true), byJob, show("RUNNING", true), commitOpen, show("RUNNING", false)},
+		"idle":                               {show("IDLE", false), list, show("IDLE", false)},
+		"announced":                          {show("RUNNING", true), show("IDLE", true), list, show("IDLE", true), commit, show("IDLE", false)},
+		"announced, its listing failed":      {show("RUNNING", true), fail, show("RUNNING", true), list, commit, show("IDLE", false)},
+		"leaving":                            {show("STOPPING", true), show("STOPPED", true), begin, show("STOPPED", true), end, show("STOPPED", true), commit, show("STOPPED", false)},
+		"leaving during its listing":         {show("RUNNING", true), begin, show("STOPPING", true), end, commit, show("STOPPED", true), list, commit, show("STOPPED", false)},
+		"leaving, its listing was throttled": {show("STOPPING", true), throttle, show("STOPPED", true), list, commit, show("STOPPED", false)},
+		"a job's page shows the session of a worker that was never listed": {forget, show("RUNNING", true), byJob, commit, show("IDLE", false)},
+		"gone":                                         {isGone, show("IDLE", true), list, commit, show("IDLE", false)},
+		"RUNNING during a call asks for nothing":       {busy, show("RUNNING", true), show("IDLE", false)},
+		"a job's page shows the session":               {show("RUNNING", true), byJob, show("RUNNING", true), commitOpen, show("RUNNING", false)},
 		"the strategy does not list it for its status": {isUnlisted, show("RUNNING", false)},
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -22,7 +22,10 @@ func (s *Schedule) listingDone(t *task, a Answer, now time.Time, o *Outcome) {
 		if a.Reason == Throttled {
 			w.listingDue = now.Add(longestThrottle)
 		}
-		s.rest(w, now)
+		due := w.listingDue
+		if s.rest(w, now); t.urgent && w.activity != dropped {
+			s.makeUrgent(w, due)
+		}
 		return
 	case a.Reason != "":
 		s.listingFailed(t, a.Reason, now, o)

@@ -262,7 +262,7 @@ func (s *Schedule) beginListing(w *worker, now time.Time) *task {
 	t := &task{
 		kind: ListSessionsForWorker, shards: []int{w.shard.number}, worker: w, again: w.listingFailures > 0,
 		spare: w.class == spare || w.class == unsure, page: 1, limit: w.pageLimit(),
-		announced: w.announced, complete: !w.stopsEarly(),
+		announced: w.announced, urgent: w.urgent, complete: !w.stopsEarly(),
 	}
 	if w.class == active || w.class == idle {
 		t.regular, s.sweeps.sinceFloor = true, 0

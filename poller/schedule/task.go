@@ -35,6 +35,7 @@ type task struct {
 	again     bool           // see Call.Again
 	untilFarm bool           // see firstCall
 	announced bool           // of a listing: something had announced a session
+	urgent    bool           // of a listing: the worker was urgent
 	ahead     bool           // a listing that is sent ahead of time, see ahead.go
 	regular   bool           // of a listing: nothing asks for it but the time since the last one
 	patient   bool           // of a listing: it is complete only because others of its worker are not, see short.go
