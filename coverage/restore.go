@@ -119,7 +119,9 @@ func (t *Tracker) restoreGaps() {
 		if (stored.Scope == Scope{}) {
 			everything = union(everything, stored.Affects)
 		}
-		t.gaps, t.before = append(t.gaps, g), append(t.before, g)
+		if t.gaps = append(t.gaps, g); stored.Reason != Down { // then no request was sent that could fail
+			t.before = append(t.before, g)
+		}
 		if !t.exists(stored.Scope) { // it is left out now, or the worker is gone
 			t.closeGap(g, t.alive)
 		}

@@ -159,3 +159,24 @@ func TestFirstStartIsNotDown(t *testing.T) {
 	e.at(1000).listWorkers("f/a")
 	e.publishes("watermark: changes 1000s announced 1000s starts 1000s")
 }
+
+// A worker that is shown for the first time is stored at once. Otherwise a crash could hide that it was deleted.
+func TestNewWorkersAreStored(t *testing.T) {
+	e := newExample(t, oneFleet)
+	for _, tc := range []struct {
+		at      float64
+		workers []string
+		want    bool
+	}{
+		{10, []string{"w1"}, true},
+		{11, []string{"w1"}, false},
+		{12, []string{"w1", "w2"}, true},
+		{13, []string{"w1", "other"}, false},
+	} {
+		e.at(tc.at).listWorkers("f/a", tc.workers...)
+		if got := e.tracker.IsDue(e.now); got != tc.want {
+			t.Errorf("after the list of %v something is due: %v, want %v", tc.workers, got, tc.want)
+		}
+		e.take(false)
+	}
+}

@@ -46,6 +46,7 @@ type Tracker struct {
 	missed    map[diff.WorkerKey]bool // workers with sessions that were asked for and not shown
 	check     moment                  // when something may be failing for long enough
 	down      *gap                    // with the reason Down, not open yet, because the first good answer may show that there was none; nil if there is none
+	unstored  bool                    // a worker exists that no State names
 	deleted   map[Scope]moment        // fleets with deleted workers that wait to be published, and since when
 	due       []Record
 }
@@ -150,11 +151,11 @@ func (t *Tracker) Take(now time.Time, heartbeat bool) ([]Record, State) {
 	return records, t.state(behind)
 }
 
-// IsDue reports whether records of gaps wait to be published, or whether what was last taken does not say that there was a good
-// answer after a long silence.
+// IsDue reports whether records of gaps wait to be published, or whether what was last taken is to be replaced: it does not name a
+// worker that exists, which may be deleted while nobody looks, or it does not say that there was a good answer after a long silence.
 func (t *Tracker) IsDue(now time.Time) bool {
 	t.findFailing(momentOf(now))
-	return len(t.due) > 0 || t.alive.since(t.told) > aliveEvery || t.deletedDue(momentOf(now))
+	return len(t.due) > 0 || t.unstored || t.alive.since(t.told) > aliveEvery || t.deletedDue(momentOf(now))
 }
 
 // Age returns how old the watermarks are that were last taken, and which of them there are.
@@ -170,7 +171,7 @@ func (t *Tracker) Age(now time.Time) (ages Kinds[time.Duration], known Kinds[boo
 // state returns what is stored. Deleted workers whose gap is not published yet are stored too, so that a successor finds out
 // that they are gone.
 func (t *Tracker) state(behind []Behind) State {
-	t.told = t.alive
+	t.told, t.unstored = t.alive, false
 	s := State{Alive: t.alive.time(), Watermark: times(t.watermark), Behind: behind, NextGap: t.nextGap}
 	for _, g := range t.gaps {
 		s.Gaps = append(s.Gaps, g.Gap)

@@ -139,6 +139,7 @@ func (t *Tracker) showWorker(key diff.WorkerKey, list uint64) *worker {
 	case !w.isUnit: // it only seemed to be gone
 		w.gone = 0
 	}
+	t.unstored = t.unstored || !w.isUnit
 	w.isUnit = true
 	w.shown = max(w.shown, list)
 	return w
