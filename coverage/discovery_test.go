@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"farmwire/coverage"
@@ -258,4 +259,38 @@ func TestDeniedFromTheBeginning(t *testing.T) {
 	)
 	e.at(100).list("f/b/w2", 1)
 	e.publishes("watermark: changes 80s announced 10s starts 10s")
+}
+
+// A worker that one list of several pages lacks may have moved from page to page. If the next one lacks it too, it is gone.
+func TestGoneOfSeveralPages(t *testing.T) {
+	for _, tc := range []struct {
+		pages int
+		want  []bool // whether w2 is gone after each list that lacks it
+	}{
+		{1, []bool{true}},
+		{2, []bool{false, true}},
+	} {
+		e := newExample(t, oneFleet)
+		list := func(at float64, ids ...string) {
+			r := e.at(at).send(coverage.ListWorkers, "f/a")
+			for range tc.pages - 1 {
+				e.answer(r, coverage.Answer{UnderWay: true})
+				r = e.sendNext(r)
+			}
+			a := coverage.Answer{Complete: true}
+			for _, id := range ids {
+				a.Shown = append(a.Shown, scope("f/a/"+id))
+			}
+			e.answer(r, a)
+		}
+		list(10, "w1", "w2")
+		e.take(true)
+		for n, want := range tc.want {
+			list(float64(20+10*n), "w1")
+			words := strings.Join(e.take(true), "; ")
+			if got := strings.Contains(words, "deleted"); got != want {
+				t.Errorf("%d pages, list %d that lacks it: gone %v, want %v: %s", tc.pages, n+1, got, want, words)
+			}
+		}
+	}
 }

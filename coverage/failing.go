@@ -75,6 +75,7 @@ type failure struct {
 	isHard      bool   // there was another reason than Throttled
 	child       Scope  // a part of the scope that a bad answer was about
 	isWide      bool   // a bad answer was about the scope itself, or several parts of it had bad answers
+	isStored    bool   // a State may say so
 	proof       moment // a gap that this was part of was closed then; it is failing only if a request was sent later and failed, too
 }
 
@@ -158,6 +159,7 @@ func (t *Tracker) noteGood(p failingPart, at moment) {
 	switch f := t.bad[p]; {
 	case f == nil:
 	case f.last <= at:
+		t.unstored = t.unstored || f.isStored
 		delete(t.bad, p)
 	default: // a request that was sent later has failed already
 		f.first = max(f.first, at)
@@ -361,6 +363,7 @@ func (t *Tracker) unanswered() (all []Unanswered) {
 		if !isIn(p) {
 			has[p] = true
 			f := t.bad[p]
+			f.isStored = true
 			all = append(all, Unanswered{p.Scope, p.affects(), t.answersAbout(p.Scope).good[p.channel].time(), f.first.time(), f.reason})
 		}
 	}

@@ -152,6 +152,25 @@ func TestFailuresAreHandedOver(t *testing.T) {
 	}
 }
 
+// That something was answered is stored at once if it is stored that it was not. Else the next owner would count it as failing.
+func TestAnsweredIsStored(t *testing.T) {
+	for _, isStored := range []bool{true, false} {
+		s := newScript(t, 30*time.Second)
+		s.list(coverage.ListFarms, "", "", "", "f")
+		s.list(coverage.ListFleets, "f", "", "", "l")
+		s.list(coverage.ListWorkers, "f", "l", "", "other", "w")
+		s.scopes()
+		s.listing("w", coverage.Failing)
+		if isStored {
+			s.scopes()
+		}
+		s.listing("w", "")
+		if got := s.of.IsDue(s.now); got != isStored {
+			t.Errorf("something is due: %v, want %v", got, isStored)
+		}
+	}
+}
+
 // What took another owner's place after a failure of Kafka says so, but not if another instance had the shard meanwhile.
 func TestNotCommitted(t *testing.T) {
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)

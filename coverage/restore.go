@@ -143,7 +143,7 @@ func (t *Tracker) restoreUnanswered() {
 		for c := range channels {
 			if g.channels[c] = c.affects() == u.Affects; g.channels[c] && about != nil {
 				about.good[c] = momentOf(u.Good)
-				t.bad[failingPart{u.Scope, c}] = &failure{first: g.from, last: g.from, reason: u.Reason, isHard: u.Reason != Throttled, isWide: true, proof: g.to}
+				t.bad[failingPart{u.Scope, c}] = &failure{first: g.from, last: g.from, reason: u.Reason, isHard: u.Reason != Throttled, isWide: true, isStored: true, proof: g.to}
 			}
 		}
 		t.before = append(t.before, g)

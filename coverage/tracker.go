@@ -46,7 +46,7 @@ type Tracker struct {
 	missed    map[diff.WorkerKey]bool // workers with sessions that were asked for and not shown
 	check     moment                  // when something may be failing for long enough
 	down      *gap                    // with the reason Down, not open yet, because the first good answer may show that there was none; nil if there is none
-	unstored  bool                    // a worker exists that no State names
+	unstored  bool                    // a worker exists that no State names, or what a State says is unanswered was answered
 	deleted   map[Scope]moment        // fleets with deleted workers that wait to be published, and since when
 	due       []Record
 }
@@ -59,6 +59,7 @@ type level struct {
 	isUnit bool        // a list of what is in it is asked for, and it exists: its looks count
 	shown  uint64      // the number of the last list that showed it
 	listed moment      // the request of the last complete list of what is in it
+	list   uint64      // the number of that list
 }
 
 // worker is a worker that discovery shows or that has open sessions.
@@ -152,7 +153,8 @@ func (t *Tracker) Take(now time.Time, heartbeat bool) ([]Record, State) {
 }
 
 // IsDue reports whether records of gaps wait to be published, or whether what was last taken is to be replaced: it does not name a
-// worker that exists, which may be deleted while nobody looks, or it does not say that there was a good answer after a long silence.
+// worker that exists, which may be deleted while nobody looks, or it does not say that there was a good answer after a long silence
+// about everything or about something.
 func (t *Tracker) IsDue(now time.Time) bool {
 	t.findFailing(momentOf(now))
 	return len(t.due) > 0 || t.unstored || t.alive.since(t.told) > aliveEvery || t.deletedDue(momentOf(now))

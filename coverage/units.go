@@ -170,18 +170,24 @@ func (t *Tracker) noteDiscovered(a *Answer, at moment, l *list) {
 	if !a.Complete || l.partial {
 		return
 	}
+	// What one list of several pages lacks may have moved from page to page. What two in a row lack is gone.
+	newest := a.List
+	if l.pages > 1 {
+		newest = target.list
+	}
 	for s, lower := range t.levels {
-		if above(s) == target.Scope && s != target.Scope && lower.isUnit && lower.shown < a.List {
+		if above(s) == target.Scope && s != target.Scope && lower.isUnit && lower.shown < newest {
 			t.levelGone(s, at)
 		}
 	}
 	if a.Operation == ListWorkers {
 		for key, w := range t.workers {
-			if fleetOf(key) == target.Scope && w.isUnit && w.shown < a.List {
+			if fleetOf(key) == target.Scope && w.isUnit && w.shown < newest {
 				t.workerGone(w, at)
 			}
 		}
 	}
+	target.list = a.List
 	target.noteList(l.begin, l.pages)
 }
 
@@ -201,7 +207,7 @@ func (l *level) noteList(first moment, pages int) {
 func (t *Tracker) levelGone(gone Scope, at moment) {
 	for s, l := range t.levels {
 		if contains(gone, s) {
-			l.isUnit, l.listed = false, 0
+			l.isUnit, l.listed, l.list = false, 0, 0
 		}
 	}
 	for key, w := range t.workers {

@@ -17,8 +17,8 @@ type Disturbance struct {
 	To   time.Time `json:"to"` // when the process had recovered; zero: never
 }
 
-// LivedOn is how long a process must live on after it has received a complete listing, so that the starts in that listing
-// must be in Kafka.
+// LivedOn is how long a process must live on after it has received an answer, so that what the answer showed must be in Kafka: the
+// starts of a complete listing, and that something was answered.
 const LivedOn = 3 * time.Second
 
 // transit is how long an answer may take to arrive.

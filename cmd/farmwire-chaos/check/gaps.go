@@ -44,8 +44,9 @@ func (g *gap) concerns(a *answer) bool {
 	return false
 }
 
-// checkCovered demands that no gap covers a good answer about its scope by more than the slack. Gaps of times in which there was
-// no owner or no Kafka, and those of sessions and workers that do not exist any more, say nothing of answers.
+// checkCovered demands that no gap covers a good answer about its scope by more than the slack, if the process that received it
+// lived on for long enough to store that. Gaps of times in which there was no owner or no Kafka, and those of sessions and workers
+// that do not exist any more, say nothing of answers.
 func (c *checker) checkCovered(g *gap) {
 	switch g.reason {
 	case "down", "kafka", "unresolved", "deleted":
@@ -61,7 +62,7 @@ func (c *checker) checkCovered(g *gap) {
 		if c.service(a.arrived) >= to-slack {
 			return
 		}
-		if a.good && g.concerns(a) && partitionOf(a.worker, c.in.Partitions) == g.shard && c.undisturbed(a.key, a.arrived, a.done) {
+		if a.good && g.concerns(a) && partitionOf(a.worker, c.in.Partitions) == g.shard && c.undisturbed(a.key, a.arrived, a.done+instant(LivedOn)) {
 			c.anomaly(FalseGap, g.String(), "it covers a good answer", fmt.Sprintf("%s of %s was answered at %s", a.operation, a.scope, c.service(a.done)))
 			return
 		}
