@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"farmwire/cmd/farmwire-chaos/instance"
 )
@@ -29,6 +30,9 @@ func (t *testbed) makeKey(ctx context.Context) error {
 
 // audit runs farmwire audit on what was published, and reports whether it found nothing. Otherwise it prints what was found.
 func (t *testbed) audit(ctx context.Context, out io.Writer) (bool, error) {
+	const most = 5 * time.Minute
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, t.binary, "audit", "--brokers", strings.Join(t.kafka.InnerAddrs(), ","),
 		"--topic-prefix", instance.TopicPrefix, "--public-key", t.publicKey, "--every-signature")
 	var text, log bytes.Buffer
