@@ -270,7 +270,7 @@ func (w *worker) noteStatus(number uint64, at moment, asks bool) {
 		if w.asked[0].number == 0 {
 			w.asked[0] = w.asked[1]
 		}
-	case number > w.asked[1].number: // what was asked for before is committed, or something else has shown it
+	case number > w.asked[1].number && !w.lacked: // what was asked for before is committed, or something else has shown it
 		w.asked = [2]asking{}
 	}
 	if w.asked[0].number == 0 {
@@ -285,7 +285,7 @@ func (w *worker) noteAnnounced(listing uint64) {
 	case first.number == 0 || listing < first.number:
 	case listing > last.number:
 		w.looks[announced].note(last.at)
-		w.asked = [2]asking{}
+		w.asked, w.lacked = [2]asking{}, false
 	default:
 		w.looks[announced].note(first.at)
 		w.asked[0] = last

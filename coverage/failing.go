@@ -39,7 +39,10 @@ func (c channel) affects() Affects {
 }
 
 // answers are the newest good answers about any part of a scope.
-type answers struct{ good [channels]moment }
+type answers struct {
+	good  [channels]moment
+	since [channels]bool // there was one since the Tracker was made
+}
 
 // unknownAnswers returns the newest good answers about what an earlier owner of the shard may have asked for: of
 // those before the Tracker was made, only the newest of all is known.
@@ -76,6 +79,7 @@ type failure struct {
 	child       Scope  // a part of the scope that a bad answer was about
 	isWide      bool   // a bad answer was about the scope itself, or several parts of it had bad answers
 	isStored    bool   // a State may say so
+	isOld       bool   // an earlier owner of the shard has stored it, and no request of this one has failed: it is not failing yet
 	proof       moment // a gap that this was part of was closed then; it is failing only if a request was sent later and failed, too
 }
 
@@ -155,7 +159,7 @@ func (t *Tracker) about(a *Answer) []Scope {
 
 func (t *Tracker) noteGood(p failingPart, at moment) {
 	about := t.answersAbout(p.Scope)
-	about.good[p.channel] = max(about.good[p.channel], at)
+	about.good[p.channel], about.since[p.channel] = max(about.good[p.channel], at), true
 	switch f := t.bad[p]; {
 	case f == nil:
 	case f.last <= at:
@@ -175,9 +179,10 @@ func (t *Tracker) noteBad(p failingPart, at moment, why Reason) {
 		f = t.newFailure(p, at)
 		t.bad[p] = f
 		t.checkAt(max(1, f.first.add(t.config.GapAfter)))
-	} else if f.last < f.proof && at >= f.proof {
+	} else if f.isOld || f.last < f.proof && at >= f.proof {
 		t.checkAt(max(1, f.first.add(t.config.GapAfter)))
 	}
+	f.isOld = false
 	f.first = min(f.first, at)
 	f.isHard = f.isHard || why != Throttled
 	if at >= f.last {
@@ -189,12 +194,19 @@ func (t *Tracker) noteBad(p failingPart, at moment, why Reason) {
 // shard, and no request was answered since, it has failed since then: that owner did not store all that failed.
 func (t *Tracker) newFailure(p failingPart, at moment) *failure {
 	f := &failure{first: at}
-	if good := t.answersAbout(p.Scope).good[p.channel]; good == 0 || good > momentOf(t.stored.Alive) {
+	about := t.answersAbout(p.Scope)
+	if about.since[p.channel] || about.good[p.channel] == 0 {
 		return f
 	}
-	for _, g := range t.before {
-		if g.covers(p.Scope, p.channel) && g.from < f.first {
-			f.first, f.proof = g.from, g.to
+	for _, b := range t.before {
+		if !b.covers(p.Scope, p.channel) {
+			continue
+		}
+		if b.from < f.first {
+			f.first, f.proof = b.from, b.to
+		}
+		if b.isUnanswered {
+			about.good[p.channel] = min(about.good[p.channel], b.good)
 		}
 	}
 	return f
@@ -259,7 +271,7 @@ func (t *Tracker) isFailing(p failingPart, now moment) bool {
 		t.checkAt(silent)
 	}
 	switch due := f.first.add(patience); {
-	case f.last < f.proof:
+	case f.isOld || f.last < f.proof:
 		return false
 	case due > now:
 		t.checkAt(due)
@@ -330,6 +342,16 @@ func (t *Tracker) openFailing(s Scope, failing []channel) {
 	t.open(g)
 }
 
+// isWhole reports whether a failure is of a scope as a whole: it has no other parts than the one that the bad answers were about.
+func (t *Tracker) isWhole(p failingPart, f *failure) bool {
+	if f.isWide {
+		return true
+	}
+	child := failingPart{f.child, p.channel}
+	of := t.bad[child]
+	return of != nil && !t.hasOtherParts(p.Scope, f.child) && t.isWhole(child, of)
+}
+
 // maxUnanswered is how many entries State.Unanswered has at most.
 const maxUnanswered = 100
 
@@ -338,7 +360,7 @@ const maxUnanswered = 100
 func (t *Tracker) unanswered() (all []Unanswered) {
 	var parts []failingPart
 	for p, f := range t.bad {
-		if f.isWide && t.exists(p.Scope) && !t.isCovered(p.Scope, p.channel) {
+		if t.isWhole(p, f) && t.exists(p.Scope) && !t.isCovered(p.Scope, p.channel) {
 			parts = append(parts, p)
 		}
 	}

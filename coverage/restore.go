@@ -120,7 +120,7 @@ func (t *Tracker) restoreGaps() {
 			everything = union(everything, stored.Affects)
 		}
 		if t.gaps = append(t.gaps, g); stored.Reason != Down { // then no request was sent that could fail
-			t.before = append(t.before, g)
+			t.before = append(t.before, &earlier{gap: g})
 		}
 		if !t.exists(stored.Scope) { // it is left out now, or the worker is gone
 			t.closeGap(g, t.alive)
@@ -138,14 +138,14 @@ func intersects(a, b Affects) bool {
 // restoreUnanswered takes in what failed when that was stored.
 func (t *Tracker) restoreUnanswered() {
 	for _, u := range t.stored.Unanswered {
-		g := &gap{Gap: Gap{Scope: u.Scope}, from: momentOf(u.First), to: t.began}
+		g := &gap{Gap: Gap{Scope: u.Scope}, from: momentOf(u.First)}
 		about := t.answersAbout(u.Scope)
 		for c := range channels {
 			if g.channels[c] = c.affects() == u.Affects; g.channels[c] && about != nil {
 				about.good[c] = momentOf(u.Good)
-				t.bad[failingPart{u.Scope, c}] = &failure{first: g.from, last: g.from, reason: u.Reason, isHard: u.Reason != Throttled, isWide: true, isStored: true, proof: g.to}
+				t.bad[failingPart{u.Scope, c}] = &failure{first: g.from, last: g.from, reason: u.Reason, isHard: u.Reason != Throttled, isWide: true, isStored: true, isOld: true}
 			}
 		}
-		t.before = append(t.before, g)
+		t.before = append(t.before, &earlier{gap: g, isUnanswered: true, good: momentOf(u.Good)})
 	}
 }

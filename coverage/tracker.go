@@ -42,13 +42,20 @@ type Tracker struct {
 	watermark Kinds[moment] // as last taken
 	gaps      []*gap        // the open ones, in the order of their numbers
 	bad       map[failingPart]*failure
-	before    []*gap                  // what failed when it was stored: the open gaps, and what was in none
+	before    []*earlier              // what failed when it was stored: the open gaps, and what was in none
 	missed    map[diff.WorkerKey]bool // workers with sessions that were asked for and not shown
 	check     moment                  // when something may be failing for long enough
 	down      *gap                    // with the reason Down, not open yet, because the first good answer may show that there was none; nil if there is none
 	unstored  bool                    // a worker exists that no State names, or what a State says is unanswered was answered
 	deleted   map[Scope]moment        // fleets with deleted workers that wait to be published, and since when
 	due       []Record
+}
+
+// earlier is what failed for an earlier owner of the shard.
+type earlier struct {
+	*gap
+	isUnanswered bool   // it was in no gap; from is then the first request that failed
+	good         moment // the newest good answer before that
 }
 
 // level is everything of the account, a farm or a fleet.
@@ -73,6 +80,7 @@ type worker struct {
 	gone     moment      // when discovery lacked it, as long as that is not published; zero otherwise
 	listed   moment      // the request of the last complete listing
 	asked    [2]asking   // the first and the last status that asked for a listing that is not committed
+	lacked   bool        // a list lacked it since the first of these, so the poller may have forgotten that; only a listing ends it
 }
 
 // asking is a status that asked for a listing of its worker.

@@ -117,8 +117,11 @@ func (t *Tracker) noteShown(a *Answer, at moment, l *list) {
 		if !t.config.Owns(key.WorkerID) {
 			continue
 		}
-		w := t.workers[key]
-		if fleet := t.levels[fleetOf(key)]; a.Operation == ListWorkers && l != nil && fleet != nil && fleet.isUnit {
+		w, fleet := t.workers[key], t.levels[fleetOf(key)]
+		if w != nil && w.asked[0].number != 0 && (w.gone != 0 || fleet != nil && w.shown < fleet.list) {
+			w.lacked = true
+		}
+		if a.Operation == ListWorkers && l != nil && fleet != nil && fleet.isUnit {
 			w = t.showWorker(key, a.List)
 		}
 		if w != nil && w.isUnit {
@@ -135,7 +138,7 @@ func (t *Tracker) showWorker(key diff.WorkerKey, list uint64) *worker {
 		w = t.addWorker(key)
 	case !w.isUnit && w.gone == 0: // it is known by its sessions
 		w.looks = t.level(fleetOf(key)).looks
-		w.asked = [2]asking{}
+		w.asked, w.lacked = [2]asking{}, false
 	case !w.isUnit: // it only seemed to be gone
 		w.gone = 0
 	}
