@@ -9,8 +9,10 @@ import (
 	"farmwire/event"
 )
 
-// noShard stands for the shard of an event of a version that had no log.
-const noShard = -1
+const (
+	noShard      = -1 // stands for the shard of an event of a version that had no log
+	unknownShard = -2 // stands for that of a record that has no index and cannot be read, although records with an index come before it
+)
 
 // copyKey identifies a record of the ended topic: a part of its digest, which is long enough that no two records have the same.
 type copyKey [16]byte
@@ -30,6 +32,9 @@ type copies struct {
 	all      []endedRecord
 	order    map[copyKey]int // the place in all of each
 	next     map[int]int     // by shard: the first place in all that its next copy may have
+	begun    map[int]int     // by shard: the place in all of the first copy that was compared
+	wasLog   bool            // a record with an index was read
+	scanner  *scanner        // nil until it is needed
 	records  uint64
 }
 
@@ -43,7 +48,7 @@ type endedRecord struct {
 
 func (a *audit) newCopies(partition int32, trimmed bool) *copies {
 	return &copies{
-		audit: a, at: where{a.config.Consumer.EndedTopic(), partition, 0}, trimmed: trimmed, order: make(map[copyKey]int), next: make(map[int]int),
+		audit: a, at: where{a.config.Consumer.EndedTopic(), partition, 0}, trimmed: trimmed, order: make(map[copyKey]int), next: make(map[int]int), begun: make(map[int]int),
 	}
 }
 
@@ -58,12 +63,27 @@ func (c *copies) visit(k *kgo.Record) {
 		c.wrong(k.Offset, "the ended topic has the record twice")
 		return
 	}
-	one := endedRecord{offset: k.Offset, index: none}
+	one := endedRecord{offset: k.Offset, index: none, shard: noShard}
 	if shard, index, ok := logPlace(r.Headers); ok {
 		one.shard, one.index = int32(shard), int64(min(index, math.MaxInt64))
+		c.wasLog = true
+	} else if c.wasLog {
+		one.shard = c.shardOf(r)
 	}
 	c.order[key] = len(c.all)
 	c.all = append(c.all, one)
+}
+
+// shardOf returns the shard of a record without an index, or unknownShard if the record cannot be read.
+func (c *copies) shardOf(r event.Record) int32 {
+	if c.scanner == nil {
+		c.scanner = newScanner(c.audit.seed)
+	}
+	var f fields
+	if err := c.scanner.read(&f, r); err != nil {
+		return unknownShard
+	}
+	return int32(c.audit.shardOf(f.worker))
 }
 
 // forget drops what points into the records, which are large.
@@ -85,19 +105,32 @@ func (c *copies) event(digest [sha256.Size]byte, shard int, isDue bool, at where
 	case n < next && shard != noShard:
 		c.wrong(c.all[n].offset, "the copy of the event %s is not in the order of the events", id)
 	}
+	if !begun {
+		c.begun[shard] = n
+	}
 	c.all[n].compared = true
 	c.next[shard] = max(next, n+1)
 }
 
 // finish is called after the last event of a partition. Of each shard, first is the smallest index in the partition.
 func (c *copies) finish(eventsTrimmed bool, first []int64) {
-	for _, r := range c.all {
-		isTrimmed := eventsTrimmed && (r.index == none || int(r.shard) < len(first) && (first[r.shard] == none || r.index < first[r.shard]))
-		if !r.compared && !isTrimmed {
+	for n, r := range c.all {
+		if !r.compared && !(eventsTrimmed && c.mayBeTrimmed(n, first)) {
 			c.wrong(r.offset, "the record is no copy of an event")
 		}
 	}
 	c.order, c.all = nil, nil
+}
+
+// mayBeTrimmed reports whether the event of the n-th record may be one of those that were deleted because they were the oldest. Then
+// its index is smaller than those that are left of its shard, and it comes before their copies. It has no index only if it is of a
+// version that had no log.
+func (c *copies) mayBeTrimmed(n int, first []int64) bool {
+	r := &c.all[n]
+	if begun, ok := c.begun[int(r.shard)]; ok && r.shard != noShard && n > begun || r.shard == unknownShard {
+		return false
+	}
+	return r.index == none || int(r.shard) < len(first) && (first[r.shard] == none || r.index < first[r.shard])
 }
 
 func (c *copies) wrong(offset int64, format string, args ...any) {
