@@ -241,6 +241,24 @@ func TestUrgencyOutlivesThrottling(t *testing.T) {
 	}
 }
 
+// So is that of a worker that discovery does not show any more. It is not forgotten before it was listed once more.
+func TestUrgencyOfMissingWorkersOutlivesThrottling(t *testing.T) {
+	for _, reason := range []Reason{Throttled, Cancelled} {
+		p := swept(60, 2)
+		s, w := p.schedule, p.schedule.workers[key(7)]
+		w.fleet.farm.isSwept, w.Empty = false, true
+		delete(w.fleet.shown, w.Worker.WorkerID)
+		s.workerMissing(w, p.now)
+		if !w.urgent {
+			t.Fatal("the worker is not to be listed once more")
+		}
+		s.listingDone(s.beginListing(w, p.now), Answer{Reason: reason}, p.now, &Outcome{Stage: Discarded})
+		if !w.urgent || w.activity == dropped {
+			t.Errorf("%s: urgent %v, dropped %v", reason, w.urgent, w.activity == dropped)
+		}
+	}
+}
+
 // An announcement outlives that the listing was throttled for so long that it was given up.
 func TestAnnouncementOutlivesThrottling(t *testing.T) {
 	p := newPlay(15*time.Second, 1, 1).add(0, 300).allIdle()

@@ -22,9 +22,11 @@ func (s *Schedule) listingDone(t *task, a Answer, now time.Time, o *Outcome) {
 		if a.Reason == Throttled {
 			w.listingDue = now.Add(longestThrottle)
 		}
-		due := w.listingDue
-		if s.rest(w, now); t.urgent && w.activity != dropped {
-			s.makeUrgent(w, due)
+		if t.urgent { // before it rests, because of a worker that is missing nothing more is asked otherwise
+			w.urgent = true
+			s.rest(w, w.listingDue)
+		} else {
+			s.rest(w, now)
 		}
 		return
 	case a.Reason != "":
