@@ -176,7 +176,7 @@ func (s *Schedule) ask(w *worker, due time.Time) {
 // A worker that is at rest awaits nothing if no listing of it is urgent any more: what its status had announced was shown by a job's
 // listing, or there is only its first listing to come, as it is for every worker.
 func (s *Schedule) noteAwaiting(w *worker, o *Outcome) {
-	if w.awaits == awaitsListing && w.activity == resting && !w.urgent && !w.announced && w.listingFailures == 0 && w.isAtRest() {
+	if w.awaits == awaitsListing && w.activity == resting && !w.urgent && !w.announced && w.listingFailures == 0 && w.isAtRest() && !w.isLeaving {
 		w.awaits = awaitsNothing
 	}
 	isUnclear := w.status.Status == running && w.isBusy() && len(w.Open) == 0 && s.isUrgentByStatus(w)

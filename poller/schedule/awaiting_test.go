@@ -119,3 +119,25 @@ func TestNewWorkersAwaitTheirFirstListing(t *testing.T) {
 	}
 	p.check(t)
 }
+
+// A job's page that shows a session which is over does not show what the status of its worker has announced since.
+func TestOldSessionOfAJobIsNotWhatWasAnnounced(t *testing.T) {
+	p := swept(60, 2)
+	s, w := p.schedule, p.schedule.workers[key(7)]
+	w.endedAt, w.rested, w.answer = p.now.Add(-time.Hour), true, listed
+	if len(p.awaitingAfter(w, "RUNNING", false)) != 1 {
+		t.Fatal("RUNNING announces nothing")
+	}
+	old := openSessions(w.Worker, 1)
+	old[0].LifecycleStatus, old[0].StartedAt, old[0].EndedAt = diff.StatusEnded, p.now.Add(-2*time.Minute), p.now.Add(-time.Minute)
+	p.now = p.now.Add(time.Second)
+	s.jobPage(&task{kind: ListSessions}, Answer{Sessions: old}, p.now, new(Outcome))
+	s.Committed(Known{Worker: w.Worker}, p.now)
+	p.now = p.now.Add(time.Second)
+	if !w.urgent {
+		t.Error("the worker is not listed for what its status has announced")
+	}
+	if len(p.awaitingAfter(w, "IDLE", false)) != 1 {
+		t.Error("the announcement is forgotten")
+	}
+}

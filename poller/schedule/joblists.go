@@ -100,7 +100,9 @@ func (s *Schedule) jobPage(t *task, a Answer, now time.Time, o *Outcome) {
 		wasAnnounced := w.announced
 		news := s.learn(w, shown[k], byJob, wasAnnounced, now)
 		t.news += news
-		if news > 0 {
+		// What its status has announced is open, or has ended since. A session that is over may be an older one.
+		isOver := !slices.ContainsFunc(shown[k], func(x diff.Session) bool { return x.LifecycleStatus != diff.StatusEnded })
+		if news > 0 && !(wasAnnounced && isOver) {
 			if w.urgent && w.presence == presenceShown && w.listingFailures == 0 {
 				w.listingDue = soonest(w.listingDue, now) // it may be urgent for another reason, and else due in hours
 			}
