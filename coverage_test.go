@@ -167,7 +167,7 @@ func TestCoverageOfAFarm(t *testing.T) {
 			t.Error("there is no watermark of starts")
 		}
 		for what, at := range map[string]time.Time{"changes": last.Watermark.Changes, "announced": last.Watermark.Announced} {
-			if age := time.Since(at); age > 11*time.Minute || age < 0 {
+			if age := time.Since(at); age > 13*time.Minute || age < 0 {
 				t.Errorf("the watermark of %s is %v old", what, age)
 			}
 		}
