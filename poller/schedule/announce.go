@@ -173,8 +173,8 @@ func (s *Schedule) ask(w *worker, due time.Time) {
 // noteAwaiting adds a worker whose status was shown to those that await a listing. RUNNING that is shown during a call about
 // the worker asks for nothing, but the session that it announces may have begun after the call. So what counts is the next look.
 //
-// A worker that is at rest awaits nothing if no listing of it is urgent any more: what its status had announced was shown by a job's
-// listing, or there is only its first listing to come, as it is for every worker.
+// A worker that is at rest and is not being stopped awaits nothing if no listing of it is urgent any more: what its status had
+// announced was shown by a job's listing, or there is only its first listing to come, as it is for every worker.
 func (s *Schedule) noteAwaiting(w *worker, o *Outcome) {
 	if w.awaits == awaitsListing && w.activity == resting && !w.urgent && !w.announced && w.listingFailures == 0 && w.isAtRest() && !w.isLeaving {
 		w.awaits = awaitsNothing
