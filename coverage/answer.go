@@ -250,15 +250,20 @@ func findSession(sessions []session, id string) (int, bool) {
 	})
 }
 
-// noteListing takes in a complete listing. Sessions may move from page to page while a listing is read, so that one of several
-// pages may miss a session. The look is then the listing before it.
+// noteListing takes in a complete listing.
 func (w *worker) noteListing(first moment, pages int) {
-	before := w.listed
-	w.listed = max(w.listed, first)
+	w.looks[starts].note(lookOf(&w.listed, first, pages))
+}
+
+// lookOf returns the time of the look that a complete list is, and notes in listed when its first request was sent. What is listed
+// may move from page to page meanwhile, so that a list of several pages may miss something. The look is then the list before it.
+func lookOf(listed *moment, first moment, pages int) moment {
+	before := *listed
+	*listed = max(before, first)
 	if pages > 1 {
-		first = before
+		return before
 	}
-	w.looks[starts].note(first)
+	return first
 }
 
 // noteStatus takes in that a request showed the status of the worker, and whether that or an older one asked for a listing that is

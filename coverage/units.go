@@ -194,16 +194,11 @@ func (t *Tracker) noteDiscovered(a *Answer, at moment, l *list) {
 	target.noteList(l.begin, l.pages)
 }
 
-// noteList takes in a complete list of what is in a farm or fleet, or of the farms. As in [worker.noteListing], one of several
-// pages may miss something. The look is then the list before it.
+// noteList takes in a complete list of what is in a farm or fleet, or of the farms.
 func (l *level) noteList(first moment, pages int) {
-	before := l.listed
-	l.listed = max(l.listed, first)
-	if pages > 1 {
-		first = before
-	}
-	l.looks[announced].note(first)
-	l.looks[starts].note(first)
+	at := lookOf(&l.listed, first, pages)
+	l.looks[announced].note(at)
+	l.looks[starts].note(at)
 }
 
 // levelGone takes in that a complete list lacks a farm or a fleet.
