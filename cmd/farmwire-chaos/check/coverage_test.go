@@ -168,6 +168,17 @@ func TestDeletedWorkers(t *testing.T) {
 	if report := w.check(); report.Found[MissingGap] != 1 || report.Total() != 1 {
 		t.Errorf("there is no gap:\n%s", printed(report))
 	}
+	w.disturb("kill", "a-1", 101, 0)
+	if report := w.check(); report.Total() != 0 {
+		t.Errorf("who knew of it was killed at once:\n%s", printed(report))
+	}
+	w.disturbances = nil
+	other := w.ask("ListFarms", "", 99)
+	other.by = "b-1"
+	if report := w.check(); report.Total() != 0 {
+		t.Errorf("the other instance does not know of it:\n%s", printed(report))
+	}
+	w.asked = slices.DeleteFunc(w.asked, func(a *asked) bool { return a == other })
 	shard := partitionOf(brief.Worker, partitions)
 	number := uint64(1)
 	if shard == partitionOf("worker-still", partitions) {

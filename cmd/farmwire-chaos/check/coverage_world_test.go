@@ -2,6 +2,7 @@ package check
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -23,6 +24,7 @@ type covered struct {
 
 // asked is a request.
 type asked struct {
+	by                string // a-1 if empty
 	operation, worker string
 	arrived, done     float64
 	begun             *float64
@@ -189,7 +191,7 @@ func (w *world) printRequests() io.Reader {
 		return w.at(*seconds)
 	}
 	for _, a := range w.asked {
-		line := map[string]any{"operation": a.operation, "by": "key", "workerId": a.worker, "arrived": w.at(a.arrived), "done": w.at(a.done), "begun": moment(a.begun),
+		line := map[string]any{"operation": a.operation, "by": cmp.Or(a.by, "a-1"), "workerId": a.worker, "arrived": w.at(a.arrived), "done": w.at(a.done), "begun": moment(a.begun),
 			"outcome": a.outcome, "complete": a.complete && a.outcome == "ok", "ids": a.ids}
 		if a.operation != "ListFarms" {
 			line["farmId"] = "farm-1"

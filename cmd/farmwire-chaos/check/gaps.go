@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -212,10 +213,10 @@ func (c *checker) checkDeleted() {
 	for _, id := range slices.Sorted(maps.Keys(c.sessions)) {
 		s := c.sessions[id]
 		gone := s.truth.workerDeleted
-		if gone == 0 || gone > c.requests.end()-late || c.requests.listed[id] != nil || s.truth.states[0].shown >= gone || c.requests.statuses[s.truth.worker] == nil {
+		if gone == 0 || gone > c.requests.end()-late || c.requests.listed[id] != nil || s.truth.states[0].shown >= gone {
 			continue
 		}
-		if listed := c.requests.statuses[s.truth.worker]; listed.newest(gone) == 0 {
+		if !c.isKnown(s.truth.worker, gone) {
 			continue // it came and went between two lists of the fleet's workers
 		}
 		c.report.Counts.DeletedWorkers++
@@ -223,4 +224,20 @@ func (c *checker) checkDeleted() {
 			c.anomaly(MissingGap, s.truth.worker, "no gap of deleted workers names it", fmt.Sprintf("it was deleted at %s, and no complete listing has shown %s", c.service(gone), s.id))
 		}
 	}
+}
+
+// isKnown reports whether each instance has listed a worker before a time, by a process that lived on for long enough to store it.
+// Each lists the workers for itself, and any of them may own the shard.
+func (c *checker) isKnown(worker string, until instant) bool {
+	known := map[string]bool{} // by instance
+	for i := range c.requests.answers {
+		a := &c.requests.answers[i]
+		of := a.key[:max(0, strings.LastIndex(a.key, "-"))] // without the number of the process
+		isShown := a.good && a.operation == "ListWorkers" && a.done < until && slices.Contains(a.ids, worker) &&
+			!slices.ContainsFunc(c.disturbances, func(d disturbance) bool {
+				return d.key == a.key && a.arrived <= d.from && d.from <= a.done+instant(LivedOn)
+			})
+		known[of] = known[of] || isShown
+	}
+	return !slices.Contains(slices.Collect(maps.Values(known)), false)
 }
