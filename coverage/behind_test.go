@@ -112,7 +112,7 @@ func TestBehindIsWidened(t *testing.T) {
 			}
 			for path, look := range looks {
 				if at := effective(heartbeat, scope(path)).Starts; at.After(look) {
-					t.Errorf("%s is said to be looked at until %s, but the last look was %s", path, when(at), when(look))
+					t.Errorf("the heartbeat claims that %s was looked at until %s, and the last look was at %s", path, when(at), when(look))
 				}
 			}
 		})

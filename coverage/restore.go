@@ -134,18 +134,3 @@ func (t *Tracker) restoreGaps() {
 func intersects(a, b Affects) bool {
 	return a.Changes && b.Changes || a.Announced && b.Announced || a.Starts && b.Starts
 }
-
-// restoreUnanswered takes in what failed when that was stored.
-func (t *Tracker) restoreUnanswered() {
-	for _, u := range t.stored.Unanswered {
-		g := &gap{Gap: Gap{Scope: u.Scope}, from: momentOf(u.First)}
-		about := t.answersAbout(u.Scope)
-		for c := range channels {
-			if g.channels[c] = c.affects() == u.Affects; g.channels[c] && about != nil {
-				about.good[c] = momentOf(u.Good)
-				t.bad[failingPart{u.Scope, c}] = &failure{first: g.from, last: g.from, reason: u.Reason, isHard: u.Reason != Throttled, isWide: true, isStored: true, isOld: true}
-			}
-		}
-		t.before = append(t.before, &earlier{gap: g, isUnanswered: true, good: momentOf(u.Good)})
-	}
-}

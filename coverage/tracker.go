@@ -51,13 +51,6 @@ type Tracker struct {
 	due       []Record
 }
 
-// earlier is what failed for an earlier owner of the shard.
-type earlier struct {
-	*gap
-	isUnanswered bool   // it was in no gap; from is then the first request that failed
-	good         moment // the newest good answer before that
-}
-
 // level is everything of the account, a farm or a fleet.
 type level struct {
 	answers
@@ -65,8 +58,8 @@ type level struct {
 	looks  [kinds]look // changes is not used
 	isUnit bool        // a list of what is in it is asked for, and it exists: its looks count
 	shown  uint64      // the number of the last list that showed it
-	listed moment      // the request of the last complete list of what is in it
-	list   uint64      // the number of that list
+	listed moment      // when the first request of the last complete list of what is in it was sent
+	last   uint64      // the number of that list
 }
 
 // worker is a worker that discovery shows or that has open sessions.
@@ -160,9 +153,8 @@ func (t *Tracker) Take(now time.Time, heartbeat bool) ([]Record, State) {
 	return records, t.state(behind)
 }
 
-// IsDue reports whether records of gaps wait to be published, or whether what was last taken is to be replaced: it does not name a
-// worker that exists, which may be deleted while nobody looks, or it does not say that there was a good answer after a long silence
-// about everything or about something.
+// IsDue reports whether records of gaps wait to be published, or whether the State that was last taken must be replaced soon. That is
+// so if a worker was shown that it does not name, if something was answered that it calls unanswered, or if its Alive is old.
 func (t *Tracker) IsDue(now time.Time) bool {
 	t.findFailing(momentOf(now))
 	return len(t.due) > 0 || t.unstored || t.alive.since(t.told) > aliveEvery || t.deletedDue(momentOf(now))

@@ -118,7 +118,7 @@ func (t *Tracker) noteShown(a *Answer, at moment, l *list) {
 			continue
 		}
 		w, fleet := t.workers[key], t.levels[fleetOf(key)]
-		if w != nil && w.asked[0].number != 0 && (w.gone != 0 || fleet != nil && w.shown < fleet.list) {
+		if w != nil && w.asked[0].number != 0 && (w.gone != 0 || fleet != nil && w.shown < fleet.last) {
 			w.lacked = true
 		}
 		if a.Operation == ListWorkers && l != nil && fleet != nil && fleet.isUnit {
@@ -176,7 +176,7 @@ func (t *Tracker) noteDiscovered(a *Answer, at moment, l *list) {
 	// What one list of several pages lacks may have moved from page to page. What two in a row lack is gone.
 	newest := a.List
 	if l.pages > 1 {
-		newest = target.list
+		newest = target.last
 	}
 	for s, lower := range t.levels {
 		if above(s) == target.Scope && s != target.Scope && lower.isUnit && lower.shown < newest {
@@ -190,7 +190,7 @@ func (t *Tracker) noteDiscovered(a *Answer, at moment, l *list) {
 			}
 		}
 	}
-	target.list = a.List
+	target.last = a.List
 	target.noteList(l.begin, l.pages)
 }
 
@@ -205,7 +205,7 @@ func (l *level) noteList(first moment, pages int) {
 func (t *Tracker) levelGone(gone Scope, at moment) {
 	for s, l := range t.levels {
 		if contains(gone, s) {
-			l.isUnit, l.listed, l.list = false, 0, 0
+			l.isUnit, l.listed, l.last = false, 0, 0
 		}
 	}
 	for key, w := range t.workers {

@@ -173,8 +173,9 @@ func (s *Schedule) ask(w *worker, due time.Time) {
 // noteAwaiting adds a worker whose status was shown to those that await a listing. RUNNING that is shown during a call about
 // the worker asks for nothing, but the session that it announces may have begun after the call. So what counts is the next look.
 //
-// A worker that is at rest and is not being stopped awaits nothing if no listing of it is urgent any more: what its status had
-// announced was shown by a job's listing, or there is only its first listing to come, as it is for every worker.
+// A worker whose status says that no session is open on it awaits nothing, unless a listing of it is urgent or it is being stopped.
+// If its status announced a session before, a job's listing has shown that session. If the worker was never listed, its first listing
+// comes in its turn, and the status does not ask for it.
 func (s *Schedule) noteAwaiting(w *worker, o *Outcome) {
 	if w.awaits == awaitsListing && w.activity == resting && !w.urgent && !w.announced && w.listingFailures == 0 && w.isAtRest() && !w.isLeaving {
 		w.awaits = awaitsNothing

@@ -18,16 +18,7 @@ func (s *Schedule) listingDone(t *task, a Answer, now time.Time, o *Outcome) {
 			s.noteUnseen(w.Worker, now)
 		}
 	case a.Reason == Throttled || a.Reason == Cancelled:
-		w.listingDue = now // it is no failure: the list begins anew
-		if a.Reason == Throttled {
-			w.listingDue = now.Add(longestThrottle)
-		}
-		if t.urgent { // before it rests, because of a worker that is missing nothing more is asked otherwise
-			w.urgent = true
-			s.rest(w, w.listingDue)
-		} else {
-			s.rest(w, now)
-		}
+		s.listingGivenUp(t, a.Reason, now)
 		return
 	case a.Reason != "":
 		s.listingFailed(t, a.Reason, now, o)
@@ -76,6 +67,20 @@ func (s *Schedule) listingDone(t *task, a Answer, now time.Time, o *Outcome) {
 func (s *Schedule) payPages(pages int) {
 	s.sinceSpare -= spareTurn * pages
 	s.spareAt = s.spareAt.Add(time.Duration(pages) * sparePause)
+}
+
+// listingGivenUp takes in that a listing was throttled or cancelled. That is no failure: the listing begins anew, and is as urgent as
+// before. A missing worker that is not urgent would be dropped.
+func (s *Schedule) listingGivenUp(t *task, reason Reason, now time.Time) {
+	w := t.worker
+	w.listingDue = now
+	if reason == Throttled {
+		w.listingDue = now.Add(longestThrottle)
+	}
+	if t.urgent {
+		w.urgent, now = true, w.listingDue
+	}
+	s.rest(w, now)
 }
 
 func (s *Schedule) listingFailed(t *task, reason Reason, now time.Time, o *Outcome) {
