@@ -31,12 +31,14 @@ type copies struct {
 	headers  []event.Header
 	all      []endedRecord
 	order    map[copyKey]int // the place in all of each
-	next     map[int]int     // by shard: the first place in all that its next copy may have
-	begun    map[int]int     // by shard: the place in all of the first copy that was compared
+	places   map[int]places  // by shard, of those whose copies were compared
 	wasLog   bool            // a record with an index was read
 	scanner  *scanner        // nil until it is needed
 	records  uint64
 }
+
+// places are indexes into copies.all: of the first copy of a shard that was compared, and the smallest that its next one may have.
+type places struct{ first, next int }
 
 // endedRecord is a record of the ended topic.
 type endedRecord struct {
@@ -48,7 +50,7 @@ type endedRecord struct {
 
 func (a *audit) newCopies(partition int32, trimmed bool) *copies {
 	return &copies{
-		audit: a, at: where{a.config.Consumer.EndedTopic(), partition, 0}, trimmed: trimmed, order: make(map[copyKey]int), next: make(map[int]int), begun: make(map[int]int),
+		audit: a, at: where{a.config.Consumer.EndedTopic(), partition, 0}, trimmed: trimmed, order: make(map[copyKey]int), places: make(map[int]places),
 	}
 }
 
@@ -93,7 +95,7 @@ func (c *copies) forget() { c.headers = nil }
 // before the ended topic was read. The shard is noShard for events of versions that had no log, whose order is not known.
 func (c *copies) event(digest [sha256.Size]byte, shard int, isDue bool, at where, session []byte, id string) {
 	n, there := c.order[copyKeyOf(digest)]
-	next, begun := c.next[shard]
+	of, begun := c.places[shard]
 	switch {
 	case !there && (!isDue || c.trimmed && !begun):
 		return
@@ -102,14 +104,15 @@ func (c *copies) event(digest [sha256.Size]byte, shard int, isDue bool, at where
 		f.Session = string(session)
 		c.audit.found.add(f)
 		return
-	case n < next && shard != noShard:
+	case n < of.next && shard != noShard:
 		c.wrong(c.all[n].offset, "the copy of the event %s is not in the order of the events", id)
 	}
 	if !begun {
-		c.begun[shard] = n
+		of.first = n
 	}
+	of.next = max(of.next, n+1)
+	c.places[shard] = of
 	c.all[n].compared = true
-	c.next[shard] = max(next, n+1)
 }
 
 // finish is called after the last event of a partition. Of each shard, first is the smallest index in the partition.
@@ -127,7 +130,7 @@ func (c *copies) finish(eventsTrimmed bool, first []int64) {
 // version that had no log.
 func (c *copies) mayBeTrimmed(n int, first []int64) bool {
 	r := &c.all[n]
-	if begun, ok := c.begun[int(r.shard)]; ok && r.shard != noShard && n > begun || r.shard == unknownShard {
+	if of, begun := c.places[int(r.shard)]; begun && r.shard != noShard && n > of.first || r.shard == unknownShard {
 		return false
 	}
 	return r.index == none || int(r.shard) < len(first) && (first[r.shard] == none || r.index < first[r.shard])
