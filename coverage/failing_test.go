@@ -113,6 +113,11 @@ func TestFailuresAreHandedOver(t *testing.T) {
 		"it failed, not for long enough":  {func(s *script) { s.listing("w", coverage.Failing) }, 1},
 		"it failed and was answered then": {func(s *script) { s.listing("w", coverage.Failing); s.listing("w", "") }, 0},
 		"the whole fleet failed":          {func(s *script) { s.listing("w", coverage.Failing); s.listing("other", coverage.Failing) }, 1},
+		"no instance had the shard": {func(s *script) {
+			s.now = s.now.Add(10 * time.Minute)
+			s.handOver(gapAfter)
+			s.of.Take(s.now, true)
+		}, 0},
 		"everything failed for long: a gap": {func(s *script) {
 			for range 40 {
 				s.listing("w", coverage.Failing)
