@@ -7,9 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/deadline"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
@@ -39,15 +36,11 @@ func followAll(t *testing.T, workers int, settings poller.Config) *throttledFarm
 		Seed: 1, Clock: farmtest.NewClock(time.Now()), Workers: workers, Sessions: 300, Fleets: 5, Churn: .0002,
 	})}
 	account := &follower{account: f.farm}
-	client := deadline.New(deadline.Options{
-		Region: "eu-west-1", BaseEndpoint: aws.String("http://deadline.test"), HTTPClient: account,
-		Credentials: credentials.NewStaticCredentialsProvider("AKID", "SECRET", ""),
-	}, func(o *deadline.Options) { poller.ClientOptions(o); o.HTTPClient = account })
 	metrics, err := newMetrics(prometheus.NewRegistry(), "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := &instance{config: Config{Client: client, Poller: settings}, log: zap.NewNop(), metrics: metrics}
+	i := &instance{config: Config{Client: account.client(), Poller: settings}, log: zap.NewNop(), metrics: metrics}
 	l := i.newLoop(nil, throttledShards, func(workerID string) int { return publisher.ShardOf(workerID, throttledShards) })
 	l.quiet = true
 	ctx, cancel := context.WithCancel(context.Background())

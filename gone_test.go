@@ -160,6 +160,14 @@ type follower struct {
 	delay    atomic.Int64 // how long a transaction takes, in nanoseconds
 }
 
+// client returns a client of Deadline Cloud whose requests the account answers.
+func (f *follower) client() *deadline.Client {
+	return deadline.New(deadline.Options{
+		Region: "eu-west-1", BaseEndpoint: aws.String("http://deadline.test"), HTTPClient: f,
+		Credentials: credentials.NewStaticCredentialsProvider("AKID", "SECRET", ""),
+	}, func(o *deadline.Options) { poller.ClientOptions(o); o.HTTPClient = f })
+}
+
 func (f *follower) Do(r *http.Request) (*http.Response, error) {
 	f.mu.Lock()
 	account := f.account
@@ -225,10 +233,6 @@ func (f *follower) kinds() map[string][]diff.Kind {
 func follow(t *testing.T, account http.Handler, watch event.WatchRecord) *follower {
 	t.Helper()
 	f := &follower{account: account}
-	client := deadline.New(deadline.Options{
-		Region: "eu-west-1", BaseEndpoint: aws.String("http://deadline.test"), HTTPClient: f,
-		Credentials: credentials.NewStaticCredentialsProvider("AKID", "SECRET", ""),
-	}, func(o *deadline.Options) { poller.ClientOptions(o); o.HTTPClient = f })
 	core, logged := observer.New(zapcore.InfoLevel)
 	log := zap.New(core)
 	metrics, err := newMetrics(prometheus.NewRegistry(), "test")
@@ -239,7 +243,7 @@ func follow(t *testing.T, account http.Handler, watch event.WatchRecord) *follow
 	covers := new(coverages)
 	f.loop = &loop{
 		// The whole rate is always used, and these tests take days.
-		poller:  poller.New(client, poller.Config{Rate: .1, Staleness: 2 * time.Minute, Discovery: 10 * time.Minute, Watcher: covers}, log, nil),
+		poller:  poller.New(f.client(), poller.Config{Rate: .1, Staleness: 2 * time.Minute, Discovery: 10 * time.Minute, Watcher: covers}, log, nil),
 		initial: "open", quiet: true, log: log, metrics: metrics,
 		shardOf: func(string) int { return 0 }, coverages: covers, covers: coverage.Config{GapAfter: time.Minute},
 	}
