@@ -279,6 +279,7 @@ func (t *Tracker) findFailing(now moment) {
 	slices.SortFunc(scopes, compareScopes)
 	for _, s := range scopes {
 		t.openDown()
+		slices.Sort(failing[s])
 		open := slices.DeleteFunc(failing[s], func(c channel) bool { return t.isCovered(s, c) })
 		for len(open) > 0 && len(t.gaps) < maxOpen {
 			// Those that began to fail at another time get a gap of their own.
@@ -298,22 +299,29 @@ func (t *Tracker) isCovered(s Scope, c channel) bool {
 }
 
 // openFailing opens one gap for the channels in which a scope fails. If that is everything, the gap includes the channels in
-// which there was no good answer since, so that an outage is one gap although some channels are asked rarely.
+// which nothing was answered since the first of these failed, so that an outage is one gap although some channels are asked rarely.
 func (t *Tracker) openFailing(s Scope, failing []channel) {
 	g := &gap{Gap: Gap{Scope: s}}
-	var last moment
-	for _, c := range failing {
+	include := func(c channel) {
 		g.channels[c] = true
 		g.Affects = union(g.Affects, c.affects())
 		g.from = max(g.from, t.answersAbout(s).good[c])
-		if f := t.bad[failingPart{s, c}]; f.last >= last {
+	}
+	var first, last moment
+	for _, c := range failing {
+		include(c)
+		f := t.bad[failingPart{s, c}]
+		if first == 0 || f.first < first {
+			first = f.first
+		}
+		if f.last >= last {
 			last, g.Reason = f.last, f.reason
 		}
 	}
+	since := max(g.from, first.add(estimateError))
 	for c := range channels {
-		if s == (Scope{}) && t.answersAbout(s).good[c] <= g.from && !t.isCovered(s, c) {
-			g.channels[c] = true
-			g.Affects = union(g.Affects, c.affects())
+		if s == (Scope{}) && t.answersAbout(s).good[c] <= since && !t.isCovered(s, c) {
+			include(c)
 		}
 	}
 	t.open(g)

@@ -235,3 +235,38 @@ func TestThrottledWhileOthersAreAnswered(t *testing.T) {
 		})
 	}
 }
+
+// An outage is one gap of everything, although the last answers came one after the other and not everything is asked meanwhile. What
+// is answered while something else fails already is no part of its gap.
+func TestOutageIsOneGap(t *testing.T) {
+	for name, tc := range map[string]struct {
+		listed float64 // when the only listing was answered; the workers were listed at 3, and no more from 5 on
+		want   []string
+	}{
+		"answered before":     {1, []string{"gap 1 begins: throttled, everything from 3s, affects changes announced starts"}},
+		"answered last":       {4, []string{"gap 1 begins: throttled, everything from 4s, affects changes announced starts"}},
+		"answered meanwhile":  {6, []string{"gap 1 begins: throttled, everything from 6s, affects changes announced starts"}},
+		"answered afterwards": {8, []string{"gap 1 begins: throttled, everything from 3s, affects announced starts"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newExample(t, coverage.Config{})
+			e.discover("f", "f/l/a")
+			e.take(true)
+			for n := 1.; n < 80; n++ {
+				switch e.at(n); {
+				case n == 3:
+					e.listWorkers("f/l", "a")
+				case n == tc.listed:
+					e.list("f/l/a", 1)
+				case n >= 5:
+					e.fails(coverage.Throttled, coverage.ListWorkers, "f/l")
+				}
+				if got := e.take(false); len(got) > 0 {
+					e.expect(tc.want, got)
+					return
+				}
+			}
+			t.Error("there is no gap")
+		})
+	}
+}
