@@ -123,7 +123,7 @@ func (f *throttledFarm) open() (all []throttledRecord) {
 // What is throttled for an hour is in few gaps, however much of it: none is published because a shard's own requests happen to be
 // throttled while others are answered.
 //
-// The case in which most requests are answered has a fifth of the workers and of the rate, so that it does not take too long.
+// The cases in which many requests are answered have a fifth of the workers and of the rate, so that they do not take too long.
 func TestThrottledHour(t *testing.T) {
 	throttle := func(probability float64, operations ...farmtest.Operation) (faults []farmtest.Fault) {
 		for _, o := range operations {
@@ -142,6 +142,7 @@ func TestThrottledHour(t *testing.T) {
 		"all requests":    {settings: large, faults: throttle(1, ""), gaps: everything, after: 2 * time.Minute},
 		"90% of requests": {settings: large, faults: throttle(.9, "")},
 		"all listings":    {settings: small, faults: throttle(1, farmtest.ListSessionsForWorker)},
+		"all discovery":   {settings: small, faults: throttle(1, farmtest.ListFarms, farmtest.ListFleets, farmtest.ListWorkers)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			workers := 7500

@@ -7,7 +7,7 @@ const (
 	firstDiscovery = 10              // discovery may send at least so many requests without waiting for tokens of its own at the start
 	maxRetryAfter  = 5 * time.Minute // a longer Retry-After counts as this
 
-	// Two operations that are throttled within this time share a quota, as far as one can tell.
+	// Two operations that are throttled within this time may share a quota.
 	togetherWithin = 30 * time.Second
 )
 
@@ -15,9 +15,10 @@ const (
 // pauses that the service asks for, and adapts to quotas that are smaller than the ceiling.
 //
 // Quotas may be those of the account or of single operations, and the service does not say which one was exceeded. So there is
-// a pace for each operation and one for all. A 429 cuts that of its operation if no other operation was throttled lately, and
-// else that of all. With paces of operations alone, each operation would look for the account's quota anew, and more requests
-// would be throttled than TestQuota allows.
+// a pace for each operation and one for all. A 429 cuts that of all if another operation was throttled lately and no busier one
+// was spared, because a quota of the account is exceeded by the busiest ones first. Else it cuts that of its operation. With paces
+// of operations alone, each operation would look for the account's quota anew, and more requests would be throttled than TestQuota
+// allows.
 type budget struct {
 	total      float64   // requests/s of all instances together
 	now        time.Time // of the last call of a method
@@ -111,14 +112,21 @@ func (b *budget) throttled(k Kind, sent time.Time, retryAfter time.Duration, now
 	b.pause(k, retryAfter, now)
 }
 
-// together reports whether another operation than this was throttled lately.
+// together reports whether another operation than this was throttled lately, too, and none that is busier than this was spared.
 func (b *budget) together(k Kind, now time.Time) bool {
+	isLately := func(at time.Time) bool { return now.Sub(at) < togetherWithin }
+	others := false
 	for other := range b.operations {
-		if at := b.operations[other].throttled; Kind(other) != k && now.Sub(at) < togetherWithin {
-			return true
+		p := &b.operations[other]
+		switch {
+		case Kind(other) == k:
+		case isLately(p.throttled):
+			others = true
+		case isLately(p.use.from) && p.use.rate(now) > b.operations[k].use.rate(now):
+			return false
 		}
 	}
-	return false
+	return others
 }
 
 // pause pauses the operation for so long, at most maxRetryAfter. After it one request is sent, and the others follow at the pace.

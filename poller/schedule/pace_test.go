@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"testing"
@@ -87,21 +88,34 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-// An operation that is throttled costs the others nothing.
-func TestOneOperationIsThrottled(t *testing.T) {
-	a := newAccount(1, nil)
-	a.quotas[ListSessionsForWorker] = &quota{rate: constant(5), burst: 1}
-	u := a.add(20, 12, demand{kind: BatchGetSession, rate: 8}, demand{kind: ListWorkers, rate: 1}, endless)
-	a.run(600)
-	t.Logf("accepted %v, throttled %v", u.acceptedOf, u.deniedOf)
-	if got := float64(u.acceptedOf[BatchGetSession]) / 600; got < 7.9 {
-		t.Errorf("%.2f BatchGetSession/s, want 8", got)
-	}
-	if got := float64(u.acceptedOf[ListSessionsForWorker]) / 600; got < .97*5 {
-		t.Errorf("%.2f ListSessionsForWorker/s, want 5", got)
-	}
-	if u.budget.pace(BatchGetSession) != 20 {
-		t.Errorf("the pace of BatchGetSession is %.2f, want 20", u.budget.pace(BatchGetSession))
+// Operations that are throttled cost the others nothing, however many they are.
+func TestOthersAreThrottled(t *testing.T) {
+	for name, quotas := range map[string]map[Kind]float64{
+		"listings":               {ListSessionsForWorker: 5},
+		"discovery":              {ListFarms: 0, ListFleets: 0, ListWorkers: 0},
+		"discovery and listings": {ListFleets: 0, ListWorkers: 0, ListSessionsForWorker: 5},
+		"listings and statuses":  {ListSessionsForWorker: 5, BatchGetWorker: .5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAccount(1, nil)
+			for k, rate := range quotas {
+				a.quotas[k] = &quota{rate: constant(rate), burst: 1}
+			}
+			u := a.add(20, 12, demand{kind: ListFarms, rate: .1}, demand{kind: ListFleets, rate: .2}, demand{kind: ListWorkers, rate: 1},
+				demand{kind: BatchGetWorker, rate: 1}, demand{kind: BatchGetSession, rate: 8}, endless)
+			a.run(600)
+			t.Logf("accepted %v, throttled %v", u.acceptedOf, u.deniedOf)
+			if got := float64(u.acceptedOf[BatchGetSession]) / 600; got < 7.9 {
+				t.Errorf("%.2f BatchGetSession/s, want 8", got)
+			}
+			want := cmp.Or(quotas[ListSessionsForWorker], 9.9) // without a quota, what the others leave of the rate
+			if got := float64(u.acceptedOf[ListSessionsForWorker]) / 600; got < .97*want {
+				t.Errorf("%.2f ListSessionsForWorker/s, want %.2f", got, want)
+			}
+			if u.budget.pace(BatchGetSession) != 20 {
+				t.Errorf("the pace of BatchGetSession is %.2f, want 20", u.budget.pace(BatchGetSession))
+			}
+		})
 	}
 }
 
