@@ -1,10 +1,6 @@
 package coverage
 
-import (
-	"slices"
-
-	"farmwire/diff"
-)
+import "slices"
 
 // channel is a group of operations that show the same, so that one of them may stand for another one that fails.
 type channel int
@@ -229,6 +225,16 @@ func (t *Tracker) hasOtherParts(s, child Scope) bool {
 	return false
 }
 
+// isWhole reports whether a failure is of a scope as a whole: it has no other parts than the one that the bad answers were about.
+func (t *Tracker) isWhole(p failingPart, f *failure) bool {
+	if f.isWide {
+		return true
+	}
+	child := failingPart{f.child, p.channel}
+	of := t.bad[child]
+	return of != nil && !t.hasOtherParts(p.Scope, f.child) && t.isWhole(child, of)
+}
+
 // checkAt sees to it that findFailing looks for what is failing at a time.
 func (t *Tracker) checkAt(at moment) {
 	if t.check == 0 || at < t.check {
@@ -237,11 +243,7 @@ func (t *Tracker) checkAt(at moment) {
 }
 
 // isFailing reports whether a scope has failed as a whole, and for long enough. If it may later, findFailing looks again then.
-func (t *Tracker) isFailing(p failingPart, now moment) bool {
-	f := t.bad[p]
-	if f == nil {
-		return false
-	}
+func (t *Tracker) isFailing(p failingPart, f *failure, now moment) bool {
 	patience := t.config.GapAfter
 	if silent := t.alive.add(t.config.GapAfter); !f.isHard && now < silent {
 		patience *= throttledPatience
@@ -254,7 +256,7 @@ func (t *Tracker) isFailing(p failingPart, now moment) bool {
 		t.checkAt(due)
 		return false
 	}
-	return f.isWide || !t.hasOtherParts(p.Scope, f.child) && t.isFailing(failingPart{f.child, p.channel}, now)
+	return t.isWhole(p, f)
 }
 
 // maxOpen is how many gaps may be open. What fails beyond that holds back the watermarks.
@@ -267,8 +269,8 @@ func (t *Tracker) findFailing(now moment) {
 	}
 	t.check = 0
 	failing := make(map[Scope][]channel)
-	for p := range t.bad {
-		if t.isFailing(p, now) {
+	for p, f := range t.bad {
+		if t.isFailing(p, f, now) {
 			failing[p.Scope] = append(failing[p.Scope], p.channel)
 		}
 	}
@@ -325,85 +327,6 @@ func (t *Tracker) openFailing(s Scope, failing []channel) {
 		}
 	}
 	t.open(g)
-}
-
-// noteFound takes in which sessions a lookup has shown.
-func (t *Tracker) noteFound(a *Answer, at moment) {
-	if a.Operation != Lookup {
-		return
-	}
-	for i := range a.Sessions {
-		s := &a.Sessions[i]
-		w := t.workers[s.WorkerKey]
-		if w == nil {
-			continue
-		}
-		if n, ok := findSession(w.sessions, s.SessionID); ok {
-			known := &w.sessions[n]
-			switch {
-			case slices.Contains(a.Found, s.SessionID):
-				known.missed = 0
-			case known.missed == 0 && at > known.look.at:
-				known.missed = at
-				t.missed[s.WorkerKey] = true
-				t.checkAt(at.add(t.config.GapAfter))
-			}
-		}
-	}
-}
-
-// findMissed opens a gap for each worker with a session that was asked for, but not shown, for long enough.
-func (t *Tracker) findMissed(now moment) {
-	for _, key := range sortedKeys(t.missed) {
-		w := t.workers[key]
-		var oldest moment
-		var from moment
-		if w != nil {
-			for _, s := range w.sessions {
-				if s.missed != 0 && (oldest == 0 || s.missed < oldest) {
-					oldest, from = s.missed, s.look.at
-				}
-			}
-		}
-		switch due := oldest.add(t.config.GapAfter); {
-		case oldest == 0:
-			delete(t.missed, key)
-		case due > now:
-			t.checkAt(due)
-		case t.isCovered(key, sessionChannel) || t.unresolved(key) != nil || len(t.gaps) >= maxOpen:
-		default:
-			t.openDown()
-			t.open(&gap{Gap: Gap{Reason: Unresolved, Affects: Affects{Changes: true}, Scope: key}, from: from})
-		}
-	}
-}
-
-func sortedKeys(all map[diff.WorkerKey]bool) []diff.WorkerKey {
-	keys := make([]diff.WorkerKey, 0, len(all))
-	for key := range all {
-		keys = append(keys, key)
-	}
-	slices.SortFunc(keys, compareKeys)
-	return keys
-}
-
-// unresolved returns the gap because of sessions of a worker of which the service does not say what became of them, or nil.
-func (t *Tracker) unresolved(w diff.WorkerKey) *gap {
-	for _, g := range t.gaps {
-		if g.Reason == Unresolved && g.Scope == w {
-			return g
-		}
-	}
-	return nil
-}
-
-// closeResolved closes the gap because of sessions of a worker if all are shown again or not open any more.
-func (t *Tracker) closeResolved(w *worker, at moment) {
-	g := t.unresolved(w.WorkerKey)
-	if g == nil || slices.ContainsFunc(w.sessions, func(s session) bool { return s.missed != 0 || !s.seen }) {
-		return
-	}
-	t.closeGap(g, at)
 }
 
 func union(a, b Affects) Affects {

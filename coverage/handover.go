@@ -5,16 +5,6 @@ import (
 	"slices"
 )
 
-// isWhole reports whether a failure is of a scope as a whole: it has no other parts than the one that the bad answers were about.
-func (t *Tracker) isWhole(p failingPart, f *failure) bool {
-	if f.isWide {
-		return true
-	}
-	child := failingPart{f.child, p.channel}
-	of := t.bad[child]
-	return of != nil && !t.hasOtherParts(p.Scope, f.child) && t.isWhole(child, of)
-}
-
 // maxUnanswered is how many entries State.Unanswered has at most.
 const maxUnanswered = 100
 
