@@ -101,12 +101,16 @@ func TestCoverageAnomalies(t *testing.T) {
 			w.disturbances = []Disturbance{{Kind: Absence, From: w.at(190), To: w.at(215)}}
 		}},
 		{"a gap covers a listing", FalseGap, func(w *world) {
-			for _, c := range w.covered {
-				if g := c.record.Gap; g != nil && g.Closed {
-					g.To = w.at(220)
-				}
-			}
-			w.ask("ListSessionsForWorker", "worker-still", 150, "session-still")
+			w.falseGap(coverage.Affects{Starts: true}, w.scope("worker-still"))
+			w.ask("ListSessionsForWorker", "worker-still", 210, "session-still")
+		}},
+		{"a gap covers a look at a session", FalseGap, func(w *world) {
+			w.falseGap(coverage.Affects{Changes: true}, coverage.Scope{})
+			w.ask("BatchGetSession", "", 210, "session-still").complete = false
+		}},
+		{"a gap covers a look at a status", FalseGap, func(w *world) {
+			w.falseGap(coverage.Affects{Announced: true}, coverage.Scope{FarmID: "farm-1"})
+			w.ask("BatchGetWorker", "", 210, "worker-still").complete = false
 		}},
 		{"closed without being opened", BadGap, func(w *world) {
 			w.covered = slices.DeleteFunc(w.covered, func(c *covered) bool { return c.record.Gap != nil && !c.record.Gap.Closed })
@@ -128,6 +132,18 @@ func TestCoverageAnomalies(t *testing.T) {
 				t.Errorf("found %v, want %s\n%s", found, test.kind, printed(report))
 			}
 		})
+	}
+}
+
+// A gap may cover a good answer from which what it affects does not come, or from which it does not come alone.
+func TestGapOfOtherLooks(t *testing.T) {
+	for operation, id := range map[string]string{"BatchGetSession": "session-still", "BatchGetWorker": "worker-still", "ListWorkers": "worker-still"} {
+		w := newCoveredWorld(newWorld(t))
+		w.falseGap(coverage.Affects{Announced: true, Starts: true}, coverage.Scope{})
+		w.ask(operation, "", 210, id).complete = false
+		if report := w.check(); report.Total() != 0 {
+			t.Errorf("%s:\n%s", operation, printed(report))
+		}
 	}
 }
 

@@ -93,6 +93,14 @@ func (w *world) gap(g coverage.Gap, shard int, at, to float64) *covered {
 	return c
 }
 
+// falseGap adds a gap from second 180 to 230 to the shard of "still".
+func (w *world) falseGap(affects coverage.Affects, of coverage.Scope) {
+	shard := partitionOf("worker-still", partitions)
+	g := coverage.Gap{Number: 2, Reason: coverage.Failing, Affects: affects, Scope: of, From: w.at(180)}
+	w.gap(g, shard, 190, 0)
+	w.gap(g, shard, 231, 230)
+}
+
 func (w *world) beat(shard int, at, watermark float64) *covered {
 	t := w.at(watermark)
 	c := &covered{shard: shard, at: at, record: coverage.Record{Heartbeat: &coverage.Heartbeat{Watermark: coverage.Watermark{Changes: t, Announced: t, Starts: t}}}}

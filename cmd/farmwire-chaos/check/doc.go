@@ -43,7 +43,9 @@
 // demanded. It is counted as unseen.
 //
 // Whether a status that announced a session was followed by a listing of its worker is not checked: the farm's record has no
-// statuses. Of requests that never reached the farm it knows nothing, so that no gap is demanded for them.
+// statuses. Of requests that never reached the farm it knows nothing, so that no gap is demanded for them. A gap does not say which
+// requests have failed, only which looks could not be made. So a status is compared only with gaps that affect nothing but
+// announced, and lists of farms, fleets and workers, which every instance asks for, with none.
 //
 // Instances that live for seconds may not have the time to list every worker within any grace. With [Input.JudgeListings],
 // what was truly shown counts instead. A listing is complete if every page was answered without a fault. A start may then

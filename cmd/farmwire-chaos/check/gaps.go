@@ -36,11 +36,23 @@ func (c *checker) checkGaps() {
 	c.checkDeleted()
 }
 
-// concerns reports whether a good answer shows that what the gap says was not so.
-func (g *gap) concerns(a *answer) bool {
+// contradicts reports whether a good answer shows that what the gap says was not so. A gap says which looks could not be made, and
+// not which requests have failed. Lists of farms, fleets and workers do not count: each instance asks for them, and the gap is that
+// of the shard's owner.
+func (c *checker) contradicts(g *gap, a *answer) bool {
+	shows := func(of scope) bool { return partitionOf(of.worker, c.in.Partitions) == g.shard && g.covers(of) }
 	switch a.operation {
 	case "ListSessionsForWorker":
-		return g.covers(a.scope) && (a.complete || g.worker == "") && (g.affects[changes] || g.affects == [kinds]bool{starts: true})
+		return shows(a.scope) && (a.complete || g.worker == "") && (g.affects[changes] || g.affects == [kinds]bool{starts: true})
+	case "BatchGetSession", "GetSession":
+		return g.affects[changes] && slices.ContainsFunc(a.ids, func(id string) bool {
+			s := c.sessions[id]
+			return s != nil && shows(scope{s.truth.farm, s.truth.fleet, s.truth.worker})
+		})
+	case "BatchGetWorker":
+		return g.affects == [kinds]bool{announced: true} && slices.ContainsFunc(a.ids, func(id string) bool {
+			return shows(c.requests.scopes[id])
+		})
 	}
 	return false
 }
@@ -63,7 +75,7 @@ func (c *checker) checkCovered(g *gap) {
 		if c.service(a.arrived) >= to-slack {
 			return
 		}
-		if a.good && g.concerns(a) && partitionOf(a.worker, c.in.Partitions) == g.shard && c.undisturbed(a.key, a.arrived, a.done+instant(LivedOn)) {
+		if a.good && c.contradicts(g, a) && c.undisturbed(a.key, a.arrived, a.done+instant(LivedOn)) {
 			c.anomaly(FalseGap, g.String(), "it covers a good answer", fmt.Sprintf("%s of %s was answered at %s", a.operation, a.scope, c.service(a.done)))
 			return
 		}

@@ -54,6 +54,7 @@ func (l looks) prepare() {
 type requests struct {
 	answers  []answer // in the order in which they arrived
 	workers  []trueWorker
+	scopes   map[string]scope  // of the workers
 	sessions map[string]looks  // answers that showed a session
 	listed   map[string]looks  // complete listings that showed a session
 	statuses map[string]looks  // answers that showed the status of a worker
@@ -75,7 +76,7 @@ type requestLine struct {
 
 // readRequests reads the JSON lines that the farm has written.
 func readRequests(r io.Reader, texts interner) (*requests, error) {
-	q := &requests{sessions: map[string]looks{}, listed: map[string]looks{}, statuses: map[string]looks{}, starts: map[string]looks{}, complete: map[scope]looks{}, found: map[scope]instant{}}
+	q := &requests{scopes: map[string]scope{}, sessions: map[string]looks{}, listed: map[string]looks{}, statuses: map[string]looks{}, starts: map[string]looks{}, complete: map[scope]looks{}, found: map[scope]instant{}}
 	lines := json.NewDecoder(bufio.NewReaderSize(r, 1<<20))
 	type listing struct {
 		operation string
@@ -98,6 +99,7 @@ func readRequests(r io.Reader, texts interner) (*requests, error) {
 		of := scope{texts.text(l.FarmID), texts.text(l.FleetID), texts.text(l.WorkerID)}
 		if l.Created != nil {
 			q.workers = append(q.workers, trueWorker{of, instantOf(*l.Created), optional(l.Deleted)})
+			q.scopes[of.worker] = of
 			continue
 		}
 		a := answer{operation: texts.text(l.Operation), key: texts.text(l.By), scope: of, arrived: instantOf(l.Arrived), done: instantOf(l.Done),
