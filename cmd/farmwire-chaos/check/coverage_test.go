@@ -207,6 +207,12 @@ func TestDeletedWorkers(t *testing.T) {
 	if report.Total() != 0 || report.Counts.DeletedWorkers != 1 {
 		t.Errorf("there is one:\n%s", printed(report))
 	}
+	for _, p := range []coverage.Period{{From: w.at(110), To: w.at(131)}, {From: w.at(99), To: w.at(120)}} {
+		g.Workers[brief.Worker] = p
+		if report := w.check(); report.Found[MissingGap] != 1 || report.Total() != 1 {
+			t.Errorf("it is from %v to %v:\n%s", p.From, p.To, printed(report))
+		}
+	}
 }
 
 // An outage is one gap or several, which may leave out as much as a gap takes to be published.

@@ -32,7 +32,8 @@
 //   - If requests about something were sent and none was answered, gaps leave out no time that is longer than --gap-after and a
 //     minute. Each time in which no process ran is in a gap. No gap covers a good answer by more than 15 s. Gaps have numbers
 //     without holes, and each is opened once and then closed once; those of the reasons kafka and deleted are only closed.
-//   - A worker that was deleted after it had a session which no complete listing showed is in a gap of the reason deleted.
+//   - A worker that was deleted after it had a session which no complete listing showed is in a gap of the reason deleted,
+//     from when the session was shown until the worker was deleted.
 //
 // If the farm gave stale reads, a status between start and end can truly be seen twice or too late. Then only starts, ends
 // and targets are compared with the truth, and lower bounds are not checked.

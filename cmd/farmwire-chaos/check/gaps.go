@@ -208,14 +208,16 @@ func (c *checker) checkAbsences() {
 	}
 }
 
-// checkDeleted demands that each worker is in a gap which was deleted after it had a session that no complete listing has shown.
+// checkDeleted demands that each worker is in a gap which was deleted after it had a session that no complete listing has shown. The
+// worker's own period in it must include the time from when the session was shown until the worker was deleted.
 func (c *checker) checkDeleted() {
-	const late = instant(100 * time.Second) // they are published once a minute, after the next list of the fleet's workers
-	named := map[string]bool{}
+	const second = instant(time.Second)
+	const late = 100 * second // they are published once a minute, after the next list of the fleet's workers
+	periods := map[string][]period{}
 	for shard := range c.in.Partitions {
 		for _, g := range c.coverageOf(shard).gaps {
-			for worker := range g.workers {
-				named[worker] = true
+			for worker, p := range g.workers {
+				periods[worker] = append(periods[worker], p)
 				if g.reason != "deleted" || partitionOf(worker, c.in.Partitions) != shard {
 					c.anomaly(BadGap, g.String(), "it names "+worker, "only gaps of deleted workers name workers, each in its own shard")
 				}
@@ -232,8 +234,9 @@ func (c *checker) checkDeleted() {
 			continue // it came and went between two lists of the fleet's workers
 		}
 		c.report.Counts.DeletedWorkers++
-		if !named[s.truth.worker] {
-			c.anomaly(MissingGap, s.truth.worker, "no gap of deleted workers names it", fmt.Sprintf("it was deleted at %s, and no complete listing has shown %s", c.service(gone), s.id))
+		shown, until := c.service(s.truth.states[0].shown), c.service(gone)
+		if !slices.ContainsFunc(periods[s.truth.worker], func(p period) bool { return p.from <= shown+second && p.to+second >= until }) {
+			c.anomaly(MissingGap, s.truth.worker, fmt.Sprintf("gaps of deleted workers name it for %v", periods[s.truth.worker]), fmt.Sprintf("it was deleted at %s, and no complete listing has shown %s", c.service(gone), s.id))
 		}
 	}
 }
