@@ -302,6 +302,7 @@ func (t *Tracker) isCovered(s Scope, c channel) bool {
 
 // openFailing opens one gap for the channels in which a scope fails. If that is everything, the gap includes the channels in
 // which nothing was answered since the first of these failed, so that an outage is one gap although some channels are asked rarely.
+// A channel that began to fail long before the gap begins gets a gap of its own, when it has failed for long enough.
 func (t *Tracker) openFailing(s Scope, failing []channel) {
 	g := &gap{Gap: Gap{Scope: s}}
 	include := func(c channel) {
@@ -322,11 +323,17 @@ func (t *Tracker) openFailing(s Scope, failing []channel) {
 	}
 	since := max(g.from, first.add(estimateError))
 	for c := range channels {
-		if s == (Scope{}) && t.answersAbout(s).good[c] <= since && !t.isCovered(s, c) {
+		if s == (Scope{}) && t.answersAbout(s).good[c] <= since && !t.isCovered(s, c) && !t.hasFailedBefore(failingPart{s, c}, g.from) {
 			include(c)
 		}
 	}
 	t.open(g)
+}
+
+// hasFailedBefore reports whether a scope began to fail long before a gap begins, so that the gap would leave a part of that out.
+func (t *Tracker) hasFailedBefore(p failingPart, from moment) bool {
+	f := t.bad[p]
+	return f != nil && f.first.add(aliveEvery) < from
 }
 
 func union(a, b Affects) Affects {

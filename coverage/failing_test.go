@@ -270,3 +270,59 @@ func TestOutageIsOneGap(t *testing.T) {
 		})
 	}
 }
+
+// What began to fail long before the rest, but is not in a gap yet because it is only throttled, gets a gap of its own.
+func TestThrottledBeforeOthersFail(t *testing.T) {
+	e := newExample(t, coverage.Config{})
+	e.discover("f", "f/l/a")
+	e.list("f/l/a", 1)
+	e.take(true)
+	var got []string
+	for n := 5.; n < 1000; n += 5 {
+		e.at(n)
+		e.fails(coverage.Throttled, coverage.ListFleets, "f")
+		e.status("f/l/a")
+		if n < 400 {
+			e.list("f/l/a", 1)
+		} else {
+			e.fails(coverage.Failing, coverage.ListSessionsForWorker, "f/l/a")
+		}
+		got = append(got, e.take(false)...)
+	}
+	e.at(1000)
+	e.listFleets("f", "l")
+	e.list("f/l/a", 1)
+	got = append(got, e.take(false)...)
+	e.expect([]string{
+		"gap 1 begins: failing, everything from 395s, affects changes starts",
+		"gap 2 begins: throttled, everything from 0s, affects announced starts",
+		"gap 2 is over: throttled, everything from 0s to 1000s",
+		"gap 1 is over: failing, everything from 395s to 1000s",
+	}, got)
+}
+
+// So it does if it is found at the same time as the rest.
+func TestThrottledBeforeAllFail(t *testing.T) {
+	e := newExample(t, coverage.Config{})
+	e.discover("f", "f/l/a")
+	e.list("f/l/a", 1)
+	e.take(true)
+	var got []string
+	for n := 5.; n < 800; n += 5 {
+		e.at(n)
+		e.fails(coverage.Throttled, coverage.ListFleets, "f")
+		if n < 535 {
+			e.list("f/l/a", 1)
+		} else {
+			e.fails(coverage.Throttled, coverage.ListSessionsForWorker, "f/l/a")
+		}
+		if n <= 535 {
+			e.status("f/l/a")
+		}
+		got = append(got, e.take(false)...)
+	}
+	e.expect([]string{
+		"gap 1 begins: throttled, everything from 535s, affects changes announced starts",
+		"gap 2 begins: throttled, everything from 0s, affects announced starts",
+	}, got)
+}
