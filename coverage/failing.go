@@ -302,6 +302,7 @@ func (t *Tracker) isCovered(s Scope, c channel) bool {
 
 // openFailing opens one gap for the channels in which a scope fails. If that is everything, the gap includes the channels in
 // which nothing was answered since the first of these failed, so that an outage is one gap although some channels are asked rarely.
+// Answers within estimateError of that do not count, because the last good one and the first bad one may seem to be in wrong order.
 // A channel that began to fail long before the gap begins gets a gap of its own, when it has failed for long enough.
 func (t *Tracker) openFailing(s Scope, failing []channel) {
 	g := &gap{Gap: Gap{Scope: s}}

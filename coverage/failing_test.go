@@ -237,7 +237,7 @@ func TestThrottledWhileOthersAreAnswered(t *testing.T) {
 }
 
 // An outage is one gap of everything, although the last answers came one after the other and not everything is asked meanwhile. What
-// is answered while something else fails already is no part of its gap.
+// is answered more than a second after something else began to fail is no part of its gap.
 func TestOutageIsOneGap(t *testing.T) {
 	for name, tc := range map[string]struct {
 		listed float64 // when the only listing was answered; the workers were listed at 3, and no more from 5 on
@@ -245,7 +245,7 @@ func TestOutageIsOneGap(t *testing.T) {
 	}{
 		"answered before":     {1, []string{"gap 1 begins: throttled, everything from 3s, affects changes announced starts"}},
 		"answered last":       {4, []string{"gap 1 begins: throttled, everything from 4s, affects changes announced starts"}},
-		"answered meanwhile":  {6, []string{"gap 1 begins: throttled, everything from 6s, affects changes announced starts"}},
+		"answered just after": {6, []string{"gap 1 begins: throttled, everything from 6s, affects changes announced starts"}},
 		"answered afterwards": {8, []string{"gap 1 begins: throttled, everything from 3s, affects announced starts"}},
 	} {
 		t.Run(name, func(t *testing.T) {

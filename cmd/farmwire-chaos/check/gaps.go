@@ -51,7 +51,8 @@ func (c *checker) contradicts(g *gap, a *answer) bool {
 		})
 	case "BatchGetWorker":
 		return g.affects == [kinds]bool{announced: true} && slices.ContainsFunc(a.ids, func(id string) bool {
-			return shows(c.requests.scopes[id])
+			of, ok := c.requests.scopes[id]
+			return ok && shows(of)
 		})
 	}
 	return false
