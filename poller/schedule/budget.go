@@ -7,18 +7,17 @@ const (
 	firstDiscovery = 10              // discovery may send at least so many requests without waiting for tokens of its own at the start
 	maxRetryAfter  = 5 * time.Minute // a longer Retry-After counts as this
 
-	// Two operations that are throttled within this time may share a quota.
-	togetherWithin = 30 * time.Second
+	// The parts of two operations' answers that are 429s are alike if neither is more than so many times the other.
+	alikeWithin = 4
 )
 
 // budget says when a request may be sent. It divides Config.Rate among the instances, leaves discovery a part of it, holds the
 // pauses that the service asks for, and adapts to quotas that are smaller than the ceiling.
 //
 // Quotas may be those of the account or of single operations, and the service does not say which one was exceeded. So there is
-// a pace for each operation and one for all. A 429 cuts that of all if another operation was throttled lately and no busier one
-// was spared, because a quota of the account is exceeded by the busiest ones first. Else it cuts that of its operation. With paces
-// of operations alone, each operation would look for the account's quota anew, and more requests would be throttled than TestQuota
-// allows.
+// a pace for each operation and one for all. A quota of the account throttles all operations alike. So a 429 cuts the pace of all if
+// operations that are throttled about as often get most of the answers, and else that of its operation. With paces of operations
+// alone, each operation would look for the account's quota anew, and more requests would be throttled than TestQuota allows.
 type budget struct {
 	total      float64   // requests/s of all instances together
 	now        time.Time // of the last call of a method
@@ -97,36 +96,38 @@ func (b *budget) answered(k Kind, sent, now time.Time) {
 	b.now = now
 	b.all.answered(sent)
 	b.operations[k].answered(sent)
+	b.operations[k].lately.add(0, now)
 }
 
 // throttled takes in a 429 to a request that was sent then. RetryAfter is how long the service wants to be left alone, or 0
 // if it does not say.
 func (b *budget) throttled(k Kind, sent time.Time, retryAfter time.Duration, now time.Time) {
 	b.now = now
+	b.operations[k].lately.add(1, now)
 	if b.together(k, now) {
 		b.all.slow(sent, now)
 	} else {
 		b.operations[k].slow(sent, now)
 	}
-	b.operations[k].throttled = now
 	b.pause(k, retryAfter, now)
 }
 
-// together reports whether another operation than this was throttled lately, too, and none that is busier than this was spared.
+// together reports whether this operation and others that were throttled about as often got most of the answers lately.
 func (b *budget) together(k Kind, now time.Time) bool {
-	isLately := func(at time.Time) bool { return now.Sub(at) < togetherWithin }
-	others := false
+	own := b.operations[k].lately
+	alike, all := own.answers, own.answers
 	for other := range b.operations {
-		p := &b.operations[other]
-		switch {
-		case Kind(other) == k:
-		case isLately(p.throttled):
-			others = true
-		case isLately(p.use.from) && p.use.rate(now) > b.operations[k].use.rate(now):
-			return false
+		if Kind(other) == k {
+			continue
+		}
+		t := b.operations[other].lately.asOf(now)
+		all += t.answers
+		ofOwn, ofOther := own.throttled*t.answers, t.throttled*own.answers
+		if t.throttled >= fadedAway && ofOwn <= alikeWithin*ofOther && ofOther <= alikeWithin*ofOwn {
+			alike += t.answers
 		}
 	}
-	return others
+	return alike > own.answers && alike > all/2
 }
 
 // pause pauses the operation for so long, at most maxRetryAfter. After it one request is sent, and the others follow at the pace.

@@ -78,15 +78,15 @@ func (b *bucket) closeUntil(then, now time.Time) {
 // pace is a token bucket whose rate is cut when the service throttles, and comes back up to a ceiling.
 type pace struct {
 	bucket
-	ceiling   float64   // requests/s
-	cut       float64   // the rate just after the last cut
-	limit     float64   // the rate that was too much then
-	step      float64   // which part of it was cut off
-	cutAt     time.Time // zero if there was none
-	answers   int       // to requests that were sent since the last cut
-	throttled time.Time // when the last 429 came
-	resumes   bool      // the next request is the first after a pause
-	use       use
+	ceiling float64   // requests/s
+	cut     float64   // the rate just after the last cut
+	limit   float64   // the rate that was too much then
+	step    float64   // which part of it was cut off
+	cutAt   time.Time // zero if there was none
+	answers int       // to requests that were sent since the last cut
+	lately  tally
+	resumes bool // the next request is the first after a pause
+	use     use
 }
 
 func newPace(ceiling float64, now time.Time) pace {
@@ -173,4 +173,28 @@ func (u *use) sent(now time.Time) {
 // rate returns how many requests/s were sent lately.
 func (u *use) rate(now time.Time) float64 {
 	return max(u.last, float64(u.n)/max(1, now.Sub(u.from).Seconds()))
+}
+
+// tally counts answers, and how many of them were 429s. Each counts the less the older it is: 1/e after fadeTime.
+type tally struct {
+	answers, throttled float64
+	at                 time.Time // as of when
+}
+
+const (
+	fadeTime  = 30 * time.Second
+	fadedAway = 0.3 // less than this is as if there was none
+)
+
+// asOf returns the tally as of a later time.
+func (t tally) asOf(now time.Time) tally {
+	part := math.Exp(-now.Sub(t.at).Seconds() / fadeTime.Seconds())
+	return tally{t.answers * part, t.throttled * part, now}
+}
+
+// add counts an answer, and so many 429s.
+func (t *tally) add(throttled float64, now time.Time) {
+	*t = t.asOf(now)
+	t.answers++
+	t.throttled += throttled
 }

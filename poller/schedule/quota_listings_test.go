@@ -199,6 +199,50 @@ func TestOneWorkerIsThrottled(t *testing.T) {
 	}
 }
 
+// Operations that are throttled always or often cost the others nothing, however many they are, also after a time in which
+// everything was throttled.
+func TestThrottledOperations(t *testing.T) {
+	const throttled, blackout, from, to = 5 * time.Minute, 8 * time.Minute, 10 * time.Minute, 20 * time.Minute
+	isDiscovery := func(k schedule.Kind, _ int) bool { return k.IsDiscovery() }
+	answered := func(isThrottled func(k schedule.Kind, n int) bool) map[schedule.Kind]int {
+		var began time.Time
+		sent, ok := map[schedule.Kind]int{}, map[schedule.Kind]int{}
+		simulate(t, simulation.Config{Rate: 10, Workers: 600, Fault: func(now time.Time, c schedule.Call) simulation.Fault {
+			if began.IsZero() {
+				began = now
+			}
+			sent[c.Kind]++
+			at := now.Sub(began)
+			if at > throttled && isThrottled(c.Kind, sent[c.Kind]) || at > blackout && at < blackout+20*time.Second {
+				return simulation.Fault{Reason: schedule.Throttled}
+			}
+			if at > from {
+				ok[c.Kind]++
+			}
+			return simulation.Fault{}
+		}}, to)
+		return ok
+	}
+	want := answered(func(schedule.Kind, int) bool { return false })
+	for name, isThrottled := range map[string]func(k schedule.Kind, n int) bool{
+		"discovery": isDiscovery,
+		"discovery, half of the statuses": func(k schedule.Kind, n int) bool {
+			return isDiscovery(k, n) || k == schedule.BatchGetWorker && n%2 == 0
+		},
+		"statuses, some of the listings": func(k schedule.Kind, n int) bool {
+			return k == schedule.BatchGetWorker || k == schedule.ListSessionsForWorker && n%50 == 0
+		},
+	} {
+		got := answered(isThrottled)
+		t.Logf("%s: %v are answered in %v, and %v if nothing is throttled", name, got, to-from, want)
+		for _, k := range []schedule.Kind{schedule.ListSessionsForWorker, schedule.BatchGetSession} {
+			if float64(got[k]) < .95*float64(want[k]) {
+				t.Errorf("%s: %d %v are answered, and %d if nothing is throttled", name, got[k], k, want[k])
+			}
+		}
+	}
+}
+
 // If other tools use up the quota for half a second every 15 s, most of the budget is still used.
 func TestBurstsOfOthers(t *testing.T) {
 	for _, rate := range []float64{10, 100} {
