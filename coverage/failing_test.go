@@ -301,7 +301,7 @@ func TestThrottledBeforeOthersFail(t *testing.T) {
 	}, got)
 }
 
-// So it does if it is found at the same time as the rest.
+// It also does if both are found to fail at the same time.
 func TestThrottledBeforeAllFail(t *testing.T) {
 	e := newExample(t, coverage.Config{})
 	e.discover("f", "f/l/a")
