@@ -70,7 +70,7 @@ type failingPart struct {
 type failure struct {
 	first, last moment // when the requests were sent
 	reason      Reason // of the last
-	isHard      bool   // there was another reason than Throttled
+	isHard      bool   // there was another reason than Throttled, or it was in a gap of an earlier owner
 	child       Scope  // a part of the scope that a bad answer was about
 	isWide      bool   // a bad answer was about the scope itself, or several parts of it had bad answers
 	isStored    bool   // a State may say so

@@ -81,6 +81,7 @@ func (t *Tracker) newFailure(p failingPart, at moment) *failure {
 		}
 		if b.from < f.first {
 			f.first, f.proof = b.from, b.to
+			f.isHard = f.isHard || !b.isUnanswered
 		}
 		if b.isUnanswered {
 			about.good[p.channel] = min(about.good[p.channel], b.good)

@@ -133,3 +133,23 @@ func announcedBy(e *example) time.Time {
 	records, _ := e.tracker.Take(e.now, true)
 	return records[len(records)-1].Heartbeat.Watermark.Announced
 }
+
+// What was in a gap for an earlier owner because everything was throttled is in one again as soon as another request is throttled,
+// although others are answered by then. Their answers have closed the gap, because it does not say which requests had failed.
+func TestThrottledGapIsHandedOver(t *testing.T) {
+	e := newExample(t, coverage.Config{})
+	e.discover("f", "f/l/a")
+	e.list("f/l/a", 1)
+	e.take(true)
+	var got []string
+	for n := 5.; n < 100; n += 5 {
+		e.at(n).fails(coverage.Throttled, coverage.ListSessionsForWorker, "f/l/a")
+		got = append(got, e.take(false)...)
+	}
+	e.expect([]string{"gap 1 begins: throttled, everything from 0s, affects changes announced starts"}, got)
+	state := e.state
+	e.own(&state)
+	e.at(101).listWorkers("f/l", "a")
+	e.at(102).fails(coverage.Throttled, coverage.ListSessionsForWorker, "f/l/a")
+	e.expect([]string{"gap 1 is over: throttled, everything from 0s to 101s", "gap 2 begins: throttled, everything from 0s, affects changes starts"}, e.take(false))
+}

@@ -1,6 +1,7 @@
 package coverage_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -23,14 +24,13 @@ type world struct {
 	now    time.Time // by the service's clock
 
 	outages, handovers, deletions, estimates bool
-	calm                                     bool // no request fails by chance
+	calm                                     bool // no request fails by chance, and no lookup misses a session
 
 	fleets   []string // of the farm f
 	workers  map[diff.WorkerKey]*truth
 	sessions map[string]*job
-	next     int // the number of the next worker or session
-	outage   func(call *call) coverage.Reason
-	until    time.Time // of the outage
+	next     int      // the number of the next worker or session
+	failing  []outage // one or two at a time
 
 	tracker  *coverage.Tracker
 	state    *coverage.State
@@ -45,6 +45,12 @@ type world struct {
 	shown    map[diff.WorkerKey]bool    // the poller knows them
 
 	ledger
+}
+
+// outage is a time in which requests fail, or in which the service does not say what became of sessions.
+type outage struct {
+	until  time.Time
+	reason func(call *call) coverage.Reason
 }
 
 // truth is a worker.
@@ -162,11 +168,11 @@ func (w *world) addWorker() {
 func (w *world) step() {
 	w.now = w.now.Add(time.Duration(50+w.random.IntN(2000)) * time.Millisecond)
 	w.answerDue()
-	if w.outages && w.outage == nil && w.chance(0.005) {
+	if w.outages && len(w.failing) < 2 && w.chance(0.005) {
 		w.beginOutage()
 	}
-	if w.now.After(w.until) {
-		w.outage = nil
+	w.failing = slices.DeleteFunc(w.failing, func(o outage) bool { return w.now.After(o.until) })
+	if len(w.failing) == 0 {
 		for _, s := range w.sessions {
 			s.hidden = false
 		}
@@ -193,7 +199,11 @@ func (w *world) step() {
 }
 
 func (w *world) beginOutage() {
-	w.until = w.now.Add(time.Duration(w.random.IntN(400)) * time.Second)
+	longest := 400
+	if w.chance(0.2) {
+		longest = 1500
+	}
+	o := outage{until: w.now.Add(time.Duration(w.random.IntN(longest)) * time.Second)}
 	reason := []coverage.Reason{coverage.Throttled, coverage.Denied, coverage.Unreachable, coverage.Failing}[w.random.IntN(4)]
 	operation := coverage.Operation(w.random.IntN(7))
 	workers := sorted(w.workers)
@@ -208,18 +218,19 @@ func (w *world) beginOutage() {
 		},
 		func(c *call) bool { return c.page > 1 },
 	}[w.random.IntN(5)]
-	w.outage = func(c *call) coverage.Reason {
+	o.reason = func(c *call) coverage.Reason {
 		if concerns(c) {
 			return reason
 		}
 		return ""
 	}
 	if w.chance(0.3) { // the service does not say what became of a session
-		w.outage = func(*call) coverage.Reason { return "" }
+		o.reason = func(*call) coverage.Reason { return "" }
 		for _, s := range w.sessions {
 			s.hidden = s.listed && s.EndedAt.IsZero() && s.WorkerKey.FleetID == fleet
 		}
 	}
+	w.failing = append(w.failing, o)
 }
 
 // live lets workers and sessions come and go.
@@ -331,8 +342,8 @@ func (w *world) transmit(c *call) {
 	if w.chance(0.05) {
 		c.due = w.now.Add(time.Duration(w.random.IntN(12)) * time.Second)
 	}
-	if w.outage != nil {
-		c.reason = w.outage(c)
+	for _, o := range w.failing {
+		c.reason = cmp.Or(c.reason, o.reason(c))
 	}
 	if c.reason == "" && !w.calm && w.chance(0.01) {
 		c.reason = []coverage.Reason{coverage.Throttled, coverage.Failing, coverage.Cancelled}[w.random.IntN(3)]
@@ -389,7 +400,7 @@ func (w *world) process(c *call) {
 		}
 	case coverage.Lookup:
 		for _, s := range c.Sessions {
-			if j := w.sessions[s.SessionID]; !j.hidden && !w.chance(0.02) {
+			if j := w.sessions[s.SessionID]; !j.hidden && (w.calm || !w.chance(0.02)) {
 				show(j)
 				a.Found = append(a.Found, s.SessionID)
 			}
@@ -540,7 +551,7 @@ func (w *world) commit() {
 // settle lets everything be looked at without any failure, until all gaps are closed and nothing is behind.
 func (w *world) settle() {
 	w.outages, w.handovers, w.deletions, w.calm = false, false, false, true
-	w.outage = nil
+	w.failing = nil
 	for _, s := range w.sessions {
 		s.hidden = false
 	}
