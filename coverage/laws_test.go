@@ -211,14 +211,13 @@ func (w *world) checkOutages() {
 }
 
 func (w *world) checkOutage(c channel, answers []coverage.Answer) {
-	var failed []time.Time     // when the requests were sent that failed one after the other
-	var asked []coverage.Scope // what they were about
+	var failed []failedRequest // one after the other
 	hard := false              // there was another reason than throttling
 	end := func() {
 		if len(failed) == 0 {
 			return
 		}
-		first, last := failed[0], failed[len(failed)-1]
+		first, last := failed[0].at, failed[len(failed)-1].at
 		long := gapAfter
 		if last.Sub(first) > long+time.Minute && !hard && slices.ContainsFunc(w.answers, func(a coverage.Answer) bool {
 			return a.Reason == "" && isOfShard(a) && a.At.After(first.Add(-gapAfter)) && a.At.Before(last.Add(gapAfter))
@@ -227,18 +226,18 @@ func (w *world) checkOutage(c channel, answers []coverage.Answer) {
 		}
 		if last.Sub(first) > long+time.Minute {
 			w.longOutages++
-			of := common(asked)
+			of := common(failed)
 			allowed := 15 * time.Second // what fails about together is one gap, since the newest good answer
 			for _, at := range w.owned {
 				if of.WorkerID == "" && at.After(first) && at.Before(last) {
 					allowed += gapAfter // a successor does not know which parts of something had failed, as long as it was not all of it
 				}
 			}
-			if missing := uncovered(w.all, of, failed, c.affects); missing > allowed {
+			if missing := uncovered(w.all, first, last, failed, c.affects); missing > allowed {
 				w.t.Fatalf("%v of %v were not answered from %v to %v, and %v of that are in no gap: %+v", c.operations, of, first, last, missing, w.all)
 			}
 		}
-		failed, asked, hard = nil, nil, false
+		failed, hard = nil, false
 	}
 	for _, a := range answers {
 		switch {
@@ -246,11 +245,11 @@ func (w *world) checkOutage(c channel, answers []coverage.Answer) {
 		case a.Reason == "":
 			end()
 		default:
-			if len(failed) > 0 && w.isForgotten(failed[0], failed[len(failed)-1], a.At) {
-				failed, asked, hard = nil, nil, false
+			if len(failed) > 0 && w.isForgotten(failed[0].at, failed[len(failed)-1].at, a.At) {
+				failed, hard = nil, false
 			}
 			hard = hard || a.Reason != coverage.Throttled
-			asked, failed = append(asked, askedBy(a)...), append(failed, a.At)
+			failed = append(failed, failedRequest{a.At, askedBy(a)})
 		}
 	}
 }
@@ -288,17 +287,25 @@ func askedBy(a coverage.Answer) (all []coverage.Scope) {
 	return all
 }
 
-// common returns the narrowest scope that all are part of.
-func common(scopes []coverage.Scope) coverage.Scope {
-	c := scopes[0]
-	for _, s := range scopes[1:] {
-		switch {
-		case s.FarmID != c.FarmID:
-			c = coverage.Scope{}
-		case s.FleetID != c.FleetID:
-			c.FleetID, c.WorkerID = "", ""
-		case s.WorkerID != c.WorkerID:
-			c.WorkerID = ""
+// failedRequest is when a request was sent that failed, and what it was about.
+type failedRequest struct {
+	at    time.Time
+	about []coverage.Scope
+}
+
+// common returns the narrowest scope that all that was asked about is part of.
+func common(failed []failedRequest) coverage.Scope {
+	c := failed[0].about[0]
+	for _, f := range failed {
+		for _, s := range f.about {
+			switch {
+			case s.FarmID != c.FarmID:
+				c = coverage.Scope{}
+			case s.FleetID != c.FleetID:
+				c.FleetID, c.WorkerID = "", ""
+			case s.WorkerID != c.WorkerID:
+				c.WorkerID = ""
+			}
 		}
 	}
 	return c
@@ -310,19 +317,29 @@ func inOrder(answers []coverage.Answer) []coverage.Answer {
 	return answers
 }
 
-// uncovered returns how much of a period is in no gap of a scope, or of a wider one, that affects the kinds. The period is that in
-// which requests failed. A part of it in which none was sent does not count.
-func uncovered(gaps []coverage.Gap, s coverage.Scope, failed []time.Time, affects coverage.Affects) (missing time.Duration) {
+// uncovered returns how much of a period, in which requests failed, is in no gap that affects the kinds and is of all that was
+// asked about. A part of it in which nothing was asked does not count. One in which less was asked about must be in a gap of that.
+func uncovered(gaps []coverage.Gap, from, last time.Time, failed []failedRequest, affects coverage.Affects) (missing time.Duration) {
 	gaps = slices.Clone(gaps)
 	slices.SortFunc(gaps, func(a, b coverage.Gap) int { return a.From.Compare(b.From) })
-	from, last := failed[0], failed[len(failed)-1]
+	of := common(failed)
 	until := func(to time.Time) {
-		if slices.ContainsFunc(failed, func(at time.Time) bool { return at.After(from) && !at.After(to) }) {
+		var meanwhile []failedRequest
+		for _, f := range failed {
+			if f.at.After(from) && !f.at.After(to) {
+				meanwhile = append(meanwhile, f)
+			}
+		}
+		switch {
+		case len(meanwhile) == 0:
+		case common(meanwhile) != of:
+			missing += uncovered(gaps, from, to, meanwhile, affects)
+		default:
 			missing += to.Sub(from)
 		}
 	}
 	for _, g := range gaps {
-		if contains(g.Scope, s) && covers(g.Affects, affects) && g.To.After(from) {
+		if contains(g.Scope, of) && covers(g.Affects, affects) && g.To.After(from) {
 			if g.From.After(last) {
 				break
 			}
