@@ -35,6 +35,15 @@ func newExample(t *testing.T, c coverage.Config) *example {
 	return e
 }
 
+// newListed returns an example in which the worker f/l/a is the only one, and was listed.
+func newListed(t *testing.T) *example {
+	e := newExample(t, coverage.Config{})
+	e.discover("f", "f/l/a")
+	e.list("f/l/a", 1)
+	e.take(true)
+	return e
+}
+
 // own makes a new Tracker, as an instance does that has restored the shard.
 func (e *example) own(stored *coverage.State) {
 	c := e.config

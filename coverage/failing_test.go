@@ -273,10 +273,7 @@ func TestOutageIsOneGap(t *testing.T) {
 
 // What began to fail long before the rest, but is not in a gap yet because it is only throttled, gets a gap of its own.
 func TestThrottledBeforeOthersFail(t *testing.T) {
-	e := newExample(t, coverage.Config{})
-	e.discover("f", "f/l/a")
-	e.list("f/l/a", 1)
-	e.take(true)
+	e := newListed(t)
 	var got []string
 	for n := 5.; n < 1000; n += 5 {
 		e.at(n)
@@ -303,10 +300,7 @@ func TestThrottledBeforeOthersFail(t *testing.T) {
 
 // It also does if both are found to fail at the same time.
 func TestThrottledBeforeAllFail(t *testing.T) {
-	e := newExample(t, coverage.Config{})
-	e.discover("f", "f/l/a")
-	e.list("f/l/a", 1)
-	e.take(true)
+	e := newListed(t)
 	var got []string
 	for n := 5.; n < 800; n += 5 {
 		e.at(n)

@@ -137,10 +137,7 @@ func announcedBy(e *example) time.Time {
 // What was in a gap for an earlier owner because everything was throttled is in one again as soon as another request is throttled,
 // although others are answered by then. Their answers have closed the gap, because it does not say which requests had failed.
 func TestThrottledGapIsHandedOver(t *testing.T) {
-	e := newExample(t, coverage.Config{})
-	e.discover("f", "f/l/a")
-	e.list("f/l/a", 1)
-	e.take(true)
+	e := newListed(t)
 	var got []string
 	for n := 5.; n < 100; n += 5 {
 		e.at(n).fails(coverage.Throttled, coverage.ListSessionsForWorker, "f/l/a")

@@ -98,6 +98,8 @@ type gap struct {
 
 type period struct{ from, to instant }
 
+func (p period) String() string { return fmt.Sprintf("from %s to %s", p.from, p.to) }
+
 func (g *gap) String() string {
 	return fmt.Sprintf("gap %d.%d (%s, %s) from %s to %s", g.shard, g.number, g.reason, g.scope, g.from, g.to)
 }

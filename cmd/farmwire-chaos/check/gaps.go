@@ -10,7 +10,9 @@ import (
 )
 
 // slack is what a gap may cover of a good answer at both of its ends.
-const slack = instant(15 * time.Second)
+const slack = 15 * second
+
+const second = instant(time.Second)
 
 // Kinds of a [Disturbance]. In an absence no process runs, and nothing but a gap tells of it. The others make requests fail, and
 // leave the processes alone.
@@ -192,7 +194,6 @@ func (c *checker) checkOutage(shard int, of scope, r run) {
 
 // checkAbsences demands a gap in each shard for each time in which no process ran.
 func (c *checker) checkAbsences() {
-	const second = instant(time.Second)
 	for _, d := range c.disturbances {
 		if d.kind != Absence || d.to == 0 {
 			continue
@@ -212,7 +213,6 @@ func (c *checker) checkAbsences() {
 // checkDeleted demands that each worker is in a gap which was deleted after it had a session that no complete listing has shown. The
 // worker's own period in it must include the time from when the session was shown until the worker was deleted.
 func (c *checker) checkDeleted() {
-	const second = instant(time.Second)
 	const late = 100 * second // they are published once a minute, after the next list of the fleet's workers
 	periods := map[string][]period{}
 	for shard := range c.in.Partitions {
@@ -237,7 +237,8 @@ func (c *checker) checkDeleted() {
 		c.report.Counts.DeletedWorkers++
 		shown, until := c.service(s.truth.states[0].shown), c.service(gone)
 		if !slices.ContainsFunc(periods[s.truth.worker], func(p period) bool { return p.from <= shown+second && p.to+second >= until }) {
-			c.anomaly(MissingGap, s.truth.worker, fmt.Sprintf("gaps of deleted workers name it for %v", periods[s.truth.worker]), fmt.Sprintf("it was deleted at %s, and no complete listing has shown %s", c.service(gone), s.id))
+			c.anomaly(MissingGap, s.truth.worker, fmt.Sprintf("its times in gaps of deleted workers: %v", periods[s.truth.worker]),
+				fmt.Sprintf("no complete listing has shown %s, which was shown from %s on, and the worker was deleted at %s", s.id, shown, until))
 		}
 	}
 }
