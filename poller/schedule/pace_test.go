@@ -119,6 +119,21 @@ func TestOthersAreThrottled(t *testing.T) {
 	}
 }
 
+// What was throttled long ago says nothing of what is throttled now, even if it was throttled as often then.
+func TestThrottledLongAgo(t *testing.T) {
+	b, now := newBudget(100, epoch), epoch
+	for _, k := range []Kind{BatchGetWorker, ListSessionsForWorker} {
+		now = now.Add(5 * time.Minute)
+		for range 20 {
+			b.answered(k, now, now)
+		}
+		b.throttled(k, now, 0, now)
+	}
+	if got := b.pace(BatchGetSession); got != 100 {
+		t.Errorf("the pace of BatchGetSession is %.2f, want 100", got)
+	}
+}
+
 // A quota of nothing for five minutes is probed less than once a second, and used soon after.
 func TestQuotaOfNothing(t *testing.T) {
 	q := &quota{burst: 1, rate: func(t float64) float64 {
