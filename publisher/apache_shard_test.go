@@ -3,7 +3,6 @@ package publisher
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"net"
 	"sync"
 	"testing"
@@ -47,12 +46,9 @@ func (g *apacheShard) prepare() []*outgoing {
 // ends returns the uncommitted ends of all partitions, and whether an open transaction holds one of them.
 func (g *apacheShard) ends() (all map[topicPartition]int64, open bool) {
 	g.t.Helper()
-	ctx := deadline(g.t, 10*time.Second)
-	high, err := g.admin.ListEndOffsets(ctx, g.c.Topics()...)
-	low, err2 := g.admin.ListCommittedOffsets(ctx, g.c.Topics()...)
-	if err := errors.Join(err, err2, high.Error(), low.Error()); err != nil {
-		g.t.Fatal(err)
-	}
+	ctx := deadline(g.t, 30*time.Second)
+	high := listed(ctx, g.t, g.admin.ListEndOffsets, g.c.Topics()...)
+	low := listed(ctx, g.t, g.admin.ListCommittedOffsets, g.c.Topics()...)
 	all = make(map[topicPartition]int64)
 	high.Each(func(o kadm.ListedOffset) {
 		all[topicPartition{o.Topic, o.Partition}] = o.Offset

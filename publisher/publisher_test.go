@@ -19,6 +19,26 @@ import (
 	"farmwire/event"
 )
 
+// listed returns what list answers for the topics. It asks again for as long as the leader of a partition does not answer: a
+// broker that was killed is named as the leader until the controller misses it.
+func listed(ctx context.Context, t testing.TB, list func(context.Context, ...string) (kadm.ListedOffsets, error), topics ...string) kadm.ListedOffsets {
+	t.Helper()
+	for {
+		offsets, err := list(ctx, topics...)
+		if err == nil {
+			err = offsets.Error()
+		}
+		if err == nil {
+			return offsets
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("the offsets of %v: %v", topics, err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
 // consume returns the records of a topic that a read_committed consumer sees.
 func consume(t testing.TB, c Config, topic string) []*kgo.Record {
 	t.Helper()
@@ -29,21 +49,21 @@ func consume(t testing.TB, c Config, topic string) []*kgo.Record {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
-	if err != nil || ends.Error() != nil {
-		t.Fatal(err, ends.Error())
-	}
 	var records []*kgo.Record
-	ends.Each(func(end kadm.ListedOffset) {
+	listed(ctx, t, kadm.NewClient(client).ListEndOffsets, topic).Each(func(end kadm.ListedOffset) {
 		if end.Offset == 0 {
 			return
 		}
 		client.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: {end.Partition: kgo.NewOffset().AtStart()}})
 		defer client.RemoveConsumePartitions(map[string][]int32{topic: {end.Partition}})
+		var failed error                           // of the last fetch that failed; the client fetches again
 		for next := int64(0); next < end.Offset; { // the last record before the end is a marker
 			fetches := client.PollFetches(ctx)
+			if ctx.Err() != nil {
+				t.Fatalf("%s-%d from offset %d of %d: %v", topic, end.Partition, next, end.Offset, errors.Join(ctx.Err(), failed))
+			}
 			if err := fetches.Err(); err != nil {
-				t.Fatalf("%s-%d from offset %d of %d: %v", topic, end.Partition, next, end.Offset, err)
+				failed = err
 			}
 			fetches.EachRecord(func(r *kgo.Record) {
 				if next = r.Offset + 1; !r.Attrs.IsControl() {

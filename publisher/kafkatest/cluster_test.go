@@ -55,20 +55,16 @@ func produce(t *testing.T, addrs []string, topic string) {
 
 // awaitMarker waits until the transaction can be read. The broker answers EndTxn before it writes the markers. If a
 // single broker is killed in between, it may never write them: after its restart it does not know the partition's leader
-// yet, and treats the partition as deleted.
+// yet, and treats the partition as deleted. While a leader does not answer, it is asked again: a broker that was killed is
+// named as the leader until the controller misses it.
 func awaitMarker(ctx context.Context, t *testing.T, client *kgo.Client, topic string) {
 	t.Helper()
 	admin := kadm.NewClient(client)
 	for {
 		ends, err := admin.ListEndOffsets(ctx, topic)
-		if err != nil {
-			t.Fatal(err)
-		}
-		stable, err := admin.ListCommittedOffsets(ctx, topic)
-		if err != nil {
-			t.Fatal(err)
-		}
-		open := false
+		stable, err2 := admin.ListCommittedOffsets(ctx, topic)
+		err = errors.Join(err, err2, ends.Error(), stable.Error())
+		open := err != nil
 		ends.Each(func(end kadm.ListedOffset) {
 			at, _ := stable.Lookup(end.Topic, end.Partition)
 			open = open || end.Offset != at.Offset
@@ -78,7 +74,7 @@ func awaitMarker(ctx context.Context, t *testing.T, client *kgo.Client, topic st
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatal("the committed transaction cannot be read")
+			t.Fatalf("the committed transaction cannot be read: %v", err)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
