@@ -1,3 +1,6 @@
+// These tests are simulations in one goroutine, in which the race detector finds nothing, and takes six times as long.
+//go:build !race
+
 package schedule
 
 import (

@@ -1,3 +1,6 @@
+// These tests are simulations in one goroutine, in which the race detector finds nothing, and takes six times as long.
+//go:build !race
+
 package schedule
 
 import (
@@ -7,8 +10,6 @@ import (
 
 	"farmwire/diff"
 )
-
-const firstDead = 50_000 // the number of the first worker that is not shown
 
 // restart is a play of a process that was started beside so many workers that are shown, a third of them with an open session,
 // and restored so many that do not exist any more.
@@ -54,8 +55,6 @@ func restart(live, dead int, discoveryFails bool) *play {
 	p.schedule.Own(0, known, p.now)
 	return p
 }
-
-func isDead(w diff.WorkerKey) bool { return w.WorkerID != "" && number(w) >= firstDead }
 
 // waits returns the mean and the longest time between two listings of workers that are shown, and how many calls were for
 // dead ones.

@@ -13,7 +13,15 @@ import (
 	"farmwire/diff"
 )
 
-const page = 100 // workers on a page of ListWorkers
+const (
+	page      = 100    // workers on a page of ListWorkers
+	firstDead = 50_000 // the number of the first worker that is not shown
+)
+
+var allReasons = []Reason{
+	Throttled, ServerError, Timeout, Connection, Malformed, Denied, Credentials, Unfetched, ResourceNotFound, Refused, Other,
+	RepeatedToken, NoList, MissingField, FieldTooLong, ReservedID, TooManyPages,
+}
 
 // play drives a Schedule in virtual time. Its answers are those of a test.
 type play struct {
@@ -100,6 +108,8 @@ func number(w diff.WorkerKey) int {
 	}
 	return n
 }
+
+func isDead(w diff.WorkerKey) bool { return w.WorkerID != "" && number(w) >= firstDead }
 
 // add adds workers to the fleet of key.
 func (p *play) add(from, to int) *play {

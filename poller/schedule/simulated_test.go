@@ -1,6 +1,7 @@
 package schedule_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -78,3 +79,5 @@ func durations(s *simulation.Simulation, fleet string, from time.Duration) simul
 
 // fleetID returns the id of a fleet of a simulation by its number.
 func fleetID(n int) string { return "fleet-" + hex(n) }
+
+func hex(n int) string { return fmt.Sprintf("%032x", n) }
