@@ -44,7 +44,7 @@ func TestPartitionWithoutALeader(t *testing.T) {
 		}
 	}
 	const warning = "farm.events-1 has no leader, and the changes of "
-	m.await(30*time.Second, true, "warning: "+warning, "start the brokers that keep its replicas")
+	m.await(time.Minute, true, "warning: "+warning, "start the brokers that keep its replicas")
 	await(t, "the others are published", func() bool {
 		return !slices.ContainsFunc(published, func(of *farmtest.Session) bool { return !isLogged(r, of) })
 	})
@@ -83,7 +83,7 @@ func TestPartitionWithoutALeader(t *testing.T) {
 			n++
 		}
 	}
-	m.await(30*time.Second, true, warning)
+	m.await(time.Minute, true, warning)
 	r.stop()
 }
 

@@ -33,7 +33,7 @@ func TestFleetIsDeletedOverHTTP(t *testing.T) {
 	fleet := farm.Cloud().AddFarm("studio").AddFleet("render")
 	fleet.AddWorker().StartSessionAt(nil, time.Now().Add(-time.Hour))
 	types := make(chan string, 10)
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
 	ended := fastDryRun(ctx, t, farm.URL(), func(r event.Record) error {
 		for _, h := range r.Headers {
@@ -124,7 +124,7 @@ func TestSessionWithOwnKey(t *testing.T) {
 				_, _ = io.WriteString(w, strings.ReplaceAll(answer.Body.String(), odd.ID(), id))
 			}))
 			t.Cleanup(server.Close)
-			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+			ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer stop()
 			keys := make(chan string, 10)
 			ended := fastDryRun(ctx, t, server.URL, func(r event.Record) error {

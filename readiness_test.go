@@ -142,10 +142,10 @@ func TestStandbyIsReady(t *testing.T) {
 	s.fleet.AddWorker().StartSession(nil)
 	all := []*member{s.start(t), s.start(t), s.start(t)}
 	for _, m := range all {
-		m.await(30*time.Second, true)
+		m.await(time.Minute, true)
 	}
 	standby := -1
-	for deadline := time.Now().Add(20 * time.Second); standby < 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); standby < 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		for n, m := range all {
 			if ready, text := m.readyz(); ready && strings.Contains(text, "has assigned no shard to this instance") {
 				standby = n
@@ -156,8 +156,8 @@ func TestStandbyIsReady(t *testing.T) {
 		t.Fatal("no instance stands by")
 	}
 	all[(standby+1)%3].stop()
-	all[standby].await(20*time.Second, true)
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	all[standby].await(time.Minute, true)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		if ready, text := all[standby].readyz(); ready && !strings.Contains(text, "no shard") {
 			return
 		}
@@ -174,8 +174,8 @@ func TestDeletedTopic(t *testing.T) {
 	worker := s.fleet.AddWorker()
 	session := worker.StartSession(nil)
 	first := s.start(t)
-	first.await(30*time.Second, true)
-	for deadline := time.Now().Add(20 * time.Second); first.logs.FilterMessageSnippet("session ").Len() == 0; time.Sleep(20 * time.Millisecond) {
+	first.await(time.Minute, true)
+	for deadline := time.Now().Add(time.Minute); first.logs.FilterMessageSnippet("session ").Len() == 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the session was not published")
 		}
@@ -185,7 +185,7 @@ func TestDeletedTopic(t *testing.T) {
 	}
 	session.End()
 	cure := s.config.EndedTopic() + " does not exist any more"
-	first.await(60*time.Second, false, cure, "create it again")
+	first.await(2*time.Minute, false, cure, "create it again")
 	for until := time.Now().Add(14 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
 		if ready, text := first.readyz(); ready || !strings.Contains(text, cure) {
 			t.Fatalf("ready %v:\n%s", ready, text)
@@ -197,7 +197,7 @@ func TestDeletedTopic(t *testing.T) {
 	if _, err := s.admin.CreateTopic(t.Context(), 2, 1, nil, s.config.EndedTopic()); err != nil {
 		t.Fatal(err)
 	}
-	first.await(time.Minute, false, "is ready after a minute without a failure")
+	first.await(2*time.Minute, false, "is ready after a minute without a failure")
 }
 
 // An account without farms is not ready, and /readyz and the log say what to check. The state topic stays empty, so that a
@@ -213,8 +213,8 @@ func TestNoFarm(t *testing.T) {
 	s.farm = empty
 	m := s.start(t)
 	const text = "Deadline Cloud lists no farm in us-west-2: check the region and the account"
-	m.await(30*time.Second, false, text)
-	for deadline := time.Now().Add(20 * time.Second); m.logs.FilterLevelExact(zapcore.WarnLevel).FilterMessageSnippet(text).Len() == 0; time.Sleep(50 * time.Millisecond) {
+	m.await(time.Minute, false, text)
+	for deadline := time.Now().Add(time.Minute); m.logs.FilterLevelExact(zapcore.WarnLevel).FilterMessageSnippet(text).Len() == 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the log says nothing")
 		}
@@ -231,7 +231,7 @@ func TestNoFarm(t *testing.T) {
 	m.stop()
 	s.config.Region = "eu-west-1"
 	m = s.start(t)
-	m.await(30*time.Second, false, "Deadline Cloud lists no farm in eu-west-1")
+	m.await(time.Minute, false, "Deadline Cloud lists no farm in eu-west-1")
 	empty.Cloud().AddFarm("studio")
-	m.await(30*time.Second, true, "has no fleet to watch")
+	m.await(time.Minute, true, "has no fleet to watch")
 }

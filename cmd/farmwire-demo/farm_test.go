@@ -12,14 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"farmwire/cmd/command"
 )
 
 // TestFarm serves the farm as the command does and asks it over HTTP.
 func TestFarm(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer noneLeft(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	truth := filepath.Join(t.TempDir(), "truth.jsonl")
@@ -99,7 +97,7 @@ func TestUsage(t *testing.T) {
 
 // TestFarmOutputFails: what the farm cannot print ends it, because nobody would learn its address.
 func TestFarmOutputFails(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer noneLeft(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, in := io.Pipe()

@@ -181,7 +181,7 @@ func ends(ts *testscript.TestScript, _ bool, args []string) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(ts.Getenv("KAFKA")), kgo.TransactionalID("ends"), kgo.DefaultProduceTopic("deadline.sessions.ended"))
 	ts.Check(err)
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	ts.Check(client.BeginTransaction())
 	for n := first; n <= last; n++ {
@@ -290,7 +290,7 @@ func stops(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		return true
 	}
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(3 * time.Minute)
 	for !shown() && time.Now().Before(deadline) {
 		time.Sleep(5 * time.Millisecond)
 	}

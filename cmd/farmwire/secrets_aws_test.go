@@ -30,8 +30,8 @@ func echo(status int, code, body string) http.HandlerFunc {
 	}
 }
 
-// lapsing gives credentials that are renewed 10 s before they expire, and fails then. Until then the program has some seconds to
-// get its first answer from the farm, without which a dry run fails.
+// lapsing gives credentials that are renewed 10 s before they expire, and fails then. Until then the program has 20 s to get its
+// first answer from the farm, without which a dry run fails. A busy machine needs some of them.
 func lapsing(fail http.HandlerFunc) http.HandlerFunc {
 	var asked atomic.Bool
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -39,7 +39,7 @@ func lapsing(fail http.HandlerFunc) http.HandlerFunc {
 			fail(w, r)
 			return
 		}
-		fmt.Fprintf(w, `{"AccessKeyId":"AKID","SecretAccessKey":%q,"Token":%q,"Expiration":%q}`, awsSecret, awsToken, time.Now().Add(18*time.Second).UTC().Format(time.RFC3339))
+		fmt.Fprintf(w, `{"AccessKeyId":"AKID","SecretAccessKey":%q,"Token":%q,"Expiration":%q}`, awsSecret, awsToken, time.Now().Add(30*time.Second).UTC().Format(time.RFC3339))
 	}
 }
 
@@ -65,7 +65,7 @@ func awsWays() map[string]awsSecrets {
 		return map[string]string{"config": profile + "credential_process = sh DIR/process\n", "process": script}
 	}
 	once := "if [ -e DIR/ran ]; then echo " + awsCanary + "; echo " + awsCanary + " >&2; exit 9; fi\ntouch DIR/ran\n" +
-		"echo '{\"Version\":1,\"AccessKeyId\":\"AKID\",\"SecretAccessKey\":\"" + awsSecret + "\",\"SessionToken\":\"" + awsToken + "\",\"Expiration\":\"'$(date -u -d '+18 seconds' +%Y-%m-%dT%H:%M:%SZ)'\"}'\n"
+		"echo '{\"Version\":1,\"AccessKeyId\":\"AKID\",\"SecretAccessKey\":\"" + awsSecret + "\",\"SessionToken\":\"" + awsToken + "\",\"Expiration\":\"'$(date -u -d '+30 seconds' +%Y-%m-%dT%H:%M:%SZ)'\"}'\n"
 	container := map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://ADDRESS/", "AWS_CONTAINER_AUTHORIZATION_TOKEN": awsCanary}
 	sts := echo(403, "", `<ErrorResponse><Error><Code>AccessDenied</Code><Message>%[1]s is not authorized to perform: sts:AssumeRole</Message></Error><RequestId>`+awsCanary+`</RequestId></ErrorResponse>`)
 	return map[string]awsSecrets{

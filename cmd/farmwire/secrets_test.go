@@ -253,12 +253,27 @@ func grantAll(t *testing.T, cluster *kafkatest.Cluster) {
 	defer client.Close()
 	anything := kadm.NewACLs().Allow("User:"+saslUser).AllowHosts().ResourcePatternType(kadm.ACLPatternPrefixed).
 		Topics("deadline.").Groups("farmwire.").TransactionalIDs("farmwire.", "deadline.").Operations(kadm.OpAll)
-	created, err := kadm.NewClient(client).CreateACLs(t.Context(), anything)
+	admin := kadm.NewClient(client)
+	created, err := admin.CreateACLs(t.Context(), anything)
 	for _, one := range created {
 		err = errors.Join(err, one.Err)
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	// The controller has answered. The broker may learn of the rights later, and a program without them ends.
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		known := 0
+		described, err := admin.DescribeACLs(t.Context(), anything)
+		for _, one := range described {
+			known += len(one.Described)
+		}
+		if err == nil && known >= len(created) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the broker knows %d of %d rights: %v", known, len(created), err)
+		}
 	}
 }
 

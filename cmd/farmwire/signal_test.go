@@ -60,7 +60,7 @@ func stuckDryRun(t *testing.T) (cmd *exec.Cmd, log *bytes.Buffer) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill() })
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		fds := []unix.PollFd{{Fd: int32(writer.Fd()), Events: unix.POLLOUT}}
 		n, err := unix.Poll(fds, 0)
 		switch {
@@ -69,7 +69,7 @@ func stuckDryRun(t *testing.T) (cmd *exec.Cmd, log *bytes.Buffer) {
 		case err == nil && n == 0: // the pipe takes nothing more
 			return cmd, log
 		case time.Now().After(deadline):
-			t.Fatal("the pipe is not full after a minute")
+			t.Fatal("the pipe is not full after three minutes")
 		}
 	}
 }

@@ -90,7 +90,7 @@ func (p *tailing) wantEnd() {
 	p.t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		p.t.Fatal("it goes on")
 	}
 	if code := p.cmd.ProcessState.ExitCode(); code != 0 || p.log.Len() > 0 {
@@ -131,7 +131,7 @@ func TestTailOfAClosedPipe(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.start()
-			late := time.AfterFunc(time.Minute, func() { out.Close() })
+			late := time.AfterFunc(3*time.Minute, func() { out.Close() })
 			defer late.Stop()
 			lines := bufio.NewScanner(out)
 			for events := 0; events < len(nightShift()); {

@@ -79,7 +79,7 @@ func TestDryRunOnATerminal(t *testing.T) {
 	}()
 	select {
 	case <-seen:
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		t.Error("the events do not come")
 	}
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
@@ -117,7 +117,7 @@ func TestTailOnATerminal(t *testing.T) {
 	until := func(what string) string {
 		t.Helper()
 		text.Reset()
-		late := time.AfterFunc(time.Minute, func() { p.cmd.Process.Kill(); terminal.Close() }) // so that the screen has an end
+		late := time.AfterFunc(3*time.Minute, func() { p.cmd.Process.Kill(); terminal.Close() }) // so that the screen has an end
 		defer late.Stop()
 		for piece := make([]byte, 1<<12); !regexp.MustCompile(what).MatchString(text.String()); {
 			n, err := screen.Read(piece)

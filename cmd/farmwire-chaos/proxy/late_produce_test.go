@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"go.uber.org/goleak"
 )
 
 // startDelayProduce returns when the proxy holds the next produce request back.
@@ -28,7 +27,7 @@ func startDelayProduce(i *Interceptor, d time.Duration, done <-chan struct{}) <-
 // A held request and its repeats reach nobody until the same transactional id produces something else; then the broker
 // gets it first, once, as it was. Others pass.
 func TestLateProduceGoesBeforeTheNext(t *testing.T) {
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	t.Cleanup(func() { noneLeft(t) })
 	for _, c := range []struct {
 		code int16
 		want Outcome
