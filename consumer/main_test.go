@@ -96,7 +96,8 @@ func (k *kafka) writer(id string) *writer {
 	k.t.Helper()
 	id = k.config.TopicPrefix + id
 	client, err := kgo.NewClient(kgo.SeedBrokers(k.config.Cluster.Brokers...), kgo.TransactionalID(id),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()))
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.TransactionTimeout(10*time.Minute)) // on a busy machine one that stays open must not be aborted by the brokers
 	if err != nil {
 		k.t.Fatal(err)
 	}

@@ -226,7 +226,7 @@ func TestSSOSession(t *testing.T) {
 			cacheSSO(t, "https://studio.awsapps.com/start", c.cache)
 			limit := time.Minute
 			if c.endpoint == "silent" {
-				limit = time.Second
+				limit = 3 * time.Second
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()

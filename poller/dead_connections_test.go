@@ -227,7 +227,9 @@ func TestIdleConnectionsThatDieSilently(t *testing.T) {
 	}
 	took := time.Since(began)
 	t.Logf("the worker was listed after %s", took.Round(time.Millisecond))
-	if took > deadAfter {
+	// On a machine with nothing else to do it takes 11 s, and on a busy one longer. If each of the connections cost a request, it would
+	// take minutes.
+	if took > 2*deadAfter {
 		t.Errorf("the worker was listed after %s", took)
 	}
 }

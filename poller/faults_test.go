@@ -329,12 +329,12 @@ func (w *world) serve(t *testing.T) *deadline.Client {
 func (w *watcher) await(t *testing.T, worker string) {
 	t.Helper()
 	had := w.seen(worker)[diff.CompleteListing]
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if w.seen(worker)[diff.CompleteListing] > had {
 			return
 		}
 	}
-	t.Fatalf("worker %s was not listed for 10 s", worker)
+	t.Fatalf("worker %s was not listed for a minute", worker)
 }
 
 // value returns the sum of a collector's counters and gauges.

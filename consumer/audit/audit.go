@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"maps"
@@ -115,6 +116,10 @@ func (a *audit) run(ctx context.Context) (*Report, error) {
 	stop := a.reportProgress()
 	defer stop()
 	if err := a.read(ctx); err != nil {
+		// A request that ended because ctx did may say only that its client was closed.
+		if ended := context.Cause(ctx); ended != nil && !errors.Is(err, ended) {
+			err = fmt.Errorf("%w: %w", ended, err)
+		}
 		return nil, err
 	}
 	return a.report(), nil

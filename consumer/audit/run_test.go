@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,7 +151,7 @@ func TestWhilePublishing(t *testing.T) {
 	}
 	defer client.Close()
 	ctx, cancel := context.WithCancel(t.Context())
-	published := 0
+	var published atomic.Int64
 	var publishing sync.WaitGroup
 	publishing.Go(func() {
 		for ctx.Err() == nil {
@@ -169,17 +170,14 @@ func TestWhilePublishing(t *testing.T) {
 			if !commit(t, client, w.Topics) {
 				return
 			}
-			published++
+			published.Add(1)
 		}
 	})
-	for range 20 {
+	for n := 0; n < 20 || published.Load() < 10 && !t.Failed(); n++ { // the publisher may have little time on a busy machine
 		clean(t, Config{Consumer: c})
 	}
 	cancel()
 	publishing.Wait()
-	if published < 10 {
-		t.Errorf("only %d transactions were published meanwhile", published)
-	}
 }
 
 // commit publishes records in one transaction. It reports whether that succeeded.

@@ -58,11 +58,15 @@ func (l *link) Dial(ctx context.Context, network, address string) (net.Conn, err
 	}
 	near, mine := net.Pipe()
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cut { // meanwhile
+		far.Close()
+		return nil, errCut
+	}
 	if l.conns == nil {
 		l.conns = map[net.Conn]bool{}
 	}
 	l.conns[near] = true
-	l.mu.Unlock()
 	go l.carry(far, near)
 	go l.carry(near, far)
 	return mine, nil

@@ -107,8 +107,9 @@ func (b blocked) Write(p []byte) (int, error) {
 
 // A writer that blocks holds up a command no longer than its time, and one that has ended hardly at all.
 func TestWriterBlocks(t *testing.T) {
+	t.Parallel()
 	writer := blocked{make(chan struct{})}
-	defer close(writer.opened)
+	t.Cleanup(func() { close(writer.opened) })
 	for _, test := range []struct {
 		text    string
 		timeout time.Duration
@@ -117,17 +118,21 @@ func TestWriterBlocks(t *testing.T) {
 		{`echo 1; echo 2 >&2; exit 3`, time.Minute, Result{Outcome: Refused, Reason: "the command exited with 3", Exit: 3, Stderr: []byte("2\n")}},
 		{`echo 3; echo 4 >&2; exit 0`, time.Minute, Result{Stderr: []byte("4\n")}},
 		{
-			`echo 5 >&2; while :; do echo 100 bytes; done`, 2 * time.Second,
-			Result{Outcome: Refused, Reason: "the command ran for longer than 2s and was ended", Stderr: []byte("5\n")},
+			`echo 5 >&2; while :; do echo 100 bytes; done`, 5 * time.Second,
+			Result{Outcome: Refused, Reason: "the command ran for longer than 5s and was ended", Stderr: []byte("5\n")},
 		},
 	} {
-		c, err := NewCommand(CommandConfig{
-			Args:    []string{"/bin/sh", "-c", test.text},
-			Timeout: test.timeout, Stdout: writer, Stderr: writer,
+		t.Run(test.text, func(t *testing.T) {
+			t.Parallel()
+			c, err := NewCommand(CommandConfig{
+				Args:    []string{"/bin/sh", "-c", test.text},
+				Timeout: test.timeout, Stdout: writer, Stderr: writer,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.pipeDelay = 3 * time.Second // in which also a busy machine reads what was written
+			wantResult(t, test.want, c.Deliver(t.Context(), delivery(t, "render-7")))
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		wantResult(t, test.want, c.Deliver(t.Context(), delivery(t, "render-7")))
 	}
 }

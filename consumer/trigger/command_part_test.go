@@ -123,7 +123,7 @@ func countPIDs(folder string) int {
 // awaitPIDs waits for the numbers of n processes that hang.
 func awaitPIDs(t *testing.T, folder string, n int) (pids []int) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); countPIDs(folder) < n; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); countPIDs(folder) < n; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d of %d processes run", countPIDs(folder), n)
 		}
@@ -158,7 +158,7 @@ func isRunning(pid int) bool {
 // awaitEnd fails the test if a process goes on.
 func awaitEnd(t *testing.T, pid int) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); isRunning(pid); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); isRunning(pid); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 			t.Fatalf("process %d goes on", pid)

@@ -301,7 +301,7 @@ func TestCommandLeavesChild(t *testing.T) {
 	d := delivery(t, "render-7")
 	d.Record.Value = []byte(`"` + strings.Repeat("long", 1<<18) + `"`) // so that stdin is held up as well
 	c, _, stderr := newCommand(t, time.Minute, part(t, "leave", folder)...)
-	c.pipeDelay = commandPipeDelay // in which also a busy machine reads what was written
+	c.pipeDelay = 5 * time.Second // in which also a busy machine reads what was written
 	wantResult(t, Result{Stderr: []byte("left")}, c.Deliver(t.Context(), d))
 	for _, pid := range awaitPIDs(t, folder, 1) {
 		if !isRunning(pid) {

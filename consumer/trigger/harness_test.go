@@ -107,6 +107,19 @@ func (s *source) write(t *testing.T, end kgo.TransactionEndTry, records ...*kgo.
 	if err := s.client.EndTransaction(t.Context(), end); err != nil {
 		t.Fatal(err)
 	}
+	// Apache Kafka confirms that before it has written the markers into the partitions, and only then the records are there for
+	// readers.
+	id := s.config.TopicPrefix
+	until(t, "the transaction has ended", func() bool {
+		described, err := s.admin.DescribeTransactions(t.Context(), id)
+		if err == nil {
+			err = described[id].Err
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return !slices.Contains([]string{"Ongoing", "PrepareCommit", "PrepareAbort"}, described[id].State)
+	})
 }
 
 // publish publishes changes in one transaction, and returns the ids of the events.

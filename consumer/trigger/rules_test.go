@@ -138,7 +138,7 @@ func TestTooOldEvents(t *testing.T) {
 		old.Session.EndedAt = old.Session.EndedAt.Add(-time.Hour)
 		never := s.publish(t, kgo.TryCommit, old)
 		target := &receiver{answer: always(Result{Outcome: Unavailable, Reason: "away"})}
-		r := s.start(t, target, func(c *Config) { c.MaxAge = 5 * time.Second })
+		r := s.start(t, target, func(c *Config) { c.MaxAge = 10 * time.Second }) // a busy machine tries the late event late
 		s.untilDone(t, r.config.GroupID())
 		late := s.ends(t, 1) // only now, so that it is not too old before the trigger has begun to read
 		s.untilDone(t, r.config.GroupID())
@@ -286,12 +286,12 @@ func TestInstancesShareTheWork(t *testing.T) {
 		if err := a.end(t); err != nil {
 			t.Fatal(err)
 		}
-		began := time.Now()
-		until(t, "the other has all partitions", func() bool { return b.Report().Partitions == partitions })
-		// Without a word from the one that ended, the group would wait for the whole time-out.
-		if took := time.Since(began); took > sessionTimeout*4/5 {
-			t.Errorf("after %s", took)
+		// Without a word from the one that ended, the group would wait for it for the whole time-out.
+		groups, err := s.admin.DescribeGroups(t.Context(), b.config.GroupID())
+		if members := len(groups[b.config.GroupID()].Members); err != nil || members != 1 {
+			t.Errorf("%d members, %v", members, err)
 		}
+		until(t, "the other has all partitions", func() bool { return b.Report().Partitions == partitions })
 		ids = append(ids, s.ends(t, 20)...)
 		until(t, "80 are delivered", func() bool { return len(one.ids())+len(two.ids()) >= 80 })
 		same(t, "delivered", append(one.ids(), two.ids()...), ids)

@@ -128,27 +128,27 @@ func TestWebhookObeysRetryAfter(t *testing.T) {
 // status counts all the same.
 func TestWebhookDrains(t *testing.T) {
 	for name, test := range map[string]struct {
-		write       func(http.ResponseWriter, *http.Request)
-		connections int64
-		takes       time.Duration // at least
+		write  func(http.ResponseWriter, *http.Request)
+		closes bool
+		takes  time.Duration // at least
 	}{
-		"short": {func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(make([]byte, 1000)) }, 1, 0},
+		"short": {func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(make([]byte, 1000)) }, false, 0},
 		"64 KiB chunked": {func(rw http.ResponseWriter, _ *http.Request) {
 			rw.(http.Flusher).Flush()
 			_, _ = rw.Write(make([]byte, drainLimit))
-		}, 1, 0},
+		}, false, 0},
 		"endless": {func(rw http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				_, _ = rw.Write(make([]byte, 1<<20))
 			}
-		}, 2, 0},
+		}, true, 0},
 		"cut": {func(rw http.ResponseWriter, _ *http.Request) {
 			rw.Header().Set("Content-Length", "1000")
 			_, _ = rw.Write(make([]byte, 10))
 			rw.(http.Flusher).Flush()
 			panic(http.ErrAbortHandler)
-		}, 2, 0},
-		"hanging": {func(rw http.ResponseWriter, r *http.Request) { rw.(http.Flusher).Flush(); <-r.Context().Done() }, 2, drainTimeout},
+		}, true, 0},
+		"hanging": {func(rw http.ResponseWriter, r *http.Request) { rw.(http.Flusher).Flush(); <-r.Context().Done() }, true, drainTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -158,17 +158,25 @@ func TestWebhookDrains(t *testing.T) {
 			server.Start()
 			defer server.Close()
 			w := newTestWebhook(t, server.URL)
-			for range 2 {
+			tries, fastest := int64(0), time.Hour
+			// Also the http package closes a connection if it is not told within 50 ms that the request was written, which happens
+			// on a busy machine. So several tries are made until one uses the connection of another.
+			for tries < 2 || tries < 20 && !test.closes && connections.Load() == tries {
 				began := time.Now()
 				if r := w.Deliver(t.Context(), endDelivery(t)); r.Outcome != Delivered || r.Status != 200 {
 					t.Errorf("%+v", r)
 				}
-				if took := time.Since(began); took < test.takes || took > test.takes+drainTimeout {
+				took := time.Since(began)
+				if took < test.takes {
 					t.Errorf("it took %s", took)
 				}
+				tries, fastest = tries+1, min(fastest, took)
 			}
-			if n := connections.Load(); n != test.connections {
-				t.Errorf("%d connections, want %d", n, test.connections)
+			if fastest > test.takes+drainTimeout {
+				t.Errorf("it took %s", fastest)
+			}
+			if n := connections.Load(); (n == tries) != test.closes {
+				t.Errorf("%d connections for %d tries", n, tries)
 			}
 		})
 	}

@@ -37,7 +37,7 @@ func trackConnections(open *sync.Map) func(net.Conn, http.ConnState) {
 // waitForConnections waits until so many connections are open.
 func waitForConnections(t *testing.T, open *sync.Map, want int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		n := 0
 		open.Range(func(any, any) bool { n++; return true })
 		if n == want {
@@ -285,6 +285,7 @@ func TestWebhookLeavesDeadConnections(t *testing.T) {
 
 // A connection of HTTP/2 that died without a word is found by a ping, and the next try has a new one.
 func TestWebhookFindsDeadConnection(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	server.EnableHTTP2 = true
 	server.StartTLS()
@@ -316,7 +317,7 @@ func TestWebhookFindsDeadConnection(t *testing.T) {
 	if h.SendPingTimeout != pingAfter || h.PingTimeout != pingTimeout || h.WriteByteTimeout != writeTimeout {
 		t.Errorf("%+v", h)
 	}
-	h.SendPingTimeout, h.PingTimeout = 100*time.Millisecond, 3*time.Second // a busy server answers pings late
+	h.SendPingTimeout, h.PingTimeout, w.timeout = 100*time.Millisecond, 8*time.Second, time.Minute // a busy server answers pings late
 	w.transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig
 	for i, want := range []Outcome{Delivered, Unavailable, Delivered} {
 		dead.Store(i > 0)

@@ -209,10 +209,13 @@ func (w *World) Live(rounds int) *World {
 	return w
 }
 
-// Write creates the topics and writes the records in transactions. Between them it writes records that it aborts.
+// Write creates the topics and writes the records in transactions. Between them it writes records that it aborts. When it returns,
+// readers see all that was committed.
 func Write(ctx context.Context, brokers []string, all Topics) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.TransactionalID("w"), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(1_000_000))
+	const id = "w"
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.TransactionalID(id), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(1_000_000),
+		kgo.UnknownTopicRetries(-1)) // a busy broker may not know at once what the controller has created
 	if err != nil {
 		return err
 	}
@@ -248,5 +251,22 @@ func Write(ctx context.Context, brokers []string, all Topics) error {
 			}
 		}
 	}
-	return nil
+	return ended(ctx, admin, id)
+}
+
+// ended waits until the last transaction with an id has ended in all partitions. Apache Kafka confirms the end of a transaction before
+// it has written the markers into the partitions, and only then readers see the records.
+func ended(ctx context.Context, admin *kadm.Client, id string) error {
+	for {
+		described, err := admin.DescribeTransactions(ctx, id)
+		if err == nil {
+			err = described[id].Err
+		}
+		if err != nil {
+			return err
+		}
+		if !slices.Contains([]string{"Ongoing", "PrepareCommit", "PrepareAbort"}, described[id].State) {
+			return nil
+		}
+	}
 }
