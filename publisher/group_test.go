@@ -572,7 +572,9 @@ func TestStopDuringARebalance(t *testing.T) {
 		stop := join(t, two, func(ctx context.Context, _ int) error { <-ctx.Done(); return nil })
 		until(t, 20*time.Second, "two joins", func() bool { return members() == 2 })
 		stop()
-		if n := members(); n != 1 {
+		n := -1
+		until(t, 20*time.Second, "the broker says who is a member", func() bool { n = members(); return n >= 0 })
+		if n != 1 {
 			t.Errorf("%d members after the stop", n)
 		}
 		for _, e := range logs.FilterLevelExact(zap.WarnLevel).All() {
