@@ -163,7 +163,8 @@ func TestApacheAbortFromOutside(t *testing.T) {
 // holds a partition, so the end of the log is final.
 func TestApacheFenceIsFinal(t *testing.T) {
 	g := sharedApacheShard(t)
-	g.p.brokers.timeouts = defaultTimeouts() // a fence that is sent again raises the epoch once more
+	g.p.brokers.timeouts = defaultTimeouts()
+	g.p.brokers.timeouts.attempt = 30 * time.Second // a fence that is sent again raises the epoch once more
 	for range 3 {
 		g.must()
 		was := g.shard.producer.identity

@@ -161,7 +161,7 @@ func testBreakAtTheBeginning(t *testing.T, cluster *kafkatest.Cluster) {
 	if err := cluster.Kill(0); err != nil {
 		t.Fatal(err)
 	}
-	if err := cluster.Restart(deadline(t, time.Minute), 0); err != nil {
+	if err := cluster.Restart(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	close(x.free)
