@@ -289,8 +289,8 @@ func openFaulty(t testing.TB, c Config) (*Publisher, *faults) {
 	p := openOver(t, c, f.dial)
 	b := p.brokers
 	b.timeouts.attempt = 300 * time.Millisecond
-	b.timeouts.total = 20 * time.Second
-	b.timeouts.fence = 20 * time.Second
+	b.timeouts.total = 50 * time.Second
+	b.timeouts.fence = time.Minute
 	b.timeouts.grace = time.Second
 	b.timeouts.missing = 500 * time.Millisecond
 	return p, f
