@@ -175,9 +175,7 @@ func (g *apacheShard) testAround(own int32) {
 func replicated(t *testing.T, cluster *kafkatest.Cluster, prefix string) Config {
 	t.Helper()
 	c := Config{Cluster: clusterAt(cluster.Addrs()), TopicPrefix: prefix, Region: "eu-west-1", Initial: "open", Compression: CompressionNone}
-	if _, err := CreateTopics(deadline(t, 30*time.Second), c, TopicSpec{Partitions: testPartitions, ReplicationFactor: 3}); err != nil {
-		t.Fatal(err)
-	}
+	createTopics(t, c, TopicSpec{Partitions: testPartitions, ReplicationFactor: 3})
 	return c
 }
 
@@ -186,7 +184,7 @@ func replicated(t *testing.T, cluster *kafkatest.Cluster, prefix string) Config 
 func testTimedOut(t *testing.T, cluster *kafkatest.Cluster) {
 	g := newApacheShard(t, replicated(t, cluster, "timed-out"))
 	g.must()
-	const timeout = 5 * time.Second // in which a busy machine takes a shard over and writes to it
+	const timeout = 8 * time.Second // in which a busy machine takes a shard over and writes to it
 	for key, answer := range map[kmsg.Key]kafka.Error{kmsg.Produce: codeInvalidEpoch, kmsg.EndTxn: codeProducerFenced} {
 		g.p.brokers.timeouts.transaction = timeout
 		g.shard = acquire(t, g.p, 0)

@@ -115,9 +115,7 @@ const groupShards = 6
 func groupConfig(t *testing.T, addrs []string) Config {
 	c := ungivenConfig(t, addrs)
 	c.Initial, c.Group.SessionTimeout = "open", groupSession
-	if _, err := CreateTopics(t.Context(), c, groupTopics()); err != nil {
-		t.Fatal(err)
-	}
+	createTopics(t, c, groupTopics())
 	return c
 }
 
