@@ -110,10 +110,11 @@ func TestStopTakesOneGrace(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn} {
 		faults.inject(key, slices.Repeat([]fault{swallowed}, 50)...)
 	}
+	before := faults.count(kmsg.Produce) // of the initialization and of the transaction before
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.publish(ctx) }()
-	until(t, 20*time.Second, "a produce was sent", func() bool { return faults.count(kmsg.Produce) > 1 })
+	until(t, 20*time.Second, "a produce was sent", func() bool { return faults.count(kmsg.Produce) > before })
 	stop()
 	began := time.Now()
 	if err := <-done; err == nil {
