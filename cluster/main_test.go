@@ -34,17 +34,35 @@ func apacheCluster(t *testing.T, o kafkatest.Options) *kafkatest.Cluster {
 	return cluster
 }
 
-// reach asks the cluster for metadata, by each client, and returns their errors as they come.
+// reach asks the cluster for metadata, by each client, and returns their errors as they come. If a broker does not answer in
+// time, because it has just started or the machine is busy, it is asked again.
 func reach(t *testing.T, c Config) map[string]error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
+	errs := make(map[string]error)
+	for client, ask := range map[string]func(context.Context, *testing.T, Config) error{"kafka-go": askByKafkaGo, "franz-go": askByFranzGo} {
+		for began := time.Now(); ; {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			errs[client] = ask(ctx, t, c)
+			cancel()
+			if !IsTimeout(errs[client]) || time.Since(began) > time.Minute {
+				break
+			}
+		}
+	}
+	return errs
+}
+
+func askByKafkaGo(ctx context.Context, t *testing.T, c Config) error {
 	transport, err := c.Transport()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer transport.CloseIdleConnections()
-	_, ofKafkaGo := transport.RoundTrip(ctx, kafka.TCP(c.Brokers...), &metadata.Request{})
+	_, err = transport.RoundTrip(ctx, kafka.TCP(c.Brokers...), &metadata.Request{})
+	return err
+}
+
+func askByFranzGo(ctx context.Context, t *testing.T, c Config) error {
 	options, err := c.ClientOptions()
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +72,7 @@ func reach(t *testing.T, c Config) map[string]error {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	return map[string]error{"kafka-go": ofKafkaGo, "franz-go": client.Ping(ctx)}
+	return client.Ping(ctx)
 }
 
 // kindOf is the kind of the problem in an error, "" for none.

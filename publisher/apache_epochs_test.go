@@ -45,7 +45,7 @@ func nearExhaustion(t *testing.T, cluster *kafkatest.Cluster, with string) *apac
 	}
 	defer client.Close()
 	record := &kgo.Record{Topic: transactionLog, Partition: partition, Key: key.AppendTo(nil), Value: value.AppendTo(nil)}
-	if err := client.ProduceSync(deadline(t, 20*time.Second), record).FirstErr(); err != nil {
+	if err := client.ProduceSync(deadline(t, time.Minute), record).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
 	return g
@@ -67,7 +67,8 @@ func transactionPartition(id string) int32 {
 // epochs; here in the fence that aborts what the last epoch left open.
 func testExhaustion(t *testing.T, g *apacheShard) {
 	old := g.shard.producer.identity.producer
-	g.p.brokers.timeouts = defaultTimeouts() // a fence that is sent again uses up the last epoch
+	g.p.brokers.timeouts = defaultTimeouts()
+	g.p.brokers.timeouts.attempt = 30 * time.Second // a fence that is sent again uses up the last epoch
 	g.shard = acquire(t, g.p, 0)
 	if is := g.shard.producer.identity; is != (identity{old, lastEpoch}) {
 		t.Fatalf("the record written by hand was not read: %v", is)

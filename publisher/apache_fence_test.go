@@ -24,13 +24,13 @@ func (g *apacheShard) during(key kmsg.Key, meanwhile func()) error {
 	g.inject(key, slices.Repeat([]fault{swallowed}, 200)...)
 	published := make(chan error, 1)
 	go func() { published <- g.publish(g.t.Context()) }()
-	until(g.t, 10*time.Second, key.Name()+" was sent", func() bool { return g.count(key) > before })
+	until(g.t, 30*time.Second, key.Name()+" was sent", func() bool { return g.count(key) > before })
 	meanwhile()
 	g.cancel()
 	select {
 	case err := <-published:
 		return err
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		g.t.Fatal("publishing does not end")
 		return nil
 	}
@@ -122,7 +122,7 @@ func (g *apacheShard) init(id string, as identity, timeout time.Duration) error 
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	for ctx := deadline(g.t, 10*time.Second); ; {
+	for ctx := deadline(g.t, time.Minute); ; {
 		request := kmsg.NewPtrInitProducerIDRequest()
 		request.Version = 4
 		request.TransactionalID, request.TransactionTimeoutMillis = &id, int32(timeout.Milliseconds())
@@ -163,7 +163,8 @@ func TestApacheAbortFromOutside(t *testing.T) {
 // holds a partition, so the end of the log is final.
 func TestApacheFenceIsFinal(t *testing.T) {
 	g := sharedApacheShard(t)
-	g.p.brokers.timeouts = defaultTimeouts() // a fence that is sent again raises the epoch once more
+	g.p.brokers.timeouts = defaultTimeouts()
+	g.p.brokers.timeouts.attempt = 30 * time.Second // a fence that is sent again raises the epoch once more
 	for range 3 {
 		g.must()
 		was := g.shard.producer.identity
@@ -209,7 +210,7 @@ func TestApacheRefusesATimeout(t *testing.T) {
 	g := sharedApacheShard(t)
 	for _, timeout := range []time.Duration{0, 16 * time.Minute} {
 		g.p.brokers.timeouts.transaction = timeout
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		_, err := g.p.Acquire(ctx, 0)
 		cancel()
 		if !errors.Is(err, kafka.InvalidTransactionTimeout) || errors.Is(err, context.DeadlineExceeded) ||

@@ -69,7 +69,7 @@ func testStopWhileHanging(t *testing.T, cluster *kafkatest.Cluster) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { _, err := g.p.Acquire(ctx, 0); done <- err }()
-	until(t, 10*time.Second, "the partitions were added", func() bool { return g.count(kmsg.AddPartitionsToTxn) > before })
+	until(t, 30*time.Second, "the partitions were added", func() bool { return g.count(kmsg.AddPartitionsToTxn) > before })
 	stop()
 	if err := <-done; err == nil {
 		t.Error("acquired after the stop")
@@ -161,7 +161,7 @@ func testBreakAtTheBeginning(t *testing.T, cluster *kafkatest.Cluster) {
 	if err := cluster.Kill(0); err != nil {
 		t.Fatal(err)
 	}
-	if err := cluster.Restart(deadline(t, time.Minute), 0); err != nil {
+	if err := cluster.Restart(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	close(x.free)

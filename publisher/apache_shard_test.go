@@ -62,7 +62,7 @@ func (g *apacheShard) ends() (all map[topicPartition]int64, open bool) {
 // settled waits until no transaction is open, for less time than after which a broker ends one by itself.
 func (g *apacheShard) settled() {
 	g.t.Helper()
-	until(g.t, 10*time.Second, "every transaction has ended", func() bool { _, open := g.ends(); return !open })
+	until(g.t, 30*time.Second, "every transaction has ended", func() bool { _, open := g.ends(); return !open })
 }
 
 // until waits until reached returns true.
@@ -151,7 +151,7 @@ func openWitnessed(t testing.TB, c Config) (*Publisher, *faults, *witness) {
 		return &witnessedConn{conn, w}, nil
 	})
 	// The timeouts are longer than in openFaulty, because these tests wait for the work of a real broker.
-	p.brokers.timeouts = timeouts{transaction: time.Minute, total: 20 * time.Second, fence: 20 * time.Second,
+	p.brokers.timeouts = timeouts{transaction: time.Minute, total: 50 * time.Second, fence: time.Minute,
 		attempt: time.Second, grace: 5 * time.Second, missing: 500 * time.Millisecond,
 		leaderless: 12 * time.Second, stall: 20 * time.Second, place: time.Second}
 	return p, f, w

@@ -153,7 +153,7 @@ func TestApacheRefusesALargeBatch(t *testing.T) {
 		return changes, events
 	}
 	changes, events := many()
-	until(t, 10*time.Second, "the broker keeps to the new limit", func() bool {
+	until(t, time.Minute, "the broker keeps to the new limit", func() bool {
 		if err = g.shard.Publish(t.Context(), changes); err == nil {
 			g.want = append(g.want, events...)
 			changes, events = many()
@@ -186,15 +186,15 @@ func TestApacheMissesATopic(t *testing.T) {
 	if _, err := g.admin.DeleteTopics(t.Context(), g.c.EndedTopic()); err != nil {
 		t.Fatal(err)
 	}
-	until(t, 10*time.Second, "the topic is gone", func() bool {
+	until(t, time.Minute, "the topic is gone", func() bool {
 		details, err := g.admin.ListTopics(t.Context(), g.c.EndedTopic())
 		return err == nil && !details.Has(g.c.EndedTopic())
 	})
-	g.p.brokers.timeouts.total = 20 * time.Second
 	began := time.Now()
 	err := g.publish(t.Context())
-	if took, least := time.Since(began), g.p.brokers.timeouts.missing; took < least || took > 20*least {
-		t.Errorf("gave up after %v, and timeouts is %v", took, least)
+	// A publisher that does not give up by itself takes all of the time that a commit has.
+	if took, limits := time.Since(began), g.p.brokers.timeouts; took < limits.missing || took > limits.total-10*time.Second {
+		t.Errorf("gave up after %v, and waits %v for a topic", took, limits.missing)
 	}
 	if !errors.Is(err, kafka.UnknownTopicOrPartition) || !strings.Contains(err.Error(), g.c.EndedTopic()) || errors.Is(err, kafka.InvalidTransactionState) {
 		t.Errorf("got %v, want an error that names %s", err, g.c.EndedTopic())

@@ -171,8 +171,13 @@ func (f *faults) struck(conn net.Conn) bool {
 	if strike == nil {
 		return false
 	}
-	readAnswer(conn)
-	strike()
+	if readAnswer(conn) {
+		strike()
+	} else { // the broker did not answer in time, and is asked again
+		f.mu.Lock()
+		f.strike = strike
+		f.mu.Unlock()
+	}
 	conn.Close()
 	return true
 }
@@ -205,20 +210,23 @@ func (c *faultyConn) Read(b []byte) (int, error) {
 		return 0, io.EOF
 	case answerLate:
 		c.fault = passed
-		readAnswer(c.Conn)
-		c.faults.mu.Lock()
-		c.faults.late++
-		c.faults.mu.Unlock()
+		if readAnswer(c.Conn) {
+			c.faults.mu.Lock()
+			c.faults.late++
+			c.faults.mu.Unlock()
+		}
 	}
 	return c.Conn.Read(b) // ends at the deadline where nothing comes
 }
 
-// readAnswer reads one answer and drops it.
-func readAnswer(conn net.Conn) {
+// readAnswer reads one answer and drops it. It reports whether one came.
+func readAnswer(conn net.Conn) bool {
 	var size [4]byte
-	if _, err := io.ReadFull(conn, size[:]); err == nil {
-		io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint32(size[:])))
+	_, err := io.ReadFull(conn, size[:])
+	if err == nil {
+		_, err = io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint32(size[:])))
 	}
+	return err == nil
 }
 
 // requestIn decodes a request of the publisher.
@@ -289,8 +297,8 @@ func openFaulty(t testing.TB, c Config) (*Publisher, *faults) {
 	p := openOver(t, c, f.dial)
 	b := p.brokers
 	b.timeouts.attempt = 300 * time.Millisecond
-	b.timeouts.total = 20 * time.Second
-	b.timeouts.fence = 20 * time.Second
+	b.timeouts.total = 50 * time.Second
+	b.timeouts.fence = time.Minute
 	b.timeouts.grace = time.Second
 	b.timeouts.missing = 500 * time.Millisecond
 	return p, f

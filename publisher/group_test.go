@@ -26,7 +26,11 @@ import (
 	"farmwire/publisher/kafkatest"
 )
 
-const groupSession = 6 * time.Second // the shortest that a broker takes
+const (
+	shortestSession = 6 * time.Second // that a broker takes
+	// Where no test waits for the end of a session, it is longer than a busy machine may keep a member from its heartbeats.
+	groupSession = 30 * time.Second
+)
 
 // holdings records which member serves which shard, and how often a shard was served by two members at once.
 type holdings struct {
@@ -51,7 +55,7 @@ func (h *holdings) set(shard int, member string) {
 func (h *holdings) await(t *testing.T, want map[string]int) time.Duration {
 	t.Helper()
 	began := time.Now()
-	deadline := time.NewTimer(time.Minute)
+	deadline := time.NewTimer(2 * time.Minute)
 	defer deadline.Stop()
 	for {
 		h.mu.Lock()
@@ -111,9 +115,7 @@ const groupShards = 6
 func groupConfig(t *testing.T, addrs []string) Config {
 	c := ungivenConfig(t, addrs)
 	c.Initial, c.Group.SessionTimeout = "open", groupSession
-	if _, err := CreateTopics(t.Context(), c, groupTopics()); err != nil {
-		t.Fatal(err)
-	}
+	createTopics(t, c, groupTopics())
 	return c
 }
 
@@ -136,7 +138,7 @@ func TestShardsMoveWithTheMembers(t *testing.T) {
 		one, two := groupMember(t, c), groupMember(t, c)
 		join(t, one, h.hold(one, "one"))
 		t.Logf("one member has all after %v", h.await(t, map[string]int{"one": groupShards}))
-		two.leaveTimeout = 4 * time.Second // room for a busy machine
+		two.leaveTimeout = 20 * time.Second // room for a busy machine
 		stop := join(t, two, h.hold(two, "two"))
 		t.Logf("two members have half each after %v", h.await(t, map[string]int{"one": groupShards / 2, "two": groupShards / 2}))
 		left := stop()
@@ -152,6 +154,7 @@ func TestShardsMoveWithTheMembers(t *testing.T) {
 // A member that is killed loses its shards within the session timeout and a second.
 func TestTakeoverAfterKill(t *testing.T) {
 	c := groupConfig(t, apache.Cluster(t).Addrs())
+	c.Group.SessionTimeout = shortestSession
 	h := newHoldings()
 	p := groupMember(t, c)
 	join(t, p, h.hold(p, "one"))
@@ -162,8 +165,8 @@ func TestTakeoverAfterKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	took := h.await(t, map[string]int{"one": groupShards})
-	t.Logf("all shards acquired %v after SIGKILL, with a session timeout of %v", took, groupSession)
-	if took > groupSession+8*time.Second { // with room for a busy machine
+	t.Logf("all shards acquired %v after SIGKILL, with a session timeout of %v", took, shortestSession)
+	if took >= shortestSession+joinTimeout { // with room for a busy machine, but the dead member is not waited for in a rebalance
 		t.Errorf("the takeover took %v", took)
 	}
 }
@@ -211,7 +214,7 @@ func TestMember(t *testing.T) {
 	if !ok {
 		return
 	}
-	c := Config{Cluster: clusterAt(strings.Split(addrs, ",")), TopicPrefix: prefix, Region: "eu-west-1", Initial: "open", Group: Group{SessionTimeout: groupSession}}
+	c := Config{Cluster: clusterAt(strings.Split(addrs, ",")), TopicPrefix: prefix, Region: "eu-west-1", Initial: "open", Group: Group{SessionTimeout: shortestSession}}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	go func() {
@@ -258,10 +261,10 @@ func TestFencedShardIsAcquiredAgain(t *testing.T) {
 		})
 		select {
 		case pause := <-again:
-			if pause < groupSession/6 {
+			if pause < firstPause {
 				t.Errorf("called again after %v, before a heartbeat", pause)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("the fenced shard was dropped for good")
 		}
 	})
@@ -299,7 +302,7 @@ func TestQuarrelOfTwoGroupsIsNamed(t *testing.T) {
 func TestRefusedShardEndsTheMembership(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		p := groupMember(t, groupConfig(t, addrs))
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var running atomic.Int32
 		err := p.Join(ctx, func(ctx context.Context, shard int) error {
@@ -349,6 +352,7 @@ func TestRevokedShardIsDrained(t *testing.T) {
 	onBrokers(t, func(t *testing.T, addrs []string) {
 		c := groupConfig(t, addrs)
 		one, two := groupMember(t, c), groupMember(t, c)
+		one.leaveTimeout = 10 * time.Second // room for a busy machine
 		const drain = 1500 * time.Millisecond
 		h := newHoldings()
 		var mu sync.Mutex
@@ -393,7 +397,7 @@ func TestRevokedShardIsDrained(t *testing.T) {
 		}
 		took := stopOne()
 		mu.Lock()
-		if took < drain || took > drain+leaveTimeout+5*time.Second || most != groupShards/2 { // with room for a busy machine
+		if took < drain || took > drain+20*time.Second || most != groupShards/2 { // with room for a busy machine
 			t.Errorf("the stop took %v, and %d of the shards drained at once, each for %v", took, most, drain)
 		}
 		mu.Unlock()
@@ -423,7 +427,7 @@ func TestDrainIsBounded(t *testing.T) {
 	join(t, two, h.hold(two, "two"))
 	h.await(t, map[string]int{"one": groupShards / 2, "two": groupShards / 2})
 	// Join promises 4.2 seconds, see TestStopWaitsForNobody. The rest is room for a busy machine.
-	const most = 10 * time.Second
+	const most = 30 * time.Second
 	if took := stop(); took > most {
 		t.Errorf("the stop took %v", took)
 	}
@@ -480,7 +484,7 @@ func TestHeartbeatsWaitForNoOffsets(t *testing.T) {
 	})
 	h.await(t, map[string]int{"one": groupShards})
 	now := heartbeats.Load()
-	until(t, 10*time.Second, "heartbeats are sent after the assignment", func() bool { return heartbeats.Load() > now+2 })
+	until(t, 30*time.Second, "heartbeats are sent after the assignment", func() bool { return heartbeats.Load() > now+2 })
 	if n := asked.Load(); n > 0 {
 		t.Errorf("%d requests for offsets", n)
 	}
@@ -524,14 +528,14 @@ func followKafka(t *testing.T, addrs []string, take, giveBack func()) {
 		served.Range(func(_, member any) bool { serving[member] = true; return true })
 		return len(serving) == groupShards
 	}
-	until(t, 30*time.Second, "each shard has a member of its own", settled)
-	until(t, 30*time.Second, "all are members", all(func(s cluster.GroupState) bool { return s.Joined && s.Err == nil }))
+	until(t, 2*time.Minute, "each shard has a member of its own", settled)
+	until(t, time.Minute, "all are members", all(func(s cluster.GroupState) bool { return s.Joined && s.Err == nil }))
 	causes.Clear()
 	take()
-	until(t, 30*time.Second, "none is a member, and each knows why", all(func(s cluster.GroupState) bool { return !s.Joined && s.Err != nil }))
+	until(t, time.Minute, "none is a member, and each knows why", all(func(s cluster.GroupState) bool { return !s.Joined && s.Err != nil }))
 	t.Logf("the reason is %v", members[0].GroupState().Err)
 	// The group's client tells of the error first, and then of the shards.
-	until(t, 30*time.Second, "the shards are lost", func() bool {
+	until(t, time.Minute, "the shards are lost", func() bool {
 		lost := 0
 		causes.Range(func(shard, cause any) bool {
 			if lost++; !errors.Is(cause.(error), ErrLost) {
@@ -542,7 +546,7 @@ func followKafka(t *testing.T, addrs []string, take, giveBack func()) {
 		return lost > 0
 	})
 	giveBack()
-	until(t, time.Minute, "all are members again", all(func(s cluster.GroupState) bool { return s.Joined && s.Err == nil }))
+	until(t, 2*time.Minute, "all are members again", all(func(s cluster.GroupState) bool { return s.Joined && s.Err == nil }))
 }
 
 // A member that stops while the group moves shards leaves the group all the same: the others need not wait for its session. Its
@@ -572,7 +576,9 @@ func TestStopDuringARebalance(t *testing.T) {
 		stop := join(t, two, func(ctx context.Context, _ int) error { <-ctx.Done(); return nil })
 		until(t, 20*time.Second, "two joins", func() bool { return members() == 2 })
 		stop()
-		if n := members(); n != 1 {
+		n := -1
+		until(t, 20*time.Second, "the broker says who is a member", func() bool { n = members(); return n >= 0 })
+		if n != 1 {
 			t.Errorf("%d members after the stop", n)
 		}
 		for _, e := range logs.FilterLevelExact(zap.WarnLevel).All() {

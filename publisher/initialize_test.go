@@ -81,7 +81,7 @@ func TestInitializeIsOvertaken(t *testing.T) {
 		}
 		return nil, nil, false
 	})
-	if err := slow.Initialize(deadline(t, 20*time.Second)); err != nil {
+	if err := slow.Initialize(deadline(t, time.Minute)); err != nil {
 		t.Error(err)
 	}
 }
@@ -97,14 +97,14 @@ func TestInitializeIsFenced(t *testing.T) {
 		cluster.Fake().KeepControl()
 		if !begun.Swap(true) {
 			cluster.Fake().SleepControl(func() {
-				if err := other.Initialize(deadline(t, 20*time.Second)); err != nil {
+				if err := other.Initialize(deadline(t, time.Minute)); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		return nil, nil, false
 	})
-	if err := slow.Initialize(deadline(t, 20*time.Second)); err != nil {
+	if err := slow.Initialize(deadline(t, time.Minute)); err != nil {
 		t.Error(err)
 	}
 	if !begun.Load() {
@@ -133,7 +133,7 @@ func abandon(t *testing.T, c Config, id string, o *outgoing) *producer {
 		t.Fatal(err)
 	}
 	o.append([]byte("abandoned"), []byte(`{"schema":1}`), nil)
-	if err := p.write(deadline(t, 10*time.Second), time.Now(), []*outgoing{o}); err != nil {
+	if err := p.write(deadline(t, 30*time.Second), time.Now(), []*outgoing{o}); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -160,7 +160,7 @@ func TestAcquireEndsTheOpenTransaction(t *testing.T) {
 		if len(s.Snapshots()) != 0 {
 			t.Errorf("restored what was never committed: %v", s.Snapshots())
 		}
-		if err := abandoned.end(deadline(t, 10*time.Second), true); !errors.Is(err, ErrFenced) {
+		if err := abandoned.end(deadline(t, 30*time.Second), true); !errors.Is(err, ErrFenced) {
 			t.Errorf("the predecessor committed after the fence: %v", err)
 		}
 	})
@@ -251,7 +251,7 @@ func TestRefusedAfterGrowth(t *testing.T) {
 			p := testOpen(t, testConfig(t, addrs))
 			grow(t, p, topic(p.config))
 			var err error
-			for range 100 { // until the metadata are renewed
+			for range 600 { // until the metadata are renewed
 				if _, err = p.Acquire(t.Context(), 0); err != nil {
 					break
 				}
@@ -300,7 +300,8 @@ func TestInitializedWithoutALeader(t *testing.T) {
 	cluster := fakeCluster(t, 1)
 	c := testConfig(t, cluster.Addrs())
 	p := testOpen(t, c)
-	p.brokers.timeouts.leaderless, p.brokers.timeouts.fence = 2*time.Second, 3*time.Second
+	// One partition takes between 6 and 7 seconds, because the pauses grow.
+	p.brokers.timeouts.leaderless, p.brokers.timeouts.fence = 6*time.Second, 11500*time.Millisecond
 	cluster.Fake().ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.Fake().KeepControl()
 		m := strange(r, 0, testPartitions).(*kmsg.MetadataResponse)

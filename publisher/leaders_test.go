@@ -44,6 +44,7 @@ func TestNoTransactionWithoutALeader(t *testing.T) {
 	cluster := fakeCluster(t, 1)
 	c := testConfig(t, cluster.Addrs())
 	p, faults := openFaulty(t, c)
+	p.brokers.timeouts = defaultTimeouts() // no answer is lost
 	p.brokers.timeouts.leaderless = 300 * time.Millisecond
 	s := acquire(t, p, 0)
 	offline := newPartitioner(testPartitions).of(session(0, 0).SessionID)

@@ -62,7 +62,7 @@ func TestOutageLeavesNothingBehind(t *testing.T) {
 		t.Logf("%s: %d goroutines and %d connections; before %d and %d", name, runtime.NumGoroutine(), connections(), before, open)
 		gate.Open()
 		acquire(t, p, 0)
-		until(t, 20*time.Second, "nothing is left behind", func() bool { return runtime.NumGoroutine() <= before+10 && connections() <= open+5 })
+		until(t, time.Minute, "nothing is left behind", func() bool { return runtime.NumGoroutine() <= before+10 && connections() <= open+5 })
 	}
 	second, err := Open(t.Context(), c, testTopics(), testLog(t), registry)
 	if err != nil {

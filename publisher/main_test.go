@@ -76,10 +76,23 @@ func testConfig(t testing.TB, addrs []string) Config {
 		Initial:     "open",
 		Compression: CompressionNone,
 	}
-	if _, err := CreateTopics(t.Context(), c, testTopics()); err != nil {
-		t.Fatal(err)
-	}
+	createTopics(t, c, testTopics())
 	return c
+}
+
+// createTopics creates the topics of a test. If a busy cluster does not show them for as long as CreateTopics waits, it looks again.
+func createTopics(t testing.TB, c Config, s TopicSpec) {
+	t.Helper()
+	until(t, time.Minute, "the topics are created", func() bool {
+		_, err := CreateTopics(t.Context(), c, s)
+		switch {
+		case errors.Is(err, ErrRefused):
+			t.Fatal(err)
+		case err != nil:
+			t.Log(err)
+		}
+		return err == nil
+	})
 }
 
 func testTopics() TopicSpec { return TopicSpec{Partitions: testPartitions, ReplicationFactor: 1} }

@@ -209,6 +209,7 @@ func (p *proof) repeat(ctx context.Context, ask func(context.Context) error) err
 	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
 	pause := newBackoff()
+	var last lastAnswer
 	for {
 		attempt, done := context.WithTimeout(ctx, p.brokers.timeouts.attempt)
 		err := ask(attempt)
@@ -216,8 +217,9 @@ func (p *proof) repeat(ctx context.Context, ask func(context.Context) error) err
 		if err == nil || p.isFinal(err) {
 			return err
 		}
+		last.take(err)
 		if ctx.Err() != nil || pause.wait(ctx, later) != nil {
-			return stopped(ctx, err)
+			return stopped(ctx, last.err)
 		}
 	}
 }

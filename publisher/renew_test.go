@@ -86,7 +86,7 @@ func TestShardsAreTakenOverSideBySide(t *testing.T) {
 	defer stop()
 	go func() { _, err := p.Acquire(ctx, 0); stuck <- err }()
 	<-asked
-	if _, err := p.Acquire(deadline(t, 20*time.Second), 1); err != nil { // the other is stuck for longer
+	if _, err := p.Acquire(deadline(t, 40*time.Second), 1); err != nil { // the other is stuck for longer
 		t.Error(err)
 	}
 	select {
@@ -104,16 +104,17 @@ func TestShardsAreTakenOverSideBySide(t *testing.T) {
 func TestStopTakesOneGrace(t *testing.T) {
 	c := testConfig(t, fake(t))
 	p, faults := openFaulty(t, c)
-	p.brokers.timeouts.grace = 4 * time.Second // long, so that a busy machine does not make two of one
+	p.brokers.timeouts.grace = 8 * time.Second // long, so that a busy machine does not make two of one
 	h := newHistory(t, c, p)
 	h.must()
 	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn} {
 		faults.inject(key, slices.Repeat([]fault{swallowed}, 50)...)
 	}
+	before := faults.count(kmsg.Produce) // of the initialization and of the transaction before
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.publish(ctx) }()
-	until(t, 20*time.Second, "a produce was sent", func() bool { return faults.count(kmsg.Produce) > 1 })
+	until(t, 20*time.Second, "a produce was sent", func() bool { return faults.count(kmsg.Produce) > before })
 	stop()
 	began := time.Now()
 	if err := <-done; err == nil {

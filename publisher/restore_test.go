@@ -72,13 +72,13 @@ func TestRestoresThatWaitStandAlone(t *testing.T) {
 		defer func() { _ = foreign.end(t.Context(), false) }()
 	}
 	p.brokers.reading = make(chan struct{}, 1)
-	p.brokers.timeouts.place, p.brokers.timeouts.stall = 500*time.Millisecond, 14*time.Second
+	p.brokers.timeouts.place, p.brokers.timeouts.stall = 500*time.Millisecond, 24*time.Second
 	stuck := make(chan error, 2)
 	for shard := range 2 {
 		go func() { _, err := p.Acquire(t.Context(), shard); stuck <- err }()
 	}
-	until(t, 10*time.Second, "the restores that are stuck have begun", func() bool { return len(p.brokers.reading) > 0 })
-	ctx := deadline(t, 10*time.Second) // before the others end by themselves
+	until(t, 20*time.Second, "the restores that are stuck have begun", func() bool { return len(p.brokers.reading) > 0 })
+	ctx := deadline(t, 20*time.Second) // before the others end by themselves
 	if _, err := p.Acquire(ctx, 2); err != nil {
 		t.Errorf("held up by the restores of others: %v", err)
 	}

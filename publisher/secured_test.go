@@ -195,7 +195,7 @@ func testMissingRights(t *testing.T, c *kafkatest.Cluster, r rights, acls []*kad
 
 // use opens, joins and acquires one shard.
 func use(t *testing.T, c Config) error {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	p, err := Open(ctx, c, testTopics(), testLog(t), nil)
 	if err != nil {

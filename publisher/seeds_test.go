@@ -132,7 +132,7 @@ func TestOneSilentSeed(t *testing.T) {
 			timed := func(what string, call func(ctx context.Context) error) {
 				t.Helper()
 				began := time.Now()
-				if err := call(deadline(t, 20*time.Second)); err != nil {
+				if err := call(deadline(t, time.Minute)); err != nil {
 					t.Errorf("%s: %v after %v", what, err, time.Since(began))
 				}
 			}
@@ -170,7 +170,7 @@ func TestSeedsAreLearned(t *testing.T) {
 	p := testOpen(t, c)
 	s := acquire(t, p, 0)
 	seed.close()
-	ctx := deadline(t, 20*time.Second)
+	ctx := deadline(t, time.Minute)
 	for n := range 3 {
 		changes := []diff.Changes{changesOf(started(session(0, n)))}
 		if err := s.Publish(ctx, changes); err != nil {
@@ -186,7 +186,7 @@ func TestSeedsAreLearned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, 10*time.Second, "the metadata is renewed", func() bool {
+	until(t, 30*time.Second, "the metadata is renewed", func() bool {
 		now, err := p.brokers.metadata(ctx)
 		return err == nil && &now.Brokers[0] != &before.Brokers[0] // another answer
 	})
@@ -233,7 +233,7 @@ func TestSilenceInLogin(t *testing.T) {
 		c := Config{TopicPrefix: "login", Cluster: cluster.Config{Brokers: []string{seed.addr()},
 			SASL: cluster.SASL{Mechanism: cluster.MechanismPlain, Username: "user", Password: "password"}}}
 		began := time.Now()
-		if err := ask(deadline(t, 3*cluster.DialTimeout), c); err != nil {
+		if err := ask(deadline(t, 6*cluster.DialTimeout), c); err != nil {
 			t.Errorf("%s: %v after %v", name, err, time.Since(began))
 		}
 		if took := time.Since(began); took < time.Second {
@@ -269,7 +269,7 @@ func TestSilenceInTLS(t *testing.T) {
 	if err := client.Ping(ctx); !cluster.IsTimeout(err) || ctx.Err() != nil {
 		t.Errorf("franz-go: %v", err)
 	}
-	if took := time.Since(began); took > 3*cluster.DialTimeout {
+	if took := time.Since(began); took > 6*cluster.DialTimeout { // each takes one, and the rest is room for a busy machine
 		t.Errorf("both took %v", took)
 	}
 }

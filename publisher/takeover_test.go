@@ -17,11 +17,18 @@ type lone struct {
 	faults  *faults
 }
 
+// patient are timeouts that are long enough for a busy machine to start a broker again.
+func patient() timeouts {
+	t := defaultTimeouts()
+	t.transaction, t.total, t.fence, t.stall = 4*time.Minute, 3*time.Minute, 3*time.Minute, time.Minute
+	return t
+}
+
 // newLone starts a broker for one test, which will kill it.
 func newLone(t *testing.T, cluster *kafkatest.Cluster) *lone {
 	c := testConfig(t, cluster.Addrs())
 	p, faults := openFaulty(t, c)
-	p.brokers.timeouts = defaultTimeouts()
+	p.brokers.timeouts = patient()
 	l := &lone{history: newHistory(t, c, p), cluster: cluster, faults: faults}
 	for range 3 {
 		l.must()
@@ -29,14 +36,16 @@ func newLone(t *testing.T, cluster *kafkatest.Cluster) *lone {
 	return l
 }
 
-// loseMarkers lets the broker answer the next commit or abort, kills it before it has written the markers, and starts it again.
-func (l *lone) loseMarkers() {
+// loseMarkers lets the broker answer the next commit or abort, kills it before it has written the markers, calls killed, and
+// starts it again.
+func (l *lone) loseMarkers(killed func()) {
 	l.faults.mu.Lock()
 	defer l.faults.mu.Unlock()
 	l.faults.strike = func() {
 		if err := l.cluster.Kill(0); err != nil {
 			l.t.Error(err)
 		}
+		killed()
 		restarted := make(chan error, 1)
 		go func() { restarted <- l.cluster.Restart(context.WithoutCancel(l.t.Context()), 0) }()
 		l.t.Cleanup(func() {
@@ -73,7 +82,7 @@ func TestLostMarkers(t *testing.T) {
 
 	t.Run("of a commit, and the shard lives on", func(t *testing.T) {
 		l := newLone(t, cluster)
-		l.loseMarkers()
+		l.loseMarkers(func() {})
 		l.must()
 		if err := l.publish(t.Context()); err != nil {
 			t.Log(err)
@@ -116,12 +125,12 @@ func (l *lone) stopIn(commit bool) {
 	if err := l.shard.producer.write(l.t.Context(), e.at, out); err != nil {
 		l.t.Fatal(err)
 	}
-	l.loseMarkers()
+	ctx, stop := context.WithCancel(l.t.Context())
+	defer stop()
+	l.loseMarkers(stop)
 	l.p.brokers.timeouts.grace = 10 * time.Millisecond
-	ctx, cancel := context.WithTimeout(l.t.Context(), time.Second)
-	defer cancel()
 	if err := l.shard.producer.end(ctx, commit); err == nil {
 		l.t.Fatal("the end was answered by a broker that is dead")
 	}
-	l.p.brokers.timeouts = defaultTimeouts()
+	l.p.brokers.timeouts = patient()
 }

@@ -79,6 +79,10 @@ func TestCreateRefusesWhatDoesNotFit(t *testing.T) {
 		if _, err := a.CreateTopic(t.Context(), 5, 1, nil, c.EventsTopic()); err != nil {
 			t.Fatal(err)
 		}
+		until(t, 20*time.Second, "the broker, which answers before, shows the topic", func() bool {
+			details, err := a.ListTopics(t.Context(), c.EventsTopic())
+			return err == nil && len(details[c.EventsTopic()].Partitions) == 5
+		})
 		_, err := CreateTopics(t.Context(), c, testTopics())
 		if !errors.Is(err, ErrRefused) || kindOf(err) != PartitionsDiffer || !strings.Contains(err.Error(), "5 partitions") {
 			t.Errorf("create: %v", err)

@@ -218,7 +218,7 @@ func (b *broker) isMember(ctx context.Context, size int) bool {
 		return false
 	}
 	conn.Close()
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
 	if err != nil {

@@ -33,9 +33,10 @@ func create(t *testing.T, addrs []string, topic string, partitions int32, replic
 // produce commits one record and waits until a read_committed reader can read it.
 func produce(t *testing.T, addrs []string, topic string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.TransactionalID("id-"+topic))
+	// The client asks for as long as the context, and not only for half a minute: a coordinator may have been killed.
+	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.TransactionalID("id-"+topic), kgo.RetryTimeout(2*time.Minute), kgo.RequestRetries(1000))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -79,7 +80,7 @@ func TestConformance(t *testing.T) {
 			}
 			for i, law := range laws {
 				t.Run(law.name, func(t *testing.T) {
-					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+					ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 					defer cancel()
 					name := fmt.Sprintf("law-%d-%s", i, strconv.FormatInt(time.Now().UnixNano(), 36))
 					law.holds(suite{ctx: ctx, cluster: cluster, name: name}, t)
@@ -148,15 +149,18 @@ func (s suite) begin(t *testing.T, client *kgo.Client, records ...*kgo.Record) {
 func (s suite) ends(t *testing.T, topic string) (uncommitted, stable int64) {
 	t.Helper()
 	admin := kadm.NewClient(s.client(t))
-	high, err := admin.ListEndOffsets(s.ctx, topic)
-	if err != nil {
-		t.Fatal(err)
+	for {
+		high, err := admin.ListEndOffsets(s.ctx, topic)
+		low, err2 := admin.ListCommittedOffsets(s.ctx, topic)
+		if err = errors.Join(err, err2, high.Error(), low.Error()); err == nil {
+			return high[topic][0].Offset, low[topic][0].Offset
+		}
+		select {
+		case <-s.ctx.Done():
+			t.Fatal(err)
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
-	low, err := admin.ListCommittedOffsets(s.ctx, topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return high[topic][0].Offset, low[topic][0].Offset
 }
 
 // read reads a topic's first partition until the reader's position has reached the end. It returns the records in order,
@@ -432,15 +436,17 @@ func (s suite) member(t *testing.T, topic string) *membership {
 		}
 	}
 	m.client = s.client(t, kgo.ConsumerGroup(s.name), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(200*time.Millisecond),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.SessionTimeout(30*time.Second), kgo.HeartbeatInterval(200*time.Millisecond),
 		kgo.OnPartitionsAssigned(change(true)), kgo.OnPartitionsRevoked(change(false)), kgo.OnPartitionsLost(change(false)))
 	return m
 }
 
-func (m *membership) count() int {
+func (m *membership) count() int { return len(m.partitions()) }
+
+func (m *membership) partitions() map[int32]bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.owned)
+	return maps.Clone(m.owned)
 }
 
 func (s suite) group(t *testing.T) {
@@ -460,8 +466,9 @@ func (s suite) group(t *testing.T) {
 	await("one has all", func() bool { return one.count() == partitions })
 	two := s.member(t, topic)
 	await("each has half", func() bool { return one.count() == partitions/2 && two.count() == partitions/2 })
-	for p := range one.owned {
-		if two.owned[p] {
+	ofOne, ofTwo := one.partitions(), two.partitions()
+	for p := range ofOne {
+		if ofTwo[p] {
 			t.Errorf("both have partition %d", p)
 		}
 	}
