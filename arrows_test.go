@@ -33,7 +33,7 @@ var may = map[string][]string{
 
 	"farmwire/examples/go": {"farmwire/cluster", "farmwire/consumer", "farmwire/diff", "farmwire/event"},
 
-	"farmwire/publisher/kafkatest": {"farmwire/publisher/kafkatest/process"},
+	"farmwire/publisher/kafkatest": {"farmwire/internal/leaks", "farmwire/publisher/kafkatest/process"},
 
 	"farmwire/cmd/view":                    {"farmwire/diff", "farmwire/event"},
 	"farmwire/cmd/farmwire":                {"farmwire", "farmwire/cluster", "farmwire/cmd/view", "farmwire/consumer", "farmwire/consumer/audit", "farmwire/consumer/trigger", "farmwire/coverage", "farmwire/diff", "farmwire/event", "farmwire/event/schema", "farmwire/poller", "farmwire/poller/paginator", "farmwire/poller/plan", "farmwire/publisher", "farmwire/status"},

@@ -19,6 +19,7 @@ import (
 
 	"farmwire"
 	"farmwire/event"
+	"farmwire/internal/leaks"
 	"farmwire/poller"
 	"farmwire/poller/farmtest"
 	"farmwire/publisher"
@@ -29,7 +30,7 @@ import (
 func dryRun(t *testing.T, show func(event.Record) error) farmwire.Config {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { noneLeft(t, before) })
+	t.Cleanup(func() { leaks.None(t, before) })
 	farm := farmtest.New(farmtest.Config{})
 	if err := farm.Start(""); err != nil {
 		t.Fatal(err)
@@ -49,21 +50,6 @@ func dryRun(t *testing.T, show func(event.Record) error) farmwire.Config {
 		Poller:    poller.Config{Rate: 50},
 		Publisher: publisher.Config{Region: "us-west-2", Initial: "open"},
 		DryRun:    show,
-	}
-}
-
-// noneLeft fails the test if goroutines are left. On a busy machine those that are just ending need longer than goleak waits.
-func noneLeft(t *testing.T, options ...goleak.Option) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); ; {
-		err := goleak.Find(options...)
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Error(err)
-			return
-		}
 	}
 }
 

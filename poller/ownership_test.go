@@ -2,7 +2,6 @@ package poller
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"os"
 	"slices"
@@ -12,29 +11,14 @@ import (
 	"time"
 
 	"farmwire/diff"
+	"farmwire/internal/leaks"
 	"farmwire/poller/farmtest"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 )
 
-// TestMain runs the tests, and fails if goroutines of theirs have not ended. Goroutines that are just ending need more than the half
-// second that Find waits, if the machine is busy.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if code == 0 {
-		err := goleak.Find()
-		for began := time.Now(); err != nil && time.Since(began) < 10*time.Second; {
-			err = goleak.Find()
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(leaks.Main(m)) }
 
 // The methods do not block before and after Run, and Run closes all channels.
 func TestOwnWithoutRun(t *testing.T) {

@@ -8,30 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"farmwire/cmd/command"
+	"farmwire/internal/leaks"
 )
-
-// noneLeft fails the test if goroutines are left. On a busy machine those that are just ending need longer than goleak waits.
-func noneLeft(t *testing.T) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); ; {
-		err := goleak.Find()
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Error(err)
-			return
-		}
-	}
-}
 
 // TestDemo runs the whole demo for a few seconds on a small farm that lives fast. On a slow machine the watch begins only after some
 // of them, and a session must end after that.
 func TestDemo(t *testing.T) {
-	defer noneLeft(t)
+	defer leaks.None(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	var out, err strings.Builder
@@ -57,7 +41,7 @@ func TestDemo(t *testing.T) {
 
 // TestDemoInterrupted: Ctrl-C ends it like the end of its duration.
 func TestDemoInterrupted(t *testing.T) {
-	defer noneLeft(t)
+	defer leaks.None(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	out := &until{text: "discovered", then: cancel}

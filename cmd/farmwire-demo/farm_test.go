@@ -13,11 +13,12 @@ import (
 	"time"
 
 	"farmwire/cmd/command"
+	"farmwire/internal/leaks"
 )
 
 // TestFarm serves the farm as the command does and asks it over HTTP.
 func TestFarm(t *testing.T) {
-	defer noneLeft(t)
+	defer leaks.None(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	truth := filepath.Join(t.TempDir(), "truth.jsonl")
@@ -97,7 +98,7 @@ func TestUsage(t *testing.T) {
 
 // TestFarmOutputFails: what the farm cannot print ends it, because nobody would learn its address.
 func TestFarmOutputFails(t *testing.T) {
-	defer noneLeft(t)
+	defer leaks.None(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, in := io.Pipe()

@@ -19,6 +19,7 @@ import (
 	"farmwire/cluster"
 	"farmwire/diff"
 	"farmwire/event"
+	"farmwire/internal/leaks"
 )
 
 // webhookCanary is a part of every secret of these tests, and of what receivers and proxies say. It must never be shown.
@@ -214,17 +215,7 @@ func TestWebhookShowsNoSecret(t *testing.T) {
 
 // The request is a POST to the whole URL, with the user of the URL, and it leaves nothing behind when the webhook is closed.
 func TestWebhookRequest(t *testing.T) {
-	before := goleak.IgnoreCurrent()
-	defer func() {
-		err := goleak.Find(before)
-		// Goroutines that are just ending need more than the half second that Find waits, if the machine is busy.
-		for began := time.Now(); err != nil && time.Since(began) < 10*time.Second; {
-			err = goleak.Find(before)
-		}
-		if err != nil {
-			t.Error(err)
-		}
-	}()
+	defer leaks.None(t, goleak.IgnoreCurrent())
 	var got *http.Request
 	var body []byte
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

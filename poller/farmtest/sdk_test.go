@@ -2,12 +2,12 @@ package farmtest_test
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"os"
 	"testing"
 	"time"
 
+	"farmwire/internal/leaks"
 	"farmwire/poller/farmtest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,25 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/deadline"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-	"go.uber.org/goleak"
 )
 
-// TestMain runs the tests, and fails if goroutines of theirs have not ended. Goroutines that are just ending need more than the half
-// second that Find waits, if the machine is busy.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if code == 0 {
-		err := goleak.Find()
-		for began := time.Now(); err != nil && time.Since(began) < 10*time.Second; {
-			err = goleak.Find()
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(leaks.Main(m)) }
 
 // start starts a farm and closes it at the end of the test.
 func start(t *testing.T, cfg farmtest.Config) *farmtest.Server {

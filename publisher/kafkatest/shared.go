@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"farmwire/internal/leaks"
 )
 
 // Variable is the environment variable that selects the cluster for tests. Its value is "apache", or the addresses of
@@ -67,11 +67,7 @@ func (s *Shared) Main(m *testing.M) int {
 	code := m.Run()
 	err := s.Close()
 	if err == nil && code == 0 {
-		err = goleak.Find()
-		// Goroutines that are just ending need more than the half second that Find waits, if the machine is busy.
-		for began := time.Now(); err != nil && time.Since(began) < 30*time.Second; {
-			err = goleak.Find()
-		}
+		err = leaks.Find()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

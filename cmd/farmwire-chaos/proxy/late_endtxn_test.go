@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"farmwire/internal/leaks"
 )
 
 // startDelayEndTxn returns when the proxy waits for an EndTxn.
@@ -20,7 +22,7 @@ func startDelayEndTxn(i *Interceptor, d time.Duration, done <-chan struct{}) <-c
 // The first copy gets no answer and reaches nobody, and its connection ends. It comes behind the first produce request of
 // a later transaction of the same id, and before the second. Others pass.
 func TestLateEndTxnGoesBetweenTwoProduces(t *testing.T) {
-	t.Cleanup(func() { noneLeft(t) })
+	t.Cleanup(func() { leaks.None(t) })
 	for _, c := range []struct {
 		code, version int16
 		want          Outcome

@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"farmwire/internal/leaks"
 )
 
 // startDelayProduce returns when the proxy holds the next produce request back.
@@ -27,7 +29,7 @@ func startDelayProduce(i *Interceptor, d time.Duration, done <-chan struct{}) <-
 // A held request and its repeats reach nobody until the same transactional id produces something else; then the broker
 // gets it first, once, as it was. Others pass.
 func TestLateProduceGoesBeforeTheNext(t *testing.T) {
-	t.Cleanup(func() { noneLeft(t) })
+	t.Cleanup(func() { leaks.None(t) })
 	for _, c := range []struct {
 		code int16
 		want Outcome

@@ -8,23 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"farmwire/internal/leaks"
 )
-
-// noneLeft fails the test if goroutines are left. On a busy machine those that are just ending need longer than goleak waits.
-func noneLeft(t *testing.T) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); ; {
-		err := goleak.Find()
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Error(err)
-			return
-		}
-	}
-}
 
 // echoes serves lines back until the test ends.
 func echoes(t *testing.T) string {
@@ -77,7 +62,7 @@ func connect(t *testing.T, p *Proxy) net.Conn {
 }
 
 func TestProxy(t *testing.T) {
-	t.Cleanup(func() { noneLeft(t) })
+	t.Cleanup(func() { leaks.None(t) })
 	p, err := Open(echoes(t))
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,44 @@
+// Package leaks finds goroutines that tests leave behind.
+package leaks
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// patience is how long goroutines have that are just ending. On a busy machine that is longer than the half second that goleak waits.
+const patience = 30 * time.Second
+
+// Find returns an error with the stacks of goroutines that are left, but for those of the options.
+func Find(options ...goleak.Option) error {
+	for began := time.Now(); ; {
+		if err := goleak.Find(options...); err == nil || time.Since(began) > patience {
+			return err
+		}
+	}
+}
+
+// None fails the test if goroutines are left, but for those of the options.
+func None(t testing.TB, options ...goleak.Option) {
+	t.Helper()
+	if err := Find(options...); err != nil {
+		t.Error(err)
+	}
+}
+
+// Main runs the tests of a package for its TestMain and returns the exit code. If goroutines are left, it is 1.
+func Main(m *testing.M) int {
+	code := m.Run()
+	if code != 0 {
+		return code // the output of the tests matters more
+	}
+	if err := Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
