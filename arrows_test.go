@@ -28,7 +28,7 @@ var may = map[string][]string{
 
 	"farmwire/consumer":                 {"farmwire/cluster", "farmwire/event"},
 	"farmwire/consumer/audit":           {"farmwire/cluster", "farmwire/consumer", "farmwire/coverage", "farmwire/diff", "farmwire/event"},
-	"farmwire/consumer/audit/audittest": {"farmwire/coverage", "farmwire/diff", "farmwire/event"},
+	"farmwire/consumer/audit/audittest": {"farmwire/coverage", "farmwire/diff", "farmwire/event", "farmwire/publisher/kafkatest"},
 	"farmwire/consumer/trigger":         {"farmwire/cluster", "farmwire/consumer", "farmwire/diff", "farmwire/event", "farmwire/status"},
 
 	"farmwire/examples/go": {"farmwire/cluster", "farmwire/consumer", "farmwire/diff", "farmwire/event"},

@@ -17,26 +17,17 @@ import (
 
 	"farmwire/diff"
 	"farmwire/event"
+	"farmwire/publisher/kafkatest"
 )
 
-// listed returns what list answers for the topics. It asks again for as long as the leader of a partition does not answer: a
-// broker that was killed is named as the leader until the controller misses it.
+// listed is [kafkatest.ListOffsets] for a test.
 func listed(ctx context.Context, t testing.TB, list func(context.Context, ...string) (kadm.ListedOffsets, error), topics ...string) kadm.ListedOffsets {
 	t.Helper()
-	for {
-		offsets, err := list(ctx, topics...)
-		if err == nil {
-			err = offsets.Error()
-		}
-		if err == nil {
-			return offsets
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("the offsets of %v: %v", topics, err)
-		case <-time.After(50 * time.Millisecond):
-		}
+	offsets, err := kafkatest.ListOffsets(ctx, list, topics...)
+	if err != nil {
+		t.Fatalf("the offsets of %v: %v", topics, err)
 	}
+	return offsets
 }
 
 // consume returns the records of a topic that a read_committed consumer sees.

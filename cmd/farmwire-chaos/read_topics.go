@@ -89,10 +89,9 @@ func countRecords(ctx context.Context, brokers []string, topic string) (n int, e
 		return 0, false, err
 	}
 	defer client.Close()
-	ends, err := kadm.NewClient(client).ListCommittedOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
+	listing, stop := context.WithTimeout(ctx, time.Minute)
+	defer stop()
+	ends, err := kafkatest.ListOffsets(listing, kadm.NewClient(client).ListCommittedOffsets, topic)
 	if err != nil {
 		return 0, false, fmt.Errorf("end of %s: %w", topic, err)
 	}

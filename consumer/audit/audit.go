@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"maps"
@@ -116,11 +115,7 @@ func (a *audit) run(ctx context.Context) (*Report, error) {
 	stop := a.reportProgress()
 	defer stop()
 	if err := a.read(ctx); err != nil {
-		// A request that ended because ctx did may say only that its client was closed.
-		if ended := context.Cause(ctx); ended != nil && !errors.Is(err, ended) {
-			err = fmt.Errorf("%w: %w", ended, err)
-		}
-		return nil, err
+		return nil, endedBy(ctx, err)
 	}
 	return a.report(), nil
 }
@@ -157,7 +152,7 @@ func (a *audit) reportProgress() (stop func()) {
 func (a *audit) read(ctx context.Context) error {
 	c := a.config.Consumer
 	topics := a.reader.topics()
-	if err := a.exist(ctx, topics); err != nil {
+	if err := a.reader.exist(ctx, topics...); err != nil {
 		return err
 	}
 	all := make(map[string][]span)
@@ -192,12 +187,6 @@ func (a *audit) read(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (a *audit) exist(ctx context.Context, topics []string) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	return a.reader.explain(ctx, consumer.Exist(ctx, a.reader.admin, topics...))
 }
 
 func (a *audit) readState(ctx context.Context, all map[string][]span) error {

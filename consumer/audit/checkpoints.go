@@ -19,9 +19,16 @@ func Checkpoints(ctx context.Context, c consumer.Config) ([]string, error) {
 		return nil, err
 	}
 	defer r.close()
-	a := &audit{config: Config{Consumer: c}, reader: r}
-	topic := c.CoverageTopic()
-	if err := a.exist(ctx, []string{topic}); err != nil {
+	notes, err := r.newestNotes(ctx)
+	if err != nil {
+		return nil, endedBy(ctx, err)
+	}
+	return notes, nil
+}
+
+func (r *reader) newestNotes(ctx context.Context) ([]string, error) {
+	topic := r.config.CoverageTopic()
+	if err := r.exist(ctx, topic); err != nil {
 		return nil, err
 	}
 	spans, err := r.spans(ctx, topic, committed)

@@ -71,6 +71,22 @@ func (r *reader) explain(ctx context.Context, err error) error {
 	return r.config.Cluster.ExplainClosed(ctx, err, r.topics()...)
 }
 
+// endedBy returns an error with that of ctx in it, if ctx has ended. The request that was cut off may say only that its client was
+// closed, or that no broker answered.
+func endedBy(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", cause, err)
+	}
+	return err
+}
+
+// exist returns an error if one of the topics does not exist. It gives up after askTimeout.
+func (r *reader) exist(ctx context.Context, topics ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return r.explain(ctx, consumer.Exist(ctx, r.admin, topics...))
+}
+
 // end is where a partition ends.
 type end bool
 

@@ -173,11 +173,15 @@ func TestWhilePublishing(t *testing.T) {
 			published.Add(1)
 		}
 	})
-	for n := 0; n < 20 || published.Load() < 10 && !t.Failed(); n++ { // the publisher may have little time on a busy machine
+	late := time.Now().Add(2 * time.Minute) // the publisher may have little time on a busy machine
+	for n := 0; n < 20 || published.Load() < 10 && !t.Failed() && time.Now().Before(late); n++ {
 		clean(t, Config{Consumer: c})
 	}
 	cancel()
 	publishing.Wait()
+	if n := published.Load(); n < 10 {
+		t.Errorf("only %d transactions were published meanwhile", n)
+	}
 }
 
 // commit publishes records in one transaction. It reports whether that succeeded.
@@ -219,6 +223,24 @@ func TestCouldNotRead(t *testing.T) {
 	report, err := Run(t.Context(), Config{Consumer: c})
 	if problem, ok := errors.AsType[*cluster.Error](err); report != nil || !ok || problem.Kind != consumer.TopicMissing {
 		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// Whenever the context ends, the error is that of the context.
+func TestContextEnds(t *testing.T) {
+	c := fake(t)
+	write(t, c, audittest.NewWorld(1).Live(2).Topics)
+	for n := range 100 {
+		for name, ask := range map[string]func(context.Context) error{
+			"audit":       func(ctx context.Context) error { _, err := Run(ctx, Config{Consumer: c}); return err },
+			"checkpoints": func(ctx context.Context) error { _, err := Checkpoints(ctx, c); return err },
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n)*200*time.Microsecond)
+			if err := ask(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s after %d × 200 µs: %v", name, n, err)
+			}
+			cancel()
+		}
 	}
 }
 

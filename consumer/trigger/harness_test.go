@@ -26,6 +26,7 @@ import (
 	"farmwire/diff"
 	"farmwire/event"
 	"farmwire/publisher"
+	"farmwire/publisher/kafkatest"
 )
 
 // source publishes events as Farmwire does.
@@ -107,19 +108,11 @@ func (s *source) write(t *testing.T, end kgo.TransactionEndTry, records ...*kgo.
 	if err := s.client.EndTransaction(t.Context(), end); err != nil {
 		t.Fatal(err)
 	}
-	// Apache Kafka confirms that before it has written the markers into the partitions, and only then the records are there for
-	// readers.
-	id := s.config.TopicPrefix
-	until(t, "the transaction has ended", func() bool {
-		described, err := s.admin.DescribeTransactions(t.Context(), id)
-		if err == nil {
-			err = described[id].Err
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		return !slices.Contains([]string{"Ongoing", "PrepareCommit", "PrepareAbort"}, described[id].State)
-	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := kafkatest.AwaitEnd(ctx, s.admin, s.config.TopicPrefix); err != nil { // only then are the records there for readers
+		t.Fatal(err)
+	}
 }
 
 // publish publishes changes in one transaction, and returns the ids of the events.

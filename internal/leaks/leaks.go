@@ -10,13 +10,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-// patience is how long goroutines have that are just ending. On a busy machine that is longer than the half second that goleak waits.
-const patience = 30 * time.Second
+// Find returns an error with the stacks of goroutines that are left, but for those of the options. Those that are just ending have
+// half a minute: on a busy machine, the half second that goleak waits is too short.
+func Find(options ...goleak.Option) error { return findWithin(30*time.Second, options...) }
 
-// Find returns an error with the stacks of goroutines that are left, but for those of the options.
-func Find(options ...goleak.Option) error {
+func findWithin(patience time.Duration, options ...goleak.Option) error {
 	for began := time.Now(); ; {
-		if err := goleak.Find(options...); err == nil || time.Since(began) > patience {
+		if err := goleak.Find(options...); err == nil || time.Since(began) >= patience {
 			return err
 		}
 	}

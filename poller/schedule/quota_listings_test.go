@@ -1,4 +1,4 @@
-// These tests are simulations in one goroutine, in which the race detector finds nothing, and takes six times as long.
+// Each of these tests runs in one goroutine. The race detector would find nothing and make it six times as long.
 //go:build !race
 
 package schedule_test

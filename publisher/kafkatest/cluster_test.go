@@ -30,13 +30,15 @@ func create(t *testing.T, addrs []string, topic string, partitions int32, replic
 	}
 }
 
-// produce commits one record and waits until a read_committed reader can read it.
+// produce commits one record and waits until a read_committed reader can read it. If a single broker were killed before that, it
+// might never write the markers: after its restart it does not know the partition's leader yet, and treats the partition as deleted.
 func produce(t *testing.T, addrs []string, topic string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	// The client asks for as long as the context, and not only for half a minute: a coordinator may have been killed.
-	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.TransactionalID("id-"+topic), kgo.RetryTimeout(2*time.Minute), kgo.RequestRetries(1000))
+	id := "id-" + topic
+	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.TransactionalID(id), kgo.RetryTimeout(2*time.Minute), kgo.RequestRetries(1000))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,33 +53,8 @@ func produce(t *testing.T, addrs []string, topic string) {
 	if err := client.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		t.Fatal(err)
 	}
-	awaitMarker(ctx, t, client, topic)
-}
-
-// awaitMarker waits until the transaction can be read. The broker answers EndTxn before it writes the markers. If a
-// single broker is killed in between, it may never write them: after its restart it does not know the partition's leader
-// yet, and treats the partition as deleted. While a leader does not answer, it is asked again: a broker that was killed is
-// named as the leader until the controller misses it.
-func awaitMarker(ctx context.Context, t *testing.T, client *kgo.Client, topic string) {
-	t.Helper()
-	admin := kadm.NewClient(client)
-	for {
-		ends, err := admin.ListEndOffsets(ctx, topic)
-		stable, err2 := admin.ListCommittedOffsets(ctx, topic)
-		err = errors.Join(err, err2, ends.Error(), stable.Error())
-		open := err != nil
-		ends.Each(func(end kadm.ListedOffset) {
-			at, _ := stable.Lookup(end.Topic, end.Partition)
-			open = open || end.Offset != at.Offset
-		})
-		if !open {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("the committed transaction cannot be read: %v", err)
-		case <-time.After(10 * time.Millisecond):
-		}
+	if err := AwaitEnd(ctx, kadm.NewClient(client), id); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -149,18 +149,15 @@ func (s suite) begin(t *testing.T, client *kgo.Client, records ...*kgo.Record) {
 func (s suite) ends(t *testing.T, topic string) (uncommitted, stable int64) {
 	t.Helper()
 	admin := kadm.NewClient(s.client(t))
-	for {
-		high, err := admin.ListEndOffsets(s.ctx, topic)
-		low, err2 := admin.ListCommittedOffsets(s.ctx, topic)
-		if err = errors.Join(err, err2, high.Error(), low.Error()); err == nil {
-			return high[topic][0].Offset, low[topic][0].Offset
-		}
-		select {
-		case <-s.ctx.Done():
-			t.Fatal(err)
-		case <-time.After(50 * time.Millisecond):
-		}
+	high, err := ListOffsets(s.ctx, admin.ListEndOffsets, topic)
+	if err != nil {
+		t.Fatal(err)
 	}
+	low, err := ListOffsets(s.ctx, admin.ListCommittedOffsets, topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return high[topic][0].Offset, low[topic][0].Offset
 }
 
 // read reads a topic's first partition until the reader's position has reached the end. It returns the records in order,

@@ -15,6 +15,7 @@ import (
 	"farmwire/coverage"
 	"farmwire/diff"
 	"farmwire/event"
+	"farmwire/publisher/kafkatest"
 )
 
 const (
@@ -251,22 +252,7 @@ func Write(ctx context.Context, brokers []string, all Topics) error {
 			}
 		}
 	}
-	return ended(ctx, admin, id)
-}
-
-// ended waits until the last transaction with an id has ended in all partitions. Apache Kafka confirms the end of a transaction before
-// it has written the markers into the partitions, and only then readers see the records.
-func ended(ctx context.Context, admin *kadm.Client, id string) error {
-	for {
-		described, err := admin.DescribeTransactions(ctx, id)
-		if err == nil {
-			err = described[id].Err
-		}
-		if err != nil {
-			return err
-		}
-		if !slices.Contains([]string{"Ongoing", "PrepareCommit", "PrepareAbort"}, described[id].State) {
-			return nil
-		}
-	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return kafkatest.AwaitEnd(ctx, admin, id)
 }
