@@ -37,16 +37,20 @@ func AwaitEnd(ctx context.Context, admin *kadm.Client, id string) error {
 	})
 }
 
-// untilAnswered calls ask until it succeeds. When ctx ends it returns the last error.
+// untilAnswered calls ask until it succeeds. When ctx ends it returns the error of ctx and the last one before that.
 func untilAnswered(ctx context.Context, ask func() error) error {
+	var last error
 	for {
 		err := ask()
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), err)
+			return errors.Join(ctx.Err(), last)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
